@@ -129,7 +129,7 @@ def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(file) as archive:
             entries = list_files(archive)
             if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
-                raise UnreadableArchiveError("ce ZIP contient trop de fichiers, ou de trop grands")
+                raise UnreadableArchiveError("ce ZIP contient trop de fichiers, ou de trop grands : envoyez un CSV")
             if any(entry.flag_bits & 1 for entry in entries):
                 raise UnreadableArchiveError("ce ZIP est protégé par un mot de passe : le module ne peut pas le lire")
             if any(entry.compress_type not in _METHODS for entry in entries):

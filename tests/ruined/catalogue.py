@@ -359,7 +359,7 @@ WORKBOOKS = [
     _refused(
         "classeur-bombe.xlsx", claim_size(_WORKBOOK, 300 << 20), "ce ZIP contient trop de fichiers, ou de trop grands"
     ),
-    _refused("classeur-enorme.xlsx", claim_size(_NOISY, 300 << 20), "trop grand (plus de 256 Mo hors de son ZIP)"),
+    _refused("classeur-enorme.xlsx", claim_size(_NOISY, 300 << 20), "ce classeur contient trop de fichiers, ou"),
     _refused("classeur-coupe.xlsx", _WORKBOOK[:-40], "ce ZIP est abîmé : téléchargez-le de nouveau"),
     _refused(
         "classeur-de-feuilles.xlsx",

@@ -420,8 +420,8 @@ def _open_workbook(stream: BinaryIO) -> Iterator["Workbook"]:
         with warnings.catch_warnings(action="ignore"):  # warnings about styles and extensions do not matter here
             workbook = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
             yield workbook
-    except UnreadableArchiveError:
-        raise UnfitFileError("ce classeur est abîmé, protégé ou trop grand (plus de 256 Mo hors de son ZIP)") from None
+    except UnreadableArchiveError as refusal:
+        raise ImportRefusedError(str(refusal).replace("ce ZIP", "ce classeur")) from None
     except (ImportRefusedError, OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 — openpyxl raises many types for a damaged workbook
