@@ -20,6 +20,7 @@ from tests.web.security_desk import (
     CLERK,
     CLERK_EMAIL,
     LIBREVILLE,
+    NEIGHBOUR,
     SECRET,
     behind_proxy,
     execute,
@@ -138,7 +139,9 @@ def test_to_guess_a_password_through_nginx(deployed: Deployed) -> None:
     assert set(answers) == {401, 429}
     assert answers.count(401) <= 21 + seconds / 6
     with deployed.client() as elsewhere:
-        assert elsewhere.get(HOME).status_code == 429
+        refused = elsewhere.get(HOME)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "60")
+        assert "Attendez une minute, puis rechargez" in refused.text
         assert elsewhere.get("/static/screen.css", auth=None).status_code == 200
 
 
@@ -150,6 +153,24 @@ def test_to_guess_the_passwords_of_many_through_nginx(deployed: Deployed) -> Non
         seconds = time.monotonic() - began
     assert set(answers) == {401, 429}
     assert answers.count(401) <= 61 + 5 * seconds
+
+
+@pytest.mark.slow
+def test_agents_behind_one_address_are_not_taken_for_guesses(deployed: Deployed) -> None:
+    """Pages, and the questions of open pages; only wrong passwords in a browser of the agent reach a limit."""
+    with deployed.client(NEIGHBOUR, local_address="127.0.0.20") as client:
+        assert {client.get("/").status_code for _ in range(200)} == {303}
+        assert {client.get("/sante/vie", auth=None).status_code for _ in range(200)} == {200}
+        answers = [client.get("/", auth=(NEIGHBOUR, f"guess-{number}")).status_code for number in range(1_500)]
+    assert set(answers) == {401, 429}
+
+
+@pytest.mark.slow
+def test_a_program_reads_the_refusals_of_the_screen_behind_nginx(deployed: Deployed) -> None:
+    with deployed.client(agent="") as client:
+        answers = [client.get("/api/v1/events") for _ in range(100)]
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
 
 
 def _write_down(client: TestClient, url: str, folder: Path) -> None:
