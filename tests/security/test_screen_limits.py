@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
+from common.files import CHUNK
 from producers.web.app import create_app
 from producers.web.page_context import PageContext
 from producers.web.security import limits
@@ -220,12 +221,20 @@ def test_to_hold_a_connection_by_the_second_of_two_requests(port: int, monkeypat
 def test_to_hold_connections_and_files_by_not_reading(
     server: uvicorn.Server, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PatientProtocol, "patience", 0.2)
+    monkeypatch.setattr(PatientProtocol, "chunk_patience", 0.2)
     request = f"GET /static/vendor/htmx.min.js HTTP/1.1\r\nHost: {PUBLIC.removeprefix('https://')}\r\n\r\n".encode()
     with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
         connection.sendall(request * 500)
         wait_until(lambda: server.server_state.total_requests, message="the first request")
         wait_until(lambda: not server.server_state.connections, message="the end of the connection")
+
+
+def test_a_line_of_64_kbit_takes_a_file(server: uvicorn.Server, port: int) -> None:
+    """A writer waits for a third of the kernel's buffer and for what asyncio holds: a CHUNK beyond 64 KiB."""
+    with socket.create_connection((LOOPBACK, port), timeout=60):
+        (connection,) = wait_until(lambda: server.server_state.connections, message="the connection")
+        of_kernel = connection.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    assert (of_kernel / 3 + CHUNK + (64 << 10)) / PatientProtocol.chunk_patience < 8_000
 
 
 def test_to_hold_a_turn_by_half_a_body(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
