@@ -59,7 +59,7 @@ def show_failure(request: Request, status: int, reason: str = "", headers: Mappi
     return services.templates.TemplateResponse(
         request,
         "templates/failure.html",
-        {"status": status, "reason": reason},
+        {"status": status, "reason": reason, "seconds": (headers or {}).get("Retry-After")},
         status_code=status,
         headers=dict(headers or {}),
     )
@@ -84,6 +84,8 @@ async def on_http(request: Request, error: Exception) -> Response:
             return show_access_page(request, "not_an_agent", 403, who=error.who)
         case Untrusted():
             return show_access_page(request, "untrusted", 403)
+        case HTTPException(status_code=429):
+            return show_failure(request, 429, error.detail, error.headers)
         case HTTPException():
             return show_failure(request, error.status_code, headers=error.headers)
     raise error

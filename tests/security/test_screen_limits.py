@@ -21,7 +21,7 @@ from common.files import CHUNK
 from producers.web.app import create_app
 from producers.web.page_context import PageContext
 from producers.web.security import limits
-from producers.web.security.limits import PAGES, TURNS, TURNS_WAITING, Turns
+from producers.web.security.limits import FILE_BYTES, PAGES, TURNS, TURNS_WAITING, Turns
 from producers.web.serve import PatientProtocol, configure, listen
 from producers.web.verifier import diagnosis
 from schemas.vocabulary import Liste
@@ -251,6 +251,32 @@ def test_to_block_all_uploads_by_half_a_body(port: int) -> None:
         assert half.recv(65_536).startswith(b"HTTP/1.1 100 ")
         answer = _talk(port, other + b"Connection: close\r\nContent-Length: 3\r\n\r\na=b")
     assert answer.startswith(b"HTTP/1.1 403 ")
+
+
+def test_an_upload_goes_on_after_forty_seconds_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> bytes:
+        loop, offset, rest = asyncio.get_running_loop(), 0, [b"second", b"first"]
+        now = loop.time
+        monkeypatch.setattr(loop, "time", lambda: now() + offset)
+
+        async def receive() -> dict[str, Any]:
+            nonlocal offset
+            offset += 40
+            await asyncio.sleep(0.01)  # timers that are due run first
+            return {"type": "http.request", "body": rest.pop(), "more_body": bool(rest)}
+
+        return await limits.limit_body(Request({"type": "http", "headers": []}, receive), FILE_BYTES).body()
+
+    assert asyncio.run(play()) == b"firstsecond"
+
+
+def test_a_hundred_agents_work_behind_one_address() -> None:
+    """In a minute each has a page that asks every two seconds, opens ten more and types in a form."""
+    rates = limits.RateLimits()
+    for number in range(4_000):
+        rates.count("page", agent=f"agent-{number % 100}", address="192.0.2.1")
+        if number % 2:
+            rates.count("post", agent=f"agent-{number % 100}", address="192.0.2.1")
 
 
 def test_to_send_a_body_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from schemas.vocabulary import ExportStatus
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
 from tests.unit.mail_samples import ASKED_AT, export, report
+from tests.web.files_desk import words
 from tests.web.security_desk import (
     CLERK,
     CONTENT,
@@ -146,17 +147,18 @@ def test_five_files_are_sent_at_once(
 ) -> None:
     address = f"/communes/{LIBREVILLE}/exports/1/fichier" if is_page else BYTES
     headers = {"X-Remote-User": CLERK} if is_page else _showing(make_token(LIBREVILLE))
-    asked, answers, give = list[Delivery](), list[int](), Delivery.__iter__
+    asked, answers, give = list[Delivery](), list[Any](), Delivery.__iter__
 
     def ask_again(delivery: Delivery) -> Iterator[bytes]:
         asked.append(delivery)
         if len(asked) <= 5:
-            answers.append(stranger.get(address, headers=headers).status_code)
+            answers.append(stranger.get(address, headers=headers))
         yield from give(delivery)
 
     monkeypatch.setattr(Delivery, "__iter__", ask_again)
     assert stranger.get(address, headers=headers).status_code == 200
-    assert answers == [429, 200, 200, 200, 200], "the sixth, while the first five are sent"
+    assert [answer.status_code for answer in answers] == [429, 200, 200, 200, 200], "while the first five are sent"
+    assert ("Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux." in words(answers[0])) is is_page
     assert stranger.get(address, headers=headers).status_code == 200
 
 

@@ -326,7 +326,7 @@ def test_a_form_is_small(web_client: TestClient, route: Route) -> None:
     path, token = address(route, LIBREVILLE), token_of(web_client)
     announced = web_client.post(path, data={"jeton": token, "remarque": "x" * FORM_BYTES})
     assert announced.status_code == 413
-    assert "Envoi trop grand" in announced.text
+    assert "un formulaire 1" in announced.text
     assert web_client.post(path, data={"jeton": token, "remarque": "x" * FIELD_BYTES}).status_code == 400
     pieces = (b"jeton=" + token.encode() if not number else b"&a=" + b"x" * 65_536 for number in range(20))
     in_pieces = web_client.post(path, content=pieces, headers={"Content-Type": "application/x-www-form-urlencoded"})

@@ -26,7 +26,7 @@ FILE_BYTES = 512 << 20
 FORM_FIELDS, FILE_FIELDS, FIELD_BYTES = 200, 8, 256 << 10
 """Fields of a form, fields of an upload form, bytes per field: `%` takes 0.13 s to decode, on the event loop."""
 
-SILENT_SECONDS, FORM_SECONDS, SLOWEST = 20, 60, 1 << 20
+SILENT_SECONDS, FORM_SECONDS, SLOWEST = 60, 60, 1 << 20
 """Seconds without data, seconds for a whole form, and minimum bytes per second of a larger body."""
 
 TURNS, TURNS_WAITING = 3, 4
@@ -43,8 +43,8 @@ Act = Literal["download", "login", "page", "post", "token"]
 RATES: Mapping[Act, tuple[RateLimitItem, RateLimitItem]] = {
     "download": (parse("120/minute"), parse("600/minute")),
     "login": (parse("30/minute"), parse("60/minute")),
-    "page": (parse("600/minute"), parse("3000/minute")),
-    "post": (parse("120/minute"), parse("600/minute")),
+    "page": (parse("600/minute"), parse("12000/minute")),
+    "post": (parse("120/minute"), parse("2400/minute")),
     "token": (parse("30/minute"), parse("30/minute")),
 }
 """Limits per agent and per address: all agents of a town hall may share one address."""
@@ -137,7 +137,7 @@ class Turns:
         """Count a download until the response is sent. Raises `HTTPException` 429: too many are being sent."""
         places = self._downloads.setdefault(who, Semaphore(DOWNLOADS))
         if not places.acquire(blocking=False):
-            raise _too_many(30)
+            raise _too_many(30, "Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux.")
         request.state.until_sent.callback(places.release)
 
     @asynccontextmanager
@@ -150,7 +150,7 @@ class Turns:
     async def receive(self, agent: str) -> AsyncIterator[None]:
         """Wait until the agent sends no other body. Raises `HTTPException` 429: too many of their uploads wait."""
         if self._requests[f"agent {agent}"] > TURNS_WAITING:
-            raise _too_many(30)
+            raise _too_many(30, "Cinq envois de fichiers sont en cours. Attendez la fin de l'un d'eux.")
         async with self._queue(f"agent {agent}"):
             yield
 
@@ -172,5 +172,5 @@ class Turns:
                 del self._requests[whose], self._queues[whose]
 
 
-def _too_many(seconds: int) -> HTTPException:
-    return HTTPException(429, headers={"Retry-After": str(seconds)})
+def _too_many(seconds: int, reason: str = "") -> HTTPException:
+    return HTTPException(429, reason, headers={"Retry-After": str(seconds)})
