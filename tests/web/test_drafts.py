@@ -87,6 +87,8 @@ def test_two_tabs_and_an_absent_service_lose_nothing(visit: Visit) -> None:
     first.route("**/brouillon*", refuse)
     first.get_by_label("Ce qu'on élit").fill("Élection inventée, tour unique")
     expect(first.locator("#brouillon")).to_contain_text("votre session est finie")
+    first.route("**/brouillon*", lambda route: route.fulfill(status=429))
+    expect(first.locator("#brouillon")).to_contain_text("elle réessaie d'elle-même")
     first.unroute("**/brouillon*")
     expect(first.locator("#brouillon")).to_contain_text("Ce que vous avez tapé est gardé.")
     second.reload()
@@ -97,7 +99,7 @@ def test_two_tabs_and_an_absent_service_lose_nothing(visit: Visit) -> None:
     expect(second.locator("#enregistrement")).to_contain_text("scrutin du 16/05/2027")
     assert _saved(second) == 0, "the form is taken"
     second.close()
-    visitor.forgive("401 (Unauthorized)")
+    visitor.forgive("401 (Unauthorized)", "429 (Too Many Requests)")
 
 
 def _keep(files: FilesScreen, page: str, form: str, fields: Any) -> Any:  # noqa: ANN401 — JSON, a response

@@ -85,10 +85,12 @@
       if (!token) await read();
       for (const [form, fields] of now) await send(form, fields);
       if (document.getElementById("brouillon")?.dataset.isLate) say("Ce que vous avez tapé est gardé.").dataset.isLate = "";
-    } catch {
+    } catch (error) {
       for (const [form, fields] of now) waiting.set(form, {...fields, ...waiting.get(form)});
-      say("Ce que vous tapez n'est plus gardé : votre session est finie, ou le service ne peut pas l'écrire. Laissez cette page "
-        + "ouverte, et identifiez-vous dans un autre onglet.").dataset.isLate = "1";
+      const isOut = ["0", "401", "403"].includes(error.message);  // 0: a redirect to a login
+      say(isOut ? "Ce que vous tapez n'est plus gardé : votre session est finie. Laissez cette page ouverte, et "
+        + "identifiez-vous dans un autre onglet." : "Ce que vous tapez n'est pas encore gardé. Laissez cette page ouverte : "
+        + "elle réessaie d'elle-même.").dataset.isLate = "1";
       timer = setTimeout(() => read().catch(() => {}).then(flush), again);
     }
   };
