@@ -7,9 +7,9 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.profiles import Part, Profile, list_profiles, read_profile, read_text
 from schemas.vocabulary import Categorie, Nature
@@ -135,6 +135,8 @@ _SHAPES = {
 }
 _EITHER = {Shape.DAY_FIRST, Shape.MONTH_FIRST}
 """Shapes that cannot be told apart: one date would have two meanings."""
+LONGEST_VALUE = 300
+"""Maximum number of characters of a value in the register."""
 
 
 class JsonPart(Part):
@@ -160,7 +162,7 @@ class FieldSource(JsonPart):
     """A field that may stand for this one."""
     is_absent: bool = False
     """An agent has confirmed that the file lacks it."""
-    constant: str = ""
+    constant: Annotated[str, Field(max_length=LONGEST_VALUE)] = ""
     """The value of all lines of one file that lacks it; it is not kept for the next file."""
 
 

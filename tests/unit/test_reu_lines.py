@@ -3,13 +3,15 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from common.texte import clean, is_clean
-from schemas.profiles.source import Shape, read_reu
+from schemas.profiles.source import FieldSource, Shape, SourceMapping, read_reu
 from tests.unit.nasty import NASTY, nasty_texts
 from tests.unit.reu_sample import (
     BUREAU,
@@ -291,6 +293,27 @@ def test_a_line_that_cannot_be_read_is_rejected(changes: dict[str, str], column:
 def test_a_column_that_is_not_read_may_be_long() -> None:
     columns = match_columns([*TITLES, "remarques"], read_reu(), {})
     assert clean_line(columns, [*VALUES, "x" * 9_000])[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("title", "mapping"),
+    [
+        ("Lieu", {"splits": [{"titles": ["Lieu"], "shape": "bureau libellé"}]}),
+        ("Nom", {"fields": {"complement2": {"parts": [["Nom"], ["Lieu"]]}}}),
+    ],
+)
+def test_a_value_that_is_made_of_others_may_not_be_long(title: str, mapping: dict[str, Any]) -> None:
+    profile = read_reu().joined(SourceMapping.model_validate(mapping))
+    columns = match_columns(["Nom", "Lieu", *TITLES[:14]], profile, {})
+    clean_line(columns, ["N" * 149, f"1 - {'L' * 146}", *VALUES[:14]])
+    with pytest.raises(LineError, match="valeur de plus de 300 caractères") as rejection:
+        clean_line(columns, ["N" * 149, f"1 - {'L' * 301}", *VALUES[:14]])
+    assert rejection.value.column == title
+
+
+def test_a_constant_may_not_be_long() -> None:
+    with pytest.raises(ValidationError, match="at most 300 characters"):
+        FieldSource(constant="K" * 301)
 
 
 def test_short_and_long_lines_are_rejected() -> None:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 from common.french import count_of, format_number
 from common.texte import clean, is_normal
-from schemas.profiles.source import Shape, fold
+from schemas.profiles.source import LONGEST_VALUE, Shape, fold
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, open_stream
 from worker.registre.imports.report import ImportSummary, Rejection, RejectReport, describe_reasons
@@ -18,7 +18,6 @@ from worker.registre.reference import commune_of, is_code_commune
 
 MAX_NUMERO = 2**31 - 1
 _SERIAL_DIGITS = 5
-_LONGEST_VALUE = 300
 
 _OTHER_FILES = (
     ({"typeliste", "nomdenaissance"}, ", mais une liste faite pour e-listelec", ""),
@@ -171,11 +170,11 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
             cleaned.extend(derived.compute(cleaned))
         except ValueError:
             raise LineError(derived.title, "valeur d'une autre forme que les autres") from None
-    if max(map(len, cleaned)) > _LONGEST_VALUE:  # a column that is not read may be longer
-        for place in columns.positions.values():
-            if len(cleaned[place]) > _LONGEST_VALUE:
-                title = columns.titles[place] if place < columns.width else ""
-                raise LineError(title, f"valeur de plus de {_LONGEST_VALUE} caractères")
+    if max(map(len, cleaned)) > LONGEST_VALUE:  # a column that is not read may be longer
+        titles = (*columns.titles, "", *columns.constants, *(it.title for it in columns.derived for _ in it.fields))
+        for place in (*columns.positions.values(), *range(columns.width, len(cleaned))):
+            if len(cleaned[place]) > LONGEST_VALUE:
+                raise LineError(titles[place], f"valeur de plus de {LONGEST_VALUE} caractères")
     return cleaned, count
 
 
@@ -220,8 +219,7 @@ def read_date(text: str, shapes: Iterable[Shape]) -> str:
         return ""
     for shape in shapes:
         if match := _DATES[shape].fullmatch(text):
-            parts = {name: value or "00" for name, value in match.groupdict().items()}
-            year, month, day = parts["y"], parts["m"].zfill(2), parts["d"].zfill(2)
+            year, month, day = ((match[part] or "").zfill(2) for part in "ymd")
             if month <= "12" and day <= "31":
                 date = f"{year}-{month}-{day}"
                 return "" if date == "0000-00-00" else date
