@@ -88,7 +88,7 @@ def _plain(hint: Any) -> tuple[type, bool]:  # noqa: ANN401 — a type, or a for
 
 
 def _converter(of_type: type, may_be_none: bool) -> Callable[[Any], Any]:  # noqa: FBT001 — see `_plain`
-    if not issubclass(of_type, str | int):
+    if not issubclass(of_type, str | int | dict):
         return lambda value: value
     return lambda value: of_type(value) if value is not None else None if may_be_none else of_type()
 

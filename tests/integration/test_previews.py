@@ -26,7 +26,7 @@ from tests.integration import export_desk, import_desk
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.notifier_desk import Killed
 from tests.parts.wait import wait_until
-from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, EUROPEENNE, NUMERO, PRENOMS, electeurs, format_reu
+from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, EUROPEENNE, NOM, NUMERO, PRENOMS, electeurs, format_reu
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.test_apart import doze
 from worker import arrivals
@@ -230,6 +230,19 @@ def test_what_cannot_enter_is_refused_in_words_for_the_screen(desk: Desk, conten
     assert preview["reason"].startswith(said)
     assert not any(words in preview["reason"] for words in ("--", "python", str(desk.folder)))
     assert (desk.files(), desk.register.imports(), desk.register.stored()) == ([], [], 0)
+
+
+def test_a_mapping_names_columns_of_its_file_and_the_trail_none(desk: Desk) -> None:
+    preview = desk.preview(format_reu(electeurs(3), titles={NOM: "VERQUOBA"}))
+    mapping = {"nom_naissance": {"titles": ["Verquoba"]}}
+    free = {"libelle": {"titles": ["OBAVERQU Ursule, née le 12/03/1962"]}}
+    said = "La correspondance nomme des colonnes que le fichier n'a pas : choisissez parmi les siennes."
+    assert desk.refusal(desk.ask_import(preview, mapping={"fields": mapping | free})) == said
+    for fields in ({"mapping": {"fields": mapping}}, {}):
+        desk.ask_import(desk.last(), **fields)
+        desk.work()
+    assert (desk.last()["status"], desk.trail()[-1][1]) == ("imported", "file_matched")
+    assert "verquoba" not in str(desk.register.rows("SELECT detail FROM audit")).casefold()
 
 
 def test_a_file_of_another_hash_is_refused_before_and_after_the_preview(desk: Desk) -> None:

@@ -37,7 +37,7 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.broker import build_broker
 from worker.notifier.models import Notification
 from worker.registre.communes import add_commune
-from worker.registre.models import Homonym, Import, ImportListe, MouvementRegistre, Protection
+from worker.registre.models import Commune, Homonym, Import, ImportListe, MouvementRegistre, Protection
 from worker.registre.reu.importer import import_file
 
 pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
@@ -198,6 +198,9 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
             "sha256": "0" * 64,
         }
         preview |= {"file_name": f"{_nom(0)}.csv", "taken_on": today(), "requested_by": AGENT, "reason": said[0]}
+        preview["found"] = {"notes": [f"colonnes inconnues, ignorées : Mme\n{_nom(0)}"]}
+        mapping = {"fields": {"libelle": {"titles": [said[0]]}}}
+        connection.execute(update(Commune).where(Commune.code == HERE).values(mapping=mapping))
         connection.execute(insert(Preview).values(preview | {"status": PreviewStatus.READY.value}))
         told: dict[str, Any] = {
             "request_id": request_id,

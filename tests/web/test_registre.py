@@ -138,6 +138,8 @@ def test_an_export_is_dropped_read_and_taken_up(screen: RegistreScreen) -> None:
     (after,) = screen.rows("SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'")[0]
     assert (after, screen.files()) == (400, [])
     assert before != after
+    screen.screen.desk.run("UPDATE preview SET found = NULL")  # like `forget`
+    assert "Repris dans le registre" in screen.read()
     said = "SELECT imported_by, file_name FROM import ORDER BY id DESC LIMIT 1"
     assert screen.rows(said) == [(AGENT, "liste.csv")]
 

@@ -37,7 +37,6 @@ from sqlalchemy.exc import IntegrityError
 from common.calendrier import civil_day, jour_a_paris, now
 from common.french import short_date
 from schemas.profiles.platform import ENCODINGS
-from schemas.profiles.source import SourceMapping
 from schemas.vocabulary import UNFINISHED, Action, CopieFile, ExportKind, Liste, Nature
 from worker.access.models import Agent, Recipient, Sender
 from worker.arrivals import IS_ASKED, IS_ENDED, Arrivals, Preview, drop, mark_erased
@@ -51,11 +50,11 @@ from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
 from worker.notifier.models import Notification
 from worker.notifier.sending import ERASED, mask_addresses
-from worker.registre.communes import set_mapping
 from worker.registre.imports.history import importing
 from worker.registre.models import (
     UNDONE,
     Bureau,
+    Commune,
     Doubt,
     Electeur,
     Homonym,
@@ -89,8 +88,10 @@ class NameSearch:
     def __init__(self, names: Iterable[str]) -> None:
         self._words = {words for name in names if (words := _words(name))}
 
-    def is_in(self, said: str) -> bool:
-        """Return whether a text has one of the names. A homonym's text is masked too."""
+    def is_in(self, said: object) -> bool:
+        """Return whether a text, or a JSON document, has one of the names. A homonym's text is masked too."""
+        if not isinstance(said, str):  # a word after a line break begins with the `n` of `\n`
+            said = re.sub(r"\\(u....|.)", " ", json.dumps(said, ensure_ascii=False))
         folded = f" {_words(said)} "
         return any(f" {words} " in folded for words in self._words)
 
@@ -155,7 +156,6 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
         fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
         values = {"fingerprint": None, "fingerprint_key": None, "fingerprint_reason": "empreinte effacée"}
         connection.execute(update(Depot).where(fingerprints).values(values))
-        set_mapping(connection, code, SourceMapping())
         done.counts[_AGENTS] = _forget_people(connection, scope)
     done.counts[_FILES] = _remove_whole_folder(scope)
     done.counts[_ARRIVALS] = _erase_arrivals(scope)
@@ -304,8 +304,7 @@ def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: in
 
 def _mask(row: Any, number: int) -> dict[str, str]:  # noqa: ANN401 — of an elector or a mouvement
     """Return the values that replace a name. All rows of one person get one number, so that they stay one elector."""
-    born = _year_of(row.date_naissance)
-    return {"nom_naissance": FORGOTTEN, "prenoms": f"N° {number}", "date_naissance": born}
+    return {"nom_naissance": FORGOTTEN, "prenoms": f"N° {number}", "date_naissance": _year_of(row.date_naissance)}
 
 
 def _mask_mouvements(connection: Connection, mouvements: Iterable[Any], number: int) -> None:
@@ -332,8 +331,9 @@ def _texts(code_commune: str, *, is_whole: bool) -> Iterator[tuple[Sequence[Any]
     yield [Publication.reason], Publication.export_id.in_(exports)
     yield [Recall.because, Recall.reason], Recall.code_commune == code_commune
     chosen = Request.source, Request.event_id, Request.correlation_id, Request.tracestate
-    yield [Request.reason, *chosen], _is_asked_for(code_commune)
-    yield [Preview.file_name, Preview.reason], Preview.code_commune == code_commune
+    yield [Request.reason, Request.faults, *chosen], _is_asked_for(code_commune)
+    yield [Preview.file_name, Preview.reason, Preview.found], Preview.code_commune == code_commune
+    yield [Commune.mapping], Commune.code == code_commune  # the titles of columns, which may be any text
     yield [Import.file_name], Import.id.in_(imports)
     yield [Copie.demandeur, Copie.motif], Copie.code_commune == code_commune
     yield [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
@@ -365,16 +365,16 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
     for columns, is_of_commune in _texts(code_commune, is_whole=named is None):
         table, key = columns[0].class_, [*columns[0].class_.__table__.primary_key]
         for row in connection.execute(select(*key, *columns).where(is_of_commune)).mappings().all():
-            found = {}
+            found = dict[str, str | None]()
             for name in (it.name for it in columns):
                 mask = f"{ERASED} {row['id']}" if name in {"source", "event_id"} else ERASED
-                if row[name] not in {"", mask} and (named is None or named.is_in(row[name])):
-                    found[name] = mask
+                if row[name] not in (None, "", mask) and (named is None or named.is_in(row[name])):
+                    found[name] = mask if isinstance(row[name], str) else None
             if found:
                 is_it = [column == row[column.name] for column in key]
                 connection.execute(update(table).where(*is_it).values(found))
                 masked += len(found)
-    return masked + _mask_documents(connection, code_commune, named)
+    return masked + _discard_events(connection, code_commune, named)
 
 
 def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
@@ -392,21 +392,16 @@ def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch |
 _PSEUDONYMS_OF_A_LINE = 100
 
 
-def _mask_documents(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
-    masked = 0
-    faulty = select(Request.id, Request.faults).where(_is_asked_for(code_commune), Request.faults.is_not(None))
-    for row in connection.execute(faulty).all():
-        if named is None or named.is_in(json.dumps(row.faults, ensure_ascii=False)):
-            connection.execute(update(Request).where(Request.id == row.id).values(faults=None))
-            masked += 1
+def _discard_events(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
+    discarded = 0
     senders = set(connection.scalars(_senders(code_commune)))
     for row in connection.execute(select(DeferredEvent.id, DeferredEvent.sender, DeferredEvent.event)).all():
         commune = row.event["data"].get("commune")
         is_of_commune = commune == code_commune or (commune is None and row.sender in senders)
-        if is_of_commune and (named is None or named.is_in(json.dumps(row.event, ensure_ascii=False))):
+        if is_of_commune and (named is None or named.is_in(row.event)):
             discard(connection, DeferredEvent.id == row.id)
-            masked += 1
-    return masked
+            discarded += 1
+    return discarded
 
 
 def _forget_people(connection: Connection, scope: ForgetScope) -> int:

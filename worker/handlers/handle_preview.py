@@ -159,8 +159,7 @@ def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgres
     if found.summary.unchanged:
         day = f" (export du {short_date(found.summary.taken_on)})" if found.summary.taken_on else ""
         raise ImportRefusedError(f"Ce fichier est déjà dans le registre{day} : il n'y a rien à reprendre")
-    ready = PreviewStatus.READY
-    mark_asked(services.engine, claim, ready, found=_describe(found, mapping), register_state=found.state)
+    mark_asked(services.engine, claim, PreviewStatus.READY, found=_describe(found, mapping), register_state=found.state)
     log.info("preview_ready", lines=found.summary.lines_read)
 
 
@@ -169,14 +168,13 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
 
     def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
         mark_imported(connection, claim, import_id)
-        named = Pseudonymised(WordKind.TEXTE, preview.file_name)
         said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
-        detail: Detail = [said, named]
+        detail: Detail = [said, Pseudonymised(WordKind.TEXTE, preview.file_name)]
         record_audit(connection, Action.REGISTRE_IMPORTED, actor=by, code_commune=preview.code_commune, detail=detail)
         if preview.terms.get("mapping"):
             set_mapping(connection, preview.code_commune, mapping)
-            said = describe_mapping(mapping)
-            record_audit(connection, Action.FILE_MATCHED, actor=by, code_commune=preview.code_commune, detail=[said])
+            detail = [Pseudonymised(WordKind.TEXTE, describe_mapping(mapping))]
+            record_audit(connection, Action.FILE_MATCHED, actor=by, code_commune=preview.code_commune, detail=detail)
 
     summary = import_file(
         services.registre,

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from common.french import count_of, short_date
 from schemas.envelope import CloudEvent
-from schemas.profiles.source import SourceMapping
+from schemas.profiles.source import SourceMapping, fold
 from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
 from schemas.vocabulary import Action, PreviewAct, PreviewStatus
 from worker.access.authorization import Authorization
@@ -156,6 +156,10 @@ def read_import_order(event: CloudEvent, services: Services, authorization: Auth
         )
     was, mapping = PreviewStatus(preview.status), preview.terms.get("mapping")
     if was is PreviewStatus.TO_MATCH and asked.mapping:
+        titles = {fold(it["title"]) for it in (preview.found or {})["matching"]["columns"]}
+        if not titles.issuperset(fold(title) for _, title in asked.mapping.list_titles()):
+            said = "La correspondance nomme des colonnes que le fichier n'a pas : choisissez parmi les siennes."
+            raise RefusedError(said, code="apercu_autre_fichier", field="data.mapping")
         mapping = SourceMapping.model_validate(mapping or {}).joined(asked.mapping).model_dump(mode="json")
     elif was is not PreviewStatus.READY:
         raise _closed(was.label)
