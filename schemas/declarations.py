@@ -204,6 +204,12 @@ class BureauxDescribed(Contract):
     kind: Literal["bureaux"] = "bureaux"
     bureaux: Annotated[list[DescribedBureau], Field(min_length=1, max_length=MOST_BUREAUX)]
 
+    @model_validator(mode="after")
+    def _check_once(self) -> Self:
+        if len({it.bureau for it in self.bureaux}) < len(self.bureaux):
+            raise FieldError("bureau_twice", "chaque bureau est attendu une seule fois")
+        return self
+
 
 def _require_one(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [

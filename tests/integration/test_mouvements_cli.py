@@ -21,6 +21,7 @@ from tests.unit.reu_sample import (
     COMMUNE,
     DATE,
     EUROPEENNE,
+    NUMERO,
     VOIE,
     electeurs,
     lignes,
@@ -272,6 +273,11 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
             ExitCode.FAILED,
             "bureau 0007 inconnu",
         ),
+        (
+            {"commune": "13055", "note": {"kind": "bureaux", "bureaux": [{"bureau": "7"}] * 2}},
+            ExitCode.USAGE,
+            "chaque bureau est attendu une seule fois",
+        ),
         ({"requested_by": "moi"}, ExitCode.USAGE, "note : champ manquant"),
     ],
 )
@@ -283,6 +289,17 @@ def test_a_declaration_that_is_refused_notes_nothing(
     refused = run("declare", path)
     assert (refused.code, said in refused.err) == (code, True), refused.err
     assert "09/05/2027" not in run("declare", "--show", "scrutin").out
+
+
+def test_a_declaration_of_bureaux_is_one_line_of_the_trail_if_one_changes(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", [it | {BUREAU: it[NUMERO]} for it in electeurs(2)]))
+    bureaux = [{"bureau": code, "code_canton": "1301"} for code in ("1", "01", "001", "2")]
+    said = {"commune": "13055", "note": {"kind": "bureaux", "bureaux": bureaux}}
+    (path := tmp_path / "declarations.json").write_text(json.dumps([said, said]))
+    assert run("declare", path).out == "2 déclarations notées.\n"
+    query = "SELECT words FROM audit_word WHERE words LIKE 'bureau %'"
+    described = (f"bureau 000{number} : canton 1301 MARSEILLE-1, circonscription 16" for number in (1, 2))
+    assert read_rows(os.environ["PREFECTURE_DATABASE_URL"], query) == [(" ; ".join(described),)]
 
 
 def test_electors_are_protected_by_names_that_are_asked_for(

@@ -1,6 +1,6 @@
 """The communes and their bureaux de vote: INSEE reference data, values of files, and values of the operator."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -182,19 +182,23 @@ def read_libelles(connection: Connection, code_commune: str, as_of: int | None =
     return libelles
 
 
-def set_bureau(connection: Connection, code_commune: str, code: str, **description: str) -> DescribedBureau:
-    """Write the operator's values of a bureau, and return the whole bureau.
+def set_bureaux(
+    connection: Connection, code_commune: str, descriptions: Mapping[str, Mapping[str, str]]
+) -> list[DescribedBureau]:
+    """Write the operator's values of bureaux, by code, and return the bureaux that changed.
 
     Raises:
         RefusedError: the commune has no such bureau; the message names its bureaux.
     """
     bureaux = {bureau.code: bureau for bureau in select_bureaux(connection, [code_commune])}
-    if code not in bureaux:
+    if unknown := descriptions.keys() - bureaux:
         known = ", ".join(bureaux) or "aucun, importez d'abord la liste"
-        raise RefusedError(f"bureau {code} inconnu à {code_commune} ; bureaux connus : {known}")
-    if description:
-        connection.execute(update(Bureau).where(_is(code_commune, code)).values(description))
-    return bureaux[code]._replace(**description)
+        raise RefusedError(f"bureau {min(unknown)} inconnu à {code_commune} ; bureaux connus : {known}")
+    described = [bureaux[code]._replace(**values) for code, values in descriptions.items()]
+    changed = [it for it in described if it != bureaux[it.code]]
+    for it in changed:
+        connection.execute(update(Bureau).where(_is(*it.key)).values(**descriptions[it.code]))
+    return changed
 
 
 def lock_bureaux(connection: Connection) -> None:

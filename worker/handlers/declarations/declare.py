@@ -53,7 +53,7 @@ from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.exports.records import restart
 from worker.handlers.declarations.file_notes import Declaration, read_file_note, refuse_future
 from worker.handlers.requests.export_plan import read_data, read_demande, require_own_register
-from worker.registre.communes import NO_VERSION, check_commune, require_commune, set_bureau
+from worker.registre.communes import NO_VERSION, DescribedBureau, check_commune, require_commune, set_bureaux
 from worker.registre.comparaison.doubts import decide_doubt, describe_differing, find_people
 from worker.registre.imports.lines import parse_bureau
 from worker.registre.models import Electeur, MouvementRegistre
@@ -132,16 +132,18 @@ def declare(connection: Connection, code_commune: str, note: RegisterNote, *, by
         case ElecteurProtected(lifted=int(number)):
             lift_protection(connection, code_commune, find_protection(connection, code_commune, number), by=by)
         case BureauxDescribed(bureaux=bureaux):
-            for bureau in bureaux:
-                code, values = parse_bureau(bureau.bureau), bureau.model_dump(exclude={"bureau"}, exclude_none=True)
-                is_now = set_bureau(connection, code_commune, code, **values)
-                said = f"bureau {code} : canton {is_now.code_canton or '?'} {is_now.libelle_canton}".rstrip()
-                said += f", circonscription {is_now.code_circonscription or '?'} {is_now.libelle_circonscription}"
-                detail = [Pseudonymised(WordKind.TEXTE, said.rstrip())]
+            values = {parse_bureau(it.bureau): it.model_dump(exclude={"bureau"}, exclude_none=True) for it in bureaux}
+            if changed := set_bureaux(connection, code_commune, values):
+                detail = [Pseudonymised(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
                 record_audit(connection, Action.BUREAU_DESCRIBED, actor=by, code_commune=code_commune, detail=detail)
         case DoubtDecided():
             recalled = _decide_doubt(connection, code_commune, note, by)
     return recalled
+
+
+def _describe_bureau(bureau: DescribedBureau) -> str:
+    said = f"bureau {bureau.code} : canton {bureau.code_canton or '?'} {bureau.libelle_canton}".rstrip()
+    return f"{said}, circonscription {bureau.code_circonscription or '?'} {bureau.libelle_circonscription}".rstrip()
 
 
 def _declare_reunion(connection: Connection, code_commune: str, note: ReunionNoted, by: Actor) -> list[str]:
@@ -248,8 +250,7 @@ def lift_protection(connection: Connection, code_commune: str, protege: Protege,
         RefusedError: the elector is not protected.
     """
     remove_protection(connection, code_commune, protege)
-    said = "protection levée"
-    record_audit(connection, Action.PROTECTION_CHANGED, actor=by, code_commune=code_commune, detail=said)
+    record_audit(connection, Action.PROTECTION_CHANGED, actor=by, code_commune=code_commune, detail="protection levée")
 
 
 def _decide_doubt(connection: Connection, code_commune: str, note: DoubtDecided, by: Actor) -> list[str]:
