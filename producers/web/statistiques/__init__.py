@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from sqlalchemy import Date, String, and_, case, column, func, not_, select, table
@@ -31,6 +31,8 @@ PAGE = 25
 """Bureaux per page; the CSV has them all."""
 LEAST = 5
 """The smallest number of persons in a cell by bureau and criterion (our choice: no text that we read gives one)."""
+MOST_COLUMNS = 50
+"""Maximum number of values with their own column: a nationality is free text."""
 CRITERIA = {"sexe": "Sexe", "age": "Âge", "nationalite": "Nationalité"}
 UNKNOWN, TOGETHER = "Non renseigné", "Autres, réunis"
 _SEXES = {"F": "Femmes", "M": "Hommes"}
@@ -97,20 +99,23 @@ def count_electeurs(state: State, commune: str, liste: str, jour: date) -> Elect
 def break_down(electeurs: Electeurs, criterion: str) -> tuple[list[tuple[str, int]], list[str], dict[str, list[int]]]:
     """Return the numbers of the commune by value, the columns by bureau, and by bureau their numbers and the total.
 
-    Values with a small cell are one column, together with the next smallest values until this column has no small cell.
-    A cell of such a value has at least row + column - total persons, and at most the smaller of row and column. Where
-    this tells of a small cell, the numbers of the commune are those of the columns.
+    Values with a small cell, and those over `MOST_COLUMNS`, are one column, together with the next smallest values
+    until this column has no small cell. A cell of such a value has at least row + column - total persons, and at most
+    the smaller of row and column. Where this tells of a small cell, the commune has the numbers of the columns.
     """
     cells, commune = electeurs.by_criterion[criterion], dict(electeurs.of_commune(criterion))
     small = {value for values in cells.values() for value, number in values.items() if number < LEAST}
     ordered = sorted(commune, key=lambda it: (it not in small, commune[it]))
-    for count in range(len(small), len(commune) + 1):
-        united = ordered[:count]
-        others = {bureau: sum(values[it] for it in united) for bureau, values in cells.items()}
+    first = max(len(small), len(commune) - MOST_COLUMNS)
+    united = {*ordered[:first]}
+    others = {bureau: sum(values[it] for it in values if it in united) for bureau, values in cells.items()}
+    for value in ordered[first:]:
         if not any(0 < number < LEAST for number in others.values()):
             break
+        united.add(value)
+        others = {bureau: number + cells[bureau][value] for bureau, number in others.items()}
     columns, total = [it for it in commune if it not in united], sum(others.values())
-    margins = [(row, commune[it]) for row in others.values() for it in united]
+    margins = product({*others.values()}, {commune[it] for it in united})
     if any(row + column > total and min(row, column) < LEAST for row, column in margins):
         commune = {it: commune[it] for it in columns} | {TOGETHER: total}
     if columns and united:
