@@ -2,13 +2,15 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, delete, insert, text
 
+from common import calendrier
 from common.calendrier import CalendarReunion
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Action, Categorie, SeenPage, Wish
+from schemas.vocabulary import Action, Categorie, Liste, SeenPage, Wish
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.tableau_desk import wrap
 from tests.parts.notes import note_register, note_screen
@@ -21,8 +23,9 @@ from worker.demo.libreville import demo_calendrier
 from worker.handlers.declarations.declare import protect, protect_marked
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.export_plan import plan_tableaux
+from worker.registre.models import Commission, Scrutin
 from worker.registre.protections import Protege
-from worker.registre.scrutins import select_reunions
+from worker.registre.scrutins import MOST, add_reunion, read_calendrier, select_reunions
 from worker.writers import precheck
 
 pytestmark = [pytest.mark.database(MOUVEMENTS_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
@@ -82,6 +85,41 @@ def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDes
     assert reason == "Aucune réunion le 02/01/2020."
     assert date(2020, 1, 3) not in {it.jour for it in _reunions(desk)}
     assert _trail(desk) == []
+
+
+def test_polls_of_other_times_are_refused(desk: DepotsDesk) -> None:
+    for far in ("1999-01-03", "2199-01-06"):
+        code, reason = _refusal(_note(desk, "scrutin", jour=far, libelle="x"))
+        assert (code, "notez un jour entre 2000 et" in reason) == ("date_hors_periode", True)
+    _accepted(_note(desk, "scrutin", jour="2015-12-06", libelle="x"))
+
+
+@pytest.mark.parametrize(
+    ("model", "note"), [(Scrutin, {"kind": "scrutin", "libelle": "x"}), (Commission, {"kind": "reunion"})]
+)
+def test_a_commune_notes_so_many_polls_and_meetings(desk: DepotsDesk, model: Any, note: dict[str, Any]) -> None:  # noqa: ANN401
+    days = [date(2010, 1, 3) + timedelta(weeks=week) for week in range(MOST[model][0])]
+    with desk.engine.begin() as connection:
+        connection.execute(delete(model).where(model.code_commune == COMMUNE))
+        connection.execute(insert(model), [{"code_commune": COMMUNE, "date": day} for day in days])
+    code, reason = _refusal(_note(desk, **note, jour="2022-01-02"))
+    assert (code, "retirez une date" in reason) == ("calendrier_plein", True)
+    _accepted(_note(desk, **note, jour=f"{days[0]}"))
+    _accepted(_note(desk, **note, jour="2022-01-02", replaces=f"{days[0]}"))
+
+
+def test_a_calendar_reads_the_days_of_each_poll_once(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    polls = [date(2010, 1, 3) + timedelta(weeks=week) for week in range(50)]
+    asked = Mock(wraps=calendrier.commission_between)
+    monkeypatch.setattr(calendrier, "commission_between", asked)
+    with desk.engine.begin() as connection:
+        for poll in polls:
+            connection.execute(insert(Scrutin).values(code_commune=COMMUNE, date=poll))
+            add_reunion(connection, COMMUNE, CalendarReunion(poll - timedelta(days=22), has_deliberated=False))
+        known = read_calendrier(connection, COMMUNE, Liste.PRINCIPALE)
+    assert known.reunions[:50] == tuple(day - timedelta(days=20) for day in polls)
+    assert asked.call_count < 2 * len(polls)
+    assert known.last_rounds is known.last_rounds, "each tableau of a commune reads them"
 
 
 @pytest.mark.slow

@@ -1,20 +1,13 @@
 """The polls of a commune, and the meetings of its commission de contrôle, as the operator declares them."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
-from common.calendrier import (
-    CalendarReunion,
-    CalendarScrutin,
-    days_before,
-    is_poll_day,
-    meeting_before,
-    one_a_day,
-)
+from common.calendrier import CalendarReunion, CalendarScrutin, days_before, is_poll_day, one_a_day
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.tableau.demande import Calendrier
@@ -26,6 +19,8 @@ NATIONAL = ""
 """Replaces the code of a commune: the poll is held in the whole country."""
 ALL_LISTS = ""
 """Replaces the code of a list: the commission met about all of them."""
+MOST = {Scrutin: (100, "scrutins"), Commission: (500, "réunions")}
+"""Maximum of a commune, and its unit: a tableau compares all meetings with all polls."""
 
 
 def _columns(model: type[Scrutin | Commission], kind: type[CalendarScrutin | CalendarReunion]) -> list[Any]:
@@ -46,28 +41,31 @@ def set_scrutin(connection: Connection, scrutin: CalendarScrutin) -> None:
     """Add a poll, or replace it.
 
     Raises:
-        RefusedError: the commune is unknown, no poll can be on that day, another day is not before it, the days of
-            the meeting cannot be, or unusual days are given without the text that fixes them.
+        RefusedError: the commune is unknown or has too many polls, no poll can be on that day, another day is not
+            before it, the days of the meeting cannot be, or unusual days are given without the text that fixes them.
     """
     if scrutin.code_commune:
         check_commune(connection, scrutin.code_commune)
     if not is_poll_day(scrutin.jour, scrutin.code_commune):
         raise RefusedError(f"on ne vote pas le {short_date(scrutin.jour)} : ce n'est pas un dimanche")
-    if scrutin.cloture and scrutin.cloture >= scrutin.jour:
-        raise RefusedError("la clôture de la liste précède le scrutin")
-    if scrutin.publication_due and scrutin.publication_due >= scrutin.jour:
-        raise RefusedError("la publication du tableau précède le scrutin")
-    unusual = scrutin.reunion_first, scrutin.reunion_last, scrutin.cinq_jours_due
-    if any(day and day >= scrutin.jour for day in unusual):
-        raise RefusedError("la réunion et le tableau des cinq jours précèdent le scrutin")
+    days = scrutin.cloture, scrutin.reunion_first, scrutin.reunion_last, scrutin.publication_due, scrutin.cinq_jours_due
+    if any(day and day >= scrutin.jour for day in days):
+        raise RefusedError("la clôture, la réunion et la publication des tableaux précèdent le scrutin")
     if scrutin.window_fault:
         raise RefusedError(scrutin.window_fault)
-    fixed = *unusual, scrutin.cloture, scrutin.publication_due
-    if not scrutin.texte and (any(fixed) or not scrutin.has_commission):
+    if not scrutin.texte and (any(days) or not scrutin.has_commission):
         raise RefusedError("des jours inhabituels demandent le texte qui les fixe : « décret n° … du … »")
     is_it = (Scrutin.code_commune == scrutin.code_commune) & (Scrutin.date == scrutin.jour)
     connection.execute(delete(Scrutin).where(is_it))
     connection.execute(insert(Scrutin).values(_values(scrutin)))
+    _refuse_too_many(connection, Scrutin, scrutin.code_commune)
+
+
+def _refuse_too_many(connection: Connection, model: type[Scrutin | Commission], code_commune: str) -> None:
+    most, what = MOST[model]
+    query = select(func.count(model.date)).where(model.code_commune == code_commune)
+    if connection.execute(query).scalar_one() > most:
+        raise RefusedError(f"la commune a déjà {most} {what} : retirez une date ancienne", code="calendrier_plein")
 
 
 def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> None:
@@ -92,28 +90,29 @@ def select_reunions(connection: Connection, code_commune: str, liste: Liste | No
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
     """Return the polls and meetings that the tableaux of a list are counted from."""
     scrutins = one_a_day(select_scrutins(connection, code_commune))
-    reunions = {_stopped_on(reunion, scrutins) for reunion in select_reunions(connection, code_commune, liste)}
+    # Of each poll: the first and the last day of its meeting, and the last day to publish.
+    polls = [(*it.window, it.publication_due or days_before(it.jour, 20)) for it in scrutins]
+    reunions = {_stopped_on(reunion, polls) for reunion in select_reunions(connection, code_commune, liste)}
     return Calendrier({it.jour: it for it in scrutins}, tuple(sorted(reunions)))
 
 
-def _stopped_on(reunion: CalendarReunion, scrutins: Iterable[CalendarScrutin]) -> dt.date:
+def _stopped_on(reunion: CalendarReunion, polls: Sequence[tuple[dt.date, dt.date, dt.date]]) -> dt.date:
     """Return the last day of the tableau after a meeting: without a deliberation before a poll, that of publication."""
     if reunion.has_deliberated:
         return reunion.jour
-    polls = [it for it in scrutins if meeting_before(it.jour, [reunion.jour], it.window)]
-    return max((it.publication_due or days_before(it.jour, 20) for it in polls), default=reunion.jour)
+    return max((due for first, last, due in polls if first <= reunion.jour <= last), default=reunion.jour)
 
 
 def add_reunion(connection: Connection, code_commune: str, reunion: CalendarReunion) -> None:
     """Record a meeting; a second call replaces whether it deliberated.
 
     Raises:
-        RefusedError: the commune is unknown.
+        RefusedError: the commune is unknown, or has too many meetings.
     """
     check_commune(connection, code_commune)
-    if reunion not in select_reunions(connection, code_commune):
-        connection.execute(delete(Commission).where(_is_reunion(code_commune, reunion)))
-        connection.execute(insert(Commission).values(code_commune=code_commune, **_values(reunion)))
+    connection.execute(delete(Commission).where(_is_reunion(code_commune, reunion)))
+    connection.execute(insert(Commission).values(code_commune=code_commune, **_values(reunion)))
+    _refuse_too_many(connection, Commission, code_commune)
 
 
 def remove_reunion(connection: Connection, code_commune: str, reunion: CalendarReunion) -> None:

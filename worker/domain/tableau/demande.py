@@ -240,6 +240,11 @@ class Calendrier:
     """The last days of former tableaux: the meetings; the last day to publish, for a meeting that is deemed not to have
     deliberated before a poll."""
 
+    @cached_property
+    def last_rounds(self) -> Mapping[date, date]:
+        """The day of the last possible round of each poll, where it is known."""
+        return {day: last for day, it in self.scrutins.items() if (last := last_round(day, it.libelle, self.scrutins))}
+
     def poll(self, day: date) -> CalendarScrutin:
         """Return the poll of a day; one with the usual dates if it is not known."""
         return self.scrutins.get(day, CalendarScrutin(day))
@@ -269,18 +274,17 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
         until = asked.until or (calendrier.meeting_before(scrutin) if scrutin else None)
     elif type_ is TypeTableau.CINQ_JOURS_REU and not is_after_another:
         until = asked.until
-    days, polls = tuple(calendrier.scrutins), calendrier.scrutins.values()
     own = calendrier.poll(scrutin) if scrutin else None
     return {
         "code_commune": asked.commune,
         "date_tableau": _date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
         "scrutin": scrutin,
-        "scrutins": days,
-        "last_rounds": {it.jour: last for it in polls if (last := last_round(it.jour, it.libelle, days))},
+        "scrutins": tuple(calendrier.scrutins),
+        "last_rounds": calendrier.last_rounds,
         "cloture": own and own.cloture,
         "publication_due": own and own.publication_due,
         "cinq_jours_due": own and own.cinq_jours_due,
-        "meetings_from": {it.jour: it.window[0] for it in polls if it.window[0] != commission_between(it.jour)[0]},
+        "meetings_from": {day: it.reunion_first for day, it in calendrier.scrutins.items() if it.reunion_first},
         "reunion": _reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
         "until": until,
         "commission": until if until in calendrier.reunions else None,

@@ -85,8 +85,13 @@ class RegisterDeclaration(Declaration):
 
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write the note. An agent needs the right to protect electors in order to protect one."""
-        if isinstance(self.note, ReunionNoted) and not self.note.removed:
-            refuse_future(self.note.jour, now, commune=self.commune, field="note.jour")
+        if isinstance(self.note, ReunionNoted | ScrutinNoted) and not self.note.removed:
+            first, last = 2000, now.year + 2  # tableaux of the years before 2019 are still made
+            if not first <= self.note.jour.year <= last:
+                said = f"Le {short_date(self.note.jour)} est trop loin : notez un jour entre {first} et {last}."
+                raise RefusedError(said, code="date_hors_periode", field="data.note.jour")
+            if isinstance(self.note, ReunionNoted):
+                refuse_future(self.note.jour, now, commune=self.commune, field="note.jour")
         try:
             check_commune(connection, self.commune)
             if isinstance(self.note, ElecteurProtected):
@@ -301,11 +306,7 @@ _COUNTED_FROM = (
 
 
 def change_calendar(
-    connection: Connection,
-    withdrawal: Withdrawal,
-    change: Callable[[], None],
-    *,
-    gone: date | None = None,
+    connection: Connection, withdrawal: Withdrawal, change: Callable[[], None], *, gone: date | None = None
 ) -> list[str]:
     """Change the calendar, and recall the tableaux whose days change. Return their labels.
 
@@ -313,11 +314,8 @@ def change_calendar(
     removes; tableaux for it are recalled.
     """
     code_commune = withdrawal.code_commune
-    tableaux = select(Export).where(
-        Export.kind == ExportKind.TABLEAU,
-        Export.status.in_([ExportStatus.READY, *UNFINISHED]),
-        Export.recall_id.is_(None),
-    )
+    is_current = Export.status.in_([ExportStatus.READY, *UNFINISHED]), Export.recall_id.is_(None)
+    tableaux = select(Export).where(Export.kind == ExportKind.TABLEAU, *is_current)
     if code_commune:
         tableaux = tableaux.where(Export.code_commune == code_commune)
     listes = tableaux.with_only_columns(Export.code_commune, Export.liste).distinct()
