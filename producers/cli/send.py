@@ -171,7 +171,6 @@ def read_communes(content: bytes) -> list[str]:
 
 
 def _iter_codes(content: bytes) -> Iterator[tuple[int, str]]:
-    """Yield the first cell of each line that is not blank, with its line number."""
     is_first = True
     for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
         cells = [cell.strip().strip("\"'").strip() for cell in re.split("[;,\t]", line.partition("#")[0])]

@@ -169,7 +169,6 @@ def import_reu(
 
 
 def _known_profile(engine: Engine, commune: str | None) -> SourceProfile:
-    """Return the profile of the installation, with what a commune has said of its files."""
     try:
         known = load_sources(load_settings().profiles_dir)
     except ProfileError as error:

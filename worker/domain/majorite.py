@@ -249,7 +249,6 @@ def _move(listed: list[Mouvement], row: Mouvement, left: str | None, joined: str
 
 
 def _take(listed: list[Mouvement], bureau: str) -> Mouvement | None:
-    """Remove one elector from the list and return it: one of that bureau, if there is one."""
     if not listed:
         return None
     taken = next((it for it in listed if it.nouveau_bureau == bureau), listed[-1])

@@ -227,7 +227,6 @@ def wait_seconds(tries: int, error: PrefectureError) -> float:
 
 
 def _end(connection: Connection, claim: Claim, **values: Any) -> int:  # noqa: ANN401 — columns
-    """Finish the work and change the row; return the id of the request."""
     _wait_for_restart(connection)
     queue.require_held(queue.finish(connection, [claim]))
     ended = update(Export).where(Export.id == claim.subject_id).values(**values)

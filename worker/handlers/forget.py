@@ -351,7 +351,6 @@ def _is_asked_for(code_commune: str) -> ColumnElement[bool]:
 
 
 def _senders(code_commune: str) -> Select[str]:
-    """Select the accounts that may ask for this commune only."""
     first, last = func.min(Sender.code_commune), func.max(Sender.code_commune)
     return select(Sender.name).group_by(Sender.name).having(first == code_commune, last == code_commune)
 

@@ -291,7 +291,6 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
 
 
 def _describe_change(connection: Connection, change: _Change, resting: Sequence[Resting]) -> dict[str, Any]:
-    """Return the findings that a clerk reads before confirming; no elector is named."""
     used = [it.label for it in resting if it.is_used]
     others = [it.label for it in resting if not it.is_used]
     files = {
@@ -318,7 +317,6 @@ def _describe_change(connection: Connection, change: _Change, resting: Sequence[
 
 
 def _count_electeurs(connection: Connection, key: ListeKey, import_id: int) -> dict[str, Any]:
-    """Count the electors of a list after the undo, and the electors of the import."""
     of_liste = Electeur.code_commune == key.code_commune, Electeur.liste == key.liste
     count = select(func.count(Electeur.id)).where(*of_liste)
     before = connection.scalar(count.where(Electeur.version == import_id))

@@ -176,7 +176,6 @@ def _describe_progress(request: Request, session: Session) -> Iterator[CloudEven
 
 
 def _with_names(table: Any) -> Select[Any, str | None]:  # noqa: ANN401 — a class of rows
-    """Return a query of rows of a table, each with the name of its commune."""
     return select(table, Commune.nom).outerjoin(Commune, Commune.code == table.code_commune)
 
 

@@ -295,8 +295,6 @@ def send_message(
 
 
 class _Letter(NamedTuple):
-    """What one work asks to send."""
-
     claim: Claim
     row: Row[Any]
     notice: Notice | None
@@ -327,7 +325,6 @@ def _prepare(session: Session, notices: Notices, claim: Claim) -> _Letter | None
 
 
 def _send(engine: Engine, senders: Mapping[Channel, ChannelSender], group: Sequence[_Letter]) -> None:
-    """Send the messages of one recipient in one, and record the result of each."""
     _, row, notice, addressee = group[0]
     failure: _Failure | None = None
     with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):

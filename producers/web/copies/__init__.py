@@ -86,7 +86,6 @@ def read_open(context: PageContext) -> list[CopieState]:
 
 
 def _read_files(context: PageContext, copies: Sequence[CopieState]) -> Mapping[int, Sequence[AskedFile]]:
-    """Return the files of these requests by number, the last one first."""
     view, found = DERNIERS_EXPORTS.c, dict[int, list[AskedFile]]()
     is_one = view.parameters["copie"].as_integer().in_([it.numero for it in copies])
     query = select(DERNIERS_EXPORTS).where(view.edition.in_([*CopieFile]), is_one)

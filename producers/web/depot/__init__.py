@@ -71,7 +71,6 @@ def record_verdict(context: PageContext) -> Response:
 
 
 def _read_chosen(context: PageContext, field: str) -> tuple[list[int], dict[str, str]]:
-    """Return the ticked files, and the error of the field if there is none."""
     chosen = read_numbers(context.form.getlist("export"))[:_MOST]
     made = read_made(context.services.state, context.commune.code, chosen)
     return [file.export_id for file in made], {} if made else {field: "cochez au moins un fichier"}

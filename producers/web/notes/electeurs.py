@@ -228,7 +228,6 @@ def show_motifs(context: PageContext) -> Response:
 
 
 def _compare(doubt: Mapping[Any, Any]) -> Iterator[tuple[str, str, str, bool]]:
-    """Yield what is known of both sides: label, who left, who came, whether they differ."""
     for key, (label, names) in _SIDE_LABELS.items():
         left, came = (
             ", ".join(str(known) for name in names if (known := doubt[f"{side}_{name}"]))

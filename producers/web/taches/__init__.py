@@ -131,7 +131,6 @@ def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, 
 
 
 def _about_reunion(it: Situation) -> Iterator[Task]:
-    """Yield the tasks of the yearly meetings, then that of the next poll's meeting."""
     asked = [agenda for agenda in it.calendar.agendas if agenda.cycle.window]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
@@ -270,8 +269,6 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
-    """Yield the task to publish; after the publication, those to withdraw and certify."""
-
     def button(label: str) -> Button:
         return Button(label, "publication", export=file.export_id)
 

@@ -96,8 +96,6 @@ def show(
 
 @dataclass(frozen=True)
 class _KnownFiles:
-    """The commune's files with the SHA-256, or a likely name, of an upload."""
-
     digests: Mapping[str, Sequence[AskedFile]]
     names: Mapping[str, AskedFile]
 

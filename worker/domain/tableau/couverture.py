@@ -227,7 +227,6 @@ def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
 
 
 def _check_rows(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
-    """Check that the current list has as many electors as the export that brought it."""
     if base_of(demande, chain) or not chain.links or chain.listed == chain.links[-1].electeurs:
         return
     link = chain.links[-1]

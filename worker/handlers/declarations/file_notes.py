@@ -208,7 +208,6 @@ class FileDeclaration(Declaration):
                 )
 
     def _write(self, connection: Connection, file: Export, said_at: datetime) -> bool:
-        """Write the note of one file; return False when a later note exists."""
         by = self.requested_by
         match self.note:
             case FileDeposited() as deposited:

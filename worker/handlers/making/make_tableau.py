@@ -331,8 +331,6 @@ def _describe_guess(guess: Row[Any]) -> Anomaly:
 
 
 class _Count:
-    """Reports how many mouvements were drawn, as they are read."""
-
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._drawn = 0

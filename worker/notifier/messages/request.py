@@ -210,7 +210,6 @@ def _details(export: Export) -> Iterator[str]:
 
 
 def _advise(exports: Sequence[Export]) -> dict[str, Any]:
-    """Return what the template says about the next steps for ready lists and tableaux."""
     listes = [it for it in exports if it.kind == ExportKind.LISTE]
     tableaux = [it for it in exports if it.kind == ExportKind.TABLEAU]
     never = {it: why_never_published(it.type_tableau, it.presentation, it.edition) for it in tableaux}

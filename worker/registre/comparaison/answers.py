@@ -69,7 +69,6 @@ def _find_pairs(connection: Connection, import_id: int) -> Iterator[tuple[Row[An
 
 
 def _group(rows: Iterable[Row[Any]]) -> dict[Hashable, list[Row[Any]]]:
-    """Group mouvements by person, kind of change and list."""
     groups = defaultdict[Hashable, list[Row[Any]]](list)
     for row in rows:
         bureaux = (row.ancien_bureau, row.nouveau_bureau) if row.nature == Nature.MODIFICATION else ()

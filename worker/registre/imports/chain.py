@@ -83,8 +83,6 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
 
 
 class _Counts:
-    """Counts of the mouvements of a list, from one statement."""
-
     def __init__(self, connection: Connection, code_commune: str, liste: Liste) -> None:
         self.undated, self.growth = Counter[int](), Counter[int]()
         """By import: mouvements without a known day, and electors that they add to the list."""

@@ -205,7 +205,6 @@ def _detect_utf_16(stream: BinaryIO) -> str:
 
 
 def _detect_encoding(stream: BinaryIO) -> str:
-    """Detect UTF-8 or cp1252 by the first line that has an accent."""
     line = stream.readline(MAX_LINE)
     while line.isascii():
         if not line:

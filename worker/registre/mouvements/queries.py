@@ -259,7 +259,6 @@ def _find_after(row: Row[Any], intervals: Mapping[int, Interval]) -> date | None
 
 
 def _to_entry(row: Row[Any]) -> Mouvement:
-    """Build the inscription of an elector without a mouvement."""
     return Mouvement(
         id=-row.id,
         nature=Nature.INSCRIPTION,

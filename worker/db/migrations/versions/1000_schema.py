@@ -149,7 +149,6 @@ _FORMER_COLUMNS = {
 
 
 def _move_to_work() -> None:
-    """Copy all due tasks into the table `work`, then drop the columns that marked them."""
     connection = op.get_bind()
     op.execute("DROP VIEW IF EXISTS demandes")
     Base.metadata.tables["work"].create(connection)
@@ -197,7 +196,6 @@ FROM former_token t JOIN token_commune c ON c.token_id = t.id
 
 
 def _give_tokens_rows() -> None:
-    """Replace the table of communes of tokens by one row of `token` for each commune."""
     op.execute("DROP VIEW IF EXISTS jetons")
     op.rename_table("token", "former_token")
     Base.metadata.tables["token"].create(op.get_bind())
