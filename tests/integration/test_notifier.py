@@ -1,10 +1,13 @@
 """Mails, on both databases and by a real mail server: each agent is notified once, whatever fails in between."""
 
+import socketserver
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from email.message import EmailMessage
+from itertools import chain
 
 import pytest
 from sqlalchemy import Connection
@@ -15,6 +18,7 @@ from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, RequestOutcome, Wish
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, Killed, running, smtp, work
 from tests.parts.mail import Mailbox
+from tests.parts.ports import LOOPBACK
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from tests.parts.web import serving
 from worker.db.types import utc_now
@@ -22,6 +26,7 @@ from worker.errors import DatabaseAwayError
 from worker.exports import lease
 from worker.exports.models import Export
 from worker.notifier import sending
+from worker.notifier.channels import mail as mails
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Addressee, DeliveryDelayedError
 from worker.notifier.channels.mail import SmtpMailer
 from worker.notifier.messages.text import Text, Topic
@@ -180,12 +185,12 @@ def test_who_will_never_be_reached_is_recorded_and_the_others_are_told(desk: Des
     desk.add_agent("adjoint", ADJOINT)
     desk.add_agent("faute de frappe", "a@example.org, b@example.org")
     desk.ask("P.csv")
-    mailbox.refuse(ADJOINT, 550)
+    mailbox.refuse(ADJOINT, 550, "\x1b[2J\u202e" + " again" * 1000)
 
     assert work(desk.notifier(smtp(mailbox))) == 1
 
     notifications = desk.notifications()
-    assert notifications[ADJOINT].refusal.startswith("550 5.1.1")
+    assert notifications[ADJOINT].refusal == ("550 5.1.1 No such user here[2J" + " again" * 1000)[:500]
     assert notifications["a@example.org, b@example.org"].refusal == "adresse invalide"
     assert [email for email, row in notifications.items() if row.sent_at] == [MAIRIE]
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
@@ -296,3 +301,35 @@ def test_a_server_that_never_answers_the_dot_may_have_the_mail(
         server.send(mail)
     assert not caught.value.is_away, "the attempt counts"
     assert not answered.is_set()
+
+
+@pytest.mark.parametrize(("line", "most", "pause"), [(b"220-a\r\n", 400, 0.05), (b"220-%8000d\r\n" % 1, 1 << 15, 0)])
+@pytest.mark.parametrize("stage", ["", "EHLO", "QUIT"])
+def test_a_reply_without_end_holds_no_mail_up(
+    monkeypatch: pytest.MonkeyPatch, stage: str, line: bytes, most: int, pause: float
+) -> None:
+    replied = list[int]()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                for command in chain([b""], self.rfile):
+                    for number in range(most) if command[:4].upper() == stage.encode() else []:
+                        replied.append(number)
+                        self.wfile.write(line)
+                        threading.Event().wait(pause)
+                    if command.startswith(b"data"):
+                        self.wfile.write(b"354 go on\r\n")
+                        list(iter(self.rfile.readline, b".\r\n"))
+                    self.wfile.write(b"250 ok\r\n" if command else b"220 ready\r\n")
+
+    monkeypatch.setattr(mails, "QUIT_SECONDS", 0.3)
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "prefecture@example.org", MAIRIE
+    with socketserver.TCPServer((LOOPBACK, 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with nullcontext() if stage == "QUIT" else pytest.raises(DeliveryDelayedError):
+            SmtpMailer(LOOPBACK, server.server_address[1], whole_seconds=0.3).send(mail)
+        thread.join()
+    assert 0 < len(replied) < most / 10

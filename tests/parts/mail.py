@@ -55,9 +55,9 @@ class Mailbox:
             self._controller.stop()
             self._controller = None
 
-    def refuse(self, recipient: str, code: int = 550) -> None:
-        """Answer `code` to this recipient: 452 (full, try again) or 550 (unknown, give up)."""
-        self._refused[recipient] = _ANSWERS[code]
+    def refuse(self, recipient: str, code: int = 550, more: str = "") -> None:
+        """Answer `code` to this recipient: 452 (full, try again) or 550 (unknown, give up), and `more` text."""
+        self._refused[recipient] = _ANSWERS[code] + more
 
     def accept(self, recipient: str) -> None:
         """Take mails for this recipient again."""

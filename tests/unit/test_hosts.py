@@ -2,10 +2,11 @@
 
 import socket
 from collections.abc import Callable
+from unittest.mock import Mock, call
 
 import pytest
 
-from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefusedError
+from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefusedError, cut_after, dial
 from worker.notifier.channels.hosts import Hosts
 
 Resolve = Callable[..., list[str]]
@@ -90,3 +91,18 @@ def test_a_name_that_is_not_known_now_is_tried_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(DeliveryDelayedError, match="nom d'hôte inconnu"):
         LISTED.resolve(LISTED.check("https://hooks.example.org/"))
+
+
+def test_the_many_addresses_of_a_name_take_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = Mock(side_effect=TimeoutError)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    with pytest.raises(TimeoutError):
+        dial([f"10.20.0.{number}" for number in range(20)], 443, 15)
+    assert connect.mock_calls == [call((f"10.20.0.{number}", 443), 15 / 4) for number in range(4)]
+
+
+def test_a_connection_that_begins_tls_is_cut_in_time() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, cut_after(0.1, ours), socket.socket(fileno=ours.detach()) as as_wrapped:
+        as_wrapped.settimeout(10)
+        assert as_wrapped.recv(1) == b""

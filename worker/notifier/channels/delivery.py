@@ -2,17 +2,19 @@
 
 import hashlib
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Timer
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, Wish
 from worker.errors import PrefectureError, TransientError
-from worker.notifier.messages.events import AnsweredEvent
-from worker.notifier.messages.text import Text
+
+if TYPE_CHECKING:  # the child process of a chat needs little memory without these modules
+    from schemas.envelope import CloudEvent
+    from worker.notifier.messages.events import AnsweredEvent
+    from worker.notifier.messages.text import Text
 
 LATER = frozenset({408, 425, 429})
 """The statuses of HTTP below 500 after which a request may be repeated."""
@@ -22,6 +24,8 @@ LONGEST_RETRY_AFTER_SECONDS = 86_400
 
 LONGEST_DIALOGUE_SECONDS = 1200.0
 """The longest time that a mail server may take for one mail, whatever it sends meanwhile."""
+
+_MOST_ADDRESSES = 4
 
 GIVE_UP_SECONDS = 3 * 86_400
 """How long a recipient that does not answer is retried."""
@@ -71,12 +75,12 @@ class Message:
 
     about: str
     """The subject, equal for equal messages: ids are made of it."""
-    text: Callable[[], Text]
+    text: "Callable[[], Text]"
     """Called when a person is notified."""
-    answers: Callable[[], Mapping[str, AnsweredEvent]]
+    answers: "Callable[[], Mapping[str, AnsweredEvent]]"
     """Returns the events by the part of their work: that of a request without a part is its end."""
 
-    def events(self) -> list[CloudEvent]:
+    def events(self) -> "list[CloudEvent]":
         """Return the events of the parts, or else that of the end."""
         answers = self.answers()
         return [event for part, (event, _) in answers.items() if part] or [event for event, _ in answers.values()]
@@ -102,16 +106,32 @@ def backoff(attempts: int) -> float:
     return float(min(10 * 2 ** min(attempts, 10), 600))
 
 
+def dial(addresses: Sequence[str], port: int, seconds: float) -> socket.socket:
+    """Connect to one of the first four addresses; all attempts together take at most `seconds`.
+
+    Raises:
+        OSError: no address answers.
+    """
+    trouble = OSError("no address")
+    for address in addresses[:_MOST_ADDRESSES]:
+        try:
+            return socket.create_connection((address, port), seconds / _MOST_ADDRESSES)
+        except OSError as error:
+            trouble = error
+    raise trouble
+
+
 @contextmanager
 def cut_after(seconds: float, sock: socket.socket) -> Iterator[None]:
-    """Shut a connection down when the block takes longer, whatever the other side sends meanwhile."""
-    timer = Timer(seconds, _cut, [sock])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+    """Shut a connection down when the block takes longer, whatever the other side sends; the block may add TLS."""
+    with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:  # `wrap_socket` detaches `sock`
+        timer = Timer(seconds, _cut, [same])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _cut(sock: socket.socket) -> None:

@@ -3,8 +3,10 @@
 They are plain text. A failure is either delayed or refused.
 """
 
+import io
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,13 +18,13 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from uuid import uuid4
 
 from pydantic import SecretStr
 
 from common.calendrier import PARIS
-from common.texte import clean
+from common.texte import clean, without_controls
 from worker.error_policy import conclude
 from worker.errors import ExhaustedError
 from worker.exports.storage import PendingFile, publish
@@ -33,17 +35,21 @@ from worker.notifier.channels.delivery import (
     DeliveryRefusedError,
     Message,
     cut_after,
+    dial,
     digest,
 )
 from worker.notifier.messages.text import Text
 
 Security = Literal["none", "starttls", "tls"]
 
-CONNECT_SECONDS = 30
-"""For a connection and the greeting of a mail server."""
+CONNECT_SECONDS, QUIT_SECONDS = 30, 5
+"""For all attempts to connect, then for each line of the greeting; for QUIT, which comes after the result."""
 
 ANSWER_SECONDS = 600
 """For each answer of a mail server: after the final dot it may be delivering (RFC 5321, section 4.5.3.2.6)."""
+
+MOST_REPLY_BYTES, MOST_REFUSAL = 1 << 16, 500
+"""Of all replies to one mail, the bytes that are read; of a refusal, the characters that are kept."""
 
 PERMANENT = 500
 """A reply with this code or a higher one is final (RFC 5321, section 4.2.1)."""
@@ -105,15 +111,15 @@ class SmtpMailer:
 
     def send(self, message: EmailMessage) -> None:
         """Send the mail to the server, as described in `SendMail`."""
-        server: smtplib.SMTP | None = None
+        server: _Server | None = None
         try:
-            if self.security == "tls":
-                context = ssl.create_default_context()
-                server = smtplib.SMTP_SSL(self.host, self.port, timeout=CONNECT_SECONDS, context=context)
-            else:
-                server = smtplib.SMTP(self.host, self.port, timeout=CONNECT_SECONDS)
-            sock: Any = server.sock
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+            sock = dial([str(entry[4][0]) for entry in found], self.port, CONNECT_SECONDS)
             with cut_after(self.whole_seconds, sock):
+                sock.settimeout(CONNECT_SECONDS)
+                if self.security == "tls":
+                    sock = ssl.create_default_context().wrap_socket(sock, server_hostname=self.host)
+                server = _Server(self.host, sock)
                 sock.settimeout(self.answer_seconds)
                 if self.security == "starttls":
                     server.starttls(context=ssl.create_default_context())
@@ -123,11 +129,12 @@ class SmtpMailer:
         except (smtplib.SMTPException, OSError) as trouble:
             if isinstance(conclude(trouble), ExhaustedError):
                 raise
-            is_answer = isinstance(trouble, smtplib.SMTPResponseException)
-            raise DeliveryDelayedError(_describe(trouble), is_away=server is None and not is_answer) from None
+            code = getattr(trouble, "smtp_code", "")
+            reason = f"{type(trouble).__name__} {code}".strip()
+            raise DeliveryDelayedError(reason, is_away=server is None and not code) from None
         finally:
-            if server is not None:
-                with suppress(smtplib.SMTPException, OSError):
+            if server is not None and server.sock is not None:
+                with suppress(smtplib.SMTPException, OSError), cut_after(QUIT_SECONDS, server.sock):
                     server.quit()
                 server.close()
 
@@ -148,7 +155,35 @@ class FolderMailer:
                 file.finish()
                 publish([file])
         except OSError as trouble:
-            raise DeliveryDelayedError(_describe(trouble)) from None
+            raise DeliveryDelayedError(type(trouble).__name__) from None
+
+
+class _Server(smtplib.SMTP):
+    """The dialogue on an open connection: `smtplib` bounds a line of a reply, not a reply."""
+
+    def __init__(self, host: str, sock: socket.socket) -> None:
+        self._connected = sock
+        super().__init__(host)
+
+    def connect(self, *_: object, **_named: object) -> tuple[int, bytes]:
+        self.sock = self._connected
+        return self.getreply()
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock:
+            self.file = _Replies(self.sock.makefile("rb", buffering=0))
+        return super().getreply()
+
+
+class _Replies(io.BufferedReader):
+    """A stream that ends after MOST_REPLY_BYTES."""
+
+    _left = MOST_REPLY_BYTES
+
+    def readline(self, size: int | None = None) -> bytes:
+        line = super().readline(min(size or MOST_REPLY_BYTES, self._left))
+        self._left -= len(line)
+        return line
 
 
 def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:
@@ -165,13 +200,8 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:
         return
     if code >= PERMANENT:
         text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-        raise DeliveryRefusedError(clean(f"{code} {text}"))
+        raise DeliveryRefusedError(clean(without_controls(f"{code} {text}"))[:MOST_REFUSAL])
     raise DeliveryDelayedError(str(code))
-
-
-def _describe(trouble: Exception) -> str:
-    code = trouble.smtp_code if isinstance(trouble, smtplib.SMTPResponseException) else ""
-    return f"{type(trouble).__name__} {code}".strip()
 
 
 def _address(email: str) -> Address:

@@ -8,16 +8,14 @@ import base64
 import http.client
 import json
 import secrets
-import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import SplitResult
 
 from standardwebhooks import Webhook
 
@@ -32,18 +30,13 @@ from worker.notifier.channels.delivery import (
     DeliveryRefusedError,
     Message,
     cut_after,
+    dial,
     digest,
 )
 from worker.notifier.channels.hosts import Hosts
 
-TIMEOUT_SECONDS = 5
-"""For a connection, and for each answer."""
-
-WHOLE_SECONDS = 15
-"""For the whole exchange: a server that sends a byte now and then is cut."""
-
-CONTENT_TYPE = "application/cloudevents-batch+json; charset=utf-8"
-"""CloudEvents 1.0, HTTP binding, batched mode."""
+TIMEOUT_SECONDS, WHOLE_SECONDS = 5, 15
+"""For each answer; for all attempts to connect, and again for the exchange: a byte now and then does not prolong it."""
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 — the beginning of every secret of the specification
 
@@ -63,9 +56,14 @@ class WebhookSender:
         first = events[0] if events else None  # all events of a request have one trace (W3C Trace Context)
         trace = {"traceparent": first.traceparent, "tracestate": first.tracestate} if first else {}
         headers = _headers(message, addressee, body) | {name: value for name, value in trace.items() if value}
-        is_away = True
+        host, is_tls, is_away = parts.hostname or "", parts.scheme == "https", True
         try:
-            with _connected(parts, self.hosts.resolve(parts)) as connection:
+            connection, port = http.client.HTTPConnection(host, parts.port), parts.port or (443 if is_tls else 80)
+            sock = connection.sock = dial(self.hosts.resolve(parts), port, WHOLE_SECONDS)
+            with closing(connection), cut_after(WHOLE_SECONDS, sock):
+                sock.settimeout(TIMEOUT_SECONDS)
+                if is_tls:  # the other side may delay the handshake
+                    connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
                 is_away = False
                 query = f"?{parts.query}" if parts.query else ""
                 connection.request("POST", f"{parts.path or '/'}{query}", body.encode(), headers)
@@ -74,7 +72,7 @@ class WebhookSender:
             if isinstance(conclude(trouble), ExhaustedError):
                 raise
             raise DeliveryDelayedError(type(trouble).__name__, is_away=is_away) from None
-        _judge(answer.status, _seconds(answer.headers.get("Retry-After", "")))
+        _judge(answer.status, answer.headers.get("Retry-After", ""))
 
     def check(self, address: str) -> None:
         """Check an address and its host, as described in `ChannelSender`."""
@@ -111,7 +109,7 @@ def _headers(message: Message, addressee: Addressee, body: str) -> dict[str, str
     """Return the headers; a copy of a message has the same `webhook-id`, by which the receiver recognises it."""
     message_id, now = f"msg_{digest(message.about)}{digest(addressee.key)}", datetime.now(UTC)
     return {
-        "Content-Type": CONTENT_TYPE,
+        "Content-Type": "application/cloudevents-batch+json; charset=utf-8",  # CloudEvents 1.0, HTTP binding
         "User-Agent": "module-prefecture",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
@@ -119,43 +117,14 @@ def _headers(message: Message, addressee: Addressee, body: str) -> dict[str, str
     }
 
 
-def _judge(status: int, retry_after: float) -> None:
+def _judge(status: int, retry_after: str) -> None:
     if status in range(200, 300):
         return
     if status in LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise DeliveryDelayedError(f"réponse {status}", retry_after=retry_after)
+        raise DeliveryDelayedError(f"réponse {status}", retry_after=_seconds(retry_after))
     if status in range(300, 400):
         raise DeliveryRefusedError(f"réponse {status} : les redirections ne sont pas suivies")
     raise DeliveryRefusedError(f"réponse {status}", is_gone=status == HTTPStatus.GONE)
-
-
-@contextmanager
-def _connected(parts: SplitResult, addresses: list[str]) -> Iterator[http.client.HTTPConnection]:
-    """Yield a connection to one of the addresses, with a verified certificate; it is cut after WHOLE_SECONDS."""
-    host, is_tls = parts.hostname or "", parts.scheme == "https"
-    connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_SECONDS)
-    connection.sock = _dial(addresses, parts.port or (443 if is_tls else 80))
-    if is_tls:
-        # The handshake is inside the time limit, because the other side may delay it.
-        context = ssl.create_default_context()
-        connection.sock = context.wrap_socket(connection.sock, server_hostname=host, do_handshake_on_connect=False)
-    try:
-        with cut_after(WHOLE_SECONDS, connection.sock):
-            if isinstance(connection.sock, ssl.SSLSocket):
-                connection.sock.do_handshake()
-            yield connection
-    finally:
-        connection.close()
-
-
-def _dial(addresses: list[str], port: int) -> socket.socket:
-    trouble: OSError = OSError("no address")
-    for address in addresses:
-        try:
-            return socket.create_connection((address, port), TIMEOUT_SECONDS)
-        except OSError as error:
-            trouble = error
-    raise trouble
 
 
 def _seconds(retry_after: str) -> float:
@@ -164,6 +133,6 @@ def _seconds(retry_after: str) -> float:
         return float(retry_after[:9])
     try:
         when = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
     return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
