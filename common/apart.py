@@ -1,4 +1,4 @@
-"""Runs the parser of an untrusted file in a child process that has limits, and none of the caller's environment.
+"""Runs the parser of untrusted data in a child process that has limits, and none of the caller's environment.
 
 The child inherits the open files, writes no file, and returns its values as lines of JSON. `python -m common.apart` is
 the child. Closing the iterator kills it; so does the end of the caller's thread.
@@ -39,7 +39,7 @@ class Budget(NamedTuple):
 
 
 class TooMuchWorkError(Exception):
-    """The child reached a limit; the message is French and follows « la lecture du fichier »."""
+    """The child reached a limit; the message is a French verb without its subject."""
 
 
 class ChildFailedError(Exception):

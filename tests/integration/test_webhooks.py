@@ -1,11 +1,13 @@
 """Webhooks and chats by a real HTTP server, on both databases: signed, sent once, retried, refused, never logged."""
 
+import gzip
 import json
 import logging
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -345,7 +347,9 @@ def send(url: str, *hosts: str) -> None:
 def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = Authority(tmp_path, "autorite")
     with serving(authority.sign("localhost")) as server:
-        url = server.url(scheme="https", host="localhost")
+        url, of_chat = server.url(scheme="https", host="localhost"), f"mmosts://localhost:{server.port}/{TOKEN}"
+        with pytest.raises(DeliveryDelayedError, match="service injoignable"):
+            send(of_chat)
         with pytest.raises(DeliveryDelayedError, match="SSLCertVerificationError"):
             send(url, "localhost", LOOPBACK, "::1")
         assert server.posts == []
@@ -354,6 +358,9 @@ def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.Monkey
         assert server.posts[0].body == b"[]"
         with pytest.raises(DeliveryDelayedError, match="SSLCertVerificationError"):
             send(server.url(scheme="https"), LOOPBACK)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.root))
+        server.status = 200
+        send(of_chat)
 
 
 def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -366,8 +373,8 @@ def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("scheme", ["http", "mmost"])
 def test_a_server_that_says_little_for_long_is_left_in_time(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (webhook, chat):
-        monkeypatch.setattr(module, "WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(chat, "WHOLE_SECONDS", 5)  # the child process has to start first
     with socket.create_server((LOOPBACK, 0)) as slow:
         stop = threading.Event()
         thread = threading.Thread(target=_drip, args=(slow, stop))
@@ -377,18 +384,38 @@ def test_a_server_that_says_little_for_long_is_left_in_time(scheme: str, monkeyp
                 send(f"{scheme}://{LOOPBACK}:{slow.getsockname()[1]}/{TOKEN}", LOOPBACK)
         finally:
             stop.set()
+            slow.shutdown(socket.SHUT_RDWR)
             thread.join(timeout=60)
     assert not thread.is_alive()
 
 
 def _drip(listener: socket.socket, stop: threading.Event) -> None:
-    connection, _ = listener.accept()
-    with connection:
-        while not stop.wait(0.05):
-            try:
+    with suppress(OSError):
+        connection, _ = listener.accept()
+        with connection:
+            while not stop.wait(0.05):
                 connection.sendall(b"H")
-            except OSError:
-                return
+
+
+def test_a_delay_without_sense_is_no_delay(server: WebServer) -> None:
+    server.headers = {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}
+    send(server.url(), LOOPBACK)
+    server.status = 503
+    with pytest.raises(DeliveryDelayedError, match="503"):
+        send(server.url(), LOOPBACK)
+
+
+def test_a_reply_that_fills_the_memory_ends_its_child_process_only(chat_server: WebServer) -> None:
+    chat_server.headers, chat_server.body = {"Content-Encoding": "gzip"}, gzip.compress(bytes(160 << 20), 1)
+    with pytest.raises(DeliveryDelayedError, match="demande trop de mémoire"):
+        send(mattermost(chat_server))
+
+
+def test_no_process_shows_the_address_of_a_chat(chat_server: WebServer) -> None:
+    shown = list[str]()
+    chat_server.on_post = lambda: shown.append(subprocess.check_output(["ps", "axww", "-o", "args"], text=True))
+    send(mattermost(chat_server))
+    assert ("common.apart" in shown[0], TOKEN in shown[0]) == (True, False)
 
 
 def test_without_tls_nothing_leaves_this_machine() -> None:
@@ -491,7 +518,7 @@ def test_what_is_wrong_with_an_address_is_not_logged(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(DeliveryRefusedError) as caught:
-        open_chat(f"mmosts://m.example/{TOKEN}?mode=secretissime")
+        ChatSender().check(f"mmosts://m.example/{TOKEN}?mode=secretissime")
     said = "".join((caplog.text, *capfd.readouterr(), str(caught.value)))
     assert not any(word in said for word in (TOKEN, "secretissime"))
 

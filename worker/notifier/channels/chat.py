@@ -3,13 +3,16 @@
 Only the services below are allowed: other addresses of Apprise run a program or write a file on this host.
 """
 
+import io
+import json
 import logging
+import os
 import re
-import threading
-from dataclasses import dataclass, field
-from logging.handlers import BufferingHandler
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING
 
+from common.apart import Budget, ChildFailedError, TooMuchWorkError, run_apart
 from worker.notifier.channels.delivery import LATER, Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
 
 if TYPE_CHECKING:
@@ -23,57 +26,49 @@ SCHEMES = (
 WHOLE_SECONDS = 30
 """The time for one message: Apprise itself waits as long as a service sends a byte now and then."""
 
-_APPRISE = logging.getLogger("apprise")
-_APPRISE.addHandler(logging.NullHandler())
-_SILENT, _MOST_LINES = logging.CRITICAL + 1, 1000
-_STATUS = re.compile(r"\berror[=: ]+(\d{3})\b")
 
-
-@dataclass
 class ChatSender:
-    """Sends through Apprise, in this process, without its configuration files, its plugins or its storage."""
-
-    _sending: dict[str, threading.Thread] = field(default_factory=dict, init=False)
-    """By address, the last message: a service that did not answer in time gets no other one meanwhile."""
+    """Sends through Apprise, in a child process, without its configuration files, its plugins or its storage."""
 
     def send(self, message: Message, addressee: Addressee) -> None:
         """Send the message, as described in `ChannelSender`."""
-        service, text = open_chat(addressee.address), message.text()
-        heard = BufferingHandler(_MOST_LINES)  # the HTTP status is in the log lines of Apprise only
-        answers: list[bool | str] = []
-
-        def notify() -> None:
-            try:
-                answers.append(bool(service.notify(title=text.subject, body=text.chat, body_format="text")))
-            except Exception as error:  # noqa: BLE001 — the error of a service may quote its address
-                answers.append(type(error).__name__)
-
-        last = self._sending.get(addressee.address)
-        if last and last.is_alive():
-            raise DeliveryDelayedError("service trop lent")
-        sending = self._sending[addressee.address] = threading.Thread(target=notify, daemon=True)
-        heard.addFilter(lambda record: record.thread == sending.ident)
-        _APPRISE.addHandler(heard)
-        _APPRISE.setLevel(logging.WARNING)
-        sending.start()
-        sending.join(WHOLE_SECONDS)
-        _APPRISE.removeHandler(heard)
-        match [*answers]:
-            case [True]:
-                return
-            case [str(error)]:
-                raise DeliveryDelayedError(error)
-            case []:
-                raise DeliveryDelayedError("service trop lent")
-        said = "\n".join(record.getMessage() for record in heard.buffer)
-        status = int([0, *_STATUS.findall(said)][-1])
+        text = message.text()
+        status = _run(addressee.address, text.chat, text.subject)
         if status in range(400, 500) and status not in LATER:
             raise DeliveryRefusedError(f"réponse {status}")
-        raise DeliveryDelayedError(f"réponse {status}" if status else "service injoignable")
+        if status != HTTPStatus.OK:
+            raise DeliveryDelayedError(f"réponse {status}" if status else "service injoignable")
 
     def check(self, address: str) -> None:
         """Check an address, as described in `ChannelSender`."""
-        open_chat(address)
+        _run(address)
+
+
+def _run(address: str, *text: str) -> int:
+    network = {name: os.environ[name] for name in os.environ if name.lower().endswith(("_proxy", "_ca_bundle"))}
+    # Apprise reads replies whole. It needs 0.7 s and 75 MB; four children and the notifier have 512 MB.
+    budget = Budget(10, 128 << 20, WHOLE_SECONDS, 1 << 10)
+    try:
+        with os.fdopen(os.memfd_create("chat"), "w+b") as stream:  # `ps` shows arguments, and the address is a secret
+            stream.write(json.dumps([network, address, *text]).encode())
+            stream.seek(0)
+            (status,) = run_apart(notify, [stream], budget, refusals=[DeliveryRefusedError])
+            return int(status)
+    except (TooMuchWorkError, ChildFailedError) as error:
+        raise DeliveryDelayedError(f"envoi interrompu : {error}") from None
+
+
+def notify(stream: IO[bytes]) -> Iterator[int]:
+    """Check an address, and send the text and its title, if any; runs in the child process.
+
+    Yields 200, or the HTTP status of the failure, or 0 without one.
+    """
+    network, address, *text = json.load(stream)
+    os.environ.update(network)
+    service, heard = open_chat(address), io.StringIO()
+    logging.basicConfig(stream=heard)  # the HTTP status is in the log lines of Apprise only
+    is_sent = not text or service.notify(*text, body_format="text")
+    yield HTTPStatus.OK if is_sent else int([0, *re.findall(r"\berror[=: ]+(\d{3})\b", heard.getvalue())][-1])
 
 
 def open_chat(address: str) -> "NotifyBase":
@@ -84,15 +79,11 @@ def open_chat(address: str) -> "NotifyBase":
     """
     if not address.lower().startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
         raise DeliveryRefusedError(f"service inconnu : l'adresse commence par {', '.join(SCHEMES)}")
-    from apprise import Apprise, AppriseAsset  # a notifier without chats does without
+    from apprise import Apprise, AppriseAsset  # only the child process needs its memory
 
-    _APPRISE.propagate = False  # keeps addresses, which are secrets, out of our logs
-    _APPRISE.setLevel(_SILENT)
-    logging.getLogger("urllib3").setLevel(_SILENT)
     asset = AppriseAsset(
         storage_mode="memory",
         http_redirects=False,
-        secure_logging=True,
         app_id="Module Prefecture",  # also a header, in which an accent may be refused
         image_url_mask="",  # no icon of another host
     )
