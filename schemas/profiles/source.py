@@ -1,7 +1,7 @@
 """The profile of a source: what an export of the electoral list looks like, column by column."""
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -204,6 +204,20 @@ class SourceMapping(JsonPart):
         """Return what holds for the next file too: without the values of all lines of one file."""
         kept = {name: it for name, it in self.fields.items() if not it.constant}
         return SourceMapping(fields=kept, splits=self.splits)
+
+    def only(self, known: Collection[str]) -> "SourceMapping":
+        """Return a copy that names these titles only, which are folded; the file of another town hall may have more."""
+
+        def keep(titles: Iterable[str]) -> tuple[str, ...]:
+            return tuple(title for title in titles if fold(title) in known)
+
+        fields = {}
+        for name, field in self.fields.items():
+            parts = tuple(map(keep, field.parts))
+            changed = {"titles": keep(field.titles), "parts": parts if all(parts) else (), "hints": ()}
+            fields[name] = field.model_copy(update=changed)
+        splits = tuple(it.model_copy(update={"titles": kept}) for it in self.splits if (kept := keep(it.titles)))
+        return SourceMapping(fields=fields, splits=splits)
 
     def joined(self, other: "SourceMapping") -> Self:
         """Return a copy with what `other` says besides; what it says of a title or a value wins.

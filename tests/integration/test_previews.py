@@ -233,16 +233,17 @@ def test_what_cannot_enter_is_refused_in_words_for_the_screen(desk: Desk, conten
 
 
 def test_a_mapping_names_columns_of_its_file_and_the_trail_none(desk: Desk) -> None:
-    preview = desk.preview(format_reu(electeurs(3), titles={NOM: "VERQUOBA"}))
+    desk.preview(format_reu(electeurs(3), titles={NOM: "VERQUOBA"}))
     mapping = {"nom_naissance": {"titles": ["Verquoba"]}}
     free = {"libelle": {"titles": ["OBAVERQU Ursule, née le 12/03/1962"]}}
-    said = "La correspondance nomme des colonnes que le fichier n'a pas : choisissez parmi les siennes."
-    assert desk.refusal(desk.ask_import(preview, mapping={"fields": mapping | free})) == said
-    for fields in ({"mapping": {"fields": mapping}}, {}):
+    split = {"titles": ["OBAVERQU Ursule"], "shape": "NOM Prénoms"}
+    for fields in ({"mapping": {"fields": mapping | free, "splits": [split]}}, {}):
         desk.ask_import(desk.last(), **fields)
         desk.work()
     assert (desk.last()["status"], desk.trail()[-1][1]) == ("imported", "file_matched")
     assert "verquoba" not in str(desk.register.rows("SELECT detail FROM audit")).casefold()
+    (mapped,) = desk.register.rows("SELECT mapping FROM commune WHERE mapping IS NOT NULL")
+    assert ("Verquoba" in str(mapped), "OBAVERQU" in str(mapped)) == (True, False)
 
 
 def test_a_file_of_another_hash_is_refused_before_and_after_the_preview(desk: Desk) -> None:

@@ -157,10 +157,8 @@ def read_import_order(event: CloudEvent, services: Services, authorization: Auth
     was, mapping = PreviewStatus(preview.status), preview.terms.get("mapping")
     if was is PreviewStatus.TO_MATCH and asked.mapping:
         titles = {fold(it["title"]) for it in (preview.found or {})["matching"]["columns"]}
-        if not titles.issuperset(fold(title) for _, title in asked.mapping.list_titles()):
-            said = "La correspondance nomme des colonnes que le fichier n'a pas : choisissez parmi les siennes."
-            raise RefusedError(said, code="apercu_autre_fichier", field="data.mapping")
-        mapping = SourceMapping.model_validate(mapping or {}).joined(asked.mapping).model_dump(mode="json")
+        said = asked.mapping.only(titles)
+        mapping = SourceMapping.model_validate(mapping or {}).joined(said).model_dump(mode="json")
     elif was is not PreviewStatus.READY:
         raise _closed(was.label)
     else:
