@@ -73,7 +73,7 @@ def test_to_keep_a_processor_by_a_file(files: FilesScreen, monkeypatch: pytest.M
     monkeypatch.setattr(diagnosis, "BUDGET", diagnosis.BUDGET._replace(cpu_seconds=1))
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-        for number in range(100):
+        for number in range(80):
             file.writestr(f"{number}.csv", b"".join(b'"' * 150 + b"%x" % (it * it) for it in range(35_000)))
     assert "trop long à lire" in _upload(files, archive.getvalue(), "beaucoup.zip")
 
