@@ -51,7 +51,6 @@ from producers.web.security import (
     require_csrf,
 )
 from producers.web.security.limits import (
-    FIELD_BYTES,
     FILE_BYTES,
     FILE_FIELDS,
     FORM_BYTES,
@@ -286,7 +285,7 @@ def commune_page(
             services.rates.count("post", agent=agent, address=client_address(request.scope))
             limited = limit_body(request, most)
             fields = FILE_FIELDS if brings_file else FORM_FIELDS
-            async with limited.form(max_files=1, max_fields=fields, max_part_size=FIELD_BYTES) as form:
+            async with limited.form(max_files=1, max_fields=fields, max_part_size=FORM_BYTES) as form:
                 require_csrf(limited, form)
                 async with services.turns.turn(context.commune.code) if brings_file else services.turns.page(agent):
                     sent = replace(context, request=limited, form=form)

@@ -23,7 +23,7 @@ from producers.web.security import (
     require_agent,
     require_csrf,
 )
-from producers.web.security.limits import FIELD_BYTES, client_address, limit_body
+from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import LoginFailed, OidcIdentity
 from schemas.envelope import CloudEvent
 from schemas.screen_notes import LoggedIn, ScreenNoted
@@ -97,7 +97,7 @@ async def _come_back(request: Request) -> Response:
 async def _go_out(request: Request) -> Response:
     services, oidc = _require_oidc(request)
     services.rates.count("login", address=client_address(request.scope))
-    request = limit_body(request, FIELD_BYTES)
+    request = limit_body(request, FORM_BYTES)
     require_csrf(request, await request.form(max_files=0, max_fields=10))
     token = oidc.sessions.end(request)
     try:

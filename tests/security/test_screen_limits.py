@@ -297,6 +297,32 @@ def test_to_send_a_body_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> Non
     asyncio.run(asyncio.wait_for(play(), 90))
 
 
+def test_to_keep_the_event_loop_by_an_urlencoded_upload(web_client: TestClient) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    for content in (b"&" * (limits.FORM_BYTES + 1), iter([b"&" * 65_536] * 3)):
+        assert web_client.post(VERIFIER, content=content, headers=kind).status_code == 413
+
+
+@pytest.mark.parametrize("after", [b" ", b"\t", b"x", b"\rx", b"-x", b"\r\n", b"--"])
+def test_to_keep_the_event_loop_by_what_follows_a_boundary(after: bytes) -> None:
+    """Only a new part and the end of the body may follow it, wherever the pieces of the body end."""
+    part = b"\r\n--b\r\nContent-Disposition: form-data; name=a\r\n\r\nb-\r\n--c"
+    pieces = [bytes([byte]) for byte in part[2:] + b"\r\n--b" + after]
+
+    async def play() -> int:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
+
+        headers = [(b"content-type", b"multipart/form-data; boundary=b")]
+        try:
+            await limits.limit_body(Request({"type": "http", "headers": headers}, receive), 1 << 20).form()
+        except HTTPException as refused:
+            return refused.status_code
+        return 200
+
+    assert asyncio.run(play()) == (200 if after in {b"\r\n", b"--"} else 400)
+
+
 @pytest.mark.parametrize(
     "framing",
     [

@@ -117,8 +117,10 @@ def test_a_draft_is_of_one_agent_and_commune(files: FilesScreen) -> None:
         assert files.get("brouillon", f"page={wrong}").status_code == 404
     for wrong in ("[1]", "{", '{"jour": 3}'):
         assert _keep(files, page, "a", wrong).status_code == 404
-    assert _keep(files, page, "b", {"jour": "x" * (MOST_BYTES - 40)}).status_code == 503
-    assert files.get("brouillon", f"page={page}").json()["formulaires"] == {"a": {"jour": "2026-11-20"}}
+    third = {"jour": "x" * (MOST_BYTES // 3)}
+    assert [_keep(files, page, form, third).status_code for form in "bcd"] == [204, 204, 503]
+    kept = files.get("brouillon", f"page={page}").json()["formulaires"]
+    assert kept == {"a": {"jour": "2026-11-20"}, "b": third, "c": third}
     assert files.post("reunions", {"act": "reunion", "brouillon": f"{page} a"}).status_code == 422
     assert files.get("brouillon", f"page={page}").json()["formulaires"], "what was refused is kept"
 
