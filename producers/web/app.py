@@ -38,7 +38,7 @@ from producers.web.exports import page as exports
 from producers.web.exports.spool import Spool
 from producers.web.forms import FormRefused
 from producers.web.notes import electeurs
-from producers.web.page_context import NOT_FOUND, PageContext, WebServices
+from producers.web.page_context import NOT_FOUND, PageContext, WebServices, admit_agent
 from producers.web.registre import page as registre
 from producers.web.security import (
     FROM_PROXY,
@@ -47,20 +47,10 @@ from producers.web.security import (
     ProxyIdentity,
     SignedSessions,
     SingleUser,
-    require_agent,
     require_csrf,
 )
-from producers.web.security.limits import (
-    FILE_BYTES,
-    FILE_FIELDS,
-    FORM_BYTES,
-    FORM_FIELDS,
-    Act,
-    RateLimits,
-    client_address,
-    limit_body,
-)
-from producers.web.security.oidc import OidcIdentity
+from producers.web.security.limits import FILE_BYTES, FILE_FIELDS, FORM_BYTES, FORM_FIELDS, RateLimits, limit_body
+from producers.web.security.oidc import Identity, OidcIdentity
 from producers.web.settings import LOOPBACK, WebSettings
 from producers.web.suivi import page as suivi
 from producers.web.templating import Assets, build_environment
@@ -259,19 +249,6 @@ def commune_page(
     for uploads.
     """
 
-    def admit(request: Request) -> PageContext:
-        services: WebServices = request.app.state.services
-        agent = require_agent(request, services.identity.identify)
-        commune = agent.commune(request.path_params["commune"])
-        if commune is None:
-            raise HTTPException(NOT_FOUND)
-        if request.method != "POST":
-            act: Act = "download" if name in DOWNLOADS else "page"
-            services.rates.count(act, agent=agent.name, address=client_address(request.scope))
-            if act == "download":
-                services.turns.download(request, agent.name)
-        return PageContext(request, services, agent, commune)
-
     def take(context: PageContext) -> Response:
         try:
             return post(context)
@@ -281,24 +258,29 @@ def commune_page(
     async def send(context: PageContext) -> Response:
         request, services, agent = context.request, context.services, context.agent.name
         brings_file = most > FORM_BYTES
-        async with services.turns.receive(agent) if brings_file else nullcontext():
-            services.rates.count("post", agent=agent, address=client_address(request.scope))
+        turn = services.turns.receive(agent) if brings_file else services.turns.page(services.identity.who(request))
+        async with turn:
+            services.rates.count("post", request, agent=agent)
             limited = limit_body(request, most)
             fields = FILE_FIELDS if brings_file else FORM_FIELDS
             async with limited.form(max_files=1, max_fields=fields, max_part_size=FORM_BYTES) as form:
                 require_csrf(limited, form)
-                async with services.turns.turn(context.commune.code) if brings_file else services.turns.page(agent):
+                async with services.turns.turn(context.commune.code) if brings_file else nullcontext():
                     sent = replace(context, request=limited, form=form)
                     response = await run_in_threadpool(take, sent)
                     await run_in_threadpool(drafts.drop_sent, sent, response)
                     return response
 
     async def endpoint(request: Request) -> Response:
-        context = await run_in_threadpool(admit, request)
-        if request.method == "POST":
-            return await send(context)
-        async with context.services.turns.page(context.agent.name):
-            return await run_in_threadpool(get, context)
+        services: WebServices = request.app.state.services
+        async with admit_agent(request) as agent:
+            context = PageContext(request, services, agent, agent.commune(request.path_params["commune"]))
+            if name in DOWNLOADS:
+                services.rates.count("download", request, agent=agent.name)
+                services.turns.download(request, agent.name)
+            if request.method != "POST":
+                return await run_in_threadpool(get, context)
+        return await send(context)
 
     endpoint.__name__ = name  # the name in the log
     methods = [method for method, answer in (("GET", get), ("POST", post)) if answer is not _nowhere]
@@ -414,7 +396,7 @@ def create_app(
     return app
 
 
-def _identity(state: State, settings: WebSettings, key: str) -> SingleUser | ProxyIdentity | OidcIdentity:
+def _identity(state: State, settings: WebSettings, key: str) -> Identity:
     match settings.web_auth:
         case "oidc":
             return OidcIdentity(state, settings)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from producers.web.error_pages import show_access_page
-from producers.web.page_context import NOT_FOUND, SEE_OTHER, WebServices
+from producers.web.page_context import NOT_FOUND, SEE_OTHER, WebServices, admit_agent
 from producers.web.security import (
     KEY_FIELD,
     RETURN,
@@ -20,10 +20,9 @@ from producers.web.security import (
     NotIdentified,
     SingleUser,
     can_read_agents,
-    require_agent,
     require_csrf,
 )
-from producers.web.security.limits import FORM_BYTES, client_address, limit_body
+from producers.web.security.limits import FORM_BYTES, limit_body
 from producers.web.security.oidc import LoginFailed, OidcIdentity
 from schemas.envelope import CloudEvent
 from schemas.screen_notes import LoggedIn, ScreenNoted
@@ -33,12 +32,12 @@ _PLAIN = re.compile(r"[a-z_]{1,40}")
 _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 
 
-def _start(request: Request) -> Response:
+async def _start(request: Request) -> Response:
     services: WebServices = request.app.state.services
-    agent = require_agent(request, services.identity.identify)
-    if len(agent.communes) == 1:
-        return RedirectResponse(request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER)
-    return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
+    async with admit_agent(request) as agent:
+        if len(agent.communes) == 1:
+            return RedirectResponse(request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER)
+        return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
 
 
 async def _open(request: Request) -> Response:
@@ -46,22 +45,22 @@ async def _open(request: Request) -> Response:
     services: WebServices = request.app.state.services
     if not isinstance(services.identity, SingleUser):
         raise HTTPException(NOT_FOUND)
-    services.rates.count("login", address=client_address(request.scope))
+    services.rates.count("login", request)
     services.identity.admit(request, request.query_params.get(KEY_FIELD, ""))
     return RedirectResponse(request.app.url_path_for("start"), SEE_OTHER)
 
 
-def _require_oidc(request: Request) -> tuple[WebServices, OidcIdentity]:
+def _count_login(request: Request) -> OidcIdentity:
     services: WebServices = request.app.state.services
     if not isinstance(services.identity, OidcIdentity):
         raise HTTPException(NOT_FOUND)
-    return services, services.identity
+    services.rates.count("login", request)
+    return services.identity
 
 
 async def _go_in(request: Request) -> Response:
     """Redirect to the provider; an agent who has a session continues to the requested page."""
-    services, oidc = _require_oidc(request)
-    services.rates.count("login", address=client_address(request.scope))
+    oidc = _count_login(request)
     with suppress(NotAnAgent, NotIdentified):
         await run_in_threadpool(oidc.identify, request)
         return RedirectResponse(_page_after(request), SEE_OTHER)
@@ -76,8 +75,8 @@ def _page_after(request: Request) -> str:
 
 
 async def _come_back(request: Request) -> Response:
-    services, oidc = _require_oidc(request)
-    services.rates.count("login", address=client_address(request.scope))
+    services: WebServices = request.app.state.services
+    oidc = _count_login(request)
     path = _page_after(request)
     try:
         arrival = await oidc.provider.receive(request)
@@ -95,15 +94,13 @@ async def _come_back(request: Request) -> Response:
 
 
 async def _go_out(request: Request) -> Response:
-    services, oidc = _require_oidc(request)
-    services.rates.count("login", address=client_address(request.scope))
+    oidc = _count_login(request)
     request = limit_body(request, FORM_BYTES)
     require_csrf(request, await request.form(max_files=0, max_fields=10))
     token = oidc.sessions.end(request)
-    try:
+    onward = ""
+    with suppress(LoginFailed):
         onward = await oidc.provider.logout_url(token, oidc.back(request.app.url_path_for("deconnecte")))
-    except LoginFailed:
-        onward = ""
     page = show_access_page(request, "left", onward=onward)
     # Not "cookies", which would delete those of other services of the domain; ours is deleted by name.
     page.headers["Clear-Site-Data"] = '"cache", "storage"'
@@ -111,7 +108,7 @@ async def _go_out(request: Request) -> Response:
 
 
 async def _be_out(request: Request) -> Response:
-    _require_oidc(request)
+    _count_login(request)
     return show_access_page(request, "left")
 
 

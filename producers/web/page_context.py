@@ -1,11 +1,13 @@
 """The context of a page: services, agent, commune and form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, Select
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,9 +21,9 @@ from producers.web.drafts import Drafts
 from producers.web.exports.query import AskedFile, find_file
 from producers.web.exports.spool import Spool
 from producers.web.forms import Faults, Paging, page_number, read_number, read_once
-from producers.web.security import AgentCommune, AuthorizedAgent, ProxyIdentity, SingleUser, csrf_token, is_partial
+from producers.web.security import AgentCommune, AuthorizedAgent, csrf_token, is_partial, require_agent
 from producers.web.security.limits import RateLimits, Turns
-from producers.web.security.oidc import OidcIdentity
+from producers.web.security.oidc import Identity
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent, Publish
 from schemas.profiles.platform import PlatformProfile, PlatformProfiles
@@ -36,7 +38,7 @@ class WebServices:
     settings: WebSettings
     state: State
     publish: Publish
-    identity: SingleUser | ProxyIdentity | OidcIdentity
+    identity: Identity
     templates: Jinja2Templates
     rates: RateLimits
     spool: Spool
@@ -50,6 +52,16 @@ class WebServices:
     turns: Turns = field(default_factory=Turns)
     seen: dict[tuple[str, SeenPage], tuple[str, datetime]] = field(default_factory=dict)
     """The last read that `record_seen` recorded of an agent and a page."""
+
+
+@asynccontextmanager
+async def admit_agent(request: Request) -> AsyncIterator[AuthorizedAgent]:
+    """Hold a turn of the agent's pages and count one page, before the agent's communes are read from the database."""
+    services: WebServices = request.app.state.services
+    who = services.identity.who(request)
+    async with services.turns.page(who):
+        services.rates.count("page", request, agent=who)
+        yield await run_in_threadpool(require_agent, request, services.identity.identify)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 from common.files import CHUNK
 from producers.web.app import create_app
 from producers.web.page_context import PageContext
-from producers.web.security import limits
+from producers.web.security import ProxyIdentity, limits
 from producers.web.security.limits import FILE_BYTES, PAGES, TURNS, TURNS_WAITING, Turns
 from producers.web.serve import PatientProtocol, configure, listen
 from producers.web.verifier import diagnosis
@@ -121,23 +121,34 @@ def test_to_stand_before_everybody_else_with_forty_files() -> None:
     assert order.index("commune-2") <= TURNS + 1, "before all but one of those that greedy had waiting"
 
 
-def test_to_hold_all_connections_of_the_database(web_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    running, release, page = list[str](), threading.Event(), "/communes/{}/plan".format
+@pytest.mark.parametrize(
+    ("path", "part", "method"),
+    [
+        (f"/communes/{LIBREVILLE}/plan", PageContext, "render"),
+        *((it, ProxyIdentity, "identify") for it in ("/", "/demandes/1", f"/communes/{GRANDVILLE}/plan")),
+    ],
+)
+def test_to_hold_all_connections_of_the_database(
+    web_client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, part: type, method: str
+) -> None:
+    running, release = list[str](), threading.Event()
 
-    def render(context: PageContext, _template: str) -> Response:
-        running.append(context.agent.name)
+    def hold(first: Any, second: Any) -> Response:  # noqa: ANN401 — the arguments of either method
+        request = second if isinstance(second, Request) else first.request
+        running.append(request.headers["X-Remote-User"])
         release.wait(60)
-        return Response()
+        raise HTTPException(404)
 
-    monkeypatch.setattr(PageContext, "render", render)
+    monkeypatch.setattr(part, method, hold)
     with ThreadPoolExecutor(PAGES + 3) as pool:
-        asked = [pool.submit(web_client.get, page(LIBREVILLE)) for _ in range(PAGES + 2)]
+        asked = [pool.submit(web_client.get, path) for _ in range(PAGES + 2)]
         wait_until(lambda: len(running) >= PAGES, message="the first pages")
-        asked.append(pool.submit(web_client.get, page(GRANDVILLE), headers={"X-Remote-User": NEIGHBOUR}))
+        other = path.replace(LIBREVILLE, GRANDVILLE)
+        asked.append(pool.submit(web_client.get, other, headers={"X-Remote-User": NEIGHBOUR}))
         wait_until(lambda: NEIGHBOUR in running, message="the page of another agent")
         assert running.count(CLERK) == PAGES
         release.set()
-    assert {it.result().status_code for it in asked} == {200}
+    assert {it.result().status_code for it in asked} == {404}
 
 
 def test_to_keep_a_place_by_leaving_the_queue() -> None:

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 
 from common.logs import configure_logs
 from producers.errors import InvalidRequestError, PublishError, UnconfirmedError
+from producers.state import State
 from producers.web import security
 from producers.web.app import create_app
 from producers.web.security import limits
@@ -76,6 +77,23 @@ def test_downloads_and_pages_have_rates_of_their_own(
 ) -> None:
     tighten(act, "2/minute", "100/minute")
     assert [web_client.get(path).status_code for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize("path", ["/", "/demandes/1", f"/communes/{GRANDVILLE}/listes"])
+def test_pages_beyond_the_rate_read_no_database(
+    web_client: TestClient, tighten: Tighten, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    tighten("page", "2/minute", "100/minute")
+    find_agent, found = security.find_agent, list[str]()
+
+    def find(state: State, **who: str) -> security.AuthorizedAgent:
+        found.append(CLERK)
+        return find_agent(state, **who)
+
+    monkeypatch.setattr(security, "find_agent", find)
+    assert [web_client.get(path).status_code for _ in range(4)][2:] == [429, 429]
+    assert web_client.post(path).status_code in {405, 429}
+    assert len(found) == 2
 
 
 def test_logins_have_one_by_address(screen_database: str, tmp_path: Path, tighten: Tighten) -> None:

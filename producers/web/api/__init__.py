@@ -39,7 +39,7 @@ from producers.web.exports.stored_file import (
 )
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
-from producers.web.security.limits import Act, client_address, limit_body
+from producers.web.security.limits import Act, limit_body
 from schemas.checking import find_faults
 from schemas.envelope import ATTRIBUTE_SIZE, CloudEvent
 from schemas.events import (
@@ -347,7 +347,7 @@ def _require_bearer(request: Request) -> Bearer:
     shown = _TOKEN.fullmatch(request.headers.get("authorization", ""))
     bearer = _find_bearer(services, *shown.groups()) if shown else None
     if bearer is None:
-        services.rates.count("token", address=client_address(request.scope))
+        services.rates.count("token", request)
         raise ProblemError(
             UNAUTHORIZED,
             "jeton_refuse",

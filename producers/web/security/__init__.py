@@ -100,8 +100,12 @@ class AuthorizedAgent:
         communes = tuple(it for it in self.communes if it.identity in {"", identity})
         return replace(self, communes=communes) if communes else None
 
-    def commune(self, code: str) -> AgentCommune | None:
-        return next((commune for commune in self.communes if commune.code == code), None)
+    def commune(self, code: str) -> AgentCommune:
+        """Return the commune; raise 404 if it is not the agent's."""
+        for commune in self.communes:
+            if commune.code == code:
+                return commune
+        raise HTTPException(404)
 
 
 class NotIdentified(HTTPException):
@@ -182,13 +186,16 @@ class SingleUser:
             raise NotIdentified
         request.session[KEY_SHOWN] = shown
 
-    def identify(self, request: Request) -> AuthorizedAgent:
-        """Return that agent; a request through a proxy is refused, since all its users would become that agent."""
+    def who(self, request: Request) -> str:
+        """Return the name; a request through a proxy is refused, since all its users would become that agent."""
         if any(name in request.headers for name in _OF_PROXIES):
             raise Untrusted("through_a_proxy")
         if self._key and not secrets.compare_digest(str(request.session.get(KEY_SHOWN, "")), self._key):
             raise NotIdentified
-        return find_agent(self._state, name=self._name or None)
+        return self._name
+
+    def identify(self, request: Request) -> AuthorizedAgent:
+        return find_agent(self._state, name=self.who(request) or None)
 
 
 class ProxyIdentity:
@@ -201,17 +208,20 @@ class ProxyIdentity:
         self._state = state
         self._secret = settings.web_proxy_secret
 
-    def identify(self, request: Request) -> AuthorizedAgent:
-        """Return the agent that the proxy names; refuse the header from another peer, or twice."""
+    def who(self, request: Request) -> str:
+        """Return the name or address that the proxy gives; refuse the header from another peer, or twice."""
         named = request.headers.getlist(PROXY_HEADER)
         if request.scope.get(FROM_PROXY) is not True or not self._shows_secret(request):
             is_listed = request.scope.get(FROM_PROXY) is True
             raise Untrusted("proxy_secret" if is_listed else "proxy_not_listed") if named else NotIdentified
         if len(named) > 1:
             raise Untrusted("named_twice")
-        who = named[0].strip() if named else ""
-        if not who:
+        if not (named and named[0].strip()):
             raise NotIdentified
+        return named[0].strip()
+
+    def identify(self, request: Request) -> AuthorizedAgent:
+        who = self.who(request)
         agent = find_agent(self._state, email=who) if "@" in who else find_agent(self._state, name=who)
         known = self._known(who)
         if request.cookies.get(KNOWN_COOKIE) != known:
@@ -293,21 +303,23 @@ class WebSessions:
         return self._tokens.pop(sid, "")
 
     def who(self, request: Request) -> str:
-        """Return the address of the logged-in person; empty without session, or if it has expired."""
+        """Return the address of the logged-in person. Raises `NotIdentified` without session, or if it has expired."""
         session, now = request.session, time.time()
         who, sid = session.get(_WHO), session.get(_ID)
         if not who or _digest(str(sid)) in self._ended:
-            return ""
+            raise NotIdentified
         if now > session[_SINCE] + SESSION_SECONDS or now > session[_SEEN] + IDLE_SECONDS:
-            return ""
+            raise NotIdentified
         if now > session[_SEEN] + _SEEN_EVERY and not is_partial(request):
             session[_SEEN] = int(now)
         return str(who)
 
-    def restrict(self, request: Request, agent: AuthorizedAgent) -> AuthorizedAgent | None:
-        """Return the agent with the communes that this session opens; None if it is another's, or was ended."""
-        is_ended = request.session.get(_ENDED) != agent.sessions_ended
-        return None if is_ended else agent.known_as(str(request.session.get(_IDENTITY, "")))
+    def restrict(self, request: Request, agent: AuthorizedAgent) -> AuthorizedAgent:
+        """Return the agent with the communes of the session. Raises `NotIdentified` if it is another's, or ended."""
+        known = agent.known_as(str(request.session.get(_IDENTITY, "")))
+        if known is None or request.session.get(_ENDED) != agent.sessions_ended:
+            raise NotIdentified
+        return known
 
 
 def require_agent(request: Request, identify: Callable[[Request], AuthorizedAgent]) -> AuthorizedAgent:

@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ipaddress import IPv4Address, ip_address, ip_network
 from threading import Semaphore
 from typing import Literal
@@ -110,9 +110,10 @@ class RateLimits:
     def __init__(self) -> None:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
-    def count(self, act: Act, *, agent: str = "", address: str = "") -> None:
+    def count(self, act: Act, request: Request | None = None, *, agent: str = "") -> None:
         """Count one act. Raises `HTTPException` 429, with the seconds to wait, if it exceeds a limit."""
         of_agent, of_address = RATES[act]
+        address = client_address(request.scope) if request else ""
         for item, kind, name in ((of_agent, "agent", agent), (of_address, "address", address)):
             if name and not self._limiter.hit(item, act, f"{kind}:{name}"):
                 _, seconds = self._left(item, act, f"{kind}:{name}")
@@ -149,11 +150,9 @@ class Turns:
             raise _too_many(30, "Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux.")
         request.state.until_sent.callback(places.release)
 
-    @asynccontextmanager
-    async def page(self, agent: str) -> AsyncIterator[None]:
+    def page(self, agent: str) -> AbstractAsyncContextManager[None]:
         """Wait until fewer than `PAGES` pages of the agent are processed, and hold a place."""
-        async with self._queue(f"pages of {agent}", PAGES):
-            yield
+        return self._queue(f"pages of {agent}", PAGES)
 
     @asynccontextmanager
     async def receive(self, agent: str) -> AsyncIterator[None]:

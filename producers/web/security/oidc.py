@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.state import State
-from producers.web.security import AuthorizedAgent, NotAnAgent, NotIdentified, WebSessions, find_agent
+from producers.web.security import AuthorizedAgent, NotAnAgent, ProxyIdentity, SingleUser, WebSessions, find_agent
 from producers.web.settings import WebSettings
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -178,15 +178,10 @@ class OidcIdentity:
         self.sirets = frozenset(settings.web_oidc_sirets)
         self.takes_unverified = bool(settings.web_oidc_unverified)  # addresses without `email_verified`
         self.sessions = WebSessions(settings.spool_dir / "sessions-ended")
+        self.who = self.sessions.who
 
     def identify(self, request: Request) -> AuthorizedAgent:
-        who = self.sessions.who(request)
-        if not who:
-            raise NotIdentified
-        agent = self.sessions.restrict(request, find_agent(self.state, email=who))
-        if agent is None:
-            raise NotIdentified
-        return agent
+        return self.sessions.restrict(request, find_agent(self.state, email=self.who(request)))
 
     def read_address(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
         """Return the agent's address from the identity token and `/userinfo`, or raise `LoginFailed`."""
@@ -217,3 +212,6 @@ class OidcIdentity:
     def back(self, path: str) -> str:
         """Return the whole URL of a page, as registered with the provider; never derived from the request."""
         return f"{self.settings.public_url}{path}"
+
+
+Identity = SingleUser | ProxyIdentity | OidcIdentity

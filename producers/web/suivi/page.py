@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -9,8 +10,8 @@ from starlette.routing import Route
 
 from common.french import count_of
 from producers.web.forms import read_number, texts
-from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices
-from producers.web.security import is_partial, require_agent
+from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices, admit_agent
+from producers.web.security import is_partial
 from producers.web.suivi.requests import (
     REQUESTS,
     DemandeState,
@@ -76,15 +77,14 @@ def hide(context: PageContext) -> Response:
     return context.redirect(demande.home, "#demandes")
 
 
-def find(request: Request) -> Response:
+async def find(request: Request) -> Response:
     """Redirect to a request whose URL has no commune; 404 if it is not of the agent's communes."""
     services: WebServices = request.app.state.services
-    agent = require_agent(request, services.identity.identify)
     number = read_number(request.path_params["demande"])
-    code = find_commune(services.state, number) if number else ""
-    if agent.commune(code) is None:
-        raise HTTPException(NOT_FOUND)
-    return RedirectResponse(request.app.url_path_for("demande", commune=code, demande=number), SEE_OTHER)
+    async with admit_agent(request) as agent:
+        code = await run_in_threadpool(find_commune, services.state, number) if number else ""
+    commune = agent.commune(code)
+    return RedirectResponse(request.app.url_path_for("demande", commune=commune.code, demande=number), SEE_OTHER)
 
 
 FIND_REQUEST = Route("/demandes/{demande}", find, name="demande_sans_commune")
