@@ -283,11 +283,11 @@ def test_an_upload_goes_on_after_forty_seconds_of_silence(monkeypatch: pytest.Mo
 
 def test_a_hundred_agents_work_behind_one_address() -> None:
     """In a minute each has a page that asks every two seconds, opens ten more and types in a form."""
-    rates = limits.RateLimits()
+    rates, request = limits.RateLimits(), Request({"type": "http", "headers": [], "client": ("192.0.2.1", 1)})
     for number in range(4_000):
-        rates.count("page", agent=f"agent-{number % 100}", address="192.0.2.1")
+        rates.count("page", request, agent=f"agent-{number % 100}")
         if number % 2:
-            rates.count("post", agent=f"agent-{number % 100}", address="192.0.2.1")
+            rates.count("post", request, agent=f"agent-{number % 100}")
 
 
 def test_to_send_a_body_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,7 +194,6 @@ def _show_recipients(connection: Connection, code: str) -> None:
 
 
 def _ask(what: str) -> str:
-    """Prompt without echo, or read a line of the standard input."""
     if sys.stdin.isatty():
         return str(click.prompt(f"{what} (ne s'affiche pas)", hide_input=True)).strip()
     return sys.stdin.readline().strip()

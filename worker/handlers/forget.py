@@ -269,7 +269,6 @@ def _conclude(scope: ForgetScope, what: str, done: Forgotten) -> Forgotten:
 
 
 def _require_idle(connection: Connection, code_commune: str) -> None:
-    """Check that no job is under way that could write the elector's name later."""
     working = exists().where(Export.code_commune == code_commune, Export.status.in_(UNFINISHED))
     importing = exists().where(Preview.code_commune == code_commune, ~IS_ENDED, ~IS_ASKED)
     if connection.scalar(select(or_(working, importing))):

@@ -97,8 +97,6 @@ class _QuietReconnection(Middleware):
 
 
 class _OnceAMinute(logging.Filter):
-    """Drops a line about a reconnection when the last one is less than a minute old."""
-
     def __init__(self) -> None:
         super().__init__()
         self._said_at: dict[str, float] = {}

@@ -166,7 +166,6 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
 
 
 def _is_for(file: AskedFile, echeance: Echeance, window: tuple[date, date] | None) -> bool:
-    """Whether a tableau is the due one: same type, same poll or meeting, and publishable."""
     if file.type_tableau != echeance.type or file.never_published:
         return False
     asked = file.parameters

@@ -180,7 +180,6 @@ def _bilan(avant: int, sides: Sides, others: int, *, is_commune: bool = False) -
 
 
 def _order(bureau: BureauElecteurs) -> tuple[bool, bool, int, str]:
-    """Sort numbers as numbers, then other codes, then the electors without a bureau."""
     is_number = bureau.code.isdecimal()
     return not bureau.code, not is_number, int(bureau.code) if is_number else 0, bureau.code
 
