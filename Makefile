@@ -23,7 +23,7 @@ demo: .runtime ## make the files of a fictitious commune and show them: needs Py
 run: .runtime ## open the clerk's screen at the address that it prints, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
-test: .dev ## install the services that the tests use, then run all tests but the slow ones: five to ten minutes on two cores
+test: .dev ## install the services that the tests use, then run all tests but the slow ones: ten to fifteen minutes on two cores
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
