@@ -13,7 +13,7 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import RowMapping
 
 from schemas.vocabulary import Liste
@@ -257,6 +257,29 @@ def test_what_she_writes_meanwhile_is_not_lost(visit: Visit, site: Site) -> None
     notice.get_by_role("link", name="Actualiser la page").click()
     expect(page.get_by_role("link", name=f"Corriger la réunion du {day:%d/%m/%Y}")).to_be_visible()
     visitor.forgive("422 (Unprocessable")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_click_is_not_lost_to_a_page_that_loads_itself_again(visit: Visit, site: Site) -> None:
+    """She follows a link just before the page learns that her note is recorded."""
+    day, page = site.today - timedelta(days=2), visit(CLERK).page
+    asked: list[Route] = []
+
+    def hold(route: Route) -> None:
+        asked.append(route)
+
+    page.goto(path_of("reunions"))
+    with frozen(site):
+        page.get_by_label("Jour de la réunion").fill(day.isoformat())
+        page.get_by_role("button", name="Noter la réunion").click()
+        expect(page.locator("#enregistrement")).to_contain_text("Enregistrement en cours")
+        page.route(f"**{path_of('tableaux')}", hold)
+        with page.expect_request(f"**{path_of('tableaux')}"):
+            page.get_by_role("navigation").get_by_role("link", name="Tableaux", exact=True).click(no_wait_after=True)
+    page.wait_for_event("response", lambda response: "hx-refresh" in response.headers)
+    page.wait_for_timeout(500)
+    asked[0].continue_()
+    expect(page).to_have_title(re.compile("^Tableaux"))
 
 
 @pytest.mark.usefixtures("filled")

@@ -35,6 +35,17 @@
   });
 })();
 
+// A click is not lost: a page that is being left is not loaded again because what it waited for is done. A download
+// leaves the page where it is, so this ends by itself, and the next answer loads it again.
+(() => {
+  const patience = 10000;
+  let left = -patience;
+  addEventListener("beforeunload", () => { left = performance.now(); });
+  document.addEventListener("htmx:before:response", event => {
+    if (event.detail.ctx.hx.refresh && performance.now() - left < patience) event.preventDefault();
+  });
+})();
+
 // Keeps on the server what an agent types, field by field, until the form is sent; puts it back on the page, also after a
 // new login. A form is known by its address and its hidden fields, since the page may have other forms meanwhile.
 (() => {
