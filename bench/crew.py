@@ -180,7 +180,6 @@ def measure_rest(node: RabbitNode, task: Task) -> tuple[Mapping[str, float], flo
 
 
 def _start(command: Sequence[str], role: Role, environment: Mapping[str, str], task: Task, ends: ExitStack) -> Process:
-    """Start a service and wait until all its processes are ready."""
     count = int(command[command.index("--processes") + 1]) if "--processes" in command else 1
     home = Path(mkdtemp(prefix="rest-", dir=task.folder))
     own = {**environment, "PREFECTURE_HOME": str(home)}

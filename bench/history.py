@@ -191,7 +191,6 @@ def _shift(original: _Original, model: type[Base], number: int, commune: str, at
 
 
 def _go_on_after(connection: Connection) -> None:
-    """Set PostgreSQL's sequences after the inserted ids."""
     for model in (Request, Export, Audit, Notification):
         numbers = func.pg_get_serial_sequence(model.__tablename__, "id")
         connection.execute(select(func.setval(numbers, select(func.max(model.id)).scalar_subquery())))

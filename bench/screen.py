@@ -167,7 +167,6 @@ class Crowd:
         return answer.text
 
     async def _update(self, name: str, number: int, path: str, seconds: int) -> None:
-        """Ask for the updates of a page, as the page itself does."""
         async with self._client(name, number) as client:
             while time.monotonic() + seconds < self._ends_at:
                 await asyncio.sleep(seconds)

@@ -139,6 +139,5 @@ def open_stage(size: int) -> Iterator[Stage]:
 
 
 def _communes(number: int) -> list[tuple[str, str]]:
-    """Return code and name of the first communes of the département, at most all of them."""
     its = ((code, nom) for code, nom, departement in iter_communes() if departement == _DEPARTEMENT)
     return [*islice(its, number)]

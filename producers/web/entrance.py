@@ -59,7 +59,6 @@ def _count_login(request: Request) -> OidcIdentity:
 
 
 async def _go_in(request: Request) -> Response:
-    """Redirect to the provider; an agent who has a session continues to the requested page."""
     oidc = _count_login(request)
     with suppress(NotAnAgent, NotIdentified):
         await run_in_threadpool(oidc.identify, request)

@@ -159,11 +159,11 @@ class PageContext:
         absent or refuses the account, the agent gets the error: the event may be obsolete once that is repaired.
         """
         self.request.state.correlation_id = event.correlationid
-        spool, commune = self.services.spool, self.commune.code
-        if spool.keeps(commune) and spool.keep(event, commune):
+        spool = self.services.spool
+        if spool.keeps(self.commune.code) and spool.keep(event, in_order=True):
             return
         try:
             self.services.publish(event)
         except (BrokerBlockedError, QueueFullError, UnconfirmedError):
-            if not spool.keep(event, commune):
+            if not spool.keep(event, in_order=True):
                 raise

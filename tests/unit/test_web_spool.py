@@ -52,8 +52,8 @@ def spool(tmp_path: Path, broker: Broker) -> Iterator[Spool]:
     made.stop()
 
 
-def event(number: int = 1) -> CloudEvent:
-    return CloudEvent.wrap(note_file("downloaded", number, requested_by="m"), source="/s")
+def event(number: int = 1, commune: str = "13900") -> CloudEvent:
+    return CloudEvent.wrap(note_file("downloaded", number, commune=commune, requested_by="m"), source="/s")
 
 
 AWAY = PublishError("RabbitMQ (rabbit:5672) est injoignable")
@@ -82,7 +82,7 @@ def test_what_is_not_taken_waits_and_leaves_later(spool: Spool, broker: Broker, 
 
 def test_what_is_held_is_known_by_its_id_until_it_leaves(spool: Spool) -> None:
     kept, sent, other = (event(number).model_copy(update={"id": name}) for number, name in enumerate("*é/", 1))
-    assert spool.keep(kept, "13900")
+    assert spool.keep(kept, in_order=True)
     spool.send(sent)
     assert [spool.holds(it.id) for it in (kept, sent, other)] == [True, True, False]
     assert spool.keeps("13900")
@@ -123,6 +123,16 @@ def test_a_place_where_nothing_can_be_written_sends_at_once(tmp_path: Path, brok
     assert broker.taken == [one.id]
     broker.trouble = AWAY
     spool.send(event())
+
+
+def test_a_commune_leaves_as_much_room_as_it_takes(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the broker is away, two communes whose agents never stop do not silence a third one."""
+    monkeypatch.setattr("producers.web.exports.spool.MOST", 90)
+    alone = [spool.keep(event(), in_order=bool(number % 2)) for number in range(90)]
+    assert sum(alone) == 45
+    assert sum(spool.keep(event(commune="13901")) for _ in range(90)) == 23
+    assert sum(spool.keep(event(commune="13902")) for _ in range(10)) == 10
+    assert not spool.keep(event())
 
 
 def test_it_stops_at_once_while_the_broker_is_away(tmp_path: Path, broker: Broker) -> None:

@@ -146,7 +146,6 @@ def remove_sender(connection: Connection, name: str, codes: Sequence[str], *, ac
 def _remove_scopes(
     connection: Connection, column: InstrumentedAttribute[str], name: str, scopes: Sequence[str], what: str
 ) -> Sequence[str]:
-    """Delete the rows of a name, all or those of these scopes; return their values of `column`."""
     table = column.class_
     statement = delete(table).where(table.name == name, column.in_(scopes) if scopes else true())
     if removed := sorted(connection.scalars(statement.returning(column))):

@@ -79,7 +79,6 @@ def verify_files(engine: Engine, storage: Storage, *which: ColumnElement[bool], 
 
 
 def _record(engine: Engine, found: Verified, actor: str) -> bool:
-    """Record the findings; return False when the file was purged or made again meanwhile."""
     export = found.export
     finished_at = select(Export.finished_at).where(_IS_OFFERED, Export.id == export.id)
     with engine.begin() as connection:

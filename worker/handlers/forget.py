@@ -403,7 +403,6 @@ def _discard_events(connection: Connection, code_commune: str, named: NameSearch
 
 
 def _forget_people(connection: Connection, scope: ForgetScope) -> int:
-    """Delete the agents and recipients of the commune, and the addresses of its notifications."""
     code = scope.code_commune
     names = connection.scalars(select(Agent.name).where(Agent.code_commune == code)).all()
     for name in names:
@@ -441,7 +440,6 @@ def _list_files(scope: ForgetScope) -> list[Path]:
 
 
 def _remove_whole_folder(scope: ForgetScope) -> int:
-    """Delete every file of the commune, those without a row included."""
     files = _list_files(scope)
     if files:
         scope.storage.require_mounted()

@@ -20,9 +20,13 @@ from schemas.envelope import CloudEvent, InvalidEventError
 log = structlog.get_logger("producers.web")
 
 MOST = 10_000
-"""Maximum number of spooled events; newer ones are sent at once, or lost with a line in the log."""
+"""Maximum number of spooled events. A commune may have as many as are still free: alone half, two a third each.
+
+Events beyond that are sent at once, or lost with a line in the log.
+"""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+_IN_ORDER = "-suite"
 _UNREADABLE, _UNREADABLE_SECONDS = ".illisible", 90 * 86_400
 
 
@@ -49,7 +53,7 @@ class Spool:
     def keeps(self, commune: str) -> bool:
         """Whether an event of the commune is spooled: later events of the commune must wait behind it."""
         with suppress(OSError):
-            return any(self._directory.glob(f"[0-9]*-{commune}.json"))
+            return any(self._directory.glob(f"[0-9]*-{commune}{_IN_ORDER}.json"))
         return False
 
     def start(self) -> None:
@@ -107,15 +111,17 @@ class Spool:
             return False
         return True
 
-    def keep(self, event: CloudEvent, commune: str = "") -> bool:
-        """Store an event; return whether it is on the disk. `commune`: of one that the broker refuses for now."""
+    def keep(self, event: CloudEvent, *, in_order: bool = False) -> bool:
+        """Store an event; return whether it is on the disk. `in_order`: later events of its commune wait behind it."""
+        commune = event.data["commune"]
         try:
-            if len(self.waiting()) >= MOST:
-                log.error("spool_unavailable", event_id=event.id, error=f"{MOST} events wait already")
+            waiting = self.waiting()
+            if sum(path.stem.split("-")[2:3] == [commune] for path in waiting) >= MOST - len(waiting):
+                log.error("spool_unavailable", event_id=event.id, error=f"the share of {commune} in {MOST} is full")
                 return False
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            whose = f"-{commune}" if commune else ""
-            path = self._directory / f"{time.time_ns():020}-{_digest(event.id)}{whose}.json"
+            ending = f"{_IN_ORDER if in_order else ''}.json"
+            path = self._directory / f"{time.time_ns():020}-{_digest(event.id)}-{commune}{ending}"
             write_whole(path, [event.to_bytes()])
             self._wake.set()
         except OSError as error:

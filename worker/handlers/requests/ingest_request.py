@@ -146,7 +146,6 @@ def check_deferred(deferred_id: int, services: Services) -> None:
 
 
 def _ingest(arrival: Arrival, services: Services) -> None:
-    """Process an event, then the events that waited for it, and so on: AT_ONCE at most."""
     arrivals, doorbells, left = [arrival], list[Doorbell](), AT_ONCE
     try:
         while arrivals:

@@ -101,7 +101,6 @@ def _restore_decisions(connection: Connection, import_id: int, pairs: Collection
 
 
 def _restore_note(connection: Connection, former: Row[Any], new: Row[Any]) -> bool:
-    """Copy the day, the category and the motif of a mouvement; return whether one was noted."""
     days = ("date_mouvement", "date_tableau", "is_dated") if former.is_dated else ()
     noted = {name: getattr(former, name) for name in ("categorie", "motif", *days)}
     if is_noted := any(getattr(new, name) != value for name, value in noted.items()):
