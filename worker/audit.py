@@ -279,14 +279,15 @@ def log_lines(engine: Engine) -> None:
     If the log cannot be written (OSError), all rows stay; the next call writes them, some of them twice.
     """
     log = structlog.get_logger(_LOGGER)
-    query = select(*_COLUMNS, AuditUnlogged.writer).join(AuditUnlogged, AuditUnlogged.id == Audit.id)
-    query = query.order_by(Audit.id).limit(_MOST_LOGGED).execution_options(yield_per=10)  # a line may be long
+    first = select(AuditUnlogged.id, AuditUnlogged.writer).order_by(AuditUnlogged.id).limit(_MOST_LOGGED)
     with engine.begin() as connection:
+        writers = {row.id: row.writer for row in connection.execute(first)}  # a join would read the whole trail
+        query = select(*_COLUMNS).where(Audit.id.in_(writers)).order_by(Audit.id)
         logged = []
-        with connection.execute(query) as rows:
-            for *values, writer in rows:
-                line = AuditLine(*values)
-                log.info(_COPIED, **line.for_log(), writer=writer)
+        with connection.execute(query.execution_options(yield_per=10)) as rows:  # a line may be long
+            for row in rows:
+                line = AuditLine(*row)
+                log.info(_COPIED, **line.for_log(), writer=writers[line.id])
                 logged.append(line.id)
         if logged:
             connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_(logged)))
