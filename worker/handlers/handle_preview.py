@@ -192,7 +192,6 @@ def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress
 
 
 def _mapping(preview: Preview, services: Services) -> SourceMapping:
-    """Return what the agents of the commune have said about the columns of their files, of this one last."""
     with reading(services.registre) as connection:
         known = read_mapping(connection, preview.code_commune)
     return known.joined(SourceMapping.model_validate(preview.terms.get("mapping") or {}))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
+from functools import cache
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 from sqlalchemy.orm import Session, joinedload
@@ -57,7 +58,7 @@ from worker.registre.communes import NO_VERSION, DescribedBureau, check_commune,
 from worker.registre.comparaison.doubts import decide_doubt, describe_differing, find_people
 from worker.registre.imports.lines import parse_bureau
 from worker.registre.models import Electeur, MouvementRegistre
-from worker.registre.mouvements.queries import MouvementSource, note_motifs, select_mouvements
+from worker.registre.mouvements.queries import PeopleSource, note_motifs, select_mouvements
 from worker.registre.protections import (
     Protege,
     add_protection,
@@ -347,21 +348,23 @@ def change_lines(
     Running files restart. The register is locked before the files, as in an undo: the other order deadlocks.
     """
     code_commune = withdrawal.code_commune
-    born = (MouvementRegistre.date_naissance.in_(births),)
     tableaux = and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune)
     ready = select(Export).where(tableaux, Export.status == ExportStatus.READY, Export.recall_id.is_(None))
 
     def read() -> dict[int, Counter[tuple[object, ...]]]:
         """Return, by the id of each ready tableau, its prints of these people."""
         found: dict[int, Counter[tuple[object, ...]]] = {}
+
+        @cache
+        def source(liste: Liste) -> PeopleSource:
+            version = require_commune(connection, code_commune).versions.get(liste, NO_VERSION)
+            return PeopleSource(connection, code_commune, liste, version, lambda _: None, births=births)
+
         with Session(connection) as session:
-            exports = session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)).all()
-            commune = require_commune(connection, code_commune) if exports else None
-            for export in exports:
-                liste, demande = Liste(export.liste), read_demande(export)
-                version = commune.versions.get(liste, NO_VERSION) if commune else NO_VERSION
-                source = MouvementSource(connection, code_commune, liste, version, lambda _: None, born)
-                some = (it for it in OfAge(Period.of(demande), source).stream() if is_one(it.personne))
+            for export in session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)):
+                demande = read_demande(export)
+                of_age = OfAge(Period.of(demande), source(Liste(export.liste))).stream()
+                some = (it for it in of_age if is_one(it.personne))
                 found[export.id] = Counter(filter(None, (_say(it, demande) for it in some)))
         return found
 

@@ -28,7 +28,7 @@ from schemas.topology import (
     SCREEN_ACCOUNT,
     SCREEN_NOTE,
 )
-from schemas.vocabulary import RequestOutcome
+from schemas.vocabulary import ExportKind, RequestOutcome
 from worker.access.authorization import Authorization, kind_of
 from worker.db.types import seconds_between, utc_now
 from worker.deferred import (
@@ -87,6 +87,9 @@ QUOTA = "quota"
 
 MOST_WAITING, MOST_SECONDS_A_MINUTE = 20, 30
 """What a share may have in the lane of clerks: requests that wait, and seconds of work for its files."""
+
+MOST_TABLEAUX = 2_000
+"""Tableaux of a commune in thirty days: a declaration compares all of them with what it changes."""
 
 _ATTEMPTS = 20
 """Tries of a transaction: each time one of the processes that insert the same keys or file names succeeds."""
@@ -209,6 +212,7 @@ def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Imp
     share, whose, limit = f"\n{read.commune}", "d'import de cette commune", services.quota
     lanes: Sequence[bool] = [False]
     if isinstance(read, ExportPlan):
+        _refuse_many_tableaux(connection, read)
         is_screen, whose = request.sender == SCREEN_ACCOUNT, "de ce compte"
         share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune if is_screen else ''}"
         lanes = [True] if read.is_bulk or _is_busy(connection, share) else [False, True]
@@ -223,12 +227,21 @@ def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Imp
         if waiting < MOST_WAITING:
             break
     if waiting >= limit:
-        raise RefusedError(
-            f"Trop de demandes {whose} attendent déjà ({limit} au plus) : renvoyez celle-ci dans dix minutes, "
-            "avec un « id » nouveau.",
-            code=QUOTA,
-            commune=read.commune,
-        )
+        raise _too_many(f"de demandes {whose} attendent déjà", limit, "celle-ci dans dix minutes", read.commune)
+
+
+def _refuse_many_tableaux(connection: Connection, plan: ExportPlan) -> None:
+    asked = sum(file.get("kind") == ExportKind.TABLEAU for file in plan.files)
+    is_one = Export.code_commune == plan.commune, Export.kind == ExportKind.TABLEAU
+    recent = select(func.count()).where(*is_one, Export.created_at > utc_now(-30 * 86_400))
+    if asked and asked + (connection.scalar(recent) or 0) > MOST_TABLEAUX:
+        what = "de tableaux de cette commune en trente jours"
+        raise _too_many(what, MOST_TABLEAUX, "cette demande demain", plan.commune)
+
+
+def _too_many(what: str, most: int, again: str, commune: str = "") -> RefusedError:
+    reason = f"Trop {what} ({most} au plus) : renvoyez {again}, avec un « id » nouveau."
+    return RefusedError(reason, code=QUOTA, commune=commune)
 
 
 def _is_busy(connection: Connection, share: str) -> bool:
@@ -301,22 +314,15 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
 
 
 def _defer(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bool:
-    """Store an event until what it names is known; return False when it is stored, or is a copy of a recorded one.
-
-    Raises:
-        RefusedError: too many events of the account wait.
-    """
+    """Store an event until what it names is known; return False when it is stored, or is a copy of a recorded one."""
 
     def defer_unless_known(session: Session) -> bool:
         waiting = read_waiting(session.connection(), arrival)
         if _is_copy(session, arrival, unknown, waiting):
             return False
         if not waiting and count_waiting(session.connection(), arrival.sender) >= services.quota:
-            raise RefusedError(
-                f"Trop d'événements de ce compte attendent déjà ce qu'ils nomment ({services.quota} au plus) : "
-                "renvoyez celui-ci dans dix minutes, avec un « id » nouveau.",
-                code=QUOTA,
-            )
+            what = "d'événements de ce compte attendent déjà ce qu'ils nomment"
+            raise _too_many(what, services.quota, "celui-ci dans dix minutes")
         return defer(session.connection(), arrival, unknown.waits_for)
 
     is_deferred = _commit(services, defer_unless_known)

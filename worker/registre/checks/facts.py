@@ -6,7 +6,7 @@ unclean values. One cheap test on each row finds them.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from functools import reduce
 from itertools import groupby
@@ -287,6 +287,12 @@ def is_born_between(after: str, until: str) -> ColumnElement[bool]:
     born = Electeur.date_naissance
     as_written = _as_written()
     return and_(or_(born > after, born < "0"), is_readable(as_written), as_written > after, as_written <= until)
+
+
+def is_born_on(days: Collection[str]) -> ColumnElement[bool]:
+    """Test for one of these dates of birth, as `is_born_between` does."""
+    born = Electeur.date_naissance
+    return and_(or_(born >= min(days, default=""), born < "0"), _as_written().in_(days))
 
 
 def _as_written() -> ColumnElement[str]:

@@ -3,10 +3,11 @@
 And adds the dates, categories and motifs that a comparison of two exports does not give to mouvements.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -35,7 +36,7 @@ from worker.domain.identite import Effet, Etat, Identite, Mouvement, Personne, i
 from worker.domain.tableau.composition import BureauElecteurs
 from worker.domain.tableau.demande import Demande
 from worker.errors import ExportError, RefusedError
-from worker.registre.checks.facts import is_born_between, is_of_age
+from worker.registre.checks.facts import is_born_between, is_born_on, is_of_age
 from worker.registre.communes import read_libelles
 from worker.registre.comparaison.differences import ElecteurTable, adresse
 from worker.registre.imports.chain import Interval, of_liste, read_intervals
@@ -97,6 +98,31 @@ class MouvementSource:
         is_asked = _TABLE.c.id.in_(ids)
         found = {it.id: it for it in select_mouvements(self.connection, self.code_commune, self.liste, is_asked)}
         return (found[id_] for id_ in ids)
+
+
+@dataclass(frozen=True)
+class PeopleSource(MouvementSource):
+    """The mouvements and the electors of the people born on some days: read once, for many tableaux."""
+
+    births: Collection[str] = ()
+
+    def stream(self) -> Iterator[Mouvement]:
+        """Yield their mouvements, ordered by id."""
+        return iter(self._mouvements)
+
+    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:  # noqa: ARG002
+        """Yield those who were born in between and are on the list, in the version of this source only."""
+        return (it for it in self._electeurs if born_after < it.personne.date_naissance <= born_until)
+
+    @cached_property
+    def _mouvements(self) -> Sequence[Mouvement]:
+        born = MouvementRegistre.date_naissance.in_(self.births)
+        return [*select_mouvements(self.connection, self.code_commune, self.liste, born)]
+
+    @cached_property
+    def _electeurs(self) -> Sequence[Mouvement]:
+        on_liste = is_on_liste(self.code_commune, self.liste.value, self.version), is_born_on(self.births)
+        return [*select_entries(self.connection, self.code_commune, *on_liste, order=[Electeur.id])]
 
 
 class ListedExport(NamedTuple):
