@@ -198,7 +198,6 @@ def w2(stage: Stage) -> Iterator[Check]:
 
 
 def _pages(requests: int) -> dict[str, str]:
-    """Return the address of each page, below the commune's: the addresses that show or search most."""
     first_day = jour_a_paris(datetime.now(UTC) - APART * (requests - 1))
     return {
         "taches": "/taches",

@@ -31,7 +31,6 @@ _CHUNK = 500
 
 
 def _rows(count: int) -> Iterator[tuple[str, ...]]:
-    """Yield invented lines: some names, addresses and places wrap."""
     ville = ville_of(*LIBREVILLE)
     for number, it in enumerate(iter_liste(ville, count_bureaux(count), PRINCIPALE, count), 1):
         yield (

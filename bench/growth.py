@@ -70,7 +70,6 @@ def _median_of(job: Callable[[], Measure]) -> float:
 
 
 def _grow(stage: Stage, electeurs: int, requests: int) -> Iterator[tuple[str, float, list[float]]]:
-    """Yield each job with its highest allowed exponent, and its seconds at each size."""
     lists: dict[str, list[float]] = defaultdict(list)
     for size in (electeurs * step for step in STEPS):
         lists["CSV job"].append(_median_of(stage.job(csv_job, "PostgreSQL", size)))

@@ -103,7 +103,6 @@ def _handle(
     is_purged: bool = False,
     deposited_on: date | None = None,
 ) -> _Original:
-    """Make the files of a request, and note what a clerk does with them."""
     with services.engine.connect() as connection:
         before = {model: connection.scalar(select(func.max(key))) or 0 for model, key in _TABLES.items()}
     _ingest(asked, services)
@@ -150,7 +149,6 @@ def _message(request_id: int) -> Row:
 
 
 def _copy(engine: Engine, old: Sequence[_Original], recent: Sequence[_Original], size: int) -> None:
-    """Insert the requests of LIBREVILLE, the last one now, then those of its neighbour."""
     until = datetime.now(UTC)
     places = [(LIBREVILLE.code, until - APART * ago) for ago in reversed(range(size))]
     places += [(_NEIGHBOUR, until - APART * ago) for ago in reversed(range(size // 2))]
@@ -173,7 +171,6 @@ def _copy(engine: Engine, old: Sequence[_Original], recent: Sequence[_Original],
 
 
 def _shift(original: _Original, model: type[Base], number: int, commune: str, at: datetime) -> Iterator[Row]:
-    """Yield the rows of a table with other ids and unique names, of another commune, at another time."""
     before, later = original.before, at - original.rows[Request][0]["created_at"]
     former = {"id": before[model], "request_id": before[Request], "export_id": before[Export]}
     for row in original.rows[model]:

@@ -148,7 +148,6 @@ class Crowd:
         return httpx2.AsyncClient(headers=headers, timeout=_PATIENCE, verify=self._tls)
 
     async def _look(self, name: str, number: int) -> None:
-        """Open page after page; the first one stays open and updates itself."""
         chance = random.Random(number)
         async with self._client(name, number) as client, asyncio.TaskGroup() as group:
             await asyncio.sleep(chance.uniform(0, THINKING))

@@ -81,7 +81,6 @@ def _converters(kind: type) -> Mapping[str, Callable[[Any], Any]]:
 
 
 def _plain(hint: Any) -> tuple[type, bool]:  # noqa: ANN401 — a type, or a form of typing
-    """Return the class of a field, and whether the field may be None."""
     may_be_none = isinstance(hint, UnionType)
     plain = next(it for it in get_args(hint) if it is not NoneType) if may_be_none else hint
     return get_origin(plain) or plain, may_be_none

@@ -80,7 +80,6 @@ def _open(body: bytes, content_encoding: str) -> tuple[bytes, Sequence[Fault]]:
 
 
 def _read(text: bytes, content_type: str) -> tuple[Mapping[str, Any], Sequence[Fault]]:
-    """Return the attributes of an event and its faults; of a batch, those of its first event."""
     try:
         fields = parse_json(text)
     except InvalidEventError as error:

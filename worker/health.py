@@ -172,7 +172,6 @@ def require_healthy(folder: Path, role: Role, *, alive: bool = False) -> int:
 
 
 def _read_signs(folder: Path, role: Role) -> Iterator[tuple[float, str]]:
-    """Yield for each living process the seconds since its last heartbeat, and what it lacks."""
     for path in folder.glob(f"{role}-*"):
         with suppress(FileNotFoundError), path.open("rb") as file:
             try:

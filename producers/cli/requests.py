@@ -95,7 +95,6 @@ liste_options = together(subject_options, _formats)
 
 
 def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
-    """Build the event of a request, with a fresh id; empty values get the defaults of the contract."""
     try:
         request = model.model_validate({name: value for name, value in fields.items() if value})
         return CloudEvent.wrap(request, source=source)

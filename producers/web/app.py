@@ -144,7 +144,6 @@ class RequestLog:
 
 
 def _loggable(scope: Scope) -> dict[str, Any]:
-    """Return the loggable values of a request: known names and plain words only."""
     values: dict[str, Any] = {"method": scope["method"] if scope["method"] in HTTPMethod.__members__ else "?"}
     if endpoint := scope.get("endpoint"):
         values["page"] = getattr(endpoint, "__name__", "?").strip("_")

@@ -137,7 +137,6 @@ def _treat(names: Sequence[str], queue: str | None, action: Action, *done: str) 
 
 
 def _put_back(engine: Engine, office: DeadLetterOffice, letter: DeadLetter) -> None:
-    """Send a call to its queue; store an event among the deferred ones, with the account that the broker knows."""
     read = letter.read()
     if not isinstance(read, CloudEvent):
         office.put_back(read)

@@ -89,7 +89,6 @@ def _show_done(days: int, done: Purged) -> None:
 
 
 def _sort(storage: Storage, orphans: Sequence[Orphan]) -> dict[str, list[str]]:
-    """Return the paths of these files below the volume, by what the database knows of them."""
     found: dict[str, list[str]] = {_UNKNOWN: [], _CAME_BACK: []}
     for it in orphans:
         found[_UNKNOWN if it.export_id is None else _CAME_BACK].append(str(it.path.relative_to(storage.root)))

@@ -146,7 +146,6 @@ class Inquiry:
             click.echo("Aucune demande pour ces communes.")
 
     def _show(self, *which: ColumnElement[bool], export_id: int | None = None) -> bool:
-        """Print the steps of requests, or of one file of a request; return False when there is none."""
         requests = self._session.scalars(select(Request).where(*which).order_by(Request.id.desc()).limit(_MOST)).all()
         for request in requests:
             stops = [*self._read_request(request, export_id)]
@@ -271,7 +270,6 @@ class Inquiry:
             yield Stop("personne n'est à prévenir pour cette commune", mend)
 
     def _find_unread(self, words: str) -> Iterator[Stop]:
-        """Look for an event that was not read: deferred, put aside, in a queue, or never published."""
         stops = 0
         for waiting in self._session.scalars(select(DeferredEvent).where(DeferredEvent.event_id == words)):
             stops += 1

@@ -156,10 +156,7 @@ class OfAge:
     def _come_of_age(
         self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], seen: Sequence[Mouvement], period: Period
     ) -> Iterator[Mouvement]:
-        """Yield the mouvements of one identity: arrivals in the bureaux of the list, then later mouvements unchanged.
-
-        `seen`: see `_see`.
-        """
+        """Yield the mouvements of one identity: arrivals in the bureaux of the list, then later ones, unchanged."""
         day = majorite_on((*rows, *electeurs)[0].personne.date_naissance)
         if day is None:  # a minor has a date of birth that can be read
             return
@@ -241,7 +238,6 @@ def _by_birth(people: Mapping[Identite, Sequence[Mouvement]]) -> dict[str, list[
 
 
 def _move(listed: list[Mouvement], row: Mouvement, left: str | None, joined: str | None) -> None:
-    """Remove an elector of the bureau that a mouvement leaves, and add one to the bureau that it joins."""
     if left is not None:
         _take(listed, left)
     if joined is not None:

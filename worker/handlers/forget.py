@@ -323,7 +323,6 @@ def _year_of(date_naissance: str) -> str:
 
 
 def _texts(code_commune: str, *, is_whole: bool) -> Iterator[tuple[Sequence[Any], ColumnElement[bool]]]:
-    """Yield the columns of each table with texts that people type, and the condition of the commune's rows."""
     exports = select(Export.id).where(Export.code_commune == code_commune)
     imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
     yield [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
@@ -514,7 +513,6 @@ _Spelling = tuple[bytes, bytes, tuple[bytes, ...]]
 
 
 def _spellings(who: Protege) -> Iterator[_Spelling]:
-    """Yield the name, the first names and, if it is complete, the date of birth in each spelling of the files."""
     year, month, day = (*who.date_naissance.split("-"), "", "")[:3]
     born = (f"{day}/{month}/{year}", who.date_naissance) if {month, day}.isdisjoint({"", "00"}) else ()
     spells: Sequence[Callable[[str], str]] = (str, str.upper, base_letters)

@@ -248,7 +248,6 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
 
 
 def _read_wishing(connection: Connection) -> set[str]:
-    """Return the communes where a recipient wants reminders; `*` when a recipient wants them for all communes."""
     agents = connection.execute(select(Agent.code_commune, Agent.kinds).distinct())
     others = select(Recipient.code_commune, Recipient.kinds).where(Recipient.disabled_at.is_(None)).distinct()
     rows = [*agents, *connection.execute(others)]
@@ -256,7 +255,6 @@ def _read_wishing(connection: Connection) -> set[str]:
 
 
 def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[Deadline]]:
-    """Return by commune the published tableaux to withdraw: those with one last day share one reminder."""
     columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
     last = today("")  # that of Paris: a commune may have tomorrow's day, or the one before
     first = last - _ONE_DAY - _WITHDRAWAL_WINDOW

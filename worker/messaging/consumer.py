@@ -191,7 +191,6 @@ class GuardedConsumer(_RabbitmqConsumer):
                 consumed[account] = self.channel.basic_consume(queue, add)
 
     def _refusal(self, declare: Callable[[Any], object]) -> str:
-        """Declare a queue on a separate channel; return the broker's reason to refuse, or an empty text."""
         channel = self.connection.channel()
         try:
             declare(channel)

@@ -180,5 +180,4 @@ def _with_names(table: Any) -> Select[Any, str | None]:  # noqa: ANN401 — a cl
 
 
 def _name(nom: str | None, code: str) -> str:
-    """Return a commune as a clerk reads it: `LIBREVILLE (13900)`."""
     return f"{nom} ({code})" if nom else code

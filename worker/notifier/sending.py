@@ -302,7 +302,6 @@ class _Letter(NamedTuple):
 
 
 def _prepare(session: Session, notices: Notices, claim: Claim) -> _Letter | None:
-    """Return what a work asks to send, None if that is sent or needless."""
     connection = session.connection()
     row = connection.execute(select(Notification).where(_is_message(claim))).one_or_none()
     notice = notices.read(session, [claim]).get(claim.subject)

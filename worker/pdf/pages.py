@@ -162,7 +162,6 @@ class Pages:
         return f"BT {style.set()} 0 g {_ASIDE:g} {top - style.ascent:.2f} Td {style.show(text)} ET {count}"
 
     def _draw_masthead(self) -> tuple[float, float]:
-        """Draw the commune, title, legal reference and date; return the tops of the page number and of what follows."""
         left = self._draw_title()
         number_top = self._draw_aside()
         bottom = min(left, number_top - self.styles.body.leading) - 5

@@ -407,7 +407,6 @@ class _SectionDrawer:
 
 
 def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[TableColumn], _Values]:
-    """Return the columns, the last one as wide as the page allows, and the function that reads their values."""
     place = 2 * has_nationalite + has_dates
     names = [name for name, (_, widths) in _LIGNE.items() if widths[place]]
     columns = [

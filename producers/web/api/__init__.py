@@ -156,7 +156,6 @@ async def exchange_events(request: Request) -> Response:
 
 
 async def _receive_event(request: Request) -> Response:
-    """Publish the event of a program in the name of its token, and say where to read what becomes of it."""
     bearer = await run_in_threadpool(_require_bearer, request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != EVENT_JSON:
         raise ProblemError(415, "type_de_contenu", f"Un événement est attendu, de type « {EVENT_JSON} ».")
@@ -211,7 +210,6 @@ def _ended_at(file: AskedFile) -> datetime:
 
 
 def _describe_end(file: AskedFile, public_url: str) -> str:
-    """Return the event that the notifier publishes, without its trace."""
     url = f"{public_url.rstrip('/')}{PREFIX}{FILE_PATH.format(export_id=file.export_id)}" if public_url else None
     about = expected_fields(file, file.export_id) | {"commune": file.code_commune}
     asked = AnsweredRequest(source=file.source, id=file.event_id)
@@ -337,12 +335,7 @@ def _services(request: Request) -> WebServices:
 
 
 def _require_bearer(request: Request) -> Bearer:
-    """Authenticate the token.
-
-    Raises:
-        ProblemError: 401, the token is missing or invalid.
-        HTTPException: 429, too many invalid tokens from this address, or too many requests with this token.
-    """
+    """Authenticate the token, or raise `ProblemError` 401; `HTTPException` 429: too many requests or invalid tokens."""
     services = _services(request)
     shown = _TOKEN.fullmatch(request.headers.get("authorization", ""))
     bearer = _find_bearer(services, *shown.groups()) if shown else None

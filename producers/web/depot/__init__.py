@@ -262,7 +262,6 @@ def show_answer(context: PageContext) -> Response:
 
 
 def _look(context: PageContext, file: AskedFile) -> tuple[list[Named], list[str], str]:
-    """Return the named electors and the other lines; or the reason why no search was done."""
     if not file.answer:
         return [], [], ""
     if file.is_tableau or file.format != Format.CSV:

@@ -298,7 +298,6 @@ def _searched(context: PageContext) -> dict[str, str]:
 
 
 def _search(context: PageContext) -> list[Row[Any]]:
-    """Return the electors of the commune with this beginning of a name and this date of birth; each person once."""
     form, wrong = _searched(context), dict[str, str]()
     if not form["nom"]:
         wrong["nom"] = "écrivez le début du nom"

@@ -305,7 +305,6 @@ def _key(nom: str, prenoms: str, naissance: str) -> Identite:
 
 
 def _describe_guess(guess: Row[Any]) -> Anomaly:
-    """Return a remark about an elector who was matched among homonyms by assumption, with the assumption."""
     before, after = (
         f"bureau {bureau or SANS_BUREAU}, n° {numero or NUMERO_PROVISOIRE}"
         for bureau, numero in (

@@ -226,7 +226,6 @@ def _advise(exports: Sequence[Export]) -> dict[str, Any]:
 
 
 def _platform_of(exports: Iterable[Export]) -> str:
-    """Return the platform on which one of these files may be deposited, as people call it."""
     labels = (profile_label(it.profile) for it in exports if may_be_deposited(it.profile, it.format))
     return next(labels, "")
 

@@ -81,7 +81,6 @@ def _who(row: Row[Any]) -> Hashable:
 
 
 def _restore_decisions(connection: Connection, import_id: int, pairs: Collection[tuple[Row[Any], Row[Any]]]) -> int:
-    """Decide the doubts about the same mouvements again, first those of one person; return how many are closed."""
     closed, new_of = 0, {former.id: new.id for former, new in pairs}
     merged = set[int]()
     undone = select(Doubt.__table__).where(Doubt.import_id.in_({former.import_id for former, _ in pairs}))

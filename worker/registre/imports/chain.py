@@ -139,7 +139,6 @@ def find_import_by(connection: Connection, code_commune: str, day: date) -> int 
 
 
 def _join_links(group: Sequence[Row[Any]], counts: _Counts, held: Counter[int], *, has_new_part: bool = False) -> Link:
-    """Build the link of a whole list, with the mouvements of all the imports that led to it."""
     last = group[-1]
     return Link(
         last.taken_on,

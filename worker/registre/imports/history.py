@@ -80,7 +80,6 @@ def importing(engine: Engine, code_commune: str = "") -> Iterator[Connection]:
 
 
 def _lock_database(connection: Connection, code_commune: str) -> None:
-    """Lock the commune, and share the lock of all communes; without a commune, lock all of them."""
     patience = {"patience": f"{_PATIENCE_SECONDS}s"}
     try:
         with connection.begin():

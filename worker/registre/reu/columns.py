@@ -154,7 +154,6 @@ def _split_names(text: str) -> tuple[str, str]:
 
 
 def _split_by(pattern: re.Pattern[str], text: str, *, second: bool) -> tuple[str, str]:
-    """Split a text of this form; a text of another form is the second half, or the first one."""
     if match := pattern.fullmatch(text):
         first, *rest = match.groups("")
         return first, "".join(rest)

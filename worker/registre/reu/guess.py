@@ -201,7 +201,6 @@ def _match(
 def _unknown_in_sample(
     columns: Sequence[_Column], matched: Mapping[SourceField, tuple[int, str]], profile: SourceProfile
 ) -> Iterator[tuple[str, Counter[str]]]:
-    """Yield the values of the proposed columns that the profile does not know, so that one page asks everything."""
     for field, (place, _) in matched.items():
         values = Counter(filter(None, columns[place].values))
         source = profile.fields[field]
