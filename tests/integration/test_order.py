@@ -5,7 +5,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from schemas.declarations import DeclarationNoted
@@ -271,6 +271,21 @@ def test_a_clerk_is_served_next_however_much_another_asked_for(desk: DepotsDesk,
     assert _serve(desk, 6) == "hhhh" + "hchc" + "hhhhhh", "who gave way is served by the doorbell of who did not"
     assert not desk.enqueued
     assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60)
+
+
+def test_a_steady_account_stays_among_clerks_while_another_waits(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of one account waits for long; the other one sends its next request before its last one is made."""
+    monkeypatch.setattr(ingest, "MOST_WAITING", 3)
+    _send(desk, HOG)
+    for _ in range(6):
+        _send(desk, CLERK)
+        newest = select(func.max(Request.id)).scalar_subquery()
+        with desk.engine.begin() as connection:
+            served = update(Request).where(Request.sender == CLERK, Request.id < newest)
+            connection.execute(served.values(completed_at=utc_now()))
+    assert not any(desk.values("SELECT is_bulk FROM request"))
 
 
 def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: DepotsDesk) -> None:

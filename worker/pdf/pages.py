@@ -354,7 +354,6 @@ class Table:
         return max([len(cell.lines) for cell in row]) * self._regular.leading + 2 * _PAD
 
     def _form_of_row(self, are_strong: Sequence[bool]) -> str:
-        """Return the operators of a row, for its baseline, then the mark and the operators of each cell."""
         steps = ["", *(f"{column.width + GAP:g} 0 Td " for column in self._columns)]
         roles = ("TH" if column.is_row_title else "TD" for column in self._columns)
         shown = (f"{self._strong.set()} %s {self._regular.set()}" if it else "%s" for it in are_strong)

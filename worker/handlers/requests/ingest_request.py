@@ -220,11 +220,13 @@ def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Imp
     waits = Request.completed_at.is_(None)
     for is_bulk in lanes:
         in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(is_bulk), waits)
-        own = select(func.max(Request.turn)).where(Request.share == share, Request.is_bulk.is_(is_bulk), waits)
-        first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
+        own = select(Request.turn).where(Request.share == share, Request.is_bulk.is_(is_bulk), waits)
+        newest = own.order_by(Request.turn.desc()).limit(MOST_WAITING).subquery().c.turn
+        found = select(in_lane.scalar_subquery(), func.max(newest), func.count(newest))
+        first, last, number = connection.execute(found).one()
         waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
         request.share, request.is_bulk, request.turn = share, is_bulk, (first or 0) + waiting
-        if waiting < MOST_WAITING:
+        if number < MOST_WAITING:
             break
     if waiting >= limit:
         raise _too_many(f"de demandes {whose} attendent déjà", limit, "celle-ci dans dix minutes", read.commune)

@@ -449,7 +449,6 @@ class _Parts(NamedTuple):
 
 
 def _keep_parts(connection: Connection, version: int, reading: Reading) -> dict[ListeKey, _Parts]:
-    """Copy into the staged version the electors of the arrondissements that the export lacks."""
     held = reading.arrondissements
     with connection.begin():
         current = current_versions(connection) if held else {}
