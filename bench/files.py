@@ -74,7 +74,6 @@ def tableau_job(task: Task) -> Measure:
 
 
 def _run_job(task: Task, asked: Asked) -> Measure:
-    """Run the whole job of a queued row, as an actor runs it; the queueing is not timed."""
     doorbells: list[Doorbell] = []
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
     services = replace(build_services(settings, doorbells.extend), is_embedded=True)

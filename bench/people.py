@@ -158,7 +158,6 @@ def _make_rare(rng: random.Random, row: ReuRow, today: date) -> ReuRow:
 
 @cache
 def _pools() -> _Pools:
-    """Return the pools, equal in every run. One surname in a hundred does not fit in Latin-1."""
     rng = random.Random(0)
     with _DEMO.open(encoding="utf-8", newline="") as file:
         electeurs = [ReuRow(*values) for cas, then, *values in csv.reader(file, delimiter=";") if not cas and not then]

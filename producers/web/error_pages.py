@@ -84,8 +84,8 @@ async def on_http(request: Request, error: Exception) -> Response:
             return show_access_page(request, "not_an_agent", 403, who=error.who)
         case Untrusted():
             return show_access_page(request, "untrusted", 403)
-        case HTTPException(status_code=429):
-            return show_failure(request, 429, error.detail, error.headers)
+        case HTTPException(status_code=429 | 503 as status):
+            return show_failure(request, status, error.detail, error.headers)
         case HTTPException():
             return show_failure(request, error.status_code, headers=error.headers)
     raise error

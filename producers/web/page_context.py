@@ -135,7 +135,7 @@ class PageContext:
         return str(self.request.app.url_path_for(page, commune=self.commune.code, **path))
 
     def record_seen(self, page: SeenPage, electeurs: int, export: int | None = None) -> None:
-        """Record in the audit trail that a page names electors.
+        """Record in the audit trail that a page names electors, or raise `HTTPException` 503: it must not be shown.
 
         htmx reads the page again every two seconds: while it names as many, a line is recorded every ten minutes.
         """
@@ -146,10 +146,11 @@ class PageContext:
         before, recorded_at = self.services.seen.get(who, ("", now))
         is_again = before == shown and now - recorded_at < timedelta(minutes=10)
         if not (is_again and is_partial(self.request) and self.request.method == "GET"):
-            self.services.seen[who] = shown, now
             note = ElecteursSeen(page=page, electeurs=electeurs, export=export)
             data = ScreenNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
-            self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source))
+            if not self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source)):
+                raise HTTPException(AWAY, "Voir des électeurs se note, et rien ne peut être noté en ce moment.")
+            self.services.seen[who] = shown, now
 
     def publish(self, event: CloudEvent) -> None:
         """Publish a request or a note of the agent, or raise `ProducerError` with a message for the clerk.

@@ -74,6 +74,9 @@ def test_to_take_a_file_while_nothing_can_be_written_down(files: FilesScreen, tm
     refused = files.get("dossier_zip", f"CM={made['export_id']}")
     assert refused.status_code == 503
     assert "rien ne peut être noté en ce moment" in words(refused)
+    for _ in range(2):  # nor is a page that names electors shown
+        refused = files.get("anomalies", export=made["export_id"])
+        assert (refused.status_code, "rien ne peut être noté en ce moment" in words(refused)) == (503, True)
     files.broker.is_away = False
     assert files.get("fichier", export=made["export_id"]).status_code == 200, "the broker takes what the disk does not"
 

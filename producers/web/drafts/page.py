@@ -37,7 +37,7 @@ def keep(context: PageContext) -> Response:
         else:
             drafts.drop(agent, page, "")
     except OSError:
-        raise HTTPException(AWAY) from None
+        raise HTTPException(AWAY, "") from None
     return Response(status_code=204)
 
 

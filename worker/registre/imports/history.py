@@ -388,7 +388,6 @@ def _find(connection: Connection, import_id: int | None) -> Row[Any]:
 
 
 def _refuse_followed(connection: Connection, import_id: int) -> None:
-    """Check that no later import has replaced one of the lists: it was compared with this one."""
     columns = Import.id, Import.file_name, ImportListe.code_commune, ImportListe.liste
     later = select_neighbours(import_id, *columns).where(Import.id > import_id).order_by(None)
     if found := connection.execute(later.order_by(Import.id.desc(), *columns[2:]).limit(1)).one_or_none():
