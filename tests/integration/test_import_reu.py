@@ -249,7 +249,7 @@ import os, signal, sys
 from pathlib import Path
 from worker.db.engine import build_engine
 from worker.registre.reu.importer import import_file
-kill = lambda lines, share: os.kill(os.getpid(), signal.SIGKILL)
+kill = lambda lines, share: lines > int(sys.argv[3]) and os.kill(os.getpid(), signal.SIGKILL)
 import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", progress=kill)
 """
 
@@ -258,9 +258,9 @@ import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", pr
 def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
     desk.load(electeurs(3))
     path = desk.write([*electeurs(MANY), *electeurs(2, EUROPEENNE)])
-    killed = subprocess.run([sys.executable, "-c", KILLED, desk.url, path], cwd=ROOT, check=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, desk.url, path, str(BATCH)], cwd=ROOT, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert desk.stored() == BATCH + 3
+    assert desk.stored() in {BATCH + 3, 2 * BATCH + 3}, "while it reads the second batch, or once it has written it"
     assert (desk.counts(), desk.imports()[1:]) == ({P: 3}, [(2, 0, False, False)])
     desk.load(electeurs(4))
     desk.purge()
@@ -278,7 +278,9 @@ def test_an_import_of_one_commune_delays_no_other_commune(desk: Desk) -> None:
         path = write_reu(desk.folder / f"{commune}.csv", electeurs(2, {CODE: commune}))
         desk.load_file(path, intake=Intake(commune=commune, named=path.name))
 
-    def meet(_lines: int, _share: float) -> None:
+    def meet(lines: int, _share: float) -> None:
+        if refused or not lines:
+            return
         others: dict[str, Callable[[], object]] = {it: partial(load, it) for it in (COMMUNE, VOISINE)}
         others |= {"undo": partial(undo_import, desk.engine), "all": partial(desk.load_file, desk.folder / "reu.csv")}
         for name, other in others.items():
@@ -309,8 +311,8 @@ def test_others_read_the_former_list_and_write_meanwhile(desk: Desk) -> None:
         written.append(True)
 
     desk.load(electeurs(MANY), progress=look)
-    assert seen == [{P: 3}] * 3
-    assert len(written) == 3
+    assert all(it == {P: 3} for it in seen)
+    assert len(written) == len(seen) >= 3
     assert desk.counts() == {P: MANY}
 
 
