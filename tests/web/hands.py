@@ -207,11 +207,14 @@ class Keys(Mouse):
             # a part of the page that is being replaced may hide it for a moment
             try:
                 self.page.wait_for_function(_IS_SEEN)
-            except Error:
+                if target.evaluate("it => it === document.activeElement"):
+                    return
+            except Error as error:
+                if "context was destroyed" in error.message:  # the page loads itself again, with what was recorded
+                    self.page.wait_for_load_state("domcontentloaded")
+                    continue
                 element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
                 raise AssertionError(f"what has the focus is not seen: {element}") from None
-            if target.evaluate("it => it === document.activeElement"):
-                return
         raise AssertionError(f"{target} is not reached by Tab")
 
     def _reach_any(self, group: Locator) -> None:
