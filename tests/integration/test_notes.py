@@ -279,20 +279,17 @@ def test_a_commune_has_so_many_tableaux_in_thirty_days(desk: DepotsDesk, monkeyp
 
 
 def test_many_tableaux_read_a_protected_elector_once(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """She came of age in their period: the list has her, and no mouvement."""
+    """An elector who came of age in their period: she is on the list, but has no mouvement."""
     _may_protect(desk)
     desk.add_person(born=last_birth(DAYS.reunion - timedelta(days=9)))
     four = _four_tableaux(desk)
     reads = {it: Mock(wraps=getattr(queries, it)) for it in ("select_mouvements", "select_entries")}
     for name, read in reads.items():
         monkeypatch.setattr(queries, name, read)
-    _accepted(
-        _note(desk, "protection", electeur=_one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'"))
-    )
+    elector = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
+    _accepted(_note(desk, "protection", electeur=elector))
     assert {*dict(_recalled(desk))} == {*four} - {four[2]}, "one prints no names"
-    assert {it.call_count for it in reads.values()} == {2}, (
-        "before and after the change, whatever the number of tableaux"
-    )
+    assert {it.call_count for it in reads.values()} == {2}, "before and after the change"
 
 
 def test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableaux(desk: DepotsDesk) -> None:

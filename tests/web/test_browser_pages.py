@@ -261,7 +261,7 @@ def test_what_she_writes_meanwhile_is_not_lost(visit: Visit, site: Site) -> None
 
 @pytest.mark.usefixtures("filled")
 def test_a_click_is_not_lost_to_a_page_that_loads_itself_again(visit: Visit, site: Site) -> None:
-    """She follows a link just before the page learns that her note is recorded."""
+    """The clerk follows a link; before the answer comes, the old page learns that the note is recorded."""
     day, page = site.today - timedelta(days=2), visit(CLERK).page
     asked: list[Route] = []
 

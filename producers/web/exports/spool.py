@@ -22,7 +22,7 @@ log = structlog.get_logger("producers.web")
 MOST = 10_000
 """Maximum number of spooled events. A commune may have as many as are still free: alone half, two a third each.
 
-Events beyond that are sent at once, or lost with a line in the log.
+An event beyond that is sent at once; if that fails, `send` returns False, and the log has a line.
 """
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
