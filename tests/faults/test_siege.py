@@ -103,15 +103,21 @@ class Visitor:
 
 
 class Waited(NamedTuple):
-    """The seconds of each act of the clerks."""
+    """The seconds of each act of the clerks; of a file, those of each step."""
 
     pages: Sequence[float]
-    files: Sequence[float]
+    steps: Sequence[Sequence[float]]
     imports: Sequence[float]
 
+    @property
+    def files(self) -> Sequence[float]:
+        """The seconds from the form to the mail."""
+        return [sum(it) for it in self.steps]
+
     def __str__(self) -> str:
-        acts = zip(self._fields, self, strict=True)
-        return "; ".join(f"{len(it)} {name}: {statistics.median(it):.2f} s, {_p99(it):.2f} s" for name, it in acts)
+        steps = dict(zip(("recorded", "made", "told"), zip(*self.steps, strict=True), strict=True))
+        acts = {"pages": self.pages, "files": self.files, **steps, "imports": self.imports}
+        return "; ".join(f"{name} {statistics.median(it):.2f} s, {_p99(it):.2f} s" for name, it in acts.items())
 
 
 def _p99(seconds: Sequence[float]) -> float:
@@ -127,7 +133,7 @@ class Clerks:
 
     def work(self) -> Waited:
         with ThreadPoolExecutor() as pool:
-            files = pool.submit(lambda: [sum(self.wait_for_file()) for _ in range(FILES)])
+            files = pool.submit(lambda: [self.wait_for_file() for _ in range(FILES)])
             imports = pool.submit(lambda: [self._wait_for_import() for _ in range(IMPORTS)])
             pages = list(self._read_pages(lambda: files.done() and imports.done()))
             return Waited(pages, files.result(), imports.result())

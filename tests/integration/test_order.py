@@ -273,6 +273,13 @@ def test_a_clerk_is_served_next_however_much_another_asked_for(desk: DepotsDesk,
     assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60)
 
 
+def test_a_clerk_is_served_next_however_many_files_one_request_has(desk: DepotsDesk) -> None:
+    ingest_request(_ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]), desk.services, sender=HOG)
+    assert _serve(desk, 1) == "h"
+    _send(desk, CLERK, 2)
+    assert _serve(desk, 4) == "h" + "chch"
+
+
 def test_a_steady_account_stays_among_clerks_while_another_waits(
     desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -348,11 +355,11 @@ def test_an_account_that_asks_for_much_gives_way_to_clerks(desk: DepotsDesk, mon
     assert lanes(HOG, HOG, HOG, HOG, CLERK, HOG) == [0, 0, 0, 1, 0, 1], "three wait before it"
     _serve(desk, 6)
     assert lanes(HOG, CLERK) == [0, 0]
-    begun = utc_now(-ingest.MOST_SECONDS_A_MINUTE)
+    begun = utc_now(-ingest.MOST_SECONDS_OF_ACCOUNT)
     with desk.engine.begin() as connection:
         of_hog = Export.request_id.in_(select(Request.id).where(Request.sender == HOG))
         connection.execute(update(Export).where(of_hog, Export.started_at.is_not(None)).values(started_at=begun))
-    assert lanes(HOG, CLERK) == [1, 0], "its files took half a minute"
+    assert lanes(HOG, CLERK) == [1, 0], "its files took ten seconds"
     assert lanes(SCREEN_ACCOUNT) == [0]
     shares = {"hog\n", "clerk\n", f"{SCREEN_ACCOUNT}\n{COMMUNE}"}
     assert {*desk.values("SELECT share FROM request")} == shares, "of the screen, a commune is a tenant"

@@ -82,8 +82,8 @@ def add_exports(session: Session, request: Request, files: Sequence[Mapping[str,
     session.add_all(exports)
     session.flush()
     works = [
-        NewWork(WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), "", int(it.is_bulk), request.turn or 0)
-        for it in exports
+        NewWork(WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), "", int(it.is_bulk), turn)
+        for turn, it in enumerate(exports, request.turn or 0)
     ]
     add(session.connection(), works, enqueued=True)
     return exports

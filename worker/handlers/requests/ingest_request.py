@@ -85,7 +85,7 @@ Result = TypeVar("Result")
 QUOTA = "quota"
 """The code of the refusal of a request when too many requests wait."""
 
-MOST_WAITING, MOST_SECONDS_A_MINUTE = 20, 30
+MOST_WAITING, MOST_SECONDS_A_MINUTE, MOST_SECONDS_OF_ACCOUNT = 20, 30, 10
 """What a share may have in the lane of clerks: requests that wait, and seconds of work for its files."""
 
 MOST_TABLEAUX = 2_000
@@ -215,7 +215,8 @@ def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Imp
         _refuse_many_tableaux(connection, read)
         is_screen, whose = request.sender == SCREEN_ACCOUNT, "de ce compte"
         share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune if is_screen else ''}"
-        lanes = [True] if read.is_bulk or _is_busy(connection, share) else [False, True]
+        most_seconds = MOST_SECONDS_A_MINUTE if is_screen else MOST_SECONDS_OF_ACCOUNT
+        lanes = [True] if read.is_bulk or _is_busy(connection, share, most_seconds) else [False, True]
         limit = services.quota if is_screen else services.quota_bulk
     waits = Request.completed_at.is_(None)
     for is_bulk in lanes:
@@ -246,11 +247,11 @@ def _too_many(what: str, most: int, again: str, commune: str = "") -> RefusedErr
     return RefusedError(reason, code=QUOTA, commune=commune)
 
 
-def _is_busy(connection: Connection, share: str) -> bool:
-    """Whether the files of a share took more than MOST_SECONDS_A_MINUTE in the last minute."""
+def _is_busy(connection: Connection, share: str, most_seconds: float) -> bool:
+    """Whether the files of a share took more than so many seconds in the last minute."""
     seconds = func.sum(seconds_between(Export.started_at, Export.finished_at))
     made = select(seconds).join_from(Export, Request).where(Export.finished_at > utc_now(-60), Request.share == share)
-    return (connection.scalar(made) or 0) > MOST_SECONDS_A_MINUTE
+    return (connection.scalar(made) or 0) > most_seconds
 
 
 def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[Doorbell]:
