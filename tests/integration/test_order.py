@@ -355,10 +355,10 @@ def test_an_account_that_asks_for_much_gives_way_to_clerks(desk: DepotsDesk, mon
     assert lanes(HOG, HOG, HOG, HOG, CLERK, HOG) == [0, 0, 0, 1, 0, 1], "three wait before it"
     _serve(desk, 6)
     assert lanes(HOG, CLERK) == [0, 0]
-    begun = utc_now(-ingest.MOST_SECONDS_OF_ACCOUNT)
+    begun = utc_now(-ingest.MOST_SECONDS_OF_ACCOUNT - 2)
+    made = select(Export.id).join(Request).where(Request.sender == HOG, Export.started_at.is_not(None))
     with desk.engine.begin() as connection:
-        of_hog = Export.request_id.in_(select(Request.id).where(Request.sender == HOG))
-        connection.execute(update(Export).where(of_hog, Export.started_at.is_not(None)).values(started_at=begun))
+        connection.execute(update(Export).where(Export.id.in_(made.limit(1))).values(started_at=begun))
     assert lanes(HOG, CLERK) == [1, 0], "its files took ten seconds"
     assert lanes(SCREEN_ACCOUNT) == [0]
     shares = {"hog\n", "clerk\n", f"{SCREEN_ACCOUNT}\n{COMMUNE}"}
