@@ -95,7 +95,6 @@ def _read(text: bytes, content_type: str) -> tuple[Mapping[str, Any], Sequence[F
 
 
 def _read_names(text: bytes) -> Mapping[str, Any]:
-    """Read the attributes of JSON that `parse_json` refuses (NaN, duplicate name, wrong encoding)."""
     try:
         fields = json.loads(text.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

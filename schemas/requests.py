@@ -245,7 +245,6 @@ _SINCE_2019 = "^(2019|20[2-9][0-9]|21[0-9]{2})-"
 
 
 def _say_dates(schema: dict[str, Any]) -> None:
-    """Add the dates that each tableau needs, as `find_missing_dates` and `find_wrong_dates` check them."""
     schema["allOf"] = [
         {
             "if": {"properties": {"types": {"contains": {"const": type_}}}},

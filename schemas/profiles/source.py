@@ -303,7 +303,6 @@ def describe_mapping(mapping: SourceMapping) -> str:
 
 
 def _without(field: FieldSource, said: set[str]) -> FieldSource:
-    """Return the field without the titles that a mapping says of another one."""
     kept = tuple(title for title in field.titles if fold(title) not in said)
     return field.model_copy(update={"titles": kept})
 

@@ -23,13 +23,14 @@ from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, TransientError
 from worker.exports.models import Export, Request
 from worker.exports.records import settle
+from worker.handlers.making import make_export
 from worker.handlers.requests import export_plan
 from worker.handlers.requests import ingest_request as ingest
 from worker.handlers.requests.export_plan import find_request
 from worker.handlers.requests.ingest_request import check_deferred, ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.notifier.messages.events import answer_event
-from worker.work.queue import ClaimRule, Work, WorkKind, claim
+from worker.work.queue import ClaimRule, Work, WorkKind, claim, claim_enqueued, release
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
@@ -274,10 +275,37 @@ def test_a_clerk_is_served_next_however_much_another_asked_for(desk: DepotsDesk,
 
 
 def test_a_clerk_is_served_next_however_many_files_one_request_has(desk: DepotsDesk) -> None:
-    ingest_request(_ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]), desk.services, sender=HOG)
+    ingest_request(_ask(listes=["P", "CE", "CM"], formats=["csv", "xml"], bulk=True), desk.services, sender=HOG)
     assert _serve(desk, 1) == "h"
-    _send(desk, CLERK, 2)
+    _send(desk, CLERK, 2, bulk=True)
     assert _serve(desk, 4) == "h" + "chch"
+
+
+@pytest.mark.parametrize(("seconds", "made"), [(make_export.MORE_SECONDS, "hhh"), (-1, "h")])
+def test_an_account_has_one_file_made_at_a_time(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch, seconds: float, made: str
+) -> None:
+    """Another process holds its first file: the messages of the others are spent, and one message makes all."""
+    monkeypatch.setattr(make_export, "MORE_SECONDS", seconds)
+    _send(desk, HOG, 3)
+    _send(desk, CLERK)
+    with desk.engine.begin() as connection:
+        first = claim_enqueued(connection, desk.enqueued.pop(0), "other", lease_seconds=30)
+    assert first
+    assert _serve(desk, 3) == "c"
+    assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60), "while the first file is made"
+    with desk.engine.begin() as connection:
+        assert release(connection, first, 0)
+    desk.enqueued.append(Doorbell(first.subject_id, WorkKind.LISTE))
+    assert _serve(desk, 1) == "c" + made
+    assert sweep(desk.engine, desk.enqueued.extend, grace_seconds=60) == 3 - len(made)
+
+
+def test_files_of_a_batch_are_made_at_the_same_time(desk: DepotsDesk) -> None:
+    _send(desk, HOG, 2, bulk=True)
+    with desk.engine.begin() as connection:
+        assert claim_enqueued(connection, desk.enqueued.pop(0), "other", lease_seconds=30)
+    assert _serve(desk, 1) == "h"
 
 
 def test_a_steady_account_stays_among_clerks_while_another_waits(

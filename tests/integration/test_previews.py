@@ -491,7 +491,7 @@ def test_exports_of_a_commune_wait_without_a_worker(desk: Desk) -> None:
     for commune in (COMMUNE, COMMUNE, VOISINE):
         desk.ask_preview(electeurs(3, {CODE: commune}), commune=commune)
     with desk.register.engine.begin() as connection:
-        first = claim_enqueued(connection, WorkKind.PREVIEW, desk.enqueued.pop(0), "other", lease_seconds=30)
+        first = claim_enqueued(connection, Doorbell(desk.enqueued.pop(0), WorkKind.PREVIEW), "other", lease_seconds=30)
     desk.work()
     assert [code for (code,) in desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")] == [
         VOISINE

@@ -81,8 +81,9 @@ def add_exports(session: Session, request: Request, files: Sequence[Mapping[str,
     allocate_names(session, exports, moment, pattern)
     session.add_all(exports)
     session.flush()
+    part = "" if request.is_bulk else request.share
     works = [
-        NewWork(WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), "", int(it.is_bulk), turn)
+        NewWork(WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), part, int(it.is_bulk), turn)
         for turn, it in enumerate(exports, request.turn or 0)
     ]
     add(session.connection(), works, enqueued=True)
@@ -92,11 +93,10 @@ def add_exports(session: Session, request: Request, files: Sequence[Mapping[str,
 # Claim and progress.
 
 
-def claim_file(connection: Connection, message: Doorbell, owner: str, *, lease_seconds: float) -> Claim | None:
-    """Claim the first due file of the queue of a message, or that of the message; return None without any."""
+def claim_file(connection: Connection, message: Doorbell, owner: str, **how: Any) -> Claim | None:  # noqa: ANN401
+    """Claim a file like `claim_enqueued`, and mark it as running."""
     _wait_for_restart(connection)
-    kind, lane = WorkKind(message.kind), int(message.is_bulk)
-    claim = queue.claim_enqueued(connection, kind, message.row_id, owner, lease_seconds=lease_seconds, lane=lane)
+    claim = queue.claim_enqueued(connection, message, owner, **how)
     if claim is None:
         return None
     begun = {Export.status: ExportStatus.RUNNING, Export.started_at: utc_now(), Export.lines_written: 0}

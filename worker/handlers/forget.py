@@ -375,7 +375,6 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
 
 
 def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
-    """Delete texts that people typed from the trail and record their pseudonyms; return how many texts."""
     code = scope.code_commune
     of_commune = AuditWord.code_commune == code if named is None else AuditWord.code_commune.in_([code, ""])
     texts = select(AuditWord.pseudonym, AuditWord.words).where(AuditWord.kind == WordKind.TEXTE.value, of_commune)

@@ -31,6 +31,7 @@ from worker.arrivals import (
 )
 from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.db.engine import reading
+from worker.doorbell import Doorbell
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import (
     DatabaseAwayError,
@@ -74,7 +75,7 @@ def handle_preview(preview_id: int, services: Services) -> None:
     """
     with services.engine.begin() as connection:
         seconds = services.lease_seconds
-        claim = claim_enqueued(connection, WorkKind.PREVIEW, preview_id, new_owner(), lease_seconds=seconds)
+        claim = claim_enqueued(connection, Doorbell(preview_id, WorkKind.PREVIEW), new_owner(), lease_seconds=seconds)
         if claim is None:
             return
         begin(connection, claim.subject_id)
@@ -209,7 +210,6 @@ def _intake(preview: Preview, mapping: SourceMapping, services: Services) -> Int
 
 
 def _describe(found: ImportPreview, mapping: SourceMapping) -> dict[str, Any]:
-    """Return the findings that a clerk reads before confirming; no elector is named."""
     summary, comparison = found.summary, found.summary.comparison
     changes = ("listes", "inscriptions", "radiations", "changements", "others", "doubts")
     counts = ("lines_read", "lines_kept", "lines_rejected", "values_cleaned", "bureaux", "bureaux_changed")

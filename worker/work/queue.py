@@ -17,7 +17,7 @@ longest lease from now: such a row is free. Only the owner of a row may renew, f
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -196,11 +196,11 @@ class ClaimRule(NamedTuple):
     in_order: bool = False
     """A work waits for earlier works of its subject."""
     one_for_each_part: bool = False
-    """A work waits while another work of its part is held, so that a recipient that hangs occupies one loop."""
+    """A work waits while another of its part is held: a recipient occupies one loop, a share one process for lists."""
     spares_failed: bool = False
     """Works of a part that has failed are left to other loops."""
     of_message: bool = False
-    """Only works of one lane whose message was enqueued, or the work of the current message."""
+    """Only works of one lane whose message was enqueued, the work of the current message, and those of its part."""
     of_batches: bool = False
     """Only works of batches."""
 
@@ -289,19 +289,26 @@ def claim(
 
 
 def claim_enqueued(
-    connection: Connection, kind: WorkKind, row_id: int, owner: str, *, lease_seconds: float, lane: int = 0
+    connection: Connection, message: Doorbell, owner: str, *, lease_seconds: float, part: str = ""
 ) -> Claim | None:
     """Claim one work for a message: the first due work of its queue that has a message, or the work of the message.
 
-    Each message claims one work, so that the fair tags give the order, whatever the order of the messages. Previews of
-    one part are claimed one at a time: where only those wait, a sweep sends their messages again.
+    Each message claims one work, so that the fair tags give the order, whatever the order of the messages. Works of one
+    part are claimed one at a time: where only those wait, their messages are spent, and a sweep sends others.
+    `part`: of the work that this message has done. It claims another one while works of that part have no message.
     """
-    message = {"of_lane": lane, "of_subject": subject_of(kind, row_id)}
-    rule = ClaimRule(of_message=True, one_for_each_part=kind is WorkKind.PREVIEW)
-    claims = claim(connection, kind, owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=message)
-    if not claims and rule.one_for_each_part:
-        is_blocked = Work.kind == kind, _is(WorkState.DUE), Work.enqueued_at.is_not(None), _is_part_held(Work)
+    kind, lane = WorkKind(message.kind), int(message.is_bulk)
+    waits = Work.kind == kind, Work.lane == lane, _is(WorkState.DUE)
+    if part and not connection.scalar(select(exists().where(*waits, Work.part == part, Work.enqueued_at.is_(None)))):
+        return None
+    about = {"of_lane": lane, "of_subject": subject_of(kind, message.row_id), "of_part": part or None}
+    rule = ClaimRule(of_message=True, one_for_each_part=True)
+    first = partial(claim, connection, kind, owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=about)
+    claims = first()
+    if not claims:
+        is_blocked = *waits, Work.enqueued_at.is_not(None), _is_part_held(Work)
         connection.execute(update(Work).where(*is_blocked).values(enqueued_at=None))
+        claims = first()  # what blocked one may have ended between the two statements
     return claims[0] if claims else None
 
 
@@ -330,7 +337,7 @@ def _first_due(kind: WorkKind, rule: ClaimRule, *, locks: bool = False) -> Selec
     if rule.of_batches:
         conditions.append(one.lane > 0)
     if rule.of_message:
-        is_own = one.subject == bindparam("of_subject")
+        is_own = or_(one.subject == bindparam("of_subject"), one.part == bindparam("of_part", type_=Texte))
         conditions += [one.lane == bindparam("of_lane"), or_(one.enqueued_at.is_not(None), is_own)]
     first = select(one.id).where(*conditions).order_by(one.lane, one.fair_tag, one.id)
     first = first.limit(bindparam("number", type_=Integer))
@@ -339,7 +346,7 @@ def _first_due(kind: WorkKind, rule: ClaimRule, *, locks: bool = False) -> Selec
 
 def _is_part_held(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
     other = aliased(Work)
-    is_held = other.kind == row.kind, other.part == row.part, _state_of(other, WorkState.HELD)
+    is_held = other.kind == row.kind, other.part == row.part, row.part != "", _state_of(other, WorkState.HELD)
     return select(other.id).where(*is_held, is_open(other), ~_is_free(other)).exists()
 
 
@@ -483,13 +490,11 @@ def mark_enqueued(
 ) -> list[Doorbell]:
     """Mark due works that have no message, and of each queue the oldest works, as many as the queue has lost messages.
 
-    Previews of a part whose work is held are left out.
-
-    At most `limit` of each. They are marked before their messages are sent, so that no other sweep sends them too.
+    At most `limit` of each, and none of a part of which one is held. They are marked before their messages are sent, so
+    that no other sweep sends them too.
     """
     lacks_message, is_silent = Work.enqueued_at.is_(None), Work.enqueued_at <= utc_now(-grace_seconds)
-    has_turn = or_(Work.kind != WorkKind.PREVIEW, ~_is_part_held(Work))
-    groups = [(and_(Work.kind.in_(BROKERED), lacks_message, has_turn), limit)]
+    groups = [(and_(Work.kind.in_(BROKERED), lacks_message, ~_is_part_held(Work)), limit)]
     for (kind, is_bulk), number in lost.items():
         groups.append((and_(Work.kind == kind, Work.lane == int(is_bulk), is_silent), min(number, limit)))
     doorbells = set[Doorbell]()

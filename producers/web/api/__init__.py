@@ -169,7 +169,6 @@ async def _receive_event(request: Request) -> Response:
 
 
 def _read_event(body: bytes) -> CloudEvent:
-    """Parse the event of a request. Raises `ProblemError` 422: its form or its data are wrong."""
     faults = find_faults(body)
     if not faults and (event := CloudEvent.from_bytes(body)).type in REQUEST_TYPES:
         return event

@@ -275,7 +275,6 @@ def download(context: PageContext) -> Response:
 
 
 def _chosen(context: PageContext) -> Sequence[AskedFile]:
-    """Return the chosen files. Raises `HTTPException` with the reason, for the clerk, why they make no dossier."""
     query = context.request.query_params
     numbers = read_numbers(words for name in _FIELDS for words in query.getlist(name))
     made = read_made(context.services.state, context.commune.code, numbers)

@@ -227,7 +227,6 @@ def _send(context: PageContext, data: Data, words: str) -> Response:
 
 
 def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
-    """Return the preview named by the form; 404 for another commune's, or in another state."""
     number = read_number(text(context.form, "apercu"))
     apercu = find_apercu(context.services.state, context.commune.code, number) if number else None
     if apercu is None or apercu.status not in states:

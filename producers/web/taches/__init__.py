@@ -196,7 +196,6 @@ def _about_listes(it: Situation) -> Iterator[Task]:
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:
-    """Whether the last file of a list is wrong, and no later import may have corrected it."""
     return bool(files) and files[0].state in {FileState.TO_CORRECT, FileState.REJECTED} and not files[0].outdated_at
 
 

@@ -283,7 +283,6 @@ def _on_end(link: Link, end: date, *, is_in_parts: bool) -> str:
 
 
 def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[Anomaly]:
-    """Report mouvements imported after a declaration, and exports that nothing but the declaration covers."""
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     late = [(*key, number) for key, number in chain.late.items() if key[0] > word.import_id and start < key[1] <= end]
     if late:

@@ -4,6 +4,7 @@ The message of a ready tableau asks for its certificate of publication: one page
 the tableau. If the message is lost, a second declaration of the publication sends another.
 """
 
+import time
 from functools import partial
 from typing import Any
 
@@ -46,11 +47,17 @@ from worker.work.queue import Claim, renew_row
 
 log = structlog.get_logger()
 
+MORE_SECONDS = 20.0
+"""How long after its begin a message takes another file."""
+
 _MAKERS = {ExportKind.LISTE: make_liste, ExportKind.TABLEAU: make_tableau}
 
 
 def make_export(export_id: int, services: Services) -> None:
-    """Make one file of the queue of this message; for a copy of the message the file is claimed or done.
+    """Make a file of the queue of this message; for a copy of the message the file is claimed or done.
+
+    A share has one file made at a time, and the messages of its other files find none to make. So this message makes
+    them too, for MORE_SECONDS; then the sweep sends theirs again.
 
     The message of a ready file asks for the fingerprint of a list that was deposited since, or for the certificate of a
     tableau that was published.
@@ -58,28 +65,31 @@ def make_export(export_id: int, services: Services) -> None:
     Raises:
         Exception: the database is away, or this process lacks resources; the broker must deliver the message again.
     """
-    owner = new_owner()
+    deadline = time.monotonic() + MORE_SECONDS
     with services.engine.begin() as connection:
         enqueued = _read(connection, export_id)
         if enqueued is None:
             log.warning("export_unknown", export_id=export_id)
             return
         _bind_log(enqueued)
-        taken = None if enqueued.status == ExportStatus.READY else _take(connection, enqueued, owner, services)
+        taken = None if enqueued.status == ExportStatus.READY else _take(connection, enqueued, services)
     if enqueued.status == ExportStatus.READY:
         keep_fingerprint(services.engine, services.storage, enqueued)
         keep_certificat(services.engine, services.registre, services.storage, enqueued)
         with services.engine.begin() as connection:
-            taken = _take(connection, enqueued, owner, services)
-    if taken is None:
-        return
-    export, claim = taken
-    _bind_log(export)
-    log.info("export_started", attempt=claim.starts)
-    try:
-        _work(export, claim, services)
-    except LeaseLostError:
-        log.warning("lease_lost")
+            taken = _take(connection, enqueued, services)
+    while taken is not None:
+        export, claim = taken
+        _bind_log(export)
+        log.info("export_started", attempt=claim.starts)
+        try:
+            _work(export, claim, services)
+        except LeaseLostError:
+            log.warning("lease_lost")
+        if not claim.part or time.monotonic() > deadline:
+            return
+        with services.engine.begin() as connection:
+            taken = _take(connection, export, services, claim.part)
 
 
 def _work(export: Export, claim: Claim, services: Services) -> None:
@@ -129,10 +139,10 @@ def _give_back(export: Export, claim: Claim, reason: PrefectureError, services: 
         give_back(partial(release, services.engine, export, claim, reason, counts=counts))
 
 
-def _take(connection: Connection, enqueued: Export, owner: str, services: Services) -> tuple[Export, Claim] | None:
+def _take(connection: Connection, enqueued: Export, services: Services, part: str = "") -> tuple[Export, Claim] | None:
     """Claim a file for this message; return it with its work, or None when no file of the queue is due."""
     message = Doorbell(enqueued.id, enqueued.kind, enqueued.is_bulk)
-    claim = claim_file(connection, message, owner, lease_seconds=services.lease_seconds)
+    claim = claim_file(connection, message, new_owner(), lease_seconds=services.lease_seconds, part=part)
     if claim is None:
         return None
     if claim.starts > services.max_attempts:

@@ -264,7 +264,6 @@ class TableauSubject:
         return arrivals
 
     def _is_wrong(self, anomaly: Anomaly, *, is_protegee: bool) -> bool:
-        """Return whether the elector should not count, or a printed value is wrong."""
         if anomaly.code == TWICE.code or anomaly.column == header_of(Electeur.code_bureau):
             return True
         if anomaly.column == header_of(Electeur.nationalite):

@@ -137,7 +137,7 @@ def check_deferred(deferred_id: int, services: Services) -> None:
     """Check whether what a deferred event names is known now; at the last check, refuse the event if it is not."""
     with services.engine.begin() as connection:
         seconds = services.lease_seconds
-        work = claim_enqueued(connection, WorkKind.DEFERRED, deferred_id, new_owner(), lease_seconds=seconds)
+        work = claim_enqueued(connection, Doorbell(deferred_id, WorkKind.DEFERRED), new_owner(), lease_seconds=seconds)
         if work is None:
             return
         is_last = work.starts >= CHECKS
@@ -248,7 +248,6 @@ def _too_many(what: str, most: int, again: str, commune: str = "") -> RefusedErr
 
 
 def _is_busy(connection: Connection, share: str, most_seconds: float) -> bool:
-    """Whether the files of a share took more than so many seconds in the last minute."""
     seconds = func.sum(seconds_between(Export.started_at, Export.finished_at))
     made = select(seconds).join_from(Export, Request).where(Export.finished_at > utc_now(-60), Request.share == share)
     return (connection.scalar(made) or 0) > most_seconds
@@ -414,7 +413,6 @@ def _reply(request: Request) -> NewWork:
 
 
 def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 — an annotated type
-    """Return one field of invalid data if the field itself is valid, else an empty text."""
     try:
         value: str = TypeAdapter(kind).validate_python(event.data.get(field))
     except ValidationError:

@@ -287,7 +287,6 @@ def _renew_statistics(connection: Connection, staged: int) -> None:
 
 
 def _copy(connection: Connection, version: int, batch: Iterable[ElecteurRow]) -> None:
-    """Copy the rows with COPY: PostgreSQL stores them while the next ones are read."""
     errors: Any = connection.dialect.loaded_dbapi
     try:
         with connection.begin():

@@ -175,7 +175,6 @@ def _move_to_work() -> None:
 
 
 def _gather_deadlines(connection: sa.Connection) -> None:
-    """Write the deadlines of each reminder into its row, and drop their table."""
     fields = "echeance, due_on, until, scrutin, libelle, days"
     rows = connection.execute(sa.text(f"SELECT reminder_id, {fields} FROM reminder_echeance ORDER BY due_on"))  # noqa: S608
     found: dict[int, list[dict[str, Any]]] = {}
@@ -233,7 +232,6 @@ def _add_columns() -> None:
 
 
 def _unchain_audit() -> None:
-    """Replace the chain of digests: the trail is an append-only table, copied to the log."""
     op.drop_table("audit_head")
     op.execute("ALTER TABLE audit DROP COLUMN chain")
     Base.metadata.tables["audit_unlogged"].create(op.get_bind())
