@@ -15,7 +15,7 @@
 -- What each may take of the server: connections, seconds for one statement (0: no end, an import is long), and disk for a
 -- sort that does not fit into memory. Who only reads may not write even where a grant would let them: they could undo that
 -- by themselves, and then find nothing to write to. A process that makes files takes two connections: those of deploy/kubernetes/scaling.yaml
--- at their most (eight containers of two processes), and a few while one container follows another.
+-- at their most (fifteen processes of lists, sixteen of tableaux), and a few while one container follows another.
 CREATE TEMPORARY TABLE account AS
 SELECT * FROM (
   VALUES
