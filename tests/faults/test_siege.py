@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import count, cycle, islice, pairwise
+from itertools import count, cycle, islice, pairwise, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from bench.people import write_town
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EXCHANGE, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK, REQUEST_LISTE_EXPORT, request_key
+from schemas.topology import EXCHANGE, REQUEST_LISTE_EXPORT, request_key
 from tests.faults.poison import HAND_MADE, SECRET
 from tests.integration.test_accounts_in_turn import Accounts
 from tests.parts.browser import PROXY_SECRET
@@ -54,13 +54,18 @@ FLOOD, MOST_FLOOD_SECONDS = 3_000, 4.0
 MOST_MB = 100
 """Growth of the broker's disk: the queue of an account holds 32 MiB."""
 
-_CREW = (
-    ("requests", "2", QUEUE_REQUESTS, QUEUE_REQUESTS_BULK),
-    ("registre", "3", "registre"),
-    ("listes", "3", "listes"),
-    ("tableaux", "2", "tableaux"),
-    ("bulk", "1", "listes-bulk", "tableaux-bulk"),
-)
+_SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+
+
+def _read_worker(name: str, containers: int = 1) -> tuple[str, ...]:
+    """The name of a worker of docker-compose.yml, the processes of its containers together, its queues."""
+    command = _SERVICES[f"worker-{name}"]["command"]
+    processes = containers * int(command[command.index("--processes") + 1])
+    queues = takewhile(lambda it: not it.startswith("--"), command[command.index("--queues") + 1 :])
+    return name, str(processes), *queues
+
+
+_CREW = _read_worker("requests", 2), *map(_read_worker, ("registre", "listes", "tableaux", "bulk"))
 _CORES = Path("/sys/fs/cgroup/cpu/siege")
 _FIELD = re.compile(r'name="(jeton|formulaire)" value="([^"]+)"')
 _DAY = {"jour": jour_a_paris(now()).isoformat(), "liste": ""}
@@ -289,12 +294,11 @@ def _share_cores(site: Site) -> Iterator[Callable[..., None]]:
         for pid in pids:
             (group / "cgroup.procs").write_text(str(pid))
 
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
     names = [f"worker-{name}" for name, *_ in _CREW]
     try:
         for name, process in zip([*names, "notifier", "web", "broker", "database"], site.processes, strict=True):
             containers = 2 if name == "worker-requests" else 1
-            share(name, containers * services[name].get("cpu_shares", 1024), *process.family)
+            share(name, containers * _SERVICES[name].get("cpu_shares", 1024), *process.family)
         (_CORES / "cpu.shares").write_text("262144")
         share("clerks", 1024, os.getpid())
         yield share

@@ -279,7 +279,7 @@ def test_a_commune_has_so_many_tableaux_in_thirty_days(desk: DepotsDesk, monkeyp
 
 
 def test_many_tableaux_read_a_protected_elector_once(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An elector who came of age in their period: she is on the list, but has no mouvement."""
+    """The elector came of age in the period of the tableaux. The list has the elector, but no mouvement."""
     _may_protect(desk)
     desk.add_person(born=last_birth(DAYS.reunion - timedelta(days=9)))
     four = _four_tableaux(desk)

@@ -5,7 +5,8 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
+from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
 from schemas.declarations import DeclarationNoted
@@ -30,7 +31,7 @@ from worker.handlers.requests.export_plan import find_request
 from worker.handlers.requests.ingest_request import check_deferred, ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.notifier.messages.events import answer_event
-from worker.work.queue import ClaimRule, Work, WorkKind, claim, claim_enqueued, release
+from worker.work.queue import ClaimRule, Work, WorkKind, claim, claim_enqueued, finish, release
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
 
@@ -299,6 +300,21 @@ def test_an_account_has_one_file_made_at_a_time(
     desk.enqueued.append(Doorbell(first.subject_id, WorkKind.LISTE))
     assert _serve(desk, 1) == "c" + made
     assert sweep(desk.engine, desk.enqueued.extend, grace_seconds=60) == 3 - len(made)
+
+
+def test_a_message_makes_a_file_that_is_unblocked_meanwhile(desk: DepotsDesk) -> None:
+    """The first file ends just after the second message has found the second file blocked."""
+    _send(desk, HOG, 2)
+    with desk.engine.begin() as connection:
+        first = claim_enqueued(connection, desk.enqueued.pop(0), "other", lease_seconds=30)
+    assert first
+
+    def end_first(connection: Connection, _cursor: object, statement: str, *_others: object) -> None:
+        if statement.startswith("UPDATE work SET enqueued_at"):
+            finish(connection, [first])
+
+    listen(desk.engine, "before_cursor_execute", end_first)
+    assert _serve(desk, 1) == "h"
 
 
 def test_files_of_a_batch_are_made_at_the_same_time(desk: DepotsDesk) -> None:

@@ -308,7 +308,7 @@ def claim_enqueued(
     if not claims:
         is_blocked = *waits, Work.enqueued_at.is_not(None), _is_part_held(Work)
         connection.execute(update(Work).where(*is_blocked).values(enqueued_at=None))
-        claims = first()  # what blocked one may have ended between the two statements
+        claims = first()  # the work that blocked one may have ended between the two statements
     return claims[0] if claims else None
 
 

@@ -48,7 +48,7 @@ from worker.work.queue import Claim, renew_row
 log = structlog.get_logger()
 
 MORE_SECONDS = 20.0
-"""How long after its begin a message takes another file."""
+"""For so many seconds a message makes further files of its share."""
 
 _MAKERS = {ExportKind.LISTE: make_liste, ExportKind.TABLEAU: make_tableau}
 
