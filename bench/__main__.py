@@ -23,7 +23,13 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
 
 
 @click.command()
-@click.option("--only", default=",".join(CHECKS), show_default=True, callback=_parse_only, help="What to measure.")
+@click.option(
+    "--only",
+    default=",".join(CHECKS),
+    show_default=True,
+    callback=_parse_only,
+    help="What to measure.",
+)
 @click.option(
     "--size",
     default=1_000_000,
@@ -47,7 +53,9 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
 )
 def main(only: list[str], size: int, json_path: Path, earlier: Path | None) -> None:
     """Measure how fast files are made and pages shown, beside the targets; `bench/__init__.py` says what each means."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # delete hundreds of MB before the exit
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(_TERMINATED)
+    )  # delete hundreds of MB before the exit
     checks: list[Check] = []
     with open_stage(size) as stage:
         facts = machine_facts(stage.postgresql_version)
@@ -55,7 +63,9 @@ def main(only: list[str], size: int, json_path: Path, earlier: Path | None) -> N
             tell(f"{name} …")
             checks += CHECKS[name](stage)
     print(format_table(checks))
-    print(f"Load average: {facts['load_average']} before, {machine_facts('')['load_average']} after.")
+    print(
+        f"Load average: {facts['load_average']} before, {machine_facts('')['load_average']} after."
+    )
     changes = compare(checks, earlier) if earlier else ""
     print(changes)
     write_json(json_path, facts=facts, size=size, checks=checks, imports=stage.imports)

@@ -29,7 +29,9 @@ class Check:
         return self.value >= self.target if self.is_floor else self.value <= self.target
 
 
-def ratio(name: str, what: str, left: Sequence[float], right: Sequence[float], *, target: float, unit: str) -> Check:
+def ratio(
+    name: str, what: str, left: Sequence[float], right: Sequence[float], *, target: float, unit: str
+) -> Check:
     """Return the ratio of two medians; its spread is that of the ratios of consecutive pairs."""
     pairs = [one / other for one, other in zip(left, right, strict=True)]
     value = median(left) / median(right)
@@ -43,10 +45,14 @@ def ceiling(name: str, what: str, values: Sequence[float], *, target: float, uni
 
 def floor(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
     """Return the median, which must not be below the target."""
-    return Check(name, what, median(values), min(values), max(values), target, unit, (values,), is_floor=True)
+    return Check(
+        name, what, median(values), min(values), max(values), target, unit, (values,), is_floor=True
+    )
 
 
-def percentile_99(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
+def percentile_99(
+    name: str, what: str, values: Sequence[float], *, target: float, unit: str
+) -> Check:
     """Return the sample that one in a hundred exceeds; it must not exceed the target."""
     value = sorted(values)[math.ceil(0.99 * len(values)) - 1]
     return replace(ceiling(name, what, values, target=target, unit=unit), value=value)

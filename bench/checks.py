@@ -26,7 +26,8 @@ def p1(stage: Stage) -> Iterator[Check]:
     r"""The CSV job against `\copy`."""
     copy = _warm_copy(stage)
     job, copied, untuned = in_turn(
-        [stage.job(csv_job, "PostgreSQL", stage.size), copy.run, copy._replace(planner={}).run], TIMES
+        [stage.job(csv_job, "PostgreSQL", stage.size), copy.run, copy._replace(planner={}).run],
+        TIMES,
     )
     _require_same_size(job, copied)
     what = f"CSV job / \\copy, {stage.size:,}"
@@ -39,10 +40,19 @@ def p2(stage: Stage) -> Iterator[Check]:
     copy = _warm_copy(stage)
     plain_copy = read_copy(stage.task("PostgreSQL", stage.size), select_plain, null="~")
     file, copied, untuned, plain = in_turn(
-        [stage.job(csv_file, "PostgreSQL", stage.size), copy.run, copy._replace(planner={}).run, plain_copy.run], TIMES
+        [
+            stage.job(csv_file, "PostgreSQL", stage.size),
+            copy.run,
+            copy._replace(planner={}).run,
+            plain_copy.run,
+        ],
+        TIMES,
     )
     _require_same_size(file, copied)
-    what, select = f"CSV file and hash / \\copy, {stage.size:,}", f"SELECT / plain columns, {stage.size:,}"
+    what, select = (
+        f"CSV file and hash / \\copy, {stage.size:,}",
+        f"SELECT / plain columns, {stage.size:,}",
+    )
     yield ratio("P2", what, wall(file), wall(copied), target=1.3, unit="s")
     yield ratio("P2", f"{what}, {UNTUNED}", wall(file), wall(untuned), target=1.3, unit="s")
     yield ratio("P2", select, wall(copied), wall(plain), target=1.3, unit="s")
@@ -54,7 +64,9 @@ def p3(stage: Stage) -> Iterator[Check]:
     job, naive = in_turn([stage.job(it, "PostgreSQL", size) for it in (xml_job, naive_xml)], TIMES)
     if job[0].lines != naive[0].lines:
         raise RuntimeError("the two files have not the same electors")
-    yield ratio("P3", f"XML job / naive lxml, {size:,}", cpu(job), cpu(naive), target=0.6, unit="s cpu")
+    yield ratio(
+        "P3", f"XML job / naive lxml, {size:,}", cpu(job), cpu(naive), target=0.6, unit="s cpu"
+    )
 
 
 def p4(stage: Stage) -> Iterator[Check]:
@@ -66,9 +78,16 @@ def p4(stage: Stage) -> Iterator[Check]:
     except MissingPartError as error:
         tell(f"P4 is left out: {error}")
         return
-    drawn, core, wrapped = in_turn([partial(run, it, task) for it in (ours, fpdf, fpdf_wrapped)], TIMES)
+    drawn, core, wrapped = in_turn(
+        [partial(run, it, task) for it in (ours, fpdf, fpdf_wrapped)], TIMES
+    )
     yield ratio(
-        "P4", f"tagged PDF / FPDF, core font, {task.size:,} lines", cpu(drawn), cpu(core), target=1.2, unit="s cpu"
+        "P4",
+        f"tagged PDF / FPDF, core font, {task.size:,} lines",
+        cpu(drawn),
+        cpu(core),
+        target=1.2,
+        unit="s cpu",
     )
     what = f"tagged PDF / FPDF, embedded font, wrapped, {task.size:,} lines"
     yield ratio("P4", what, cpu(drawn), cpu(wrapped), target=1.2, unit="s cpu")
@@ -78,7 +97,14 @@ def p5(stage: Stage) -> Iterator[Check]:
     """A drawn tableau against ReportLab's LongTable."""
     task = Task("", stage.folder, stage.size // TABLEAU)
     drawn, table = in_turn([partial(run, it, task) for it in (ours, long_table)], TIMES_LONG)
-    yield ratio("P5", f"PDF / LongTable, {task.size:,} lines", cpu(drawn), cpu(table), target=0.2, unit="s cpu")
+    yield ratio(
+        "P5",
+        f"PDF / LongTable, {task.size:,} lines",
+        cpu(drawn),
+        cpu(table),
+        target=0.2,
+        unit="s cpu",
+    )
 
 
 def p6(stage: Stage) -> Iterator[Check]:
@@ -86,11 +112,23 @@ def p6(stage: Stage) -> Iterator[Check]:
     small = stage.size // 20
     for database in DATABASES:
         for name, job in {"CSV": csv_job, "XML": xml_job}.items():
-            large_runs, small_runs = in_turn([stage.job(job, database, it) for it in (stage.size, small)], TIMES_LONG)
+            large_runs, small_runs = in_turn(
+                [stage.job(job, database, it) for it in (stage.size, small)], TIMES_LONG
+            )
             what = f"{name} peak, {database}, {stage.size:,}"
-            yield ratio("P6", f"{what} / {small:,}", peak(large_runs), peak(small_runs), target=1.5, unit="MB")
+            yield ratio(
+                "P6",
+                f"{what} / {small:,}",
+                peak(large_runs),
+                peak(small_runs),
+                target=1.5,
+                unit="MB",
+            )
             yield ceiling("P6", what, peak(large_runs), target=PEAK_TARGET, unit="MB")
-        for size, target in ((stage.size // TABLEAU, PEAK_TARGET_PDF), (stage.size // 10, PEAK_TARGET_PDF_LONG)):
+        for size, target in (
+            (stage.size // TABLEAU, PEAK_TARGET_PDF),
+            (stage.size // 10, PEAK_TARGET_PDF_LONG),
+        ):
             stage.move(database, size)
             (drawn,) = in_turn([stage.job(tableau_job, database, size)], TIMES_LONG)
             if drawn[0].lines != size:
@@ -98,7 +136,13 @@ def p6(stage: Stage) -> Iterator[Check]:
             what = f"tagged PDF peak, {database}, {size:,} lines"
             yield ceiling("P6", what, peak(drawn), target=target, unit="MB")
         imported = stage.imports[database, stage.size]
-        yield ceiling("P6", f"import peak, {database}, {stage.size:,}", [imported.peak], target=PEAK_TARGET, unit="MB")
+        yield ceiling(
+            "P6",
+            f"import peak, {database}, {stage.size:,}",
+            [imported.peak],
+            target=PEAK_TARGET,
+            unit="MB",
+        )
 
 
 def p12(stage: Stage) -> Iterator[Check]:
@@ -107,7 +151,14 @@ def p12(stage: Stage) -> Iterator[Check]:
     copied = [median(wall([copy_from(task) for _ in range(TIMES_LONG)]))]
     first, again = stage.imports["PostgreSQL", stage.size], run(import_again, task)
     yield ratio("P12", f"import / \\copy, {stage.size:,}", [first.wall], copied, target=6, unit="s")
-    yield ratio("P12", f"import, compared / \\copy, {stage.size:,}", [again.wall], copied, target=9, unit="s")
+    yield ratio(
+        "P12",
+        f"import, compared / \\copy, {stage.size:,}",
+        [again.wall],
+        copied,
+        target=9,
+        unit="s",
+    )
 
 
 CHECKS = {check.__name__.upper(): check for check in (p1, p2, p3, p4, p5, p6, p12, *SERVICES)}

@@ -63,7 +63,9 @@ def p7(stage: Stage) -> Iterator[Check]:
         crew.clear()
         made, copied, untuned = in_turn([make, copy.run, copy._replace(planner={}).run], TIMES)
     _require_lines(made, task.size)
-    if made[0].size != copied[0].size + len(read_shipped().form.header) * len(Liste) * len(task.codes):
+    if made[0].size != copied[0].size + len(read_shipped().form.header) * len(Liste) * len(
+        task.codes
+    ):
         raise RuntimeError("the files are not what \\copy wrote, below their headers")
     what = f"CSV of {len(task.codes)} communes, two workers / \\copy, {task.size:,}"
     yield ratio("P7", what, wall(made), wall(copied), target=5, unit="s")
@@ -79,7 +81,9 @@ def p8(stage: Stage) -> Iterator[Check]:
         ("PDF", partial(ask_tableau, bulk=True), electeurs // ONE_IN),
     ):
         asked = [ask(code) for code in task.codes]
-        one, two = in_turn([partial(_make_all, stage, task, asked, processes) for processes in (1, 2)], TIMES)
+        one, two = in_turn(
+            [partial(_make_all, stage, task, asked, processes) for processes in (1, 2)], TIMES
+        )
         _require_lines([*one, *two], PLACES * lines)
         what = f"{name}, throughput of two workers / one, {PLACES} × {lines:,} lines"
         yield replace(ratio("P8", what, wall(one), wall(two), target=1.7, unit="s"), is_floor=True)
@@ -106,7 +110,9 @@ def p9(stage: Stage) -> Iterator[Check]:
             crew.clear()
             _require_lines(made, VILLAGE)
             what = f"{name} of {VILLAGE} lines, {VILLAGE} electors, publish to ready, p99 of {REQUESTS}"
-            yield percentile_99("P9", what, [it * _MS for it in wall(made)], target=target, unit="ms")
+            yield percentile_99(
+                "P9", what, [it * _MS for it in wall(made)], target=target, unit="ms"
+            )
 
 
 def p10(stage: Stage) -> Iterator[Check]:
@@ -115,7 +121,9 @@ def p10(stage: Stage) -> Iterator[Check]:
     add_agents(task, [(BENCH, code) for code in task.codes])
     with open_crew(stage.broker, task, 1) as crew:
         crew.start_notifiers(1)
-        samples = [crew.notify(ask_liste(code, Format.CSV)) * _MS for code in _alternate(task)][_WARM:]
+        samples = [crew.notify(ask_liste(code, Format.CSV)) * _MS for code in _alternate(task)][
+            _WARM:
+        ]
     what = f"CSV of {VILLAGE} lines, publish to told, p99 of {REQUESTS}"
     yield percentile_99("P10", what, samples, target=250, unit="ms")
 
@@ -152,7 +160,9 @@ def p13(stage: Stage) -> Iterator[Check]:
     """The cost of each idle service."""
     starts, memory = measure_rest(stage.broker, stage.places(1, 1, one_in=ONE_IN))
     for name, seconds in starts.items():
-        yield ceiling("P13", f"{name}, processor until it is at work", [seconds], target=1, unit="s")
+        yield ceiling(
+            "P13", f"{name}, processor until it is at work", [seconds], target=1, unit="s"
+        )
     yield ceiling("P13", "all of them at rest", [memory], target=943, unit="MB")  # 900 MiB
 
 
@@ -191,9 +201,19 @@ def w2(stage: Stage) -> Iterator[Check]:
         raise RuntimeError("not every download was the whole file")
     what = f"{CLERKS} clerks at once, {task.size:,} requests"
     yield percentile_99(
-        "W2", f"{what}, first byte, p99 of {len(crowd.pages)}", crowd.pages, target=_MOST_BESIDE, unit="ms"
+        "W2",
+        f"{what}, first byte, p99 of {len(crowd.pages)}",
+        crowd.pages,
+        target=_MOST_BESIDE,
+        unit="ms",
     )
-    yield floor("W2", f"{what}, pages that were updated", [float(len(crowd.updated))], target=CLERKS, unit="")
+    yield floor(
+        "W2",
+        f"{what}, pages that were updated",
+        [float(len(crowd.updated))],
+        target=CLERKS,
+        unit="",
+    )
     yield ceiling("W2", f"{what}, memory", [crowd.memory], target=200, unit="MB")
 
 

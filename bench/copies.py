@@ -49,7 +49,11 @@ def copy_from(task: Task) -> Measure:
         columns = file.readline().count(";") + 1
     table = ", ".join(f"c{number} text" for number in range(columns))
     _run_psql(task, f"DROP TABLE IF EXISTS plain; CREATE TABLE plain ({table})", {})
-    return Measure(_run_psql(task, f"\\copy plain from '{task.reu}' with (format csv, delimiter ';', header)", {}))
+    return Measure(
+        _run_psql(
+            task, f"\\copy plain from '{task.reu}' with (format csv, delimiter ';', header)", {}
+        )
+    )
 
 
 def read_copy(task: Task, build: Callable[[Connection], Select[Any]], *, null: str = "") -> Copy:
@@ -60,7 +64,11 @@ def read_copy(task: Task, build: Callable[[Connection], Select[Any]], *, null: s
         driver = connection.connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             raise TypeError("psycopg's connection is expected")
-        query = psycopg.ClientCursor(driver).mogrify(compiled.statement, compiled.parameters).replace("\n", " ")
+        query = (
+            psycopg.ClientCursor(driver)
+            .mogrify(compiled.statement, compiled.parameters)
+            .replace("\n", " ")
+        )
         planner = {row.name: row.setting for row in connection.execute(text(_PLANNER))}
     engine.dispose()
     return Copy(task, query, planner, null)
@@ -87,9 +95,13 @@ def select_departement(_connection: Connection) -> Select[Any]:
     Values that differ between lists are read from the register.
     """
     shipped, is_principale = read_shipped(), Electeur.liste == Liste.PRINCIPALE.value
-    every = ListeSpec("", "", "", Liste.PRINCIPALE, 0, "", shipped.info_liste, jour_a_paris(datetime.now(UTC)))
+    every = ListeSpec(
+        "", "", "", Liste.PRINCIPALE, 0, "", shipped.info_liste, jour_a_paris(datetime.now(UTC))
+    )
     own: dict[str, Any] = {
-        "type_liste": case({liste.value: code for liste, code in shipped.type_liste.items()}, value=Electeur.liste),
+        "type_liste": case(
+            {liste.value: code for liste, code in shipped.type_liste.items()}, value=Electeur.liste
+        ),
         "date_creation": literal(every.parameters["date_creation"]),
         "code_departement": Commune.code_departement,
         "code_commune": Commune.code,
@@ -101,7 +113,10 @@ def select_departement(_connection: Connection) -> Select[Any]:
         .select_from(Electeur)
         .join(ListeCommunale, AT_VERSION)
         .join(Commune, Commune.code == Electeur.code_commune)
-        .outerjoin(Bureau, and_(Bureau.code_commune == Electeur.code_commune, Bureau.code == Electeur.code_bureau))
+        .outerjoin(
+            Bureau,
+            and_(Bureau.code_commune == Electeur.code_commune, Bureau.code == Electeur.code_bureau),
+        )
         .where(OF_AGE)
         .order_by(Electeur.code_commune, Electeur.liste, *ORDRE)
         .params(every.parameters)

@@ -48,7 +48,9 @@ _LIMITS = {"LIMIT_LEASE_SECONDS": "30", "LIMIT_SWEEP_SECONDS": "3600"}
 class Crew:
     """The processes on one register and its volume. PostgreSQL notifies that a file is made, so that nothing polls."""
 
-    def __init__(self, town: Town, mailbox: Mailbox, publisher: Publisher, listener: psycopg.Connection) -> None:
+    def __init__(
+        self, town: Town, mailbox: Mailbox, publisher: Publisher, listener: psycopg.Connection
+    ) -> None:
         self.mailbox = mailbox
         self._town, self._publisher, self._listener = town, publisher, listener
 
@@ -60,9 +62,14 @@ class Crew:
         """
         begun = time.perf_counter()
         batch, files = self._send(asked)
-        sums = (func.coalesce(func.sum(it), 0) for it in (Export.size, Export.lines_written + Export.mineurs))
+        sums = (
+            func.coalesce(func.sum(it), 0)
+            for it in (Export.size, Export.lines_written + Export.mineurs)
+        )
         completed = func.count(Request.id.distinct()).filter(Request.completed_at.is_not(None))
-        ready = _of_batch(select(func.count(), *sums, completed), batch).where(Export.status == ExportStatus.READY)
+        ready = _of_batch(select(func.count(), *sums, completed), batch).where(
+            Export.status == ExportStatus.READY
+        )
         made = size = lines = ended = 0
         while made < files:
             self._hear(len(asked) - ended)  # the end of each request wakes the notifiers
@@ -75,7 +82,9 @@ class Crew:
         begun = time.perf_counter()
         batch, files = self._send(asked)
         rows = _of_batch(select(func.count()), batch)
-        with self._town.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self._town.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
             wait_until(lambda: (connection.scalar(rows) or 0) >= files, message=f"{files} rows")
         return time.perf_counter() - begun
 
@@ -98,13 +107,22 @@ class Crew:
         """Return the requests that are notified in a second, from the first one of so many on."""
         begun = datetime.now(UTC)
         notified = select(Request.notified_at).where(Request.notified_at >= begun)
-        with self._town.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with self._town.engine.connect().execution_options(
+            isolation_level="AUTOCOMMIT"
+        ) as connection:
             count = select(func.count()).select_from(notified.subquery())
-            wait_until(lambda: connection.scalar(count) == requests, timeout=_SILENCE_SECONDS, message="all notified")
+            wait_until(
+                lambda: connection.scalar(count) == requests,
+                timeout=_SILENCE_SECONDS,
+                message="all notified",
+            )
             moments = sorted(moment for moment in connection.scalars(notified) if moment)
         if len(self.mailbox.mails) != requests:
             raise RuntimeError(f"{len(self.mailbox.mails)} mails for {requests} requests")
-        return sum(moment > moments[0] for moment in moments) / (moments[-1] - moments[0]).total_seconds()
+        return (
+            sum(moment > moments[0] for moment in moments)
+            / (moments[-1] - moments[0]).total_seconds()
+        )
 
     def clear(self) -> None:
         """Remove every file of the volume."""
@@ -114,7 +132,9 @@ class Crew:
 
     def _send(self, asked: Sequence[Asked]) -> tuple[str, int]:
         batch = f"bench-{uuid4()}"
-        events = [put_in_batch(CloudEvent.wrap(request, source="/bench"), batch) for request in asked]
+        events = [
+            put_in_batch(CloudEvent.wrap(request, source="/bench"), batch) for request in asked
+        ]
         for sent in range(0, len(events), TOGETHER):
             self._publisher.publish(*events[sent : sent + TOGETHER])
         return batch, sum(len(request.parts()) for request in asked)
@@ -123,13 +143,17 @@ class Crew:
         while count > 0:
             heard = sum(1 for _ in self._listener.notifies(timeout=_SILENCE_SECONDS, stop_after=1))
             if not heard:
-                raise TimeoutError(f"{count} requests do not end; the worker: {self._town.log('worker')[-2000:]}")
+                raise TimeoutError(
+                    f"{count} requests do not end; the worker: {self._town.log('worker')[-2000:]}"
+                )
             count -= heard
 
 
 def _of_batch(query: Select[*tuple[Any, ...]], batch: str) -> Select[*tuple[Any, ...]]:
     of_request = Request.id == Export.request_id
-    return query.select_from(Export).join(Request, of_request).where(Request.correlation_id == batch)
+    return (
+        query.select_from(Export).join(Request, of_request).where(Request.correlation_id == batch)
+    )
 
 
 @contextmanager
@@ -179,7 +203,9 @@ def measure_rest(node: RabbitNode, task: Task) -> tuple[Mapping[str, float], flo
         return starts, sum(it.memory for it in running.values()) / 1e6
 
 
-def _start(command: Sequence[str], role: Role, environment: Mapping[str, str], task: Task, ends: ExitStack) -> Process:
+def _start(
+    command: Sequence[str], role: Role, environment: Mapping[str, str], task: Task, ends: ExitStack
+) -> Process:
     count = int(command[command.index("--processes") + 1]) if "--processes" in command else 1
     home = Path(mkdtemp(prefix="rest-", dir=task.folder))
     own = {**environment, "PREFECTURE_HOME": str(home)}

@@ -23,7 +23,16 @@ FPDF = (
 """The Debian packages of FPDF."""
 
 _FONT = Path(__file__).parents[1] / "worker/pdf/fonts/DejaVuSansCondensed.ttf"
-_TITRES = ("N°", "Nom de naissance", "Nom d’usage", "Prénoms", "Naissance", "Adresse", "Bureau", "Motif")
+_TITRES = (
+    "N°",
+    "Nom de naissance",
+    "Nom d’usage",
+    "Prénoms",
+    "Naissance",
+    "Adresse",
+    "Bureau",
+    "Motif",
+)
 _WIDTHS = (34, 111, 89, 99, 125, 159, 54, 99)
 _HEIGHT = 13.6
 _CHUNK = 500
@@ -53,10 +62,25 @@ def ours(task: Task) -> Measure:
 
     load_face("regular")
     load_face("bold")
-    names = ("numero", "nom_naissance", "nom_usage", "prenoms", "naissance", "adresse", "bureau", "motif")
-    lignes = tuple(Ligne(nationalite="", **dict(zip(names, it, strict=True))) for it in _rows(task.size))
-    partie = Partie("I. Additions (inscriptions)", lignes, f"Total des additions : {len(lignes)} électeurs")
-    section = Section("", "Commune de LIBREVILLE", (partie,), Bilan(len(lignes), len(lignes), 0, 0, 0, 0))
+    names = (
+        "numero",
+        "nom_naissance",
+        "nom_usage",
+        "prenoms",
+        "naissance",
+        "adresse",
+        "bureau",
+        "motif",
+    )
+    lignes = tuple(
+        Ligne(nationalite="", **dict(zip(names, it, strict=True))) for it in _rows(task.size)
+    )
+    partie = Partie(
+        "I. Additions (inscriptions)", lignes, f"Total des additions : {len(lignes)} électeurs"
+    )
+    section = Section(
+        "", "Commune de LIBREVILLE", (partie,), Bilan(len(lignes), len(lignes), 0, 0, 0, 0)
+    )
     tableau = Tableau(
         "vingt_jours", "commune", "Tableau des vingt jours", "Code électoral, art. R. 13", "LIBREVILLE", "13900",
         "Liste principale", "Scrutin du 11 avril 2027", "Édité le 25/11/2026 à 09:30",
@@ -75,12 +99,19 @@ def long_table(task: Task) -> Measure:
     from reportlab.platypus import Flowable, LongTable, SimpleDocTemplate, TableStyle
 
     registerFont(TTFont("DejaVu", str(_FONT)))
-    style = TableStyle([("FONT", (0, 0), (-1, -1), "DejaVu", 7.5), ("LINEBELOW", (0, 0), (-1, -1), 0.25, "#cccccc")])
+    style = TableStyle(
+        [
+            ("FONT", (0, 0), (-1, -1), "DejaVu", 7.5),
+            ("LINEBELOW", (0, 0), (-1, -1), 0.25, "#cccccc"),
+        ]
+    )
     content, path = list(_rows(task.size)), task.folder / "table.pdf"
     with Stopwatch() as watch:
         tables: list[Flowable] = [
             LongTable([_TITRES, *chunk], _WIDTHS, [_HEIGHT] * (len(chunk) + 1), style, repeatRows=1)
-            for chunk in (content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK))
+            for chunk in (
+                content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK)
+            )
         ]
         SimpleDocTemplate(str(path), pagesize=landscape(A4), initialFontName="DejaVu").build(tables)
     return watch.measure(lines=task.size)

@@ -40,10 +40,16 @@ BENCH = "bench"
 
 
 def ask_liste(
-    commune: str, format_: Format, *, bulk: bool = False, listes: Sequence[Liste] = (Liste.PRINCIPALE,)
+    commune: str,
+    format_: Format,
+    *,
+    bulk: bool = False,
+    listes: Sequence[Liste] = (Liste.PRINCIPALE,),
 ) -> Asked:
     """Return a request for lists, by default for the principal one."""
-    return ListeExportRequested(commune=commune, listes=[*listes], formats=[format_], bulk=bulk, requested_by=BENCH)
+    return ListeExportRequested(
+        commune=commune, listes=[*listes], formats=[format_], bulk=bulk, requested_by=BENCH
+    )
 
 
 def ask_tableau(commune: str, *, bulk: bool = False) -> Asked:
@@ -81,7 +87,9 @@ def _run_job(task: Task, asked: Asked) -> Measure:
     services.engine.dispose()
     with Stopwatch() as watch:
         make_export(doorbells[0].row_id, services)
-    its = select(Export).where(Export.id == doorbells[0].row_id).options(selectinload(Export.pieces))
+    its = (
+        select(Export).where(Export.id == doorbells[0].row_id).options(selectinload(Export.pieces))
+    )
     with Session(services.engine) as session:
         row = session.scalars(its).one()
     if row.status != ExportStatus.READY:
@@ -96,7 +104,9 @@ def csv_file(task: Task) -> Measure:
     engine = build_engine(task.url)
     with Storage(task.folder).pending(LIBREVILLE.code, "alone.csv", BENCH) as file:
         with Stopwatch() as watch, snapshot(engine) as connection:
-            lines = write_csv(connection, read_spec(connection), file, lambda _written: None, cleaning=False)
+            lines = write_csv(
+                connection, read_spec(connection), file, lambda _written: None, cleaning=False
+            )
         file.finish()
         return watch.measure(lines=lines, size=file.size)
 
@@ -128,8 +138,12 @@ def read_spec(connection: Connection) -> ListeSpec:
 
 
 def _write_naive_xml(connection: Connection, spec: ListeSpec, path: Path) -> int:
-    header = connection.execute(select(*(column.expression for column in ENTETE)), spec.parameters).one()
-    rows = connection.execute(select_electeurs(IDENTITE + ADRESSE), spec.parameters, execution_options=STREAM)
+    header = connection.execute(
+        select(*(column.expression for column in ENTETE)), spec.parameters
+    ).one()
+    rows = connection.execute(
+        select_electeurs(IDENTITE + ADRESSE), spec.parameters, execution_options=STREAM
+    )
     written = 0
     with etree.xmlfile(str(path), encoding="UTF-8") as file:
         file.write_declaration()
@@ -141,13 +155,20 @@ def _write_naive_xml(connection: Connection, spec: ListeSpec, path: Path) -> int
             for row in rows:
                 electeur = etree.Element("Electeur")
                 _add(electeur, spec.form, IDENTITE, row[: len(IDENTITE)])
-                _add(etree.SubElement(electeur, "AdresseElecteur"), spec.form, ADRESSE, row[len(IDENTITE) :])
+                _add(
+                    etree.SubElement(electeur, "AdresseElecteur"),
+                    spec.form,
+                    ADRESSE,
+                    row[len(IDENTITE) :],
+                )
                 file.write(electeur)
                 written += 1
     return written
 
 
-def _add(parent: etree._Element, form: FileForm, columns: Iterable[Column], values: Iterable[Any]) -> None:
+def _add(
+    parent: etree._Element, form: FileForm, columns: Iterable[Column], values: Iterable[Any]
+) -> None:
     for column, value in zip(columns, values, strict=True):
         field = etree.SubElement(parent, form.title(column.value))
         if value is not None:

@@ -38,7 +38,9 @@ def claim_row(task: Task) -> float:
     engine = build_engine(task.url)
     with engine.connect() as connection:
         is_queued = Export.status == "queued"
-        waiting = connection.execute(select(Export.id, Export.kind, Export.is_bulk).where(is_queued).limit(1)).one()
+        waiting = connection.execute(
+            select(Export.id, Export.kind, Export.is_bulk).where(is_queued).limit(1)
+        ).one()
 
     def claim() -> None:
         with engine.connect() as connection, connection.begin() as transaction:
@@ -95,8 +97,20 @@ def _exponent(seconds: Sequence[float]) -> float:
 
 
 @click.command()
-@click.option("--electeurs", default=2000, show_default=True, type=click.IntRange(100), help="Of the smallest list.")
-@click.option("--requests", default=500, show_default=True, type=click.IntRange(50), help="Of the shortest past.")
+@click.option(
+    "--electeurs",
+    default=2000,
+    show_default=True,
+    type=click.IntRange(100),
+    help="Of the smallest list.",
+)
+@click.option(
+    "--requests",
+    default=500,
+    show_default=True,
+    type=click.IntRange(50),
+    help="Of the shortest past.",
+)
 def main(electeurs: int, requests: int) -> None:
     """Measure each job at four sizes and print how it grows; 1 when one grows faster than it may."""
     rows = [("", *(f"×{step}" for step in STEPS), "exponent", "target", "")]
@@ -104,7 +118,15 @@ def main(electeurs: int, requests: int) -> None:
         for what, target, seconds in _grow(stage, electeurs, requests):
             exponent = _exponent(seconds)
             verdict = "exceeded" if exponent > target else ""
-            rows.append((what, *(f"{it * 1000:,.1f}" for it in seconds), f"{exponent:.2f}", f"≤ {target:g}", verdict))
+            rows.append(
+                (
+                    what,
+                    *(f"{it * 1000:,.1f}" for it in seconds),
+                    f"{exponent:.2f}",
+                    f"≤ {target:g}",
+                    verdict,
+                )
+            )
     click.echo(f"{align(rows)}\nMilliseconds, medians.")
     sys.exit(1 if any("exceeded" in row for row in rows) else 0)
 

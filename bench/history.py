@@ -72,7 +72,9 @@ def add_history(task: Task) -> None:
     doorbells: list[Doorbell] = []
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
     services = replace(build_services(settings, doorbells.extend), is_embedded=True)
-    liste = ListeExportRequested(commune=LIBREVILLE.code, listes=[*Liste], formats=[*Format], requested_by=AGENT)
+    liste = ListeExportRequested(
+        commune=LIBREVILLE.code, listes=[*Liste], formats=[*Format], requested_by=AGENT
+    )
     tableaux = TableauxRenderRequested(
         commune=LIBREVILLE.code,
         listes=[Liste.PRINCIPALE],
@@ -104,14 +106,18 @@ def _handle(
     deposited_on: date | None = None,
 ) -> _Original:
     with services.engine.connect() as connection:
-        before = {model: connection.scalar(select(func.max(key))) or 0 for model, key in _TABLES.items()}
+        before = {
+            model: connection.scalar(select(func.max(key))) or 0 for model, key in _TABLES.items()
+        }
     _ingest(asked, services)
     files = [doorbell.row_id for doorbell in doorbells]
     _make_all(doorbells, services)
     _ingest(note_file("downloaded", files[0]), services)
     if deposited_on:
         _ingest(note_file("deposited", *files[::2], deposited_on=deposited_on), services)
-        _ingest(note_file("verdict", *files[::2], verdict="accepte", verdict_on=deposited_on), services)
+        _ingest(
+            note_file("verdict", *files[::2], verdict="accepte", verdict_on=deposited_on), services
+        )
         _make_all(doorbells, services)
     if is_purged:
         remove_files(services.engine, services.storage, files, actor=NOTIFIER)
@@ -119,7 +125,9 @@ def _handle(
         connection.execute(update(Request).values(notified_at=Request.completed_at))
         connection.execute(insert(Notification).values(_message(before[Request] + 1)))
         rows = {
-            model: connection.execute(select(model.__table__).where(key > before[model])).mappings().all()
+            model: connection.execute(select(model.__table__).where(key > before[model]))
+            .mappings()
+            .all()
             for model, key in _TABLES.items()
         }
     return _Original(rows, before)
@@ -170,7 +178,9 @@ def _copy(engine: Engine, old: Sequence[_Original], recent: Sequence[_Original],
             _go_on_after(connection)
 
 
-def _shift(original: _Original, model: type[Base], number: int, commune: str, at: datetime) -> Iterator[Row]:
+def _shift(
+    original: _Original, model: type[Base], number: int, commune: str, at: datetime
+) -> Iterator[Row]:
     before, later = original.before, at - original.rows[Request][0]["created_at"]
     former = {"id": before[model], "request_id": before[Request], "export_id": before[Export]}
     for row in original.rows[model]:
@@ -190,4 +200,6 @@ def _shift(original: _Original, model: type[Base], number: int, commune: str, at
 def _go_on_after(connection: Connection) -> None:
     for model in (Request, Export, Audit, Notification):
         numbers = func.pg_get_serial_sequence(model.__tablename__, "id")
-        connection.execute(select(func.setval(numbers, select(func.max(model.id)).scalar_subquery())))
+        connection.execute(
+            select(func.setval(numbers, select(func.max(model.id)).scalar_subquery()))
+        )

@@ -49,7 +49,9 @@ def _peak_of_this_process() -> float:
 
 def run(job: Callable[[T], R], task: T) -> R:
     """Run a job in a new process. The modules that it imports count in its peak."""
-    with ProcessPoolExecutor(1, get_context("spawn"), configure_logs, ("console", "warning")) as process:
+    with ProcessPoolExecutor(
+        1, get_context("spawn"), configure_logs, ("console", "warning")
+    ) as process:
         return process.submit(job, task).result()
 
 

@@ -112,7 +112,9 @@ def count_bureaux(electeurs: int) -> int:
     return max(1, -(-electeurs // ELECTEURS_PER_BUREAU))
 
 
-def iter_liste(ville: Ville, bureaux: int, liste: str, count: int, today: date | None = None) -> Iterator[ReuRow]:
+def iter_liste(
+    ville: Ville, bureaux: int, liste: str, count: int, today: date | None = None
+) -> Iterator[ReuRow]:
     """Yield the electors of a list, bureau after bureau. The electors of one complementary list are on the other too.
 
     With `today`, a few electors of the principal list are minors that day, have a partial date of birth or no prénom.
@@ -121,7 +123,10 @@ def iter_liste(ville: Ville, bureaux: int, liste: str, count: int, today: date |
     rng = random.Random(f"{ville.code}/{is_principale}")
     places, in_bureau = [bureau_of(ville, index) for index in range(bureaux)], -(-count // bureaux)
     for index in range(count):
-        born, lives = rng.choice(pools.ordinary if is_principale else pools.foreign), rng.choice(pools.ordinary)
+        born, lives = (
+            rng.choice(pools.ordinary if is_principale else pools.foreign),
+            rng.choice(pools.ordinary),
+        )
         sexe = "F" if rng.random() < 0.52 else "M"
         has_usage = rng.random() < (0.35 if sexe == "F" else 0.01)
         row = lives._replace(
@@ -152,7 +157,9 @@ def _make_rare(rng: random.Random, row: ReuRow, today: date) -> ReuRow:
         born = years_before(today, 18) + timedelta(rng.randint(1, 364))
         return row._replace(date_naissance=f"{born:%d/%m/%Y}")
     if rare < _MINORS + _PARTIAL_DATES:
-        return row._replace(date_naissance=rng.choice(("00/00/", "00/01/")) + row.date_naissance[-4:])
+        return row._replace(
+            date_naissance=rng.choice(("00/00/", "00/01/")) + row.date_naissance[-4:]
+        )
     return row._replace(prenoms="") if rare < _MINORS + _PARTIAL_DATES + _WITHOUT_PRENOM else row
 
 
@@ -160,15 +167,23 @@ def _make_rare(rng: random.Random, row: ReuRow, today: date) -> ReuRow:
 def _pools() -> _Pools:
     rng = random.Random(0)
     with _DEMO.open(encoding="utf-8", newline="") as file:
-        electeurs = [ReuRow(*values) for cas, then, *values in csv.reader(file, delimiter=";") if not cas and not then]
+        electeurs = [
+            ReuRow(*values)
+            for cas, then, *values in csv.reader(file, delimiter=";")
+            if not cas and not then
+        ]
     ordinary = [row for row in electeurs if row.liste == PRINCIPALE]
     names = {
-        sexe: sorted({name for row in ordinary if row.sexe == sexe for name in row.prenoms.split()}) for sexe in "FM"
+        sexe: sorted({name for row in ordinary if row.sexe == sexe for name in row.prenoms.split()})
+        for sexe in "FM"
     }
     days = range((_LAST_BIRTH - _FIRST_BIRTH).days + 1)
     return _Pools(
         noms=[_nom(rng, ordinary) for _ in range(_POOL)],
-        prenoms={sexe: [" ".join(rng.sample(names[sexe], rng.randint(1, 3))) for _ in range(_POOL)] for sexe in "FM"},
+        prenoms={
+            sexe: [" ".join(rng.sample(names[sexe], rng.randint(1, 3))) for _ in range(_POOL)]
+            for sexe in "FM"
+        },
         dates=[f"{_FIRST_BIRTH + timedelta(day):%d/%m/%Y}" for day in days],
         ordinary=ordinary,
         foreign=[row for row in electeurs if row.liste != PRINCIPALE],
@@ -181,7 +196,10 @@ def _nom(rng: random.Random, ordinary: Sequence[ReuRow]) -> str:
 
 def sizes_of(principale: int) -> Mapping[str, int]:
     """Return the sizes of the lists of a commune with a principal list of this size."""
-    others = {MUNICIPALE: round(principale * _OF_MUNICIPALE), EUROPEENNE: round(principale * _OF_EUROPEENNE)}
+    others = {
+        MUNICIPALE: round(principale * _OF_MUNICIPALE),
+        EUROPEENNE: round(principale * _OF_EUROPEENNE),
+    }
     return {PRINCIPALE: principale, **others}
 
 
@@ -189,7 +207,10 @@ def uneven_sizes(total: int, codes: Sequence[str]) -> Mapping[str, Mapping[str, 
     """Share about `total` electors among communes, as unequally as in a real département: one town, many villages."""
     by_rank = sorted(codes, key=lambda code: random.Random(code).random())
     weights = [1 / (rank + 2) for rank in range(len(codes))]
-    return {code: sizes_of(max(1, int(total * it / sum(weights)))) for code, it in zip(by_rank, weights, strict=True)}
+    return {
+        code: sizes_of(max(1, int(total * it / sum(weights))))
+        for code, it in zip(by_rank, weights, strict=True)
+    }
 
 
 def iter_electeurs(ville: Ville, sizes: Mapping[str, int], today: date) -> Iterator[ReuRow]:

@@ -5,7 +5,20 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Case, ColumnElement, Date, Engine, Text, and_, case, insert, literal, make_url, select, text
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    Date,
+    Engine,
+    Text,
+    and_,
+    case,
+    insert,
+    literal,
+    make_url,
+    select,
+    text,
+)
 
 from bench.measure import Measure, Stopwatch
 from schemas.vocabulary import Categorie, Liste, Nature
@@ -81,7 +94,9 @@ def import_again(task: Task) -> Measure:
     """Import the next export, without one elector in fifty, compared with the one before."""
     lines = task.reu.read_bytes().splitlines(keepends=True)
     later = task.folder / "later.csv"
-    later.write_bytes(b"".join(line for number, line in enumerate(lines) if number % _GONE_ONE_IN or not number))
+    later.write_bytes(
+        b"".join(line for number, line in enumerate(lines) if number % _GONE_ONE_IN or not number)
+    )
     return import_reu(task._replace(reu=later))
 
 
@@ -110,7 +125,9 @@ def add_mouvements(task: Task, one_in: int = 1) -> None:
 def _values() -> dict[str, ColumnElement[object]]:
     return {
         **{name: getattr(Electeur, name) for name in _SAME},
-        "nature": _by_nature(Nature.RADIATION.value, Nature.MODIFICATION.value, Nature.INSCRIPTION.value),
+        "nature": _by_nature(
+            Nature.RADIATION.value, Nature.MODIFICATION.value, Nature.INSCRIPTION.value
+        ),
         "effet": literal(Effet.PREMIER_MARS.value),
         "etat": literal(Etat.ACTIF.value),
         "categorie": _by_nature(
@@ -118,15 +135,21 @@ def _values() -> dict[str, ColumnElement[object]]:
             Categorie.CHANGEMENT_BUREAU.value,
             Categorie.INSCRIPTION_VOLONTAIRE.value,
         ),
-        "motif": _by_nature("Décès", "Déménagement dans la commune", "Emménagement dans la commune"),
+        "motif": _by_nature(
+            "Décès", "Déménagement dans la commune", "Emménagement dans la commune"
+        ),
         "date_tableau": literal(DATE_TABLEAU, Date),
         "date_mouvement": literal(DATE_TABLEAU, Date),
         "ancien_bureau": _by_nature(Electeur.code_bureau, Electeur.code_bureau, ""),
         "nouveau_bureau": _by_nature("", _OTHER_BUREAU, Electeur.code_bureau),
-        "prenoms": _by_nature(Electeur.prenoms, Electeur.prenoms, Electeur.prenoms + literal(" Zélie", Text)),
+        "prenoms": _by_nature(
+            Electeur.prenoms, Electeur.prenoms, Electeur.prenoms + literal(" Zélie", Text)
+        ),
         "adresse": adresse(),
     }
 
 
 def _by_nature(radiation: object, modification: object, inscription: object) -> Case[object]:
-    return case((Electeur.id % 3 == 0, radiation), (Electeur.id % 3 == 1, modification), else_=inscription)
+    return case(
+        (Electeur.id % 3 == 0, radiation), (Electeur.id % 3 == 1, modification), else_=inscription
+    )

@@ -15,7 +15,17 @@ from bench.check import Check
 from bench.measure import Measure
 from bench.stage import Database
 
-_LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "reportlab", "pydantic", "dramatiq", "pika", "starlette", "jinja2")
+_LIBRARIES = (
+    "sqlalchemy",
+    "psycopg",
+    "lxml",
+    "reportlab",
+    "pydantic",
+    "dramatiq",
+    "pika",
+    "starlette",
+    "jinja2",
+)
 _WHOLE = ("MB", "ms")
 """Units without significant fractions."""
 
@@ -39,13 +49,18 @@ def machine_facts(postgresql: str) -> dict[str, Any]:
 
 def format_table(checks: Iterable[Check]) -> str:
     """Return one line per check, in aligned columns."""
-    return align([("", "what", "measured", "spread", "target", "", "figures"), *map(_cells, checks)])
+    return align(
+        [("", "what", "measured", "spread", "target", "", "figures"), *map(_cells, checks)]
+    )
 
 
 def align(rows: Sequence[tuple[str, ...]]) -> str:
     """Return the lines of a table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     return "\n".join((lines[0], "-" * max(map(len, lines)), *lines[1:]))
 
 
@@ -65,7 +80,13 @@ def _cells(check: Check) -> tuple[str, ...]:
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:.0f} {unit}" if unit in _WHOLE else f"{value:.2f} {unit}" if unit else f"{value:.3f}"
+    return (
+        f"{value:.0f} {unit}"
+        if unit in _WHOLE
+        else f"{value:.2f} {unit}"
+        if unit
+        else f"{value:.3f}"
+    )
 
 
 def compare(checks: Iterable[Check], earlier: Path) -> str:
@@ -78,7 +99,16 @@ def compare(checks: Iterable[Check], earlier: Path) -> str:
             sign, best = (-1, check.highest) if check.is_floor else (1, check.lowest)
             worse = sign * (check.value / former - 1)
             verdict = REGRESSION if worse > _NOISE and sign * (best - former) > 0 else ""
-            rows.append((check.name, check.what, f"{former:.3g}", f"{check.value:.3g}", f"{worse:+.0%}", verdict))
+            rows.append(
+                (
+                    check.name,
+                    check.what,
+                    f"{former:.3g}",
+                    f"{check.value:.3g}",
+                    f"{worse:+.0%}",
+                    verdict,
+                )
+            )
     return align(rows) if len(rows) > 1 else ""
 
 

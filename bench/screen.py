@@ -83,7 +83,11 @@ class Screen(NamedTuple):
 @contextmanager
 def open_screen(task: Task) -> Iterator[Screen]:
     """Yield the screen behind a proxy that authenticates agents, as in docs/operations.md; else default settings."""
-    port, folder, secret = free_port(), Path(mkdtemp(prefix="screen-", dir=task.folder)), secrets.token_urlsafe(32)
+    port, folder, secret = (
+        free_port(),
+        Path(mkdtemp(prefix="screen-", dir=task.folder)),
+        secrets.token_urlsafe(32),
+    )
     url = f"http://{LOOPBACK}:{port}"
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -98,11 +102,15 @@ def open_screen(task: Task) -> Iterator[Screen]:
         "PREFECTURE_PUBLIC_URL": url,
     }
     log = folder / "screen.log"
-    process = Process([sys.executable, "-m", "producers", "web"], env=environment, folder=ROOT, log=log)
+    process = Process(
+        [sys.executable, "-m", "producers", "web"], env=environment, folder=ROOT, log=log
+    )
     try:
         wait_until(lambda: not process.alive or _answers(url), message="a screen that answers")
         if not process.alive:
-            raise RuntimeError(f"the screen did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            raise RuntimeError(
+                f"the screen did not start:\n{log.read_text(errors='replace')[-2000:]}"
+            )
         yield Screen(process, url, secret)
     finally:
         process.kill()
@@ -127,7 +135,9 @@ class Crowd:
         self.memory = 0.0
         """The highest memory of the screen, MB."""
         self._screen, self._paths, self._export_id = screen, paths, export_id
-        self._tls = ssl.create_default_context()  # read once: two hundred clients would read for two seconds
+        self._tls = (
+            ssl.create_default_context()
+        )  # read once: two hundred clients would read for two seconds
 
     async def live(self, names: Sequence[str]) -> None:
         """Let the clerks work for a minute.
@@ -169,7 +179,9 @@ class Crowd:
         async with self._client(name, number) as client:
             while time.monotonic() + seconds < self._ends_at:
                 await asyncio.sleep(seconds)
-                _require_ok(await client.get(self._screen.url + path, headers={"HX-Request": "true"}))
+                _require_ok(
+                    await client.get(self._screen.url + path, headers={"HX-Request": "true"})
+                )
                 self.updated.add(name)
 
     async def _download(self, name: str, number: int) -> None:
@@ -192,7 +204,10 @@ def _require_ok(answer: httpx2.Response) -> None:
 
 def add_agents(task: Task, agents: Iterable[tuple[str, str]]) -> None:
     """Add agents: their names and their communes."""
-    rows = [{"name": name, "code_commune": code, "email": f"{name}-{code}@bench.example"} for name, code in agents]
+    rows = [
+        {"name": name, "code_commune": code, "email": f"{name}-{code}@bench.example"}
+        for name, code in agents
+    ]
     engine = build_engine(task.url)
     with engine.begin() as connection:
         connection.execute(insert(Agent), rows)

@@ -14,7 +14,15 @@ import psycopg
 
 from bench.history import add_history
 from bench.measure import Measure, run
-from bench.people import PRINCIPALE, ReuRow, iter_electeurs, uneven_sizes, ville_of, write_lines, write_town
+from bench.people import (
+    PRINCIPALE,
+    ReuRow,
+    iter_electeurs,
+    uneven_sizes,
+    ville_of,
+    write_lines,
+    write_town,
+)
 from bench.registers import Task, add_mouvements, import_reu, prepare
 from common.calendrier import jour_a_paris, now
 from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
@@ -36,7 +44,9 @@ class Stage:
 
     def __init__(self, ends: ExitStack, size: int) -> None:
         self.size = size
-        self.folder = Path(ends.enter_context(TemporaryDirectory(prefix="bench-", dir=VAR))).resolve()
+        self.folder = Path(
+            ends.enter_context(TemporaryDirectory(prefix="bench-", dir=VAR))
+        ).resolve()
         self.imports: dict[tuple[Database, int], Measure] = {}
         self._ends = ends
         self._server = ends.enter_context(PostgresServer(fsync=True))
@@ -51,7 +61,9 @@ class Stage:
     @property
     def postgresql_version(self) -> str:
         """The version of the server."""
-        with psycopg.connect(Task(self._server.url("postgres"), self.folder, 0).libpq_url) as connection:
+        with psycopg.connect(
+            Task(self._server.url("postgres"), self.folder, 0).libpq_url
+        ) as connection:
             return connection.info.parameter_status("server_version") or ""
 
     def task(self, database: Database, size: int) -> Task:
@@ -65,7 +77,9 @@ class Stage:
             self._tasks[database, size] = task
         return self._tasks[database, size]
 
-    def job(self, job: Callable[[Task], Measure], database: Database, size: int) -> Callable[[], Measure]:
+    def job(
+        self, job: Callable[[Task], Measure], database: Database, size: int
+    ) -> Callable[[], Measure]:
         """Return a job on a register, which can be run several times."""
         return partial(run, job, self.task(database, size))
 
@@ -81,7 +95,9 @@ class Stage:
         villes = [ville_of(*it) for it in _communes(max(2, total // _ELECTEURS_PER_COMMUNE))]
         sizes = uneven_sizes(total, [it.code for it in villes])
         day = jour_a_paris(now())
-        task, imported = self._import((row for it in villes for row in iter_electeurs(it, sizes[it.code], day)), total)
+        task, imported = self._import(
+            (row for it in villes for row in iter_electeurs(it, sizes[it.code], day)), total
+        )
         self._keep("PostgreSQL", total, imported)
         return task._replace(size=imported.lines, codes=tuple(sizes))
 
@@ -102,7 +118,11 @@ class Stage:
 
     def _new(self, database: Database, size: int) -> Task:
         folder = Path(mkdtemp(prefix=f"{database}-", dir=self.folder))
-        url = self._server.create_database() if database == "PostgreSQL" else f"sqlite:///{folder / 'register.sqlite3'}"
+        url = (
+            self._server.create_database()
+            if database == "PostgreSQL"
+            else f"sqlite:///{folder / 'register.sqlite3'}"
+        )
         return Task(url, folder, size)
 
     def _import(self, rows: Iterable[ReuRow], size: int) -> tuple[Task, Measure]:

@@ -69,7 +69,15 @@ def run_apart(
     limits = f"{budget.cpu_seconds} {budget.memory_bytes}"
     names = " ".join([parser.__module__, parser.__name__, *(it.__name__ for it in refusals)])
     child = subprocess.Popen(  # noqa: S603 — this module
-        [sys.executable, "-m", "common.apart", limits, names, json.dumps(about), *map(str, descriptors)],
+        [
+            sys.executable,
+            "-m",
+            "common.apart",
+            limits,
+            names,
+            json.dumps(about),
+            *map(str, descriptors),
+        ],
         cwd=_ROOT,
         env={"LC_ALL": "C.UTF-8"},
         pass_fds=descriptors,
@@ -118,7 +126,9 @@ def _failure(said: Sequence[str], refusals: Sequence[type[Exception]]) -> Except
     name, message = said
     if name == "MemoryError":
         return TooMuchWorkError("demande trop de mémoire")
-    return next((it(message) for it in refusals if it.__name__ == name), ChildFailedError(ascii(name[:80])))
+    return next(
+        (it(message) for it in refusals if it.__name__ == name), ChildFailedError(ascii(name[:80]))
+    )
 
 
 def _be_the_child(limits: str, names: str, about: str, *descriptors: str) -> None:
@@ -127,7 +137,9 @@ def _be_the_child(limits: str, names: str, about: str, *descriptors: str) -> Non
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    signal.signal(signal.SIGVTALRM, lambda *_: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)))
+    signal.signal(
+        signal.SIGVTALRM, lambda *_: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    )
     signal.setitimer(signal.ITIMER_VIRTUAL, _USUAL_SECONDS)
     module, parser, *refusals = names.split()
     files = [open(int(descriptor), "rb") for descriptor in descriptors]  # noqa: PTH123, SIM115 — until the end

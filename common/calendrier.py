@@ -38,7 +38,9 @@ OVERSEAS = {
     "987": ZoneInfo("Pacific/Tahiti"),
     "98719": ZoneInfo("Pacific/Gambier"),
     # Fatu-Hiva, Hiva-Oa, Nuku-Hiva, Tahuata, Ua-Huka, Ua-Pou: UTC-9:30, half an hour ahead of Tahiti.
-    **dict.fromkeys(("98718", "98723", "98731", "98746", "98756", "98757"), ZoneInfo("Pacific/Marquesas")),
+    **dict.fromkeys(
+        ("98718", "98723", "98731", "98746", "98756", "98757"), ZoneInfo("Pacific/Marquesas")
+    ),
     "988": ZoneInfo("Pacific/Noumea"),
 }
 """Keys: code of a commune, or its first three characters. Source: INSEE, Code officiel géographique."""
@@ -169,7 +171,11 @@ class CalendarScrutin:
         if last < first:
             return "le dernier jour de la réunion vient avant le premier"
         is_late = self.reunion_last and last >= (self.publication_due or days_before(self.jour, 20))
-        return "le tableau se publie après la réunion : indiquez aussi son dernier jour" if is_late else ""
+        return (
+            "le tableau se publie après la réunion : indiquez aussi son dernier jour"
+            if is_late
+            else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -259,7 +265,9 @@ def annual_window(year: int) -> tuple[date, date]:
     return sixth_friday_before(last_day), last_but_one
 
 
-def meeting_before(scrutin: date, reunions: Iterable[date], window: tuple[date, date] | None = None) -> date | None:
+def meeting_before(
+    scrutin: date, reunions: Iterable[date], window: tuple[date, date] | None = None
+) -> date | None:
     """Return the last of `reunions` within the days before a poll, those of the law or `window`; None if none is."""
     first, last = window or commission_between(scrutin)
     return max((day for day in reunions if first <= day <= last), default=None)
@@ -301,7 +309,9 @@ def why_too_short(type_tableau: str, first: date, last: date) -> str:
 
 def is_poll_day(day: date, code_commune: str) -> bool:
     """Whether a poll can be held on that day in that commune: a Sunday, or a Saturday where the law allows it."""
-    return day.weekday() == _DIMANCHE or (day.weekday() == _SAMEDI and code_commune[:3] in VOTE_SAMEDI)
+    return day.weekday() == _DIMANCHE or (
+        day.weekday() == _SAMEDI and code_commune[:3] in VOTE_SAMEDI
+    )
 
 
 def one_a_day(scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
@@ -310,7 +320,9 @@ def one_a_day(scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
     for it in scrutins:
         former = found.get(it.jour, it)
         days = it if it.texte else former
-        found[it.jour] = replace(days, libelle=it.libelle or former.libelle, cloture=it.cloture or former.cloture)
+        found[it.jour] = replace(
+            days, libelle=it.libelle or former.libelle, cloture=it.cloture or former.cloture
+        )
     return [found[day] for day in sorted(found)]
 
 
@@ -329,7 +341,9 @@ def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin
 
 
 def cycle_of(
-    scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion] = (), scrutins: Iterable[CalendarScrutin] = ()
+    scrutin: CalendarScrutin,
+    reunions: Iterable[CalendarReunion] = (),
+    scrutins: Iterable[CalendarScrutin] = (),
 ) -> Cycle:
     """Return the meeting and the tableaux that a poll requires, by the law of today (since 2019).
 
@@ -341,7 +355,11 @@ def cycle_of(
     window = scrutin.window if scrutin.has_commission else None
     held = [it for it in reunions if window and window[0] <= it.jour <= window[1]]
     deliberated = max((it.jour for it in held if it.has_deliberated), default=None)
-    first = deliberated + timedelta(days=1) if deliberated else scrutin.publication_due or days_before(scrutin.jour, 20)
+    first = (
+        deliberated + timedelta(days=1)
+        if deliberated
+        else scrutin.publication_due or days_before(scrutin.jour, 20)
+    )
     second = scrutin.cinq_jours_due or days_before(scrutin.jour, 5)
     due = Echeance(VINGT_JOURS, first, scrutin.jour), Echeance(CINQ_JOURS_REU, second, scrutin.jour)
     last = max(held, key=lambda it: (it.has_deliberated, it.jour), default=None)
@@ -365,7 +383,11 @@ def annual_cycle(
         return None
     polls = list(scrutins)
     prepared = [(window[0], it.jour) for it in polls if (window := cycle_of(it, (), polls).window)]
-    own = [it for it in reunions if it.jour.year == year and not any(a <= it.jour <= b for a, b in prepared)]
+    own = [
+        it
+        for it in reunions
+        if it.jour.year == year and not any(a <= it.jour <= b for a, b in prepared)
+    ]
     is_called = any(first.year == year for first, _ in prepared)
     reunion = max(own, key=lambda it: it.jour, default=None)
     due: tuple[Echeance, ...] = ()
@@ -373,7 +395,9 @@ def annual_cycle(
         due = (Echeance(VINGT_JOURS, reunion.jour + timedelta(days=1)),)
     if is_called and not due:
         return None
-    return Cycle(None, None if is_called else annual_window(year), reunion, due, LAW_OF_ANNUAL_MEETING)
+    return Cycle(
+        None, None if is_called else annual_window(year), reunion, due, LAW_OF_ANNUAL_MEETING
+    )
 
 
 def find_cycles(
@@ -388,7 +412,9 @@ def find_cycles(
     meeting of the next year is added. `scrutins` has one poll per day.
     """
     years = sorted({(today - timedelta(days=31)).year, today.year})
-    own = [cycle for year in years if (cycle := annual_cycle(year, reunions, scrutins, register_since))]
+    own = [
+        cycle for year in years if (cycle := annual_cycle(year, reunions, scrutins, register_since))
+    ]
     polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
     if not any(cycle.window for cycle in (*own, *polls)):
         own += filter(None, [annual_cycle(today.year + 1, (), scrutins)])
@@ -427,7 +453,9 @@ def majorite_on(date_naissance: str) -> date | None:
     year, month, day = (int(part) for part in date_naissance.split("-"))
     try:
         return date(year + MAJORITE, max(month, 1), max(day, 1) if month else 1)
-    except ValueError:  # 29 February, or a day that does not exist: dates of birth are stored as written
+    except (
+        ValueError
+    ):  # 29 February, or a day that does not exist: dates of birth are stored as written
         is_in_year = 0 < month < _MONTHS
         return date(year + MAJORITE + (not is_in_year), month + 1 if is_in_year else 1, 1)
 
@@ -444,4 +472,6 @@ def last_round(scrutin: date, libelle: str, others: Iterable[date] = ()) -> date
     for word, days in DAYS_TO_SECOND_ROUND.items():
         if word in words:
             return scrutin + timedelta(days=days or 0)
-    return min((day for day in others if scrutin < day <= scrutin + LONGEST_BETWEEN_ROUNDS), default=None)
+    return min(
+        (day for day in others if scrutin < day <= scrutin + LONGEST_BETWEEN_ROUNDS), default=None
+    )

@@ -26,13 +26,17 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-def run_command(command: Callable[[], object], explain: Callable[[Exception], tuple[str, ExitCode] | None]) -> int:
+def run_command(
+    command: Callable[[], object], explain: Callable[[Exception], tuple[str, ExitCode] | None]
+) -> int:
     """Run a command, print its error on standard error, and return its exit code.
 
     `explain` returns the French message and the exit code of an error; None for a bug, which is raised with its
     traceback. If the command calls `context.exit(code)`, click returns that code.
     """
-    gettext.bindtextdomain("messages", Path(__file__).with_name("locale"))  # click's own messages, whatever the locale
+    gettext.bindtextdomain(
+        "messages", Path(__file__).with_name("locale")
+    )  # click's own messages, whatever the locale
     os.environ["LANGUAGE"] = "fr"
     try:
         code = command()
@@ -64,7 +68,12 @@ class ParsedType(click.ParamType[_Value]):
         self.name = name
         self._parse = parse
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Value:  # noqa: ANN401 — click's
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 — click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> _Value:
         """Convert the value, or fail the option with the message of `parse`."""
         try:
             return self._parse(str(value).strip())
@@ -121,7 +130,9 @@ class LazyGroup(click.Group):
         """Map each command name to its function in `commands_at`, as `module:function`."""
         super().__init__(subcommand_metavar=SUBCOMMAND, **options)
         self._commands_at = commands_at
-        self.commands = {name: click.Command(name) for name in commands_at}  # for suggestions of similar names
+        self.commands = {
+            name: click.Command(name) for name in commands_at
+        }  # for suggestions of similar names
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order of the table."""
@@ -144,6 +155,8 @@ def confirm(question: str) -> None:
     Raises:
         Abort: the reply is not yes, or standard input is closed.
     """
-    answer: str = click.prompt(f"{question} [o/N]", default="", show_default=False, prompt_suffix=" ")
+    answer: str = click.prompt(
+        f"{question} [o/N]", default="", show_default=False, prompt_suffix=" "
+    )
     if answer.strip().casefold() not in {"o", "oui"}:
         raise click.Abort

@@ -31,7 +31,17 @@ def add_view_functions(connection: sqlite3.Connection, _record: object = None) -
 _MASK = "***"
 _PLAIN = re.compile(r"[\w.\[\]:/-]*", re.ASCII)
 _PLAIN_OPTIONS = frozenset(
-    {"application_name", "connect_timeout", "gssencmode", "host", "hostaddr", "port", "sslcert", "sslkey", "sslmode"}
+    {
+        "application_name",
+        "connect_timeout",
+        "gssencmode",
+        "host",
+        "hostaddr",
+        "port",
+        "sslcert",
+        "sslkey",
+        "sslmode",
+    }
     | {"channel_binding", "heartbeat", "sslrootcert", "target_session_attrs", "timeout", "user"}
 )
 """Options of a URL that hold no secret. Other options may hold one, such as `sslpassword`, `passfile` and `options`."""
@@ -100,4 +110,7 @@ def explain_tls(error: ssl.SSLError) -> str:
 
 def explain_database_tls(text: str) -> str | None:
     """Return a French message for a TLS error of libpq; None if the English text is not about TLS."""
-    return next((f"TLS impossible ({french})" for english, french in _LIBPQ.items() if english in text), None)
+    return next(
+        (f"TLS impossible ({french})" for english, french in _LIBPQ.items() if english in text),
+        None,
+    )

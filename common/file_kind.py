@@ -51,9 +51,14 @@ _SIGNATURES = (
     (b"MM\0*", FileKind.IMAGE),
     (b"{\\rtf", FileKind.RICH_TEXT),
 )
-_BOMS_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32 LE begins as UTF-16 LE
+_BOMS_UTF_16 = (
+    codecs.BOM_UTF16_LE,
+    codecs.BOM_UTF16_BE,
+    codecs.BOM_UTF32_BE,
+)  # UTF-32 LE begins as UTF-16 LE
 _HTML = re.compile(
-    rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|script|meta|table)\b", re.IGNORECASE | re.DOTALL
+    rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|script|meta|table)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 _XHTML = re.compile(rb"<html\b", re.IGNORECASE)
 _XML = re.compile(rb"\s*<(?:\?xml|[A-Za-z])")
@@ -128,14 +133,30 @@ def open_archive(file: IO[bytes], most_bytes: int) -> Iterator[zipfile.ZipFile]:
         most_bytes = min(most_bytes, _LEAST_BYTES + _MOST_RATIO * file.seek(0, SEEK_END))
         with zipfile.ZipFile(file) as archive:
             entries = list_files(archive)
-            if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:
-                raise UnreadableArchiveError("ce ZIP contient trop de fichiers, ou de trop grands : envoyez un CSV")
+            if (
+                len(entries) > MOST_ENTRIES
+                or sum(entry.file_size for entry in entries) > most_bytes
+            ):
+                raise UnreadableArchiveError(
+                    "ce ZIP contient trop de fichiers, ou de trop grands : envoyez un CSV"
+                )
             if any(entry.flag_bits & 1 for entry in entries):
-                raise UnreadableArchiveError("ce ZIP est protégé par un mot de passe : le module ne peut pas le lire")
+                raise UnreadableArchiveError(
+                    "ce ZIP est protégé par un mot de passe : le module ne peut pas le lire"
+                )
             if any(entry.compress_type not in _METHODS for entry in entries):
-                raise UnreadableArchiveError("ce ZIP est compressé d'une façon que le module ne lit pas : refaites-le")
+                raise UnreadableArchiveError(
+                    "ce ZIP est compressé d'une façon que le module ne lit pas : refaites-le"
+                )
             yield archive
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, UnicodeDecodeError, zlib.error):
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        EOFError,
+        OSError,
+        UnicodeDecodeError,
+        zlib.error,
+    ):
         raise UnreadableArchiveError("ce ZIP est abîmé : téléchargez-le de nouveau") from None
 
 

@@ -100,7 +100,9 @@ class SheetWriter:
 
     def write(self, values: Iterable[object]) -> None:
         """Write one line."""
-        self._writer.writerow([disarm(value) if isinstance(value, str) else value for value in values])
+        self._writer.writerow(
+            [disarm(value) if isinstance(value, str) else value for value in values]
+        )
 
 
 def disarm(value: str) -> str:

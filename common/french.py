@@ -14,7 +14,22 @@ NARROW = "\u202f"
 """Narrow no-break space: between thousands, and before ; ! ? in French typography."""
 
 _UNITS = (
-    *("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize"),
+    *(
+        "zéro",
+        "un",
+        "deux",
+        "trois",
+        "quatre",
+        "cinq",
+        "six",
+        "sept",
+        "huit",
+        "neuf",
+        "dix",
+        "onze",
+        "douze",
+        "treize",
+    ),
     *("quatorze", "quinze", "seize", "dix-sept", "dix-huit", "dix-neuf"),
 )
 _TENS = {2: "vingt", 3: "trente", 4: "quarante", 5: "cinquante", 6: "soixante", 8: "quatre-vingt"}
@@ -43,7 +58,9 @@ def number_in_words(number: int) -> str:
         words.append(f"{_below_thousand(millions)} million{'s' * (millions > 1)}")
     if thousands:
         # vingt and cent have no s before mille: deux cent mille, quatre-vingt mille.
-        words.append("mille" if thousands == 1 else f"{_below_thousand(thousands, is_last=False)} mille")
+        words.append(
+            "mille" if thousands == 1 else f"{_below_thousand(thousands, is_last=False)} mille"
+        )
     if units:
         words.append(_below_thousand(units))
     return " ".join(words)
@@ -74,7 +91,11 @@ def _below_hundred(number: int, *, is_last: bool) -> str:
 def count_in_words(number: int, noun: str) -> str:
     """Return `douze (12) électeurs`, `zéro (0) électeur`, `deux millions (2 000 000) d’électeurs`."""
     words = number_in_words(number)
-    of = ("d’" if noun[0] in "aeéèiouy" else "de ") if words.endswith(("million", "millions")) else ""
+    of = (
+        ("d’" if noun[0] in "aeéèiouy" else "de ")
+        if words.endswith(("million", "millions"))
+        else ""
+    )
     return f"{words} ({format_number(number)}) {of}{agree(number, noun)}"
 
 
@@ -201,5 +222,7 @@ _LACKS = (
 def describe_missing(anomalies: Iterable[Mapping[str, Any]]) -> str:
     """Return `12 dates, 4 motifs`, or an empty text. `anomalies`: the records of a file (`code`, `count`)."""
     counts = [(str(it["code"]), int(it["count"])) for it in anomalies]
-    found = [(sum(number for code, number in counts if code in codes), words) for codes, words in _LACKS]
+    found = [
+        (sum(number for code, number in counts if code in codes), words) for codes, words in _LACKS
+    ]
     return ", ".join(count_of(number, *words) for number, words in found if number)

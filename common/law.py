@@ -25,7 +25,9 @@ def cite(*articles: str, code: str = "Code électoral") -> str:
 LAWS: Mapping[str, str] = {
     "premier_rectificatif": cite("R. 5", "R. 10", "R. 11", code=_FORMER_CODE),
     "second_rectificatif": cite("R. 16", code=_FORMER_CODE),
-    "additions": cite("L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)", code=_FORMER_CODE),
+    "additions": cite(
+        "L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)", code=_FORMER_CODE
+    ),
     "cinq_jours": cite("L. 33 (alinéa 2)", "R. 17", "R. 18", code=_FORMER_CODE),
     VINGT_JOURS: cite("L. 19", "L. 20", "R. 13"),
     CINQ_JOURS_REU: cite("L. 20 (II)", "L. 30", "R. 14"),

@@ -45,7 +45,10 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render(style)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_render(style),
+            ],
         )
     )
     root = logging.getLogger()
@@ -126,7 +129,9 @@ def _clean_request_keys(_logger: Any, _method: str, event: EventDict) -> EventDi
             del event[key]
     name = event.get("correlation_id")
     if isinstance(name, str) and not _IDENTIFIER.fullmatch(name):
-        event["correlation_id"] = f"sha256:{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:16]}"
+        event["correlation_id"] = (
+            f"sha256:{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:16]}"
+        )
     return event
 
 

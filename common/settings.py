@@ -69,9 +69,19 @@ VARIABLES = (
 
 def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str | None]:
     """Return the PREFECTURE_ variables that no process reads, each with the closest known name or None."""
-    given = {name: name.upper().removeprefix(PREFIX) for name in environment if name.upper().startswith(PREFIX)}
+    given = {
+        name: name.upper().removeprefix(PREFIX)
+        for name in environment
+        if name.upper().startswith(PREFIX)
+    }
     return {
-        name: next((PREFIX + meant for meant in difflib.get_close_matches(short, VARIABLES, n=1, cutoff=0.5)), None)
+        name: next(
+            (
+                PREFIX + meant
+                for meant in difflib.get_close_matches(short, VARIABLES, n=1, cutoff=0.5)
+            ),
+            None,
+        )
         for name, short in given.items()
         if short not in VARIABLES
     }
@@ -109,7 +119,10 @@ _Settings = TypeVar("_Settings", bound=EnvironmentSettings)
 
 
 def read_settings(
-    kind: type[_Settings], explain: ExplainDetail, invalid: type[Exception], overrides: Mapping[str, Any]
+    kind: type[_Settings],
+    explain: ExplainDetail,
+    invalid: type[Exception],
+    overrides: Mapping[str, Any],
 ) -> _Settings:
     """Read the environment and the secrets; `overrides` are fields that replace both.
 
@@ -135,7 +148,11 @@ def read_settings(
 def _describe(fault: ErrorDetails, explain: ExplainDetail) -> str:
     if not fault["loc"]:  # settings that contradict each other: the message names them
         return explain(fault)
-    what = "manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({explain(fault)})"
+    what = (
+        "manquante, elle est obligatoire"
+        if fault["type"] == "missing"
+        else f"valeur refusée ({explain(fault)})"
+    )
     return f"{PREFIX}{str(fault['loc'][0]).upper()} : {what}"
 
 

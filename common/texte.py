@@ -60,7 +60,9 @@ UNCLEAN = f"[{NOT_ALLOWED}{SPACES}]|  |(^|{JOINT}) | ({JOINT}|$)"
 """Matches values that `clean` would change, normalisation apart."""
 
 _LATIN = (*range(0x61, 0x7B), *range(0xE0, 0x180))
-SMALL = "".join(chr(code) for code in _LATIN if chr(code) != chr(code).upper() and len(chr(code).upper()) == 1)
+SMALL = "".join(
+    chr(code) for code in _LATIN if chr(code) != chr(code).upper() and len(chr(code).upper()) == 1
+)
 CAPITALS = SMALL.upper()
 """Lower-case and upper-case letters of European languages: PostgreSQL's collation `C` knows only those of ASCII."""
 
@@ -72,10 +74,14 @@ _UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
 
 
 _MARKS = "".join(
-    code for code in map(chr, range(0x300, 0x1E950)) if unicodedata.combining(unicodedata.normalize("NFKD", code)[0])
+    code
+    for code in map(chr, range(0x300, 0x1E950))
+    if unicodedata.combining(unicodedata.normalize("NFKD", code)[0])
 )
 _MAY_MARK = re.compile("[\u0300-\U0010ffff]")
-_LONG_RUN = re.compile(f"(?=[\u0300-\U0001e94f])([{_MARKS}]{{30}})[{_MARKS}]+")  # the range alone is quick to test
+_LONG_RUN = re.compile(
+    f"(?=[\u0300-\U0001e94f])([{_MARKS}]{{30}})[{_MARKS}]+"
+)  # the range alone is quick to test
 
 
 def normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
@@ -85,7 +91,9 @@ def normalize(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
 
 def is_normal(text: str) -> bool:
     """Whether the text is in NFC, and `normalize` keeps all its marks; all text below U+0300 is (UAX #15)."""
-    return not _MAY_MARK.search(text) or (not _LONG_RUN.search(text) and unicodedata.is_normalized("NFC", text))
+    return not _MAY_MARK.search(text) or (
+        not _LONG_RUN.search(text) and unicodedata.is_normalized("NFC", text)
+    )
 
 
 def clean(value: str) -> str:

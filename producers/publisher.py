@@ -45,7 +45,12 @@ class Publisher(AbstractContextManager["Publisher"]):
     """
 
     def __init__(
-        self, amqp_url: str, *, attempts: int = 3, patience: float = 5.0, confirm_seconds: float = 10.0
+        self,
+        amqp_url: str,
+        *,
+        attempts: int = 3,
+        patience: float = 5.0,
+        confirm_seconds: float = 10.0,
     ) -> None:
         self._parameters = _parameters(amqp_url, patience)
         self._account = getattr(self._parameters.credentials, "username", "")
@@ -78,7 +83,9 @@ class Publisher(AbstractContextManager["Publisher"]):
         try:
             messages = [self._message(it, token) for it in (event, *others)]
         except InvalidEventError as error:
-            raise errors.InvalidRequestError(f"demande trop grande, rien n'a été envoyé : {error}") from None
+            raise errors.InvalidRequestError(
+                f"demande trop grande, rien n'a été envoyé : {error}"
+            ) from None
         if token and self._account != SCREEN_ACCOUNT:
             raise _not_permitted(self._place, messages[0].routing_key)
         with self._lock:
@@ -99,13 +106,17 @@ class Publisher(AbstractContextManager["Publisher"]):
                     give_up_at = time.monotonic() + self._patience
                 self._link.publish(messages, self._confirm_seconds)
             except (exceptions.AMQPError, OSError) as error:
-                if failure := _permanent(error, self._place, messages[0].routing_key, self._parameters.virtual_host):
+                if failure := _permanent(
+                    error, self._place, messages[0].routing_key, self._parameters.virtual_host
+                ):
                     raise failure from None
                 self._drop()
                 pause = min(0.25 * 4 ** (attempt - 1), 1.0)
                 if attempt == self._attempts or time.monotonic() + pause >= give_up_at:
                     advice = "Vérifiez qu'il est démarré et que PREFECTURE_AMQP_URL est juste"
-                    raise errors.PublishError(f"{self._place} est injoignable : {_reason(error)}. {advice}") from None
+                    raise errors.PublishError(
+                        f"{self._place} est injoignable : {_reason(error)}. {advice}"
+                    ) from None
                 time.sleep(pause)
             else:
                 self._used_at = time.monotonic()
@@ -143,7 +154,9 @@ class _Link:
         self._channel: Channel | None = None
         self._connection = SelectConnection(
             parameters,
-            on_open_callback=lambda connection: connection.channel(on_open_callback=self._on_channel),
+            on_open_callback=lambda connection: connection.channel(
+                on_open_callback=self._on_channel
+            ),
             on_open_error_callback=lambda _, error: self._settle(_root(error)),
             on_close_callback=lambda _, error: self._settle(error),
             custom_ioloop=self._ioloop,
@@ -204,7 +217,9 @@ class _Link:
             self._settle(exceptions.NackError([]))
             return
         tag, several = frame.method.delivery_tag, frame.method.multiple
-        self._unconfirmed = {other for other in self._unconfirmed if other > tag or (other < tag and not several)}
+        self._unconfirmed = {
+            other for other in self._unconfirmed if other > tag or (other < tag and not several)
+        }
         if not self._unconfirmed:
             self._settle(exceptions.UnroutableError([]) if self._returned else None)
 
@@ -215,7 +230,9 @@ class _SilenceError(exceptions.AMQPError):
 
 def _parameters(amqp_url: str, patience: float) -> URLParameters:
     try:
-        parameters = URLParameters(amqp_url) if amqp_url.startswith(("amqp://", "amqps://")) else None
+        parameters = (
+            URLParameters(amqp_url) if amqp_url.startswith(("amqp://", "amqps://")) else None
+        )
     except (ValueError, TypeError):
         parameters = None
     if parameters is None:
@@ -225,7 +242,9 @@ def _parameters(amqp_url: str, patience: float) -> URLParameters:
         )
     parameters.heartbeat = HEARTBEAT_SECONDS
     parameters.connection_attempts = 1
-    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = patience
+    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = (
+        patience
+    )
     parameters.client_properties = {"connection_name": "prefecture producer"}
     return parameters
 
@@ -235,14 +254,19 @@ def _not_permitted(place: str, routing_key: str) -> errors.PublishError:
     return errors.PublishError(f"{place} : {said}")
 
 
-def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> errors.PublishError | None:
+def _permanent(
+    error: Exception, place: str, routing_key: str, vhost: str
+) -> errors.PublishError | None:
     """Return the error that a retry would not fix, or None for a transient error."""
     look_first = "Regardez les derniers exports avant de la refaire"
     refused, kind = "", errors.PublishError
     match error:
         case exceptions.ProbableAuthenticationError() | exceptions.AuthenticationError():
             refused = " refuse le compte ou le mot de passe : corrigez PREFECTURE_AMQP_URL"
-        case exceptions.ProbableAccessDeniedError() | exceptions.ConnectionClosedByBroker(reply_code=530):
+        case (
+            exceptions.ProbableAccessDeniedError()
+            | exceptions.ConnectionClosedByBroker(reply_code=530)
+        ):
             refused = f" n'a pas de vhost « {vhost} », ou le refuse à ce compte : corrigez PREFECTURE_AMQP_URL"
         case exceptions.ConnectionBlockedTimeout():
             kind = errors.BrokerBlockedError
@@ -273,11 +297,18 @@ def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> er
 def _root(error: str | BaseException) -> Exception:
     """Return the error that pika wrapped: of the socket, or the broker's refusal."""
     while isinstance(error, BaseException):
-        inner = getattr(error, "exception", None) or (getattr(error, "exceptions", None) or error.args or [None])[-1]
+        inner = (
+            getattr(error, "exception", None)
+            or (getattr(error, "exceptions", None) or error.args or [None])[-1]
+        )
         if not isinstance(inner, BaseException):
             break
         error = inner
-    return error if isinstance(error, exceptions.AMQPError | OSError) else exceptions.AMQPConnectionError(str(error))
+    return (
+        error
+        if isinstance(error, exceptions.AMQPError | OSError)
+        else exceptions.AMQPConnectionError(str(error))
+    )
 
 
 def _reason(error: Exception) -> str:

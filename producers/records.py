@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 
 from common.cli import ExitCode
 from common.french import describe_missing
-from schemas.vocabulary import CopieFile, ExportKind, ExportStatus, Labelled, RequestOutcome, Severity, Verdict
+from schemas.vocabulary import (
+    CopieFile,
+    ExportKind,
+    ExportStatus,
+    Labelled,
+    RequestOutcome,
+    Severity,
+    Verdict,
+)
 
 
 class Toned(Labelled):
@@ -134,7 +142,12 @@ class ExportState:
     @property
     def blocking_messages(self) -> list[str]:
         """The blocking anomalies of the whole file, such as an incomplete period of a tableau, with the remedy."""
-        return [said for it in self.anomalies if it["severity"] == Severity.BLOCKING for said in it.get("messages", ())]
+        return [
+            said
+            for it in self.anomalies
+            if it["severity"] == Severity.BLOCKING
+            for said in it.get("messages", ())
+        ]
 
     @property
     def missing(self) -> str:
@@ -149,7 +162,12 @@ class ExportState:
     @property
     def is_finished(self) -> bool:
         """Whether the file is ready and usable: not blocked, incomplete, provisional, rejected or recalled."""
-        is_wrong = self.bloquantes or self.provisoire_until or self.recalled_at or self.verdict == Verdict.REJETE
+        is_wrong = (
+            self.bloquantes
+            or self.provisoire_until
+            or self.recalled_at
+            or self.verdict == Verdict.REJETE
+        )
         return self.status is ExportStatus.READY and not is_wrong and not self.is_incomplete
 
     @property
@@ -208,6 +226,12 @@ def exit_code_of(request: RequestState) -> ExitCode:
     """Return the exit code of a command that waited for a request."""
     if not request.is_terminal:
         return ExitCode.TIMEOUT
-    if not request.exports or any(export.status is not ExportStatus.READY for export in request.exports):
+    if not request.exports or any(
+        export.status is not ExportStatus.READY for export in request.exports
+    ):
         return ExitCode.FAILED
-    return ExitCode.ANOMALIES if any(export.bloquantes for export in request.exports) else ExitCode.DONE
+    return (
+        ExitCode.ANOMALIES
+        if any(export.bloquantes for export in request.exports)
+        else ExitCode.DONE
+    )

@@ -59,7 +59,8 @@ def view_of(name: str, kind: type, *more: str) -> TableClause:
     """Return a view with a column for each field of a dataclass, and the `more` columns that queries name."""
     classes = {field: _plain(hint)[0] for field, hint in get_type_hints(kind).items()}
     types = {
-        field: next((it for base, it in _TYPES.items() if issubclass(of, base)), None) for field, of in classes.items()
+        field: next((it for base, it in _TYPES.items() if issubclass(of, base)), None)
+        for field, of in classes.items()
     }
     return table(name, *(column(field, it) for field, it in types.items()), *map(column, more))
 
@@ -71,7 +72,8 @@ def to_record(kind: type[_Record], row: Row[Any], **given: Any) -> _Record:  # n
     no column holds directly.
     """
     known = row._mapping  # noqa: SLF001 — the public name, underscored so as not to hide a column
-    read = {name: convert(known[name]) for name, convert in _converters(kind).items() if name in known}  # type: ignore[arg-type]
+    converters = _converters(kind)  # type: ignore[arg-type]
+    read = {name: convert(known[name]) for name, convert in converters.items() if name in known}
     return kind(**read | given)
 
 
@@ -104,7 +106,9 @@ def read_exports(kind: type[_Export], connection: Connection, query: Select[Any]
 
 
 _DERNIERS_EXPORTS = view_of("derniers_exports", ExportState)
-_DEMANDES = table("demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason")))
+_DEMANDES = table(
+    "demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason"))
+)
 
 
 def newest_first(
@@ -170,7 +174,9 @@ class State(AbstractContextManager["State"]):
                 query = newest_first(connection, query, view.code_commune, view.export_id, commune)
             exports = read_exports(ExportState, connection, query.limit(limit))
             total = _count(connection, query)
-        return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id)), total
+        return sorted(
+            exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id)
+        ), total
 
     def request_progress(self, source: str, event_id: str) -> RequestState:
         """Return the state of a request, identified by the source and id of its event."""
@@ -179,11 +185,15 @@ class State(AbstractContextManager["State"]):
             seen = connection.execute(
                 select(demande.outcome, demande.reason)
                 .where(demande.source == source, demande.event_id == event_id)
-                .order_by(demande.outcome)  # accepted first: another account's event with the same id was refused
+                .order_by(
+                    demande.outcome
+                )  # accepted first: another account's event with the same id was refused
             ).first()
             if seen is None:
                 return RequestState()
-            files = select(_DERNIERS_EXPORTS).where(export.source == source, export.event_id == event_id)
+            files = select(_DERNIERS_EXPORTS).where(
+                export.source == source, export.event_id == event_id
+            )
             exports = read_exports(ExportState, connection, files.order_by(export.export_id))
         return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
 
@@ -217,7 +227,9 @@ class State(AbstractContextManager["State"]):
 def _read_only_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database and not url.database.startswith("file:"):
-            url = url.set(database=f"file:{quote(url.database)}").update_query_dict({"mode": "ro", "uri": "true"})
+            url = url.set(database=f"file:{quote(url.database)}").update_query_dict(
+                {"mode": "ro", "uri": "true"}
+            )
         engine = create_engine(url, connect_args={"timeout": _TIMEOUT_SECONDS})
         event.listen(engine, "connect", add_view_functions)
         return engine
@@ -229,13 +241,19 @@ def _read_only_engine(url: URL) -> Engine:
         pool_size=8,  # `prefecture_lecture` may open nine connections (`deploy/database/accounts.sql`)
         max_overflow=0,  # opening a temporary connection costs more than the query
         pool_timeout=_TIMEOUT_SECONDS,
-        connect_args={"options": plans, **CONNECT_OPTIONS, "application_name": "prefecture producer"},
+        connect_args={
+            "options": plans,
+            **CONNECT_OPTIONS,
+            "application_name": "prefecture producer",
+        },
     )
     return engine.execution_options(postgresql_readonly=True)
 
 
 def _count(connection: Connection, query: Select[Any]) -> int:
-    number: int = connection.execute(select(func.count()).select_from(query.order_by(None).subquery())).scalar_one()
+    number: int = connection.execute(
+        select(func.count()).select_from(query.order_by(None).subquery())
+    ).scalar_one()
     return number
 
 

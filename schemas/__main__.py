@@ -24,10 +24,14 @@ def main(arguments: list[str]) -> int:
             return 0
         case ["check"]:
             expected = dict(generated_files())
-            stale = [p for p, text in expected.items() if not p.exists() or p.read_text("utf-8") != text]
+            stale = [
+                p for p, text in expected.items() if not p.exists() or p.read_text("utf-8") != text
+            ]
             stale += set((ROOT / "json").glob("*.json")) - expected.keys()
             for path in sorted(stale):
-                sys.stderr.write(f"stale: {path.relative_to(ROOT.parent)} (python -m schemas write)\n")
+                sys.stderr.write(
+                    f"stale: {path.relative_to(ROOT.parent)} (python -m schemas write)\n"
+                )
             return 1 if stale else 0
         case ["validate", *names] if names:
             return max(map(_validate, names))

@@ -18,11 +18,17 @@ from schemas.generate import MODELS
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _PREFIXES = ("cloudEvents:", "cloudEvents_")
 
-_BINARY_MODE = Fault("", "mode_binaire", "le mode binaire n'est pas admis : envoyer l'événement entier en JSON")
-_BATCH_MODE = Fault("", "mode_lot", "le mode « batch » n'est pas admis : envoyer un événement par message")
+_BINARY_MODE = Fault(
+    "", "mode_binaire", "le mode binaire n'est pas admis : envoyer l'événement entier en JSON"
+)
+_BATCH_MODE = Fault(
+    "", "mode_lot", "le mode « batch » n'est pas admis : envoyer un événement par message"
+)
 _COMPRESSED = Fault("", "compresse", "l'événement est compressé : l'envoyer tel quel")
 _MARKED = Fault(
-    "", "bom", "l'événement commence par une marque d'ordre des octets (BOM) : l'envoyer en UTF-8, sans elle"
+    "",
+    "bom",
+    "l'événement commence par une marque d'ordre des octets (BOM) : l'envoyer en UTF-8, sans elle",
 )
 _UNKNOWN_TYPE = Fault("type", "type_inconnu", "le contrat n'a pas ce type d'événement")
 
@@ -30,14 +36,20 @@ _MODELS = {model.EVENT_TYPE: model for model in MODELS}
 
 
 def read_envelope(
-    body: bytes, *, headers: Mapping[str, Any] | None = None, content_type: str = "", content_encoding: str = ""
+    body: bytes,
+    *,
+    headers: Mapping[str, Any] | None = None,
+    content_type: str = "",
+    content_encoding: str = "",
 ) -> tuple[Mapping[str, Any], Sequence[Fault]]:
     """Return the attributes of a message and its faults, from its body and AMQP properties; its data are not validated.
 
     Without faults, the message is an event of the contract.
     """
     given = (headers or {}).items()
-    if fields := {name[len(it) :]: value for name, value in given for it in _PREFIXES if name.startswith(it)}:
+    if fields := {
+        name[len(it) :]: value for name, value in given for it in _PREFIXES if name.startswith(it)
+    }:
         return fields, (_BINARY_MODE,)
     text, faults = _open(body, content_encoding)
     read, more = _read(text, content_type)

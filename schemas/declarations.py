@@ -5,7 +5,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from schemas.faults import FieldError
-from schemas.requests import CodeCommune, Contract, ExportIds, Jour, RequestedBy, RowId, SaidReason, check_text
+from schemas.requests import (
+    CodeCommune,
+    Contract,
+    ExportIds,
+    Jour,
+    RequestedBy,
+    RowId,
+    SaidReason,
+    check_text,
+)
 from schemas.topology import REQUEST_DECLARATION
 from schemas.vocabulary import (
     Categorie,
@@ -45,7 +54,9 @@ class FileDeposited(Contract):
     """A person has deposited files on e-listelec; a later note corrects it."""
 
     kind: Literal["deposited"] = "deposited"
-    deposited_on: Annotated[Jour, Field(description="The day of the deposit, not a later one than today.")]
+    deposited_on: Annotated[
+        Jour, Field(description="The day of the deposit, not a later one than today.")
+    ]
     remarque: Remarque = ""
 
 
@@ -65,13 +76,18 @@ class TableauPublished(Contract):
     mode: PublicationMode
     published_on: Annotated[Jour, Field(description="The first day, not a later one than today.")]
     published_until: Annotated[
-        Jour | None, Field(description="The last day; absent while it is not known: no certificate is drawn then.")
+        Jour | None,
+        Field(
+            description="The last day; absent while it is not known: no certificate is drawn then."
+        ),
     ] = None
     withdrawn_on: Annotated[
-        Jour | None, Field(description="The day it was withdrawn, not before the last one; absent until then.")
+        Jour | None,
+        Field(description="The day it was withdrawn, not before the last one; absent until then."),
     ] = None
     certified_on: Annotated[
-        Jour | None, Field(description="The day its certificate was signed, after the last one; absent before.")
+        Jour | None,
+        Field(description="The day its certificate was signed, after the last one; absent before."),
     ] = None
     reason: Annotated[
         str,
@@ -97,7 +113,10 @@ _AboutListe = Annotated[
 
 def _require_libelle(schema: dict[str, Any]) -> None:
     removed = {"properties": {"removed": {"const": True}}, "required": ["removed"]}
-    libelle = {"properties": {"libelle": {"type": "string", "minLength": 1}}, "required": ["libelle"]}
+    libelle = {
+        "properties": {"libelle": {"type": "string", "minLength": 1}},
+        "required": ["libelle"],
+    }
     schema |= {"if": removed, "else": libelle}
 
 
@@ -112,7 +131,8 @@ class ReunionNoted(Contract):
     jour: Annotated[Jour, Field(description="The day, not a later one than today.")]
     liste: _AboutListe = None
     has_deliberated: Annotated[
-        StrictBool, Field(description="False: no quorum, or as many votes on each side (art. R. 10).")
+        StrictBool,
+        Field(description="False: no quorum, or as many votes on each side (art. R. 10)."),
     ] = True
     removed: _Removed = False
     replaces: _Replaces = None
@@ -127,28 +147,44 @@ class ScrutinNoted(Contract):
 
     jour: Annotated[Jour, Field(description="The day of the vote, that of its round.")]
     libelle: Annotated[
-        _Line, Field(description="What is voted on, and which round. Required unless the poll is removed.")
+        _Line,
+        Field(
+            description="What is voted on, and which round. Required unless the poll is removed."
+        ),
     ] = ""
-    cloture: Annotated[Jour | None, Field(description="Last day to register, when it is not the usual one.")] = None
+    cloture: Annotated[
+        Jour | None, Field(description="Last day to register, when it is not the usual one.")
+    ] = None
     publication_due: Annotated[
         Jour | None,
-        Field(description="Last day to publish the first tableau, when it is not the twentieth before the poll."),
+        Field(
+            description="Last day to publish the first tableau, when it is not the twentieth before the poll."
+        ),
     ] = None
     has_commission: Annotated[
         StrictBool, Field(description="False: the commission de contrôle does not meet before it.")
     ] = True
     texte: Annotated[
         _Line,
-        Field(description="The text that fixes these days, required then: « décret n° 2024-527 du 9 juin 2024 »."),
+        Field(
+            description="The text that fixes these days, required then: « décret n° 2024-527 du 9 juin 2024 »."
+        ),
     ] = ""
     reunion_first: Annotated[
-        Jour | None, Field(description="First day of the meeting, when it is not the twenty-fourth before the poll.")
+        Jour | None,
+        Field(
+            description="First day of the meeting, when it is not the twenty-fourth before the poll."
+        ),
     ] = None
     reunion_last: Annotated[
-        Jour | None, Field(description="Last day of the meeting, when it is not the twenty-first before the poll.")
+        Jour | None,
+        Field(
+            description="Last day of the meeting, when it is not the twenty-first before the poll."
+        ),
     ] = None
     cinq_jours_due: Annotated[
-        Jour | None, Field(description="Day of the second tableau, when it is not the fifth before the poll.")
+        Jour | None,
+        Field(description="Day of the second tableau, when it is not the fifth before the poll."),
     ] = None
     removed: _Removed = False
     replaces: _Replaces = None
@@ -167,9 +203,13 @@ class CompletedMotif(Contract):
     mouvement: Annotated[RowId, Field(description="Its number.")]
     categorie: Annotated[
         Categorie | None,
-        Field(description="What a posted tableau prints; one of the mouvement's nature. Empty: not known after all."),
+        Field(
+            description="What a posted tableau prints; one of the mouvement's nature. Empty: not known after all."
+        ),
     ] = None
-    motif: Annotated[_Line | None, Field(description="The whole motif, for the commission only.")] = None
+    motif: Annotated[
+        _Line | None, Field(description="The whole motif, for the commission only.")
+    ] = None
     jour: Annotated[
         Jour | Literal[""] | None,
         Field(
@@ -191,10 +231,15 @@ class DescribedBureau(Contract):
 
     bureau: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,10}$", description="Its code: `0001`.")]
     code_canton: Annotated[
-        str | None, Field(pattern=r"^(2[AB]|[0-9]{2})[0-9]{2,3}$", description="INSEE: 4 characters, 5 overseas.")
+        str | None,
+        Field(
+            pattern=r"^(2[AB]|[0-9]{2})[0-9]{2,3}$", description="INSEE: 4 characters, 5 overseas."
+        ),
     ] = None
     libelle_canton: _Line | None = None
-    code_circonscription: Annotated[str | None, Field(pattern=r"^[0-9]{2}$", description="Two digits.")] = None
+    code_circonscription: Annotated[
+        str | None, Field(pattern=r"^[0-9]{2}$", description="Two digits.")
+    ] = None
     libelle_circonscription: _Line | None = None
 
 
@@ -213,7 +258,8 @@ class BureauxDescribed(Contract):
 
 def _require_one(schema: dict[str, Any]) -> None:
     schema["oneOf"] = [
-        {"properties": {name: {"type": "integer"}}, "required": [name]} for name in ("electeur", "lifted")
+        {"properties": {name: {"type": "integer"}}, "required": [name]}
+        for name in ("electeur", "lifted")
     ]
 
 
@@ -223,8 +269,12 @@ class ElecteurProtected(Contract):
     kind: Literal["protection"] = "protection"
     model_config = ConfigDict(json_schema_extra=_require_one)
 
-    electeur: Annotated[RowId | None, Field(description="To protect: the row of the elector on a current list.")] = None
-    lifted: Annotated[RowId | None, Field(description="To lift a protection: the row of the protection.")] = None
+    electeur: Annotated[
+        RowId | None, Field(description="To protect: the row of the elector on a current list.")
+    ] = None
+    lifted: Annotated[
+        RowId | None, Field(description="To lift a protection: the row of the protection.")
+    ] = None
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
@@ -242,11 +292,19 @@ class DoubtDecided(Contract):
     reason: SaidReason = ""
 
 
-RegisterNote = ReunionNoted | ScrutinNoted | MotifsCompleted | BureauxDescribed | ElecteurProtected | DoubtDecided
+RegisterNote = (
+    ReunionNoted
+    | ScrutinNoted
+    | MotifsCompleted
+    | BureauxDescribed
+    | ElecteurProtected
+    | DoubtDecided
+)
 
 
 FILE_KINDS, REGISTER_KINDS = (
-    frozenset[str](it.model_fields["kind"].default for it in get_args(notes)) for notes in (FileNote, RegisterNote)
+    frozenset[str](it.model_fields["kind"].default for it in get_args(notes))
+    for notes in (FileNote, RegisterNote)
 )
 NOTE_KINDS = FILE_KINDS | REGISTER_KINDS
 
@@ -254,7 +312,11 @@ NOTE_KINDS = FILE_KINDS | REGISTER_KINDS
 def _require_exports(schema: dict[str, Any]) -> None:
     of_files = {"properties": {"note": {"properties": {"kind": {"enum": sorted(FILE_KINDS)}}}}}
     exports = {"properties": {"exports": {"type": "array"}}, "required": ["exports"]}
-    schema |= {"if": of_files, "then": exports, "else": {"properties": {"exports": {"type": "null"}}}}
+    schema |= {
+        "if": of_files,
+        "then": exports,
+        "else": {"properties": {"exports": {"type": "null"}}},
+    }
 
 
 class DeclarationNoted(Contract):
@@ -267,7 +329,9 @@ class DeclarationNoted(Contract):
     commune: CodeCommune
     exports: Annotated[
         ExportIds | None,
-        Field(description="Of a note about files: these, by `export_id`, all of that commune; else absent."),
+        Field(
+            description="Of a note about files: these, by `export_id`, all of that commune; else absent."
+        ),
     ] = None
     note: Annotated[FileNote | RegisterNote, Field(discriminator="kind")]
     requested_by: RequestedBy

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from schemas.faults import Fault, list_faults
@@ -20,10 +28,14 @@ DEEPEST = 64
 _LONGEST_PROPERTY = 255
 _EXTENSION_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
 ATTRIBUTE_SIZE = 200
-Attribute = Annotated[str, Field(min_length=1, max_length=ATTRIBUTE_SIZE, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+Attribute = Annotated[
+    str, Field(min_length=1, max_length=ATTRIBUTE_SIZE, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$")
+]
 """Any Unicode text without control characters (CloudEvents 1.0.2, « Type System », String)."""
 
-_TIME_IN_CAPITALS = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+_TIME_IN_CAPITALS = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 _TIME = re.compile(_TIME_IN_CAPITALS, re.ASCII | re.IGNORECASE)
 _TRACEPARENT = r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 _TRACESTATE = r"[\x20-\x7e]{1,512}"
@@ -67,8 +79,16 @@ def _parse_media_type(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
 def _keep_trace(fields: dict[str, Any]) -> dict[str, Any]:
     """Remove an invalid `traceparent` or `tracestate`: neither is a fault (W3C Trace Context, section 4.3)."""
     forms = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE}
-    lost = {name for name, form in forms.items() if not re.fullmatch(form, str(fields.get(name, "")), re.ASCII)}
-    return {it: value for it, value in fields.items() if it not in (forms if "traceparent" in lost else lost)}
+    lost = {
+        name
+        for name, form in forms.items()
+        if not re.fullmatch(form, str(fields.get(name, "")), re.ASCII)
+    }
+    return {
+        it: value
+        for it, value in fields.items()
+        if it not in (forms if "traceparent" in lost else lost)
+    }
 
 
 def trace_id_of(traceparent: str | None) -> str:
@@ -115,9 +135,15 @@ class CloudEvent(BaseModel):
             json_schema_extra={"pattern": f"^{_TIME_IN_CAPITALS}$"},
         ),
     ]
-    datacontenttype: Annotated[Literal["application/json"], BeforeValidator(_parse_media_type)] = JSON
-    correlationid: Annotated[Attribute, Field(description="Follows a request from its sender to the e-mail.")]
-    causationid: Annotated[Attribute | None, Field(description="The id of the event this one answers.")] = None
+    datacontenttype: Annotated[Literal["application/json"], BeforeValidator(_parse_media_type)] = (
+        JSON
+    )
+    correlationid: Annotated[
+        Attribute, Field(description="Follows a request from its sender to the e-mail.")
+    ]
+    causationid: Annotated[
+        Attribute | None, Field(description="The id of the event this one answers.")
+    ] = None
     traceparent: Annotated[
         Annotated[str, Field(json_schema_extra={"pattern": f"^{_TRACEPARENT}$"})] | None,
         Field(description="W3C Trace Context: of the event, or of the one that it answers."),
@@ -136,8 +162,12 @@ class CloudEvent(BaseModel):
         if fields.keys().isdisjoint({"specversion", "id", "source", "type", "data"}):
             raise PydanticCustomError("no_envelope", "the attributes of a CloudEvent are missing")
         if not all(_EXTENSION_NAME.fullmatch(name) for name in fields if name != "data_base64"):
-            raise PydanticCustomError("attribute_name", "attribute names are lower-case letters and digits")
-        present = {name: value for name, value in fields.items() if value is not None}  # JSON event format, section 2.2
+            raise PydanticCustomError(
+                "attribute_name", "attribute names are lower-case letters and digits"
+            )
+        present = {
+            name: value for name, value in fields.items() if value is not None
+        }  # JSON event format, section 2.2
         if "data_base64" in present:
             if "data" in present:
                 raise PydanticCustomError("data_twice", "data and data_base64 exclude each other")
@@ -145,7 +175,14 @@ class CloudEvent(BaseModel):
         return {"correlationid": present.get("id"), **_keep_trace(present)}
 
     @classmethod
-    def wrap(cls, data: Data, *, source: str, correlationid: str | None = None, causationid: str | None = None) -> Self:
+    def wrap(
+        cls,
+        data: Data,
+        *,
+        source: str,
+        correlationid: str | None = None,
+        causationid: str | None = None,
+    ) -> Self:
         """Wrap `data` in a new event with a fresh id, which is also the default correlation id."""
         event_id = str(uuid4())
         return cls(
@@ -193,7 +230,9 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
         InvalidEventError: the body breaks one of these rules; the message does not quote it.
     """
     try:
-        value = json.loads(body.decode("utf-8", "strict"), object_pairs_hook=_unique, parse_constant=_refuse)
+        value = json.loads(
+            body.decode("utf-8", "strict"), object_pairs_hook=_unique, parse_constant=_refuse
+        )
         _check_depth(value, DEEPEST)
     except UnicodeDecodeError as error:
         where = f"l'événement n'est pas en UTF-8, à l'octet {error.start + 1}"
@@ -211,7 +250,9 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) != len({name for name, _ in pairs}):
         raise _invalid(
-            "not JSON: a name stands twice in one object", "json_twice", "un nom est deux fois dans un objet"
+            "not JSON: a name stands twice in one object",
+            "json_twice",
+            "un nom est deux fois dans un objet",
         )
     return dict(pairs)
 
@@ -220,14 +261,20 @@ def _check_depth(value: Any, left: int) -> None:  # noqa: ANN401 — any JSON
     if isinstance(value, dict | list):
         if left == 0:
             raise _invalid(
-                f"not JSON of ours: nested deeper than {DEEPEST}", "json_depth", f"plus de {DEEPEST} niveaux imbriqués"
+                f"not JSON of ours: nested deeper than {DEEPEST}",
+                "json_depth",
+                f"plus de {DEEPEST} niveaux imbriqués",
             )
         for inner in value.values() if isinstance(value, dict) else value:
             _check_depth(inner, left - 1)
 
 
 def _refuse(_constant: str) -> None:
-    raise _invalid("not JSON: NaN and Infinity are not numbers", "json_number", "NaN et Infinity ne sont pas du JSON")
+    raise _invalid(
+        "not JSON: NaN and Infinity are not numbers",
+        "json_number",
+        "NaN et Infinity ne sont pas du JSON",
+    )
 
 
 def _check_size(body: bytes, event_type: str = "") -> None:

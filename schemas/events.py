@@ -17,10 +17,20 @@ from schemas.topology import (
     EVENT_REGISTRE_STATUS,
     EVENT_REQUEST_STATUS,
 )
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, ImportQuestion, Liste, PreviewAct, PreviewStatus
+from schemas.vocabulary import (
+    ExportKind,
+    ExportStatus,
+    FileFormat,
+    ImportQuestion,
+    Liste,
+    PreviewAct,
+    PreviewStatus,
+)
 
 Count = Annotated[int, Field(ge=0)]
-RequestId = Annotated[int, Field(description="Our number of the request, `request_id` in the views.")]
+RequestId = Annotated[
+    int, Field(description="Our number of the request, `request_id` in the views.")
+]
 
 
 class Published(BaseModel):
@@ -80,11 +90,18 @@ class MadeFile(Published):
     ] = None
     electeurs: Annotated[
         int,
-        Field(ge=0, description="Electors in the file: the data lines of a CSV, the mouvements that a tableau counts."),
+        Field(
+            ge=0,
+            description="Electors in the file: the data lines of a CSV, the mouvements that a tableau counts.",
+        ),
     ]
     pages: Annotated[int | None, Field(ge=1, description="Of a PDF.")] = None
     anomalies_bloquantes: Annotated[
-        int, Field(ge=0, description="The platform would reject the list for each of them; a tableau would be wrong.")
+        int,
+        Field(
+            ge=0,
+            description="The platform would reject the list for each of them; a tableau would be wrong.",
+        ),
     ]
     a_completer: Annotated[
         Count,
@@ -117,19 +134,32 @@ class FileStatus(ExpectedFile):
     status: FileStage
     file: Annotated[MadeFile | None, Field(description="Of a file that is ready.")] = None
     code: Annotated[
-        str | None, Field(description="Of a failure: a stable word for programs.", examples=["disque_plein"])
+        str | None,
+        Field(description="Of a failure: a stable word for programs.", examples=["disque_plein"]),
     ] = None
     reason: Annotated[
-        str | None, Field(description="Why it failed, was cancelled or recalled, for people, in French.")
+        str | None,
+        Field(description="Why it failed, was cancelled or recalled, for people, in French."),
     ] = None
     before: Annotated[
-        int | None, Field(ge=0, description="Of a file that waits: how many others come first, for now; 1000: or more.")
+        int | None,
+        Field(
+            ge=0,
+            description="Of a file that waits: how many others come first, for now; 1000: or more.",
+        ),
     ] = None
     lines_written: Annotated[
-        int | None, Field(ge=0, description="Of a file that is running: electors or mouvements in it; 0: it has begun.")
+        int | None,
+        Field(
+            ge=0,
+            description="Of a file that is running: electors or mouvements in it; 0: it has begun.",
+        ),
     ] = None
     electeurs: Annotated[
-        int | None, Field(ge=0, description="Of how many; absent until they are counted, and where they are few.")
+        int | None,
+        Field(
+            ge=0, description="Of how many; absent until they are counted, and where they are few."
+        ),
     ] = None
 
 
@@ -164,14 +194,20 @@ def ended_fields(row: Any, url: str | None) -> dict[str, Any]:  # noqa: ANN401 â
 
 def name_event(source: str, event_id: str, part: object, event_type: str, time: datetime) -> str:
     """Return the id of an event about a request: the same for the same part and instant."""
-    return str(uuid5(NAMESPACE_URL, f"{source}\n{event_id}\n{part}\n{event_type}\n{time.isoformat()}"))
+    return str(
+        uuid5(NAMESPACE_URL, f"{source}\n{event_id}\n{part}\n{event_type}\n{time.isoformat()}")
+    )
 
 
 class RefusalFault(Published):
     """One of the reasons of a refusal."""
 
     field: Annotated[
-        str, Field(description="From the root of the event; empty for the whole.", examples=["data.formats.0"])
+        str,
+        Field(
+            description="From the root of the event; empty for the whole.",
+            examples=["data.formats.0"],
+        ),
     ]
     code: Annotated[str, Field(description="Stable word for programs.", examples=["enum"])]
     message: Annotated[str, Field(description="For people, in French.")]
@@ -197,24 +233,39 @@ class RequestStatus(Published):
     request: AnsweredRequest
     status: RequestStage
     request_id: Annotated[
-        int | None, Field(description="Our number of the request, `request_id` in the views; absent of a refused one.")
+        int | None,
+        Field(
+            description="Our number of the request, `request_id` in the views; absent of a refused one."
+        ),
     ] = None
     commune: Annotated[
-        CodeCommune | None, Field(description="Absent where none is named that the sender may ask for.")
+        CodeCommune | None,
+        Field(description="Absent where none is named that the sender may ask for."),
     ] = None
     exports: Annotated[
         list[ExpectedFile] | None,
-        Field(description="Of an accepted request: the files to expect; empty where nothing more follows."),
+        Field(
+            description="Of an accepted request: the files to expect; empty where nothing more follows."
+        ),
     ] = None
-    ready: Annotated[int | None, Field(ge=0, description="Of a settled request: how many of its files.")] = None
+    ready: Annotated[
+        int | None, Field(ge=0, description="Of a settled request: how many of its files.")
+    ] = None
     failed: Annotated[int | None, Field(ge=0, description="Likewise.")] = None
     cancelled: Annotated[int | None, Field(ge=0, description="Likewise.")] = None
     code: Annotated[
         str | None,
-        Field(description="Of a refused request: a stable word for programs.", examples=["demande_invalide"]),
+        Field(
+            description="Of a refused request: a stable word for programs.",
+            examples=["demande_invalide"],
+        ),
     ] = None
-    reason: Annotated[str | None, Field(description="Why it is refused, for people, in French.")] = None
-    errors: Annotated[Sequence[RefusalFault] | None, Field(description="Of a refused request: one at least.")] = None
+    reason: Annotated[
+        str | None, Field(description="Why it is refused, for people, in French.")
+    ] = None
+    errors: Annotated[
+        Sequence[RefusalFault] | None, Field(description="Of a refused request: one at least.")
+    ] = None
 
 
 class PreviewedListe(Published):
@@ -223,7 +274,8 @@ class PreviewedListe(Published):
     liste: Liste
     electeurs: Count
     before: Annotated[
-        int | None, Field(ge=0, description="What the register holds; absent when it has no such list.")
+        int | None,
+        Field(ge=0, description="What the register holds; absent when it has no such list."),
     ] = None
 
 
@@ -231,7 +283,9 @@ class PreviewedQuestion(Published):
     """A question that an agent must confirm before the import of an export."""
 
     kind: ImportQuestion
-    liste: Annotated[Liste | None, Field(description="Absent where it is of the whole file.")] = None
+    liste: Annotated[Liste | None, Field(description="Absent where it is of the whole file.")] = (
+        None
+    )
     found: Annotated[str, Field(description="What would change, with its figures, in French.")]
     cause: Annotated[str, Field(description="The likely cause, in French.")]
 
@@ -244,29 +298,45 @@ class RegistreStatus(Published):
     request: AnsweredRequest
     request_id: RequestId
     commune: CodeCommune
-    preview_id: Annotated[int, Field(description="Our number of the preview, `preview_id` in the view `apercus`.")]
+    preview_id: Annotated[
+        int, Field(description="Our number of the preview, `preview_id` in the view `apercus`.")
+    ]
     sha256: Sha256
     act: PreviewAct = PreviewAct.IMPORT
     status: PreviewStatus
-    reason: Annotated[str, Field(description="Why it was refused, for people, in French; empty otherwise.")] = ""
-    import_id: Annotated[int | None, Field(description="Its number in the register; absent when it is not there.")] = (
-        None
-    )
+    reason: Annotated[
+        str, Field(description="Why it was refused, for people, in French; empty otherwise.")
+    ] = ""
+    import_id: Annotated[
+        int | None, Field(description="Its number in the register; absent when it is not there.")
+    ] = None
     listes: Annotated[Sequence[PreviewedListe], Field(description="Lists of the export.")] = ()
-    kept: Annotated[Sequence[Liste], Field(description="Lists that the export does not hold, with electors.")] = ()
+    kept: Annotated[
+        Sequence[Liste], Field(description="Lists that the export does not hold, with electors.")
+    ] = ()
     questions: Annotated[
-        Sequence[PreviewedQuestion], Field(description="What is to be confirmed by `accept_changes`, if anything.")
+        Sequence[PreviewedQuestion],
+        Field(description="What is to be confirmed by `accept_changes`, if anything."),
     ] = ()
     lines_read: Count = 0
-    lines_rejected: Annotated[int, Field(ge=0, description="They are to be accepted when there are any.")] = 0
+    lines_rejected: Annotated[
+        int, Field(ge=0, description="They are to be accepted when there are any.")
+    ] = 0
     inscriptions: Count = 0
     radiations: Count = 0
     changements: Annotated[int, Field(ge=0, description="Electors who vote in another bureau.")] = 0
-    doubts: Annotated[int, Field(ge=0, description="Radiations and inscriptions that may be of one person.")] = 0
-    mouvements: Annotated[int, Field(ge=0, description="Of a correction: forgotten, or of another day.")] = 0
-    recalled: Annotated[int, Field(ge=0, description="Of a correction: files to be made again.")] = 0
+    doubts: Annotated[
+        int, Field(ge=0, description="Radiations and inscriptions that may be of one person.")
+    ] = 0
+    mouvements: Annotated[
+        int, Field(ge=0, description="Of a correction: forgotten, or of another day.")
+    ] = 0
+    recalled: Annotated[
+        int, Field(ge=0, description="Of a correction: files to be made again.")
+    ] = 0
     is_reason_wanted: Annotated[
-        bool, Field(description="One of them was deposited, or taken to be posted: say why, to go on.")
+        bool,
+        Field(description="One of them was deposited, or taken to be posted: say why, to go on."),
     ] = False
 
 
@@ -285,11 +355,18 @@ class EcheanceNear(Published):
     ]
     due_on: Annotated[date, Field(description="The day, in France.")]
     until: Annotated[
-        date, Field(description="The last day: of a meeting's window, of a withdrawal's reminder; else `due_on`.")
+        date,
+        Field(
+            description="The last day: of a meeting's window, of a withdrawal's reminder; else `due_on`."
+        ),
     ]
     scrutin: Annotated[
-        date | None, Field(description="The poll; absent for a withdrawal, and when no poll calls for it.")
+        date | None,
+        Field(description="The poll; absent for a withdrawal, and when no poll calls for it."),
     ] = None
     libelle: Annotated[
-        str, Field(description="What the poll is called; of a withdrawal, the tableaux. Empty when not known.")
+        str,
+        Field(
+            description="What the poll is called; of a withdrawal, the tableaux. Empty when not known."
+        ),
     ] = ""

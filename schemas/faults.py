@@ -74,16 +74,22 @@ def explain(error: "ValidationError") -> str:
 
 def join_faults(faults: Iterable[Fault]) -> str:
     """Return the messages of faults, each after its place, if it has one."""
-    return " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
+    return " ; ".join(
+        f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults
+    )
 
 
 def list_faults(error: "ValidationError", within: str = "") -> tuple[Fault, ...]:
     """Return the faults one by one; `within` is the path of the validated object in the event."""
     found = []
     for fault in error.errors(include_url=False, include_input=False)[:_SHOWN]:
-        path = ".".join(map(str, fault["loc"]))  # with the name of an unknown field, which is text of the sender
+        path = ".".join(
+            map(str, fault["loc"])
+        )  # with the name of an unknown field, which is text of the sender
         place = ".".join(filter(None, (within, path if _PLAIN.fullmatch(path) else "")))
-        code = getattr(fault.get("ctx", {}).get("error"), "code", fault["type"])  # of a FieldError, its own
+        code = getattr(
+            fault.get("ctx", {}).get("error"), "code", fault["type"]
+        )  # of a FieldError, its own
         found.append(Fault(place, code, explain_fault(fault)))
     return tuple(found)
 

@@ -53,12 +53,16 @@ def event_schema(model: type[Any]) -> dict[str, Any]:
     event_type = model.EVENT_TYPE
     is_said = event_type in topology.EVENT_TYPES
     envelope = CloudEvent.model_json_schema()
-    data: dict[str, Any] = model.model_json_schema(mode="serialization" if is_said else "validation")
+    data: dict[str, Any] = model.model_json_schema(
+        mode="serialization" if is_said else "validation"
+    )
     definitions = data.pop("$defs", {})
     envelope["properties"] |= {"type": {"type": "string", "const": event_type}, "data": data}
     if is_said:
         may_be_absent = {"causationid", "traceparent", "tracestate"}
-        envelope["required"] = [name for name in envelope["properties"] if name not in may_be_absent]
+        envelope["required"] = [
+            name for name in envelope["properties"] if name not in may_be_absent
+        ]
     else:
         envelope["required"] = ["id", "source", "type", "data"]
         envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
@@ -68,7 +72,9 @@ def event_schema(model: type[Any]) -> dict[str, Any]:
         for name, value in schema.get("properties", {}).items():
             if isinstance(value, dict):
                 value.pop("title", None)
-                schema["properties"][name] = value if name in schema.get("required", ()) else say_null(value)
+                schema["properties"][name] = (
+                    value if name in schema.get("required", ()) else say_null(value)
+                )
     header = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://prefecture.openelec.fr/schemas/{event_type}.json",  # a name: no reader fetches it
@@ -97,8 +103,16 @@ def _drop_discriminators(schema: Any) -> None:  # noqa: ANN401 — decoded JSON
 def _with_null(schema: dict[str, Any]) -> dict[str, Any]:
     if {"type": "null"} in schema.get("anyOf", ()):
         return schema
-    beside: dict[str, Any] = {name: schema[name] for name in ("description", "default", "examples") if name in schema}
-    return {"anyOf": [{name: it for name, it in schema.items() if name not in beside}, {"type": "null"}], **beside}
+    beside: dict[str, Any] = {
+        name: schema[name] for name in ("description", "default", "examples") if name in schema
+    }
+    return {
+        "anyOf": [
+            {name: it for name, it in schema.items() if name not in beside},
+            {"type": "null"},
+        ],
+        **beside,
+    }
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

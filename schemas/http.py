@@ -28,9 +28,15 @@ def digest_secret(secret: str) -> str:
 class Problem(Published):
     """The reason why a request has failed. Source: RFC 9457."""
 
-    type: Annotated[str, Field(description="`about:blank`: `code` tells kinds apart.")] = "about:blank"
+    type: Annotated[str, Field(description="`about:blank`: `code` tells kinds apart.")] = (
+        "about:blank"
+    )
     title: Annotated[str, Field(description="Of the status, as RFC 9110 names it.")]
     status: int
-    code: Annotated[str, Field(description="Stable word for programs.", examples=["fichier_inconnu"])]
+    code: Annotated[
+        str, Field(description="Stable word for programs.", examples=["fichier_inconnu"])
+    ]
     detail: Annotated[str, Field(description="For people, in French.")]
-    errors: Annotated[Sequence[RefusalFault] | None, Field(description="Of an event: what is wrong, and where.")] = None
+    errors: Annotated[
+        Sequence[RefusalFault] | None, Field(description="Of an event: what is wrong, and where.")
+    ] = None

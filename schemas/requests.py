@@ -38,7 +38,15 @@ from schemas.topology import (
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
-from schemas.vocabulary import LISTE_NAMES, CopieFile, Format, Liste, PreviewAct, Qualite, parse_jour
+from schemas.vocabulary import (
+    LISTE_NAMES,
+    CopieFile,
+    Format,
+    Liste,
+    PreviewAct,
+    Qualite,
+    parse_jour,
+)
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 LARGEST_ID = 2**53 - 1
@@ -58,13 +66,18 @@ def check_code_commune(code: str) -> str:
         ValueError: any other text, such as a path or a département code.
     """
     if not re.fullmatch(_CODE_COMMUNE, code, re.ASCII):
-        raise FieldError("commune_code", "code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004")
+        raise FieldError(
+            "commune_code",
+            "code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004",
+        )
     return code
 
 
 def _parse_liste(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
     if isinstance(value, str) and value not in LISTE_NAMES:
-        raise PydanticCustomError("enum", "a list is expected", {"expected": ", ".join(LISTE_NAMES)})
+        raise PydanticCustomError(
+            "enum", "a list is expected", {"expected": ", ".join(LISTE_NAMES)}
+        )
     return LISTE_NAMES.get(value, value) if isinstance(value, str) else value
 
 
@@ -83,13 +96,17 @@ def _parse_jour(value: Any) -> date:  # noqa: ANN401 — decoded JSON
 
 def _check_date_tableau(day: date) -> date:
     if (day.month, day.day) != (1, 10) and day + timedelta(days=1) != date(day.year, 3, 1):
-        raise FieldError("date_range", "la date de tableau est le 10 janvier ou le dernier jour de février")
+        raise FieldError(
+            "date_range", "la date de tableau est le 10 janvier ou le dernier jour de février"
+        )
     return day
 
 
 def _check_requested_by(name: str) -> str:
     if not re.fullmatch(_REQUESTED_BY, name):
-        allowed = "des lettres, des chiffres, des espaces et . @ _ + ' ’ : / ( ) , ° & - sont attendus"
+        allowed = (
+            "des lettres, des chiffres, des espaces et . @ _ + ' ’ : / ( ) , ° & - sont attendus"
+        )
         raise FieldError("name_characters", allowed)
     return name
 
@@ -101,7 +118,9 @@ def check_text(text: str) -> str:
         ValueError: the text holds a control character.
     """
     text = text.replace("\r\n", "\n").strip()
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\t" for letter in text):
+    if any(
+        unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\t" for letter in text
+    ):
         raise FieldError("control_character", "caractère de contrôle refusé")
     return text
 
@@ -120,11 +139,17 @@ CodeCommune = Annotated[
     ),
 ]
 ListeName = Annotated[
-    Liste, BeforeValidator(_parse_liste), WithJsonSchema({"type": "string", "enum": list[str](LISTE_NAMES)})
+    Liste,
+    BeforeValidator(_parse_liste),
+    WithJsonSchema({"type": "string", "enum": list[str](LISTE_NAMES)}),
 ]
 Listes = Annotated[
     list[ListeName],
-    Field(min_length=1, max_length=10, description="The lists wanted, by openElec's code or by the REU's name."),
+    Field(
+        min_length=1,
+        max_length=10,
+        description="The lists wanted, by openElec's code or by the REU's name.",
+    ),
     AfterValidator(_once),
 ]
 Jour = Annotated[
@@ -154,11 +179,15 @@ SaidReason = Annotated[
 ]
 Bulk = Annotated[
     StrictBool,
-    Field(description="Part of a batch: its files are made after those that single clerks ask for."),
+    Field(
+        description="Part of a batch: its files are made after those that single clerks ask for."
+    ),
 ]
 AskedProgress = Annotated[
     StrictBool,
-    Field(description="An event a second while a file is being made, to the account that asks; not of a batch."),
+    Field(
+        description="An event a second while a file is being made, to the account that asks; not of a batch."
+    ),
 ]
 
 
@@ -176,7 +205,11 @@ class Contract(BaseModel):
         if not isinstance(fields, dict):
             return fields
         optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
-        return {name: value for name, value in fields.items() if value is not None or name not in optional}
+        return {
+            name: value
+            for name, value in fields.items()
+            if value is not None or name not in optional
+        }
 
 
 _Words = Annotated[str, Field(max_length=500), AfterValidator(check_text)]
@@ -189,14 +222,22 @@ class CopieAsked(Contract):
     refused, as PDF and CSV whatever `formats`. `listes` names one list, that of the request.
     """
 
-    numero: Annotated[StrictInt | None, Field(ge=1, le=LARGEST_ID, description="Of the request that is answered.")] = (
-        None
-    )
-    demandeur: Annotated[_Words, Field(description="Who asks: for the agents of the commune, then erased.")] = ""
-    qualite: Annotated[Qualite | None, Field(description="How it was checked that this person is an elector.")] = None
+    numero: Annotated[
+        StrictInt | None, Field(ge=1, le=LARGEST_ID, description="Of the request that is answered.")
+    ] = None
+    demandeur: Annotated[
+        _Words, Field(description="Who asks: for the agents of the commune, then erased.")
+    ] = ""
+    qualite: Annotated[
+        Qualite | None, Field(description="How it was checked that this person is an elector.")
+    ] = None
     recue_on: Annotated[Jour | None, Field(description="The day the request was received.")] = None
-    bureau: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{0,10}$", description="Of this bureau alone: its code.")] = ""
-    engagement_on: Annotated[Jour | None, Field(description="The day the signed undertaking came: it is given.")] = None
+    bureau: Annotated[
+        str, Field(pattern=r"^[0-9A-Za-z-]{0,10}$", description="Of this bureau alone: its code.")
+    ] = ""
+    engagement_on: Annotated[
+        Jour | None, Field(description="The day the signed undertaking came: it is given.")
+    ] = None
     refus: Annotated[_Words, Field(description="Why it is refused, in the letter.")] = ""
 
     @property
@@ -208,10 +249,16 @@ class CopieAsked(Contract):
     @model_validator(mode="after")
     def _check_act(self) -> Self:
         answers = bool(self.engagement_on) + bool(self.refus)
-        if self.numero is None and (answers or not (self.demandeur and self.qualite and self.recue_on)):
-            raise FieldError("one_of_two", "demandeur, qualite et recue_on sont attendus, sans réponse encore")
+        if self.numero is None and (
+            answers or not (self.demandeur and self.qualite and self.recue_on)
+        ):
+            raise FieldError(
+                "one_of_two", "demandeur, qualite et recue_on sont attendus, sans réponse encore"
+            )
         if self.numero is not None and answers != 1:
-            raise FieldError("one_of_two", "engagement_on est attendu pour remettre la copie, sinon refus")
+            raise FieldError(
+                "one_of_two", "engagement_on est attendu pour remettre la copie, sinon refus"
+            )
         return self
 
 
@@ -222,8 +269,12 @@ class ListeExportRequested(Contract):
 
     commune: CodeCommune
     listes: Listes = list(Liste)
-    formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [Format.CSV]
-    copie: Annotated[CopieAsked | None, Field(description="For an elector, and not to be deposited.")] = None
+    formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [
+        Format.CSV
+    ]
+    copie: Annotated[
+        CopieAsked | None, Field(description="For an elector, and not to be deposited.")
+    ] = None
     bulk: Bulk = False
     progress: AskedProgress | None = None
     requested_by: RequestedBy
@@ -249,9 +300,13 @@ def _say_dates(schema: dict[str, Any]) -> None:
         {
             "if": {"properties": {"types": {"contains": {"const": type_}}}},
             "then": {
-                "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in missing.names],
+                "anyOf": [
+                    {"required": [name], "properties": {name: {"type": "string"}}}
+                    for name in missing.names
+                ],
                 "properties": {
-                    name: {"pattern": _UNTIL_2018 if type_.is_repealed else _SINCE_2019} for name in dated_by(type_)
+                    name: {"pattern": _UNTIL_2018 if type_.is_repealed else _SINCE_2019}
+                    for name in dated_by(type_)
                 },
             },
         }
@@ -281,12 +336,12 @@ class TableauxRenderRequested(Contract):
     commune: CodeCommune
     listes: Listes = list(Liste)
     types: Annotated[list[TypeTableau], Field(min_length=1, max_length=10), AfterValidator(_once)]
-    presentations: Annotated[list[Presentation], Field(min_length=1, max_length=10), AfterValidator(_once)] = [
-        Presentation.COMMUNE
-    ]
-    edition: Annotated[Edition, Field(description="`commission` prints the whole motif, and is not to be posted.")] = (
-        Edition.AFFICHAGE
-    )
+    presentations: Annotated[
+        list[Presentation], Field(min_length=1, max_length=10), AfterValidator(_once)
+    ] = [Presentation.COMMUNE]
+    edition: Annotated[
+        Edition, Field(description="`commission` prints the whole motif, and is not to be posted.")
+    ] = Edition.AFFICHAGE
     date_tableau: Annotated[
         Annotated[
             Jour,
@@ -299,7 +354,9 @@ class TableauxRenderRequested(Contract):
             "for, either date: the other is that of the same year."
         ),
     ] = None
-    scrutin: Annotated[Jour | None, Field(description="Day of the poll, for every other tableau.")] = None
+    scrutin: Annotated[
+        Jour | None, Field(description="Day of the poll, for every other tableau.")
+    ] = None
     reunion: Annotated[
         Jour | None,
         Field(
@@ -317,14 +374,19 @@ class TableauxRenderRequested(Contract):
     ] = None
     publication: Annotated[
         Jour | None,
-        Field(description="Day the tableau is to be published: mouvements end on the day before. It is not printed."),
+        Field(
+            description="Day the tableau is to be published: mouvements end on the day before. It is not printed."
+        ),
     ] = None
     inclure_j5: Annotated[
         StrictBool,
-        Field(description="First tableau rectificatif: also what was applied for a poll, as openElec's totals."),
+        Field(
+            description="First tableau rectificatif: also what was applied for a poll, as openElec's totals."
+        ),
     ] = False
     signature_maire: Annotated[
-        StrictBool, Field(description="A place for the mayor to sign where no signature is required.")
+        StrictBool,
+        Field(description="A place for the mayor to sign where no signature is required."),
     ] = False
     bulk: Bulk = False
     progress: AskedProgress | None = None
@@ -369,7 +431,10 @@ class RegistrePreviewRequested(Contract):
         ),
     ]
     sha256: Sha256
-    taken_on: Annotated[Jour, Field(description="The day it was downloaded from the REU, not a later one than today.")]
+    taken_on: Annotated[
+        Jour,
+        Field(description="The day it was downloaded from the REU, not a later one than today."),
+    ]
     file_name: Annotated[
         str,
         Field(
@@ -396,19 +461,26 @@ class RegistreImportRequested(Contract):
     commune: CodeCommune
     preview: Annotated[RowId, Field(description="`preview_id` of the view `apercus`.")]
     sha256: Sha256
-    accept_rejects: Annotated[StrictBool, Field(description="Go on without the lines that were rejected.")] = False
-    accept_changes: Annotated[StrictBool, Field(description="All questions of the preview are answered by yes.")] = (
-        False
-    )
+    accept_rejects: Annotated[
+        StrictBool, Field(description="Go on without the lines that were rejected.")
+    ] = False
+    accept_changes: Annotated[
+        StrictBool, Field(description="All questions of the preview are answered by yes.")
+    ] = False
     empty: Annotated[
         list[ListeName],
-        Field(max_length=10, description="Lists that the file does not hold because they are empty now."),
+        Field(
+            max_length=10,
+            description="Lists that the file does not hold because they are empty now.",
+        ),
         AfterValidator(_once),
     ] = []
     reason: SaidReason = ""
     mapping: Annotated[
         SourceMapping | None,
-        Field(description="Of a preview in the state `to_match`: what the columns and values of the file mean."),
+        Field(
+            description="Of a preview in the state `to_match`: what the columns and values of the file mean."
+        ),
     ] = None
     requested_by: RequestedBy
 
@@ -433,17 +505,22 @@ class RegistreCorrectionRequested(Contract):
     )
 
     commune: CodeCommune
-    import_id: Annotated[RowId, Field(description="`import_id` of the view `imports`, of that commune alone.")]
+    import_id: Annotated[
+        RowId, Field(description="`import_id` of the view `imports`, of that commune alone.")
+    ]
     act: Literal[PreviewAct.UNDO, PreviewAct.REDATE]
     taken_on: Annotated[
-        Jour | None, Field(description="Of `redate`: the day it was really downloaded from the REU.")
+        Jour | None,
+        Field(description="Of `redate`: the day it was really downloaded from the REU."),
     ] = None
     requested_by: RequestedBy
 
     @model_validator(mode="after")
     def _check_day(self) -> Self:
         if self.act is PreviewAct.REDATE and self.taken_on is None:
-            raise FieldError("date_missing", "taken_on est attendu : le jour où l'export a été téléchargé du REU")
+            raise FieldError(
+                "date_missing", "taken_on est attendu : le jour où l'export a été téléchargé du REU"
+            )
         return self
 
 
@@ -456,7 +533,11 @@ class RequestReference(Contract):
 
 ExportIds = Annotated[
     list[RowId],
-    Field(min_length=1, max_length=100, description="Files of that request, by `export_id`; all when absent."),
+    Field(
+        min_length=1,
+        max_length=100,
+        description="Files of that request, by `export_id`; all when absent.",
+    ),
     AfterValidator(_once),
 ]
 

@@ -38,7 +38,11 @@ class LoggedIn(Contract):
 
     kind: Literal["login"] = "login"
     identity: Annotated[
-        str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the issuer, an end of line, and the subject.")
+        str,
+        Field(
+            pattern=r"^[0-9a-f]{64}$",
+            description="SHA-256 of the issuer, an end of line, and the subject.",
+        ),
     ]
 
 

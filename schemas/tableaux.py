@@ -96,7 +96,10 @@ class MissingDate(NamedTuple):
 def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> list[MissingDate]:
     """Return the fields that are required and not `given`; the meeting is left to the register."""
     ways = dict.fromkeys(map(dated_by, TypeTableau))
-    needed = [MissingDate(names, tuple(type_ for type_ in types if dated_by(type_) == names)) for names in ways]
+    needed = [
+        MissingDate(names, tuple(type_ for type_ in types if dated_by(type_) == names))
+        for names in ways
+    ]
     return [it for it in needed if it.types and not any(name in given for name in it.names)]
 
 
@@ -127,7 +130,10 @@ class WrongDate(NamedTuple):
                 f"il est abrogé depuis le 1er janvier 2019 : demandez {_INSTEAD[self.type]}",
             )
         else:
-            exists, instead = "n'existe pas encore", f"il date du 1er janvier 2019 : demandez {_BEFORE[self.type]}"
+            exists, instead = (
+                "n'existe pas encore",
+                f"il date du 1er janvier 2019 : demandez {_BEFORE[self.type]}",
+            )
         return f"« {self.type.label} » {exists} le {self.day:%d/%m/%Y}, {instead}"
 
 
@@ -137,7 +143,8 @@ def find_wrong_dates(types: Sequence[TypeTableau], given: Mapping[str, Any]) -> 
         WrongDate(name, type_, day)
         for type_ in types
         for name in dated_by(type_)
-        if isinstance(day := given.get(name), date) and type_.is_repealed != (day <= LAST_REPEALED_DAY)
+        if isinstance(day := given.get(name), date)
+        and type_.is_repealed != (day <= LAST_REPEALED_DAY)
     ]
 
 
@@ -161,7 +168,9 @@ class NeverPublished(NamedTuple):
         return f"{self.what} {self.instead}"
 
 
-def why_never_published(type_tableau: str, presentation: str, edition: str) -> NeverPublished | None:
+def why_never_published(
+    type_tableau: str, presentation: str, edition: str
+) -> NeverPublished | None:
     """Return the reason why a tableau is never published, whatever its content; None if it may be."""
     if edition == Edition.COMMISSION:
         return NeverPublished(

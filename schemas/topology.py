@@ -70,11 +70,17 @@ def account_queue(account: str, *, is_bulk: bool = False) -> str:
 def account_bindings(account: str, *, is_bulk: bool = False) -> list[str]:
     """Return the routing keys that bind the queue of an account."""
     return [
-        request_key(account, it, is_bulk=is_bulk) for it in (BULK_TYPES if is_bulk else (*REQUEST_TYPES, SCREEN_NOTE))
+        request_key(account, it, is_bulk=is_bulk)
+        for it in (BULK_TYPES if is_bulk else (*REQUEST_TYPES, SCREEN_NOTE))
     ]
 
 
-EVENT_TYPES = (EVENT_EXPORT_STATUS, EVENT_REQUEST_STATUS, EVENT_REGISTRE_STATUS, EVENT_ECHEANCE_NEAR)
+EVENT_TYPES = (
+    EVENT_EXPORT_STATUS,
+    EVENT_REQUEST_STATUS,
+    EVENT_REGISTRE_STATUS,
+    EVENT_ECHEANCE_NEAR,
+)
 
 ANY = "*"
 """Wildcard of a binding key: any one word."""

@@ -69,12 +69,19 @@ FORMATS: dict[str, FormatRecord] = {
         "text/csv; charset=utf-8",
         "Le plus courant : choisissez-le si personne ne vous a demandé autre chose.",
     ),
-    FileFormat.XML: FormatRecord("XML", "application/xml", "Si votre préfecture le demande. Le contenu est le même."),
+    FileFormat.XML: FormatRecord(
+        "XML", "application/xml", "Si votre préfecture le demande. Le contenu est le même."
+    ),
     FileFormat.PDF: FormatRecord("PDF", "application/pdf"),
 }
 
 
-SEPARATORS = {";": "le point-virgule", ",": "la virgule", "\t": "la tabulation", "|": "la barre verticale"}
+SEPARATORS = {
+    ";": "le point-virgule",
+    ",": "la virgule",
+    "\t": "la tabulation",
+    "|": "la barre verticale",
+}
 """The characters that may separate the values of a CSV, in French."""
 
 
@@ -356,7 +363,9 @@ def parse_liste(text: str) -> Liste:
         raise ValueError(f"liste inconnue ; listes possibles : {known}") from None
 
 
-_JOUR = re.compile(r"(?P<Y>\d{4})-(?P<M>\d{2})-(?P<D>\d{2})|(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>\d{4})", re.ASCII)
+_JOUR = re.compile(
+    r"(?P<Y>\d{4})-(?P<M>\d{2})-(?P<D>\d{2})|(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>\d{4})", re.ASCII
+)
 
 
 def parse_jour(text: str) -> date:

@@ -29,7 +29,9 @@ _COMPILED = dict[str, tuple[Dialect, dict[Any, Any]]]()
 @event.listens_for(Engine, "engine_connect")
 def _compile_once(connection: Connection) -> None:
     """Engines of all tests share the compiled statements, as the connections of one engine do."""
-    connection.dialect, cache = _COMPILED.setdefault(connection.dialect.name, (connection.dialect, {}))
+    connection.dialect, cache = _COMPILED.setdefault(
+        connection.dialect.name, (connection.dialect, {})
+    )
     connection.execution_options(compiled_cache=cache)
 
 
@@ -110,7 +112,9 @@ def database_template(request: pytest.FixtureRequest) -> Template | None:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, database_template: Template | None) -> Iterator[str]:
+def postgres_url(
+    postgres_server: PostgresServer, database_template: Template | None
+) -> Iterator[str]:
     """The address of a PostgreSQL database that only this test uses."""
     postgres_server.start()
     url = postgres_server.create_database(database_template)
@@ -119,7 +123,9 @@ def postgres_url(postgres_server: PostgresServer, database_template: Template | 
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_files: SqliteFiles, database_template: Template | None) -> str:
+def sqlite_url(
+    tmp_path: Path, sqlite_files: SqliteFiles, database_template: Template | None
+) -> str:
     """The address of an SQLite database that only this test uses."""
     return sqlite_files.create(tmp_path / "test.sqlite3", database_template)
 
@@ -127,7 +133,9 @@ def sqlite_url(tmp_path: Path, sqlite_files: SqliteFiles, database_template: Tem
 @pytest.fixture(params=["postgresql", "sqlite"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """Runs the test twice: on PostgreSQL and on SQLite."""
-    url: str = request.getfixturevalue({"postgresql": "postgres_url", "sqlite": "sqlite_url"}[request.param])
+    url: str = request.getfixturevalue(
+        {"postgresql": "postgres_url", "sqlite": "sqlite_url"}[request.param]
+    )
     return url
 
 

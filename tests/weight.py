@@ -48,12 +48,15 @@ def measure() -> dict[str, int]:
         "product lines": _count_lines(product),
         "product files": len(product),
         "test lines": test_lines,
-        "tests outside test functions, %": round(100 * (1 - sum(map(_lines_of_tests, tests)) / test_lines)),
+        "tests outside test functions, %": round(
+            100 * (1 - sum(map(_lines_of_tests, tests)) / test_lines)
+        ),
         "words of Markdown": sum(len(_read(path).split()) for path in _list_files("*.md")),
         "settings": len(VARIABLES),
         "commands": len(_SHIPPED.findall(_read(ROOT / "docs" / "commands.md"))),
         "tables": _count_tables(),
-        "event types and kinds": len(list((ROOT / "schemas" / "json").glob("*.json"))) + len(NOTE_KINDS),
+        "event types and kinds": len(list((ROOT / "schemas" / "json").glob("*.json")))
+        + len(NOTE_KINDS),
     }
 
 
@@ -76,16 +79,23 @@ def main(*, record: bool) -> None:
     figures = compare()
     click.echo(f"{'':34}{'today':>8}{'recorded':>10}{'ceiling':>9}")
     for it in figures:
-        mark = "  TOO MUCH" if it.today > it.allowed else "" if it.today > it.ceiling else "  reached"
+        mark = (
+            "  TOO MUCH" if it.today > it.allowed else "" if it.today > it.ceiling else "  reached"
+        )
         click.echo(f"{it.name:34}{it.today:8}{it.recorded:10}{it.ceiling:9}{mark}")
     if record:
-        lowered = {it.name: {"recorded": min(it.today, it.recorded), "ceiling": it.ceiling} for it in figures}
+        lowered = {
+            it.name: {"recorded": min(it.today, it.recorded), "ceiling": it.ceiling}
+            for it in figures
+        }
         TABLE.write_text(json.dumps(read_table() | lowered, indent=2) + "\n", "utf-8")
     sys.exit(any(it.today > it.allowed for it in figures))
 
 
 def _list_files(*patterns: str) -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", *patterns], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).exists()]
 
 
@@ -101,7 +111,8 @@ def _lines_of_tests(text: str) -> int:
     return sum(
         (node.end_lineno or 0) - min([node.lineno, *(it.lineno for it in node.decorator_list)]) + 1
         for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
     )
 
 

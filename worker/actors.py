@@ -43,5 +43,7 @@ def declare_actors(broker: Broker, services: Services) -> None:
     for name, queue in ACTOR_QUEUES.items():
         priority = AFTER_THOSE if name.endswith(BULK) else AT_ONCE
         limit = IMPORT_LIMIT_MS if name == PREVIEW else TIME_LIMIT_MS
-        declare = dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit)
+        declare = dramatiq.actor(
+            broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit
+        )
         declare(functions[name.removesuffix(BULK)])

@@ -74,7 +74,9 @@ class Arrivals:
         with suppress(OSError):
             if stat.S_ISREG(path.lstat().st_mode):
                 return path
-        raise ImportRefusedError("Le fichier n'est plus dans le dossier des arrivées ; déposez-le de nouveau")
+        raise ImportRefusedError(
+            "Le fichier n'est plus dans le dossier des arrivées ; déposez-le de nouveau"
+        )
 
     def erase(self, name: str) -> None:
         """Delete a file, if it exists; raises OSError when the system refuses."""
@@ -107,32 +109,51 @@ class Preview(Base):
     __table_args__ = (Index("ix_preview_code_commune", "code_commune"),)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True, doc="That of the preview.")
+    request_id: Mapped[int] = mapped_column(
+        ForeignKey("request.id"), index=True, doc="That of the preview."
+    )
     import_request_id: Mapped[int | None] = mapped_column(
         ForeignKey("request.id"), index=True, doc="The request that confirms the import."
     )
-    act: Mapped[str] = mapped_column(Texte, default=PreviewAct.IMPORT, server_default=PreviewAct.IMPORT)
+    act: Mapped[str] = mapped_column(
+        Texte, default=PreviewAct.IMPORT, server_default=PreviewAct.IMPORT
+    )
     code_commune: Mapped[str] = mapped_column(Texte)
     arrival: Mapped[str] = mapped_column(Texte, default="", doc="Its name in the arrivals folder.")
     sha256: Mapped[str] = mapped_column(Texte)
     file_name: Mapped[str] = mapped_column(Texte, doc="What its owner calls it.")
-    taken_on: Mapped[date] = mapped_column(Date, doc="The day it was downloaded from the REU, or is said to be.")
+    taken_on: Mapped[date] = mapped_column(
+        Date, doc="The day it was downloaded from the REU, or is said to be."
+    )
     liste: Mapped[str] = empty("Of all its electors, when said.")
     requested_by: Mapped[str] = mapped_column(Texte)
     status: Mapped[str] = mapped_column(Texte, default=PreviewStatus.QUEUED)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
-    lines_read: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"), doc="Progress of this step.")
-
-    found: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), doc="What would change; no name.")
-    register_state: Mapped[str] = empty("The register that it was compared with, or that would be left.")
-    terms: Mapped[dict[str, Any]] = mapped_column(
-        JSON, default=dict, server_default="{}", doc="Who wants it and why, what was accepted, what is emptied."
+    lines_read: Mapped[int] = mapped_column(
+        Integer, default=0, server_default=text("0"), doc="Progress of this step."
     )
-    import_id: Mapped[int | None] = mapped_column(Id, doc="Of the register, or to be corrected there.")
+
+    found: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), doc="What would change; no name."
+    )
+    register_state: Mapped[str] = empty(
+        "The register that it was compared with, or that would be left."
+    )
+    terms: Mapped[dict[str, Any]] = mapped_column(
+        JSON,
+        default=dict,
+        server_default="{}",
+        doc="Who wants it and why, what was accepted, what is emptied.",
+    )
+    import_id: Mapped[int | None] = mapped_column(
+        Id, doc="Of the register, or to be corrected there."
+    )
     reason: Mapped[str] = empty("Why it was refused, in French.")
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its file was removed.")
+    erased_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its file was removed."
+    )
 
 
 _MOST_REFUSED, _REFUSED_WITHIN_SECONDS, _REST_SECONDS = 5, 600, 60
@@ -151,18 +172,33 @@ def add_preview(session: Session, request: Request, columns: dict[str, Any]) -> 
     return preview.id
 
 
-def _add_work(connection: Connection, preview_ids: Iterable[int], *, enqueued: bool, fair_tag: int = 0) -> None:
-    rows = connection.execute(select(Preview.id, Preview.code_commune).where(Preview.id.in_([*preview_ids])))
-    works = [NewWork(WorkKind.PREVIEW, subject_of(WorkKind.PREVIEW, it), commune, 0, fair_tag) for it, commune in rows]
+def _add_work(
+    connection: Connection, preview_ids: Iterable[int], *, enqueued: bool, fair_tag: int = 0
+) -> None:
+    rows = connection.execute(
+        select(Preview.id, Preview.code_commune).where(Preview.id.in_([*preview_ids]))
+    )
+    works = [
+        NewWork(WorkKind.PREVIEW, subject_of(WorkKind.PREVIEW, it), commune, 0, fair_tag)
+        for it, commune in rows
+    ]
     add(connection, works, enqueued=enqueued)
 
 
 def seconds_to_rest(connection: Connection, preview: Preview) -> float:
     """Return how long the reading of an export waits: _REST_SECONDS after the last of _MOST_REFUSED of its agent."""
-    is_theirs = Preview.code_commune == preview.code_commune, Preview.requested_by == preview.requested_by
-    is_refused = Preview.status == PreviewStatus.REFUSED, Preview.finished_at > utc_now(-_REFUSED_WITHIN_SECONDS)
+    is_theirs = (
+        Preview.code_commune == preview.code_commune,
+        Preview.requested_by == preview.requested_by,
+    )
+    is_refused = (
+        Preview.status == PreviewStatus.REFUSED,
+        Preview.finished_at > utc_now(-_REFUSED_WITHIN_SECONDS),
+    )
     since = seconds_between(func.max(Preview.finished_at), utc_now())
-    number, age = connection.execute(select(func.count(), since).where(*is_theirs, *is_refused)).one()
+    number, age = connection.execute(
+        select(func.count(), since).where(*is_theirs, *is_refused)
+    ).one()
     return max(_REST_SECONDS - age, 0) if number >= _MOST_REFUSED else 0
 
 
@@ -185,11 +221,18 @@ def begin(connection: Connection, preview_id: int) -> None:
     """Set RUNNING or IMPORTING, and reset the progress."""
     step = case(_STEPS, value=Preview.status, else_=Preview.status)
     is_it = Preview.id == preview_id, ~IS_ENDED
-    connection.execute(update(Preview).where(*is_it).values({Preview.status: step, Preview.lines_read: 0}))
+    connection.execute(
+        update(Preview).where(*is_it).values({Preview.status: step, Preview.lines_read: 0})
+    )
 
 
 def mark_asked(
-    engine: Engine, claim: Claim, status: PreviewStatus, *, found: dict[str, Any], register_state: str = ""
+    engine: Engine,
+    claim: Claim,
+    status: PreviewStatus,
+    *,
+    found: dict[str, Any],
+    register_state: str = "",
 ) -> None:
     """Record what the import would change, or what is asked about the file; complete the request, finish the work."""
     asked = {Preview.status: status, Preview.found: found, Preview.register_state: register_state}
@@ -212,7 +255,9 @@ def mark_refused(engine: Engine, claim: Claim, reason: str) -> None:
 
 def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> None:
     """Release the work: it is due again in `seconds`. With `counts`, this start counts towards the limit of starts."""
-    back = case({step: state for state, step in _STEPS.items()}, value=Preview.status, else_=Preview.status)
+    back = case(
+        {step: state for state, step in _STEPS.items()}, value=Preview.status, else_=Preview.status
+    )
     with engine.begin() as connection:
         queue.require_held(queue.release(connection, claim, seconds, counts=counts))
         _change(connection, claim, {Preview.status: back})
@@ -222,7 +267,11 @@ def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> No
 
 
 def accept(
-    connection: Connection, preview_id: int, request: Request, terms: dict[str, Any], was: PreviewStatus
+    connection: Connection,
+    preview_id: int,
+    request: Request,
+    terms: dict[str, Any],
+    was: PreviewStatus,
 ) -> bool:
     """Record the answer; return False when the row is no longer in the state `was`.
 
@@ -243,7 +292,9 @@ def drop(connection: Connection, request_id: int) -> Sequence[int]:
     queue.withdraw(connection, [WorkKind.PREVIEW], ids)
     ended = {Preview.status: PreviewStatus.DROPPED, Preview.finished_at: utc_now()}
     is_it = Preview.id.in_(ids), ~IS_ENDED
-    dropped = connection.scalars(update(Preview).where(*is_it).values(ended).returning(Preview.id)).all()
+    dropped = connection.scalars(
+        update(Preview).where(*is_it).values(ended).returning(Preview.id)
+    ).all()
     _add_work(connection, ids, enqueued=True)
     _settle(connection, dropped)
     return dropped
@@ -266,9 +317,15 @@ def mark_erased(connection: Connection, preview_id: int) -> None:
     The audit trail keeps the reason.
     """
     is_it = Preview.id == preview_id, IS_ENDED
-    for terms, found in connection.execute(select(Preview.terms, Preview.found).where(*is_it)).all():
+    for terms, found in connection.execute(
+        select(Preview.terms, Preview.found).where(*is_it)
+    ).all():
         kept = {name: said for name, said in terms.items() if name not in {"reason", "mapping"}}
-        values = {"erased_at": utc_now(), "terms": kept, "found": None if "matching" in (found or {}) else found}
+        values = {
+            "erased_at": utc_now(),
+            "terms": kept,
+            "found": None if "matching" in (found or {}) else found,
+        }
         connection.execute(update(Preview).where(*is_it).values(values))
 
 
@@ -287,5 +344,7 @@ def _settle(connection: Connection, preview_ids: Sequence[int]) -> None:
         named = select(column).where(Preview.id.in_(preview_ids), column.is_not(None))
         is_it = Request.id.in_(named), Request.completed_at.is_(None)
         completed = update(Request).where(*is_it).values(completed_at=utc_now())
-        rows = connection.execute(completed.returning(Request.id, Request.is_bulk, Request.turn)).all()
+        rows = connection.execute(
+            completed.returning(Request.id, Request.is_bulk, Request.turn)
+        ).all()
         add_works_of_end(connection, rows)

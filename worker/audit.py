@@ -57,7 +57,9 @@ class Audit(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     account: Mapped[str] = empty("By the broker's or the system's word; empty before it was kept.")
-    actor: Mapped[str] = mapped_column(Texte, doc="The agent whom the account may speak for, else the account.")
+    actor: Mapped[str] = mapped_column(
+        Texte, doc="The agent whom the account may speak for, else the account."
+    )
     action: Mapped[str] = mapped_column(Texte)
     code_commune: Mapped[str] = empty()
     export_id: Mapped[int | None] = mapped_column(Id)
@@ -73,17 +75,25 @@ class AuditUnlogged(Base):
     __tablename__ = "audit_unlogged"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False, doc="Of the line.")
-    writer: Mapped[str] = mapped_column(Texte, server_default=session_user(), doc="The account that wrote the line.")
+    writer: Mapped[str] = mapped_column(
+        Texte, server_default=session_user(), doc="The account that wrote the line."
+    )
 
 
 class AuditWord(Base):
     """A name or a text for which lines of the trail have a pseudonym, until it is forgotten."""
 
     __tablename__ = "audit_word"
-    __table_args__ = (Index("uq_audit_word_agent", "words", unique=True, **rows_where("kind = 'agent'")),)
+    __table_args__ = (
+        Index("uq_audit_word_agent", "words", unique=True, **rows_where("kind = 'agent'")),
+    )
 
-    pseudonym: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind, a digest of salt and words.")
-    salt: Mapped[str] = mapped_column(Texte, doc="Random, and deleted with the words, which cannot be guessed then.")
+    pseudonym: Mapped[str] = mapped_column(
+        Texte, primary_key=True, doc="The kind, a digest of salt and words."
+    )
+    salt: Mapped[str] = mapped_column(
+        Texte, doc="Random, and deleted with the words, which cannot be guessed then."
+    )
     kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
     words: Mapped[str] = mapped_column(Texte)
     code_commune: Mapped[str] = empty("Of the line of a text.")
@@ -137,10 +147,19 @@ def record_audit(
     who = actor if isinstance(actor, Actor) else Actor(actor)
     name = find_pseudonym(connection, who.name)
     if name is None:  # an operator, an account and a program keep their names
-        is_agent = connection.scalar(select(_AGENTS.c.name).where(_AGENTS.c.name == who.name).limit(1)) is not None
-        name = _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, who.name), "") if is_agent else who.name
+        is_agent = (
+            connection.scalar(select(_AGENTS.c.name).where(_AGENTS.c.name == who.name).limit(1))
+            is not None
+        )
+        name = (
+            _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, who.name), "")
+            if is_agent
+            else who.name
+        )
     parts = [detail] if isinstance(detail, str) else detail
-    words = (it if isinstance(it, str) else _pseudonym_of(connection, it, code_commune) for it in parts)
+    words = (
+        it if isinstance(it, str) else _pseudonym_of(connection, it, code_commune) for it in parts
+    )
     at = connection.execute(select(utc_now())).scalar_one()
     line = AuditLine(
         id=_next_number(connection),
@@ -172,7 +191,9 @@ def keep_acts(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         keep_lines(_LOGGER, folder / ACTS)
     except OSError as error:
-        raise ConfigurationError(f"Dossier {folder} inutilisable ({os.strerror(error.errno or 0)}).") from None
+        raise ConfigurationError(
+            f"Dossier {folder} inutilisable ({os.strerror(error.errno or 0)})."
+        ) from None
 
 
 def note_removed(by: Actor) -> Callable[[Connection, int], None]:
@@ -213,13 +234,17 @@ def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: st
     statement = dialect.insert(AuditWord).inline().values(row).on_conflict_do_nothing()
     if connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1:
         return pseudonym
-    return _pseudonym_of(connection, named, code_commune)  # another transaction has just added this agent
+    return _pseudonym_of(
+        connection, named, code_commune
+    )  # another transaction has just added this agent
 
 
 def find_pseudonym(connection: Connection, agent: str) -> str | None:
     """Return the pseudonym of an agent in the trail, or None."""
     kind = literal(WordKind.AGENT.value, literal_execute=True)
-    return connection.scalar(select(AuditWord.pseudonym).where(AuditWord.kind == kind, AuditWord.words == agent))
+    return connection.scalar(
+        select(AuditWord.pseudonym).where(AuditWord.kind == kind, AuditWord.words == agent)
+    )
 
 
 def forget_words(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
@@ -227,7 +252,9 @@ def forget_words(connection: Connection, condition: ColumnElement[bool]) -> list
 
     The caller must record the pseudonyms, or `verify_audit` reports them as missing.
     """
-    return list(connection.scalars(delete(AuditWord).where(condition).returning(AuditWord.pseudonym)))
+    return list(
+        connection.scalars(delete(AuditWord).where(condition).returning(AuditWord.pseudonym))
+    )
 
 
 def _next_number(connection: Connection) -> int:
@@ -256,7 +283,11 @@ class AuditLine(NamedTuple):
     @property
     def pseudonyms(self) -> set[str]:
         """The pseudonyms in the account, the actor and the detail."""
-        return {it for value in (self.account, self.actor, self.detail) for it in _PSEUDONYM.findall(value)}
+        return {
+            it
+            for value in (self.account, self.actor, self.detail)
+            for it in _PSEUDONYM.findall(value)
+        }
 
     def in_words(self, words: Mapping[str, str]) -> "AuditLine":
         """Return this line with each known pseudonym replaced by its words."""
@@ -264,13 +295,17 @@ class AuditLine(NamedTuple):
         def replace(value: str) -> str:
             return _PSEUDONYM.sub(lambda it: words.get(it[0], it[0]), value)
 
-        return self._replace(account=replace(self.account), actor=replace(self.actor), detail=replace(self.detail))
+        return self._replace(
+            account=replace(self.account), actor=replace(self.actor), detail=replace(self.detail)
+        )
 
     def for_log(self) -> dict[str, Any]:
         """Return the fields of this line for the log: all but the detail, and a digest of the whole."""
         values = self._asdict() | {"at": self.at.astimezone(UTC).isoformat(timespec="milliseconds")}
         digest = _digest(json.dumps(list(values.values()), ensure_ascii=False))
-        return {name: value for name, value in values.items() if name != "detail"} | {"digest": digest}
+        return {name: value for name, value in values.items() if name != "detail"} | {
+            "digest": digest
+        }
 
 
 def log_lines(engine: Engine) -> None:
@@ -279,12 +314,20 @@ def log_lines(engine: Engine) -> None:
     If the log cannot be written (OSError), all rows stay; the next call writes them, some of them twice.
     """
     log = structlog.get_logger(_LOGGER)
-    first = select(AuditUnlogged.id, AuditUnlogged.writer).order_by(AuditUnlogged.id).limit(_MOST_LOGGED)
+    first = (
+        select(AuditUnlogged.id, AuditUnlogged.writer)
+        .order_by(AuditUnlogged.id)
+        .limit(_MOST_LOGGED)
+    )
     with engine.begin() as connection:
-        writers = {row.id: row.writer for row in connection.execute(first)}  # a join would read the whole trail
+        writers = {
+            row.id: row.writer for row in connection.execute(first)
+        }  # a join would read the whole trail
         query = select(*_COLUMNS).where(Audit.id.in_(writers)).order_by(Audit.id)
         logged = []
-        with connection.execute(query.execution_options(yield_per=10)) as rows:  # a line may be long
+        with connection.execute(
+            query.execution_options(yield_per=10)
+        ) as rows:  # a line may be long
             for row in rows:
                 line = AuditLine(*row)
                 log.info(_COPIED, **line.for_log(), writer=writers[line.id])
@@ -298,7 +341,11 @@ _MOST_LOGGED = 1000
 
 
 def read_audit(
-    connection: Connection, *, code_commune: str | None = None, since: datetime | None = None, limit: int
+    connection: Connection,
+    *,
+    code_commune: str | None = None,
+    since: datetime | None = None,
+    limit: int,
 ) -> list[AuditLine]:
     """Return the last lines, the newest first, with the names and texts that are not forgotten."""
     query = select(*_COLUMNS).order_by(Audit.at.desc(), Audit.id.desc()).limit(limit)
@@ -330,17 +377,30 @@ def purge_audit(engine: Engine, days: float, *, actor: str) -> int:
         before = now - kept
         if oldest is None or oldest >= before:
             return 0
-        record_audit(connection, Action.AUDIT_PURGED, actor=actor, detail=f"{before:%Y-%m-%d %H:%M:%S}.000 UTC")
+        record_audit(
+            connection,
+            Action.AUDIT_PURGED,
+            actor=actor,
+            detail=f"{before:%Y-%m-%d %H:%M:%S}.000 UTC",
+        )
     with engine.begin() as connection:
         return _delete_before(connection, before.replace(microsecond=0))
 
 
 def _delete_before(connection: Connection, before: datetime) -> int:
     if connection.dialect.name == "postgresql":
-        return int(connection.execute(text("SELECT purge_audit(:before)"), {"before": before}).scalar_one())
-    first_kept = select(func.min(Audit.id)).where(Audit.at.between(before, utc_now())).scalar_subquery()
+        return int(
+            connection.execute(text("SELECT purge_audit(:before)"), {"before": before}).scalar_one()
+        )
+    first_kept = (
+        select(func.min(Audit.id)).where(Audit.at.between(before, utc_now())).scalar_subquery()
+    )
     removed = connection.execute(delete(Audit).where(Audit.id < first_kept)).rowcount
-    is_named = select(Audit.id).where(func.instr(Audit.actor + " " + Audit.detail, AuditWord.pseudonym) > 0).exists()
+    is_named = (
+        select(Audit.id)
+        .where(func.instr(Audit.actor + " " + Audit.detail, AuditWord.pseudonym) > 0)
+        .exists()
+    )
     connection.execute(delete(AuditWord).where(~is_named))
     return removed
 
@@ -368,17 +428,34 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[i
     begin, seen = None, set[int]()
     first, spared = min((number for number, _ in logged.written), default=None), {""}
     if connection.dialect.name == "postgresql":
-        spared.add(str(connection.scalar(text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'"))))
-    for row in connection.execute(select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=50)):
+        spared.add(
+            str(
+                connection.scalar(
+                    text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'")
+                )
+            )
+        )
+    for row in connection.execute(
+        select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=50)
+    ):
         line = AuditLine(*row)
         digest = line.for_log()["digest"]
-        if begin is None and logged.digests.get(line.id) == digest:  # an account may log a number without its line
+        if (
+            begin is None and logged.digests.get(line.id) == digest
+        ):  # an account may log a number without its line
             begin, first = line.id, line.id if first is None or not seen else first
         seen.add(line.id)
         if begin is not None and line.id not in known:
-            yield (line.id, f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})")
+            yield (
+                line.id,
+                f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})",
+            )
         elif logged.digests.get(line.id, digest) != digest:
-            copies = "changée : autre que dans" if logged.digests[line.id] else "deux copies différentes dans"
+            copies = (
+                "changée : autre que dans"
+                if logged.digests[line.id]
+                else "deux copies différentes dans"
+            )
             yield (line.id, f"{copies} le journal du service")
         elif (
             first is not None
@@ -388,7 +465,10 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[i
         ):
             yield (line.id, f"ajoutée avec le compte {writer}, mais par aucun service")
         elif not all(words.get(it) for it in line.pseudonyms):
-            yield (line.id, "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté")
+            yield (
+                line.id,
+                "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté",
+            )
     for number in sorted(known - seen):
         if number > min(seen, default=0):
             yield (number, "disparue de la base, où un compte l'avait écrite")
@@ -396,10 +476,17 @@ def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[i
 
 def _check_words(connection: Connection) -> dict[str, bool]:
     """Return by pseudonym whether its words match it, or a line of the trail records that they were forgotten."""
-    known = connection.execute(select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words))
-    words = {row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words) for row in known}
+    known = connection.execute(
+        select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words)
+    )
+    words = {
+        row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words)
+        for row in known
+    }
     forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)
-    return {it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)} | words
+    return {
+        it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)
+    } | words
 
 
 def read_log(lines: Iterable[str]) -> LoggedActs:

@@ -79,7 +79,9 @@ def build_notifier(
     from worker.notifier.notices import Notices
     from worker.notifier.notify import Notifier, build_pools
 
-    has_screen = bool(settings.public_url) and publish is not None  # a command of the embedded mode ends before
+    has_screen = (
+        bool(settings.public_url) and publish is not None
+    )  # a command of the embedded mode ends before
     notices = Notices(settings.public_url, spares_asker=has_screen)
     return Notifier(
         engine,
@@ -91,31 +93,57 @@ def build_notifier(
     )
 
 
-def build_chores(settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None) -> "list[Chore]":
+def build_chores(
+    settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
+) -> "list[Chore]":
     """Build the sweeps, the reminders, and the purges that the settings ask for."""
     from worker.housekeeping import housekeeping
-    from worker.housekeeping.housekeeping import DAY_SECONDS, HOUR_SECONDS, RETRY_SECONDS, Chore, plan_reminders
+    from worker.housekeeping.housekeeping import (
+        DAY_SECONDS,
+        HOUR_SECONDS,
+        RETRY_SECONDS,
+        Chore,
+        plan_reminders,
+    )
     from worker.registre.imports.history import purge_versions
 
     arrivals, storage = Arrivals(settings.arrivals_dir), Storage(settings.exports_dir, engine)
     registre, days = _build_registre(settings, engine), settings.reminder_days
     chores = [
-        Chore("sweep", lambda: [housekeeping.sweep(engine, enqueue, counts=False)], services.SWEEP_SECONDS),
-        Chore("lost_messages", lambda: [housekeeping.sweep(engine, enqueue, count=count)], 5 * services.SWEEP_SECONDS),
+        Chore(
+            "sweep",
+            lambda: [housekeeping.sweep(engine, enqueue, counts=False)],
+            services.SWEEP_SECONDS,
+        ),
+        Chore(
+            "lost_messages",
+            lambda: [housekeeping.sweep(engine, enqueue, count=count)],
+            5 * services.SWEEP_SECONDS,
+        ),
         Chore("audit_log", lambda: map(log_lines, [engine]), 1),
         Chore("acts", lambda: map(rotate_lines, [settings.acts_dir / ACTS]), RETRY_SECONDS),
         Chore("reminders", lambda: [plan_reminders(engine, registre, days)], HOUR_SECONDS),
-        Chore("refused", lambda: iter(partial(housekeeping.purge_refused, engine), 0), RETRY_SECONDS),
+        Chore(
+            "refused", lambda: iter(partial(housekeeping.purge_refused, engine), 0), RETRY_SECONDS
+        ),
         Chore("arrivals", lambda: housekeeping.erase_arrivals(engine, arrivals), HOUR_SECONDS),
-        Chore("versions", lambda: purge_versions(engine, note_removed(Actor(NOTIFIER))), HOUR_SECONDS),
+        Chore(
+            "versions", lambda: purge_versions(engine, note_removed(Actor(NOTIFIER))), HOUR_SECONDS
+        ),
         Chore("temporaries", lambda: housekeeping.remove_temporaries(storage), HOUR_SECONDS),
         Chore("work", lambda: map(delete_dead, [engine]), DAY_SECONDS),
     ]
     if retention := settings.retention_days:
-        chores.append(Chore("purge", lambda: housekeeping.purge(engine, storage, retention), HOUR_SECONDS))
+        chores.append(
+            Chore("purge", lambda: housekeeping.purge(engine, storage, retention), HOUR_SECONDS)
+        )
     if kept := settings.audit_days:
-        chores.append(Chore("copies", lambda: [housekeeping.purge_copies(engine, kept)], DAY_SECONDS))
-        chores.append(Chore("audit", lambda: [purge_audit(engine, kept, actor=NOTIFIER)], DAY_SECONDS))
+        chores.append(
+            Chore("copies", lambda: [housekeeping.purge_copies(engine, kept)], DAY_SECONDS)
+        )
+        chores.append(
+            Chore("audit", lambda: [purge_audit(engine, kept, actor=NOTIFIER)], DAY_SECONDS)
+        )
     return chores
 
 
@@ -127,7 +155,9 @@ def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
     from worker.notifier.channels.webhook import WebhookSender
 
     server = settings.mail_server
-    mailer: SmtpMailer | FolderMailer = SmtpMailer(*server) if server else FolderMailer(settings.mail_dir)
+    mailer: SmtpMailer | FolderMailer = (
+        SmtpMailer(*server) if server else FolderMailer(settings.mail_dir)
+    )
     return {
         Channel.MAIL: MailSender(mailer.send, settings.mail_from),
         Channel.CHAT: ChatSender(),

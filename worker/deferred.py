@@ -76,7 +76,12 @@ class Arrival(NamedTuple):
 
 def hash_payload(event: CloudEvent) -> str:
     """Return the SHA-256, in hexadecimal, of the type and the data of an event, without order and default values."""
-    said = json.dumps([event.type, drop_defaults(event)], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    said = json.dumps(
+        [event.type, drop_defaults(event)],
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -107,10 +112,20 @@ def defer(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
 
 def _store(connection: Connection, arrival: Arrival, waits_for: str, *, seconds: float) -> None:
     event = arrival.event
-    row: dict[str, Any] = {"source": event.source, "event_id": event.id, "event": event.model_dump(mode="json")}
+    row: dict[str, Any] = {
+        "source": event.source,
+        "event_id": event.id,
+        "event": event.model_dump(mode="json"),
+    }
     row |= {"sender": arrival.sender, "waits_for": waits_for}
-    row_id = connection.execute(insert(DeferredEvent).values(row).returning(DeferredEvent.id)).scalar_one()
-    add(connection, [NewWork(WorkKind.DEFERRED, subject_of(WorkKind.DEFERRED, row_id))], seconds=seconds)
+    row_id = connection.execute(
+        insert(DeferredEvent).values(row).returning(DeferredEvent.id)
+    ).scalar_one()
+    add(
+        connection,
+        [NewWork(WorkKind.DEFERRED, subject_of(WorkKind.DEFERRED, row_id))],
+        seconds=seconds,
+    )
 
 
 def put_back(connection: Connection, arrival: Arrival) -> bool:
@@ -130,7 +145,9 @@ def read_waiting(connection: Connection, arrival: Arrival) -> str:
 def discard(connection: Connection, condition: Arrival | ColumnElement[bool]) -> int:
     """Delete the row of an event, or the rows of a condition, with their works; return the number of rows."""
     is_it = _is(condition) if isinstance(condition, Arrival) else condition
-    deleted = connection.scalars(delete(DeferredEvent).where(is_it).returning(DeferredEvent.id)).all()
+    deleted = connection.scalars(
+        delete(DeferredEvent).where(is_it).returning(DeferredEvent.id)
+    ).all()
     withdraw(connection, [WorkKind.DEFERRED], deleted)
     return len(deleted)
 
@@ -144,17 +161,27 @@ def count_waiting(connection: Connection, sender: str) -> int:
 def read_known(engine: Engine, keys: Sequence[str], most: int) -> list[Arrival]:
     """Return the oldest events that wait for these keys, the oldest last; the works of the others become due."""
     with reading(engine) as connection:
-        query = select(DeferredEvent.id).where(DeferredEvent.waits_for.in_(keys)).order_by(DeferredEvent.id)
+        query = (
+            select(DeferredEvent.id)
+            .where(DeferredEvent.waits_for.in_(keys))
+            .order_by(DeferredEvent.id)
+        )
         ids = connection.scalars(query).all()
         found = read_deferred(connection, DeferredEvent.id.in_(ids[:most])) if ids else []
     if left := [subject_of(WorkKind.DEFERRED, it) for it in ids[most:]]:
         with engine.begin() as connection:
-            are_due = Work.kind == WorkKind.DEFERRED, Work.subject.in_(left), Work.state == WorkState.DUE
+            are_due = (
+                Work.kind == WorkKind.DEFERRED,
+                Work.subject.in_(left),
+                Work.state == WorkState.DUE,
+            )
             connection.execute(update(Work).where(*are_due).values(due_at=None))
     return found
 
 
-def read_deferred(connection: Connection, condition: ColumnElement[bool], *, is_last: bool = False) -> list[Arrival]:
+def read_deferred(
+    connection: Connection, condition: ColumnElement[bool], *, is_last: bool = False
+) -> list[Arrival]:
     """Return the events of these rows, the oldest last; none for a row that no longer waits."""
     columns = DeferredEvent.event, DeferredEvent.sender
     rows = connection.execute(select(*columns).where(condition).order_by(DeferredEvent.id.desc()))

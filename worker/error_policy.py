@@ -16,10 +16,18 @@ from typing import NamedTuple
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 
-from worker.errors import DatabaseAwayError, DiskFullError, ExhaustedError, PrefectureError, TransientError
+from worker.errors import (
+    DatabaseAwayError,
+    DiskFullError,
+    ExhaustedError,
+    PrefectureError,
+    TransientError,
+)
 
 _FIRST_SECONDS, _GROWTH, _MANY = 1.0, 1.5, 50
-_LONGEST_SECONDS = 120.0  # shorter, and ten thousand waiting files would occupy the workers with retries
+_LONGEST_SECONDS = (
+    120.0  # shorter, and ten thousand waiting files would occupy the workers with retries
+)
 
 
 def until_next_try(tries: int) -> float:
@@ -54,18 +62,69 @@ NO_ANSWER, OTHERS = "no answer", "others"
 
 _FULL_CODES = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM")
 _ABSENT_CODES = ("ENOENT", "ENOTDIR", "EEXIST")
-_DISK_CODES = ("EIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EBUSY", "ENODEV", "ENXIO", "EREMOTEIO", "EAGAIN", "EINTR")
-_DAMAGED_CODES = ("EUCLEAN", "EBADMSG", "ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED", "ENOTSUP")
-_NETWORK_CODES = ("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN")
-_MORE_NETWORK_CODES = ("ENETUNREACH", "ENETRESET", "ESHUTDOWN", "ENOLINK", "ENOLCK", "EPROTO", "ECOMM")
+_DISK_CODES = (
+    "EIO",
+    "ESTALE",
+    "ETIMEDOUT",
+    "ENOTCONN",
+    "EBUSY",
+    "ENODEV",
+    "ENXIO",
+    "EREMOTEIO",
+    "EAGAIN",
+    "EINTR",
+)
+_DAMAGED_CODES = (
+    "EUCLEAN",
+    "EBADMSG",
+    "ENOKEY",
+    "EKEYEXPIRED",
+    "EKEYREVOKED",
+    "EKEYREJECTED",
+    "ENOTSUP",
+)
+_NETWORK_CODES = (
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ECONNABORTED",
+    "EPIPE",
+    "EHOSTDOWN",
+    "EHOSTUNREACH",
+    "ENETDOWN",
+)
+_MORE_NETWORK_CODES = (
+    "ENETUNREACH",
+    "ENETRESET",
+    "ESHUTDOWN",
+    "ENOLINK",
+    "ENOLCK",
+    "EPROTO",
+    "ECOMM",
+)
 _AWAY_CODES = _DISK_CODES + _DAMAGED_CODES + _NETWORK_CODES + _MORE_NETWORK_CODES
 _SHORT_CODES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS")
-_POSTGRESQL_CODES = ("08", "25006", "25P03", "25P04", "28", "3D000", "40", "42501", "53", "55", "57", "58")
+_POSTGRESQL_CODES = (
+    "08",
+    "25006",
+    "25P03",
+    "25P04",
+    "28",
+    "3D000",
+    "40",
+    "42501",
+    "53",
+    "55",
+    "57",
+    "58",
+)
 _SQLITE_LOCK_CODES = ("BUSY", "LOCKED", "INTERRUPT", "PROTOCOL")
 _SQLITE_FILE_CODES = ("READONLY", "IOERR", "FULL", "CANTOPEN", "NOMEM", "SCHEMA")
 _BROKER_CODES = ("311", "312", "313", "320", "403", "404", "405", "406", "5xx")
 
-_FULL = DiskFullError, "Volume des exports plein ou sans droit d'écriture ({}) : prévenez l'exploitant."
+_FULL = (
+    DiskFullError,
+    "Volume des exports plein ou sans droit d'écriture ({}) : prévenez l'exploitant.",
+)
 _AWAY = TransientError, "Volume des exports injoignable ({}) : prévenez l'exploitant."
 _SHORT = ExhaustedError, "Le serveur manque de ressources ({}) : prévenez l'exploitant."
 _DATABASE = DatabaseAwayError, "Base de données indisponible ({}) : prévenez l'exploitant."
@@ -82,8 +141,12 @@ ERROR_POLICIES = (
     ErrorPolicy(_P, (OTHERS,), *_BUG),
     ErrorPolicy(_L, _SQLITE_LOCK_CODES + _SQLITE_FILE_CODES, *_DATABASE),
     ErrorPolicy(_L, (OTHERS,), *_BUG),
-    ErrorPolicy(_B, (NO_ANSWER, *_BROKER_CODES), TransientError, "Courtier RabbitMQ injoignable ({})."),
-    ErrorPolicy(_M, (NO_ANSWER, "4xx", "5xx"), TransientError, "Serveur de courriel indisponible ({})."),
+    ErrorPolicy(
+        _B, (NO_ANSWER, *_BROKER_CODES), TransientError, "Courtier RabbitMQ injoignable ({})."
+    ),
+    ErrorPolicy(
+        _M, (NO_ANSWER, "4xx", "5xx"), TransientError, "Serveur de courriel indisponible ({})."
+    ),
 )
 
 _ROWS = {(row.source, code): row for row in ERROR_POLICIES for code in row.codes}
@@ -139,7 +202,11 @@ def _find(error: BaseException) -> Diagnosis | None:
     cannot_start = isinstance(error, RuntimeError) and "can't start new thread" in str(error)
     if cannot_start or isinstance(error, MemoryError | ImportError):
         return Diagnosis(_ROWS[Source.SYSTEM, "ENOMEM"], "ENOMEM")
-    if isinstance(error, SQLAlchemyError) or hasattr(error, "sqlstate") or hasattr(error, "sqlite_errorname"):
+    if (
+        isinstance(error, SQLAlchemyError)
+        or hasattr(error, "sqlstate")
+        or hasattr(error, "sqlite_errorname")
+    ):
         return _find_database(error)
     kind = type(error)  # by name: only worker/messaging imports pika and Dramatiq
     is_of_dramatiq = kind.__module__ == "dramatiq.errors" and kind.__name__.startswith("Connection")
@@ -163,13 +230,19 @@ def _find_database(error: BaseException) -> Diagnosis:
     answer = getattr(error, "orig", None) or error
     if sqlstate := getattr(answer, "sqlstate", None):
         codes: Iterator[str] = iter((sqlstate, sqlstate[:2], OTHERS))
-        return Diagnosis(next(row for code in codes if (row := _ROWS.get((Source.POSTGRESQL, code)))), sqlstate)
+        return Diagnosis(
+            next(row for code in codes if (row := _ROWS.get((Source.POSTGRESQL, code)))), sqlstate
+        )
     if extended := getattr(answer, "sqlite_errorname", None):  # as SQLITE_BUSY_SNAPSHOT
         name = extended.split("_")[1]
         name = name if (Source.SQLITE, name) in _ROWS else OTHERS
         return Diagnosis(_ROWS[Source.SQLITE, name], name)
     is_cut = isinstance(error, DBAPIError) and error.connection_invalidated
     named = type(error).__name__ in {"OperationalError", "InterfaceError"}  # the drivers' own, too
-    if is_cut or named or isinstance(error, OperationalError | InterfaceError | NoConnectionLeftError):
+    if (
+        is_cut
+        or named
+        or isinstance(error, OperationalError | InterfaceError | NoConnectionLeftError)
+    ):
         return Diagnosis(_ROWS[Source.POSTGRESQL, NO_ANSWER], type(answer).__name__)
     return Diagnosis(_ROWS[Source.POSTGRESQL, OTHERS], "")

@@ -25,7 +25,13 @@ class RefusedError(PrefectureError):
     code = "refus"
 
     def __init__(
-        self, message: str, *, commune: str = "", code: str = "refus", field: str = "", faults: Sequence[Fault] = ()
+        self,
+        message: str,
+        *,
+        commune: str = "",
+        code: str = "refus",
+        field: str = "",
+        faults: Sequence[Fault] = (),
     ) -> None:
         super().__init__(message)
         self.commune = commune

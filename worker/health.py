@@ -78,7 +78,9 @@ class Pulse:
 
     def _write(self, lack: str) -> None:
         descriptor = self._descriptor
-        if descriptor is None or os.fstat(descriptor).st_nlink == 0:  # deleted, as old files in /tmp are
+        if (
+            descriptor is None or os.fstat(descriptor).st_nlink == 0
+        ):  # deleted, as old files in /tmp are
             self.stop()
             self._path = self._folder / f"{self._role}-{uuid4().hex[:12]}"
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -111,7 +113,9 @@ class ThreadStarts:
         """Whether a thread has not started in START_CHECKS consecutive checks, of which this call is one."""
         # Before Python 3.13, a thread that was created before a fork and started after it is never "alive".
         running = sys._current_frames()  # noqa: SLF001 — documented by Python
-        waiting = [it for it in threading.enumerate() if not it.is_alive() and it.ident not in running]
+        waiting = [
+            it for it in threading.enumerate() if not it.is_alive() and it.ident not in running
+        ]
         self._checks = {thread: self._checks.get(thread, 0) + 1 for thread in waiting}
         return max(self._checks.values(), default=0) >= START_CHECKS
 
@@ -165,7 +169,9 @@ def require_healthy(folder: Path, role: Role, *, alive: bool = False) -> int:
     if not signs:
         raise PrefectureError(f"aucun processus « {role} » ne tourne ici")
     if (silence := max(age for age, _ in signs)) > SILENCE_SECONDS[role]:
-        raise PrefectureError(f"un processus « {role} » ne donne plus signe de vie depuis {silence:.0f} s")
+        raise PrefectureError(
+            f"un processus « {role} » ne donne plus signe de vie depuis {silence:.0f} s"
+        )
     if not alive and (lacks := sorted({lack for _, lack in signs if lack})):
         raise PrefectureError(" ; ".join(lacks))
     return len(signs)

@@ -66,7 +66,9 @@ def serve(arguments: Namespace) -> int:
     """Process messages until a signal arrives and the current jobs are done."""
     broker = dramatiq.get_broker()
     broker.emit_after("process_boot")
-    worker = Worker(broker, queues=arguments.queues and set(arguments.queues), worker_threads=arguments.threads)
+    worker = Worker(
+        broker, queues=arguments.queues and set(arguments.queues), worker_threads=arguments.threads
+    )
     stop = Event()
     stop_on_signals(stop)
     worker.start()

@@ -29,7 +29,9 @@ _SMTP: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
     "smtps": ("tls", 465),
 }
 
-ReminderDays = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)]
+ReminderDays = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)
+]
 
 
 class MailServer(NamedTuple):
@@ -56,7 +58,9 @@ class MailServer(NamedTuple):
         except (KeyError, ValueError):
             server = None
         if server is None or not server.host:
-            raise ValueError("une adresse est attendue, comme smtps://compte:motdepasse@serveur:465")
+            raise ValueError(
+                "une adresse est attendue, comme smtps://compte:motdepasse@serveur:465"
+            )
         return server
 
 

@@ -39,15 +39,24 @@ def main(arguments: Sequence[str]) -> int:
         return (str(error), error.exit_code) if isinstance(error, ProducerError) else None
 
     return run_command(
-        lambda: _group.main(list(arguments), prog_name="python -m producers", standalone_mode=False), explain
+        lambda: _group.main(
+            list(arguments), prog_name="python -m producers", standalone_mode=False
+        ),
+        explain,
     )
 
 
 @click.command("exports", short_help="Montre les derniers exports.")
 @click.option("--commune", type=COMMUNE, help="Code INSEE. Par défaut : toutes les communes.")
-@click.option("--batch", type=BATCH, metavar="LOT", help="Seulement ceux d'un lot, par défaut tous.")
+@click.option(
+    "--batch", type=BATCH, metavar="LOT", help="Seulement ceux d'un lot, par défaut tous."
+)
 @click.option("--limit", type=NUMBER, metavar="NOMBRE", help="Combien en montrer. Par défaut : 10.")
-@click.option("--ids", is_flag=True, help="Montre aussi l'identifiant de chaque demande et le numéro du fichier.")
+@click.option(
+    "--ids",
+    is_flag=True,
+    help="Montre aussi l'identifiant de chaque demande et le numéro du fichier.",
+)
 def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: bool) -> ExitCode:
     """Montre les derniers exports, le plus récent d'abord (PREFECTURE_STATE_URL)."""
     from producers.cli.render import make_console, print_exports, print_others
@@ -63,7 +72,9 @@ def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: b
 
 
 @click.command(short_help="Ouvre l'écran « Module Préfecture » des agents.")
-@click.option("--check", is_flag=True, help="demande seulement à l'écran ouvert s'il peut travailler")
+@click.option(
+    "--check", is_flag=True, help="demande seulement à l'écran ouvert s'il peut travailler"
+)
 def web(*, check: bool) -> ExitCode:
     """Ouvre l'écran des agents, à l'adresse PREFECTURE_WEB_HOST et au port PREFECTURE_WEB_PORT, jusqu'à son arrêt."""
     from producers.web.settings import load_web_settings
@@ -85,7 +96,9 @@ def web(*, check: bool) -> ExitCode:
     amqp_url = settings.amqp_url.get_secret_value()
     with Publisher(amqp_url) as publisher, listen_here(settings) as listeners:
         key = token_urlsafe(24)
-        app = create_app(settings, publisher.publish, key=key, reaches_broker=lambda: answers(amqp_url))
+        app = create_app(
+            settings, publisher.publish, key=key, reaches_broker=lambda: answers(amqp_url)
+        )
 
         def say() -> None:
             if settings.web_auth == "none":

@@ -26,21 +26,32 @@ _WIDTH_IN_A_FILE = 120
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output or error; its width is fixed unless the stream is a terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, markup=False, highlight=False, width=None if stream.isatty() else _WIDTH_IN_A_FILE)
+    return Console(
+        stderr=stderr,
+        markup=False,
+        highlight=False,
+        width=None if stream.isatty() else _WIDTH_IN_A_FILE,
+    )
 
 
-def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids: bool = False) -> None:
+def print_exports(
+    console: Console, exports: Sequence[ExportState], *, with_ids: bool = False
+) -> None:
     """Print the files as a table, in the order given; `with_ids` adds the ids that `cancel` and `retry` need."""
     if not exports:
         _print(console, "Aucun export.")
         return
     kinds = {export.kind for export in exports}
-    counted = "\nou ".join(words.counted for kind, words in WORDS.items() if kind in kinds).capitalize()
+    counted = "\nou ".join(
+        words.counted for kind, words in WORDS.items() if kind in kinds
+    ).capitalize()
     pages = ["Pages"] if ExportKind.TABLEAU in kinds else []
     table = Table("Commune", box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     if with_ids:
         table.add_column("N°", justify="right", no_wrap=True)
-        table.add_column("Demande", min_width=36 if console.width >= _WIDTH_IN_A_FILE else 20, overflow="fold")
+        table.add_column(
+            "Demande", min_width=36 if console.width >= _WIDTH_IN_A_FILE else 20, overflow="fold"
+        )
     table.add_column("Fichier", min_width=20)
     table.add_column("État", no_wrap=True)
     for title in (counted, *pages, "Bloquantes", "Remarques", "Taille"):
@@ -67,14 +78,18 @@ def print_others(console: Console, shown: int, total: int) -> None:
         _print(console, f"… et {count_of(others, 'autre', 'autres')} : --limit {total}")
 
 
-def print_files(console: Console, exports: Sequence[ExportState], exports_dir: Path | None = None) -> None:
+def print_files(
+    console: Console, exports: Sequence[ExportState], exports_dir: Path | None = None
+) -> None:
     """Print the SHA-256 and path of each available file, in the format of `sha256sum --check`."""
     for export in exports:
         if export.is_available:
             _print(console, f"{export.sha256}  {(exports_dir or Path()) / export.path}")
 
 
-def print_request(console: Console, event: CloudEvent, request: RequestState, exports_dir: Path | None = None) -> None:
+def print_request(
+    console: Console, event: CloudEvent, request: RequestState, exports_dir: Path | None = None
+) -> None:
     """Print the result of a request: its files, and advice about each file that cannot be deposited."""
     if request.exports:
         print_exports(console, request.exports)
@@ -88,7 +103,11 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
         return [
             f"Délai dépassé : aucun worker n'a lu la demande {event.id}. Elle sera servie dès qu'un worker tournera."
         ]
-    lines = [] if request.is_terminal else ["Délai dépassé : les fichiers manquants peuvent encore venir."]
+    lines = (
+        []
+        if request.is_terminal
+        else ["Délai dépassé : les fichiers manquants peuvent encore venir."]
+    )
     if request.reason:
         lines.append(f"Demande refusée : {request.reason}")
     for export in request.exports:
@@ -99,12 +118,18 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
         elif export.bloquantes:
             found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             piece = export.pieces.get(Piece.RAPPORT)
-            report = f" ; à corriger d'après {exports_dir / export.code_commune / piece.file_name}" if piece else ""
+            report = (
+                f" ; à corriger d'après {exports_dir / export.code_commune / piece.file_name}"
+                if piece
+                else ""
+            )
             lines.append(f"{export.label} : {found}, {WORDS[export.kind].consequence}{report}")
             lines += [f"{export.label} : {said}" for said in export.blocking_messages]
         elif export.provisoire_until:
             day = short_date(export.provisoire_until)
-            lines.append(f"{export.label} : à refaire à partir du {day}, avant d'être signé, publié ou déposé")
+            lines.append(
+                f"{export.label} : à refaire à partir du {day}, avant d'être signé, publié ou déposé"
+            )
         elif export.is_incomplete:
             lines.append(f"{export.label} : à compléter avant la publication, {export.missing}")
     return lines
@@ -126,7 +151,9 @@ LINE_SECONDS = 5.0
 """Minimum number of seconds between two lines of progress about a file."""
 
 
-def wait_for(state: "State", event: CloudEvent, console: Console, timeout: float | None = None) -> RequestState:
+def wait_for(
+    state: "State", event: CloudEvent, console: Console, timeout: float | None = None
+) -> RequestState:
     """Print the progress of each file until all are ready, refused or failed, or until `timeout` seconds have passed.
 
     After a timeout the result is not terminal, and the worker still produces the files. None waits without limit.

@@ -52,10 +52,16 @@ NUMBER = whole_number(1)
 
 _COMMUNE_HELP = "Code INSEE de la commune : 13900, 2A004."
 _listes = click.option(
-    "--liste", "listes", type=LISTE, multiple=True, help="P, CE, CM ; répétable. Par défaut : les trois."
+    "--liste",
+    "listes",
+    type=LISTE,
+    multiple=True,
+    help="P, CE, CM ; répétable. Par défaut : les trois.",
 )
 
-subject_options = together(click.option("--commune", type=COMMUNE, required=True, help=_COMMUNE_HELP), _listes)
+subject_options = together(
+    click.option("--commune", type=COMMUNE, required=True, help=_COMMUNE_HELP), _listes
+)
 
 subjects_options = together(
     click.option("--commune", type=COMMUNE, help=_COMMUNE_HELP),
@@ -64,18 +70,31 @@ subjects_options = together(
         type=ParsedType("fichier", _read_file),
         help="Un lot : une commune par ligne, ou la première colonne d'un CSV ; - pour l'entrée standard.",
     ),
-    click.option("--batch", type=BATCH, metavar="LOT", help="Nom du lot ; redonné, le lot reprend où il en était."),
+    click.option(
+        "--batch",
+        type=BATCH,
+        metavar="LOT",
+        help="Nom du lot ; redonné, le lot reprend où il en était.",
+    ),
     _listes,
 )
 
 sending_options = together(
-    click.option("--requested-by", metavar="NOM", help="Qui demande. Par défaut : le compte du système."),
     click.option(
-        "--dry-run", is_flag=True, help="N'envoie rien : écrit l'événement qui partirait, sur la sortie standard."
+        "--requested-by", metavar="NOM", help="Qui demande. Par défaut : le compte du système."
+    ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="N'envoie rien : écrit l'événement qui partirait, sur la sortie standard.",
     ),
 )
 waiting_options = together(
-    click.option("--wait", is_flag=True, help="Attend les fichiers et montre leur avancement (PREFECTURE_STATE_URL)."),
+    click.option(
+        "--wait",
+        is_flag=True,
+        help="Attend les fichiers et montre leur avancement (PREFECTURE_STATE_URL).",
+    ),
     click.option(
         "--timeout",
         type=NUMBER,
@@ -89,7 +108,11 @@ waiting_options = together(
 _AnyRequest = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
 
 _formats = click.option(
-    "--format", "formats", type=FORMAT, multiple=True, help=f"{' ou '.join(Format)} ; répétable. Par défaut : csv."
+    "--format",
+    "formats",
+    type=FORMAT,
+    multiple=True,
+    help=f"{' ou '.join(Format)} ; répétable. Par défaut : csv.",
 )
 liste_options = together(subject_options, _formats)
 
@@ -105,7 +128,10 @@ def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent
 build_liste_export = partial(_wrap, ListeExportRequested)
 
 
-@click.command("export-liste", short_help="Demande les fichiers de liste d'une commune, ou d'un lot de communes.")
+@click.command(
+    "export-liste",
+    short_help="Demande les fichiers de liste d'une commune, ou d'un lot de communes.",
+)
 @subjects_options
 @_formats
 @sending_options
@@ -119,7 +145,9 @@ def export_liste(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
 
 
 def _date_option(name: str, meaning: str) -> Decorator:
-    return click.option(_option(name), name, type=ParsedType("date", parse_jour), metavar="DATE", help=meaning)
+    return click.option(
+        _option(name), name, type=ParsedType("date", parse_jour), metavar="DATE", help=meaning
+    )
 
 
 def _option(name: str) -> str:
@@ -163,7 +191,10 @@ _tableaux = together(
         "défaut : la réunion d'avant le scrutin, quand le registre la connaît ; pour cinq_jours_reu, le cinquième jour "
         "avant le scrutin.",
     ),
-    _date_option("publication", "Jour prévu de la publication : les mouvements s'arrêtent la veille. Jamais imprimé."),
+    _date_option(
+        "publication",
+        "Jour prévu de la publication : les mouvements s'arrêtent la veille. Jamais imprimé.",
+    ),
     click.option(
         "--edition",
         type=one_of(Edition, "edition"),
@@ -185,7 +216,12 @@ _tableaux = together(
 tableaux_options = together(subject_options, _tableaux)
 
 
-def build_tableaux_render(types: Sequence[TypeTableau], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — its fields
+def build_tableaux_render(
+    types: Sequence[TypeTableau],
+    *,
+    source: str,
+    **fields: Any,  # noqa: ANN401 — its fields
+) -> CloudEvent:
     """Build the event of a request for tableaux; by default, the three lists and one table for the commune.
 
     Raises:
@@ -197,7 +233,10 @@ def build_tableaux_render(types: Sequence[TypeTableau], *, source: str, **fields
     return _wrap(TableauxRenderRequested, types=types, **fields, source=source)
 
 
-@click.command("render-tableaux", short_help="Demande les tableaux d'une commune, ou d'un lot de communes, en PDF.")
+@click.command(
+    "render-tableaux",
+    short_help="Demande les tableaux d'une commune, ou d'un lot de communes, en PDF.",
+)
 @subjects_options
 @_tableaux
 @sending_options
@@ -251,7 +290,9 @@ def _build_about(
 build_cancel = partial(_build_about, CancelRequested)
 
 
-@click.command("cancel", short_help="Annule les fichiers d'une demande qui ne sont pas encore prêts.")
+@click.command(
+    "cancel", short_help="Annule les fichiers d'une demande qui ne sont pas encore prêts."
+)
 @about_options
 @sending_options
 def cancel(**given: Any) -> ExitCode:  # noqa: ANN401 — click's

@@ -60,7 +60,9 @@ def ask(
     if dry_run:
         for event in events:
             click.echo(event.to_bytes())
-        keys = sorted({request_key("COMPTE", it.type, is_bulk=it.data.get("bulk") is True) for it in events})
+        keys = sorted(
+            {request_key("COMPTE", it.type, is_bulk=it.data.get("bulk") is True) for it in events}
+        )
         counted = count_of(len(events), "événement", "événements")
         click.echo(f"Rien n'a été envoyé ({counted}, clé de routage {', '.join(keys)}).", err=True)
         return ExitCode.DONE
@@ -68,7 +70,9 @@ def ask(
         return _send_and_wait(events[0], settings, timeout)
     _send(events, settings)
     if batch:
-        click.echo(f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}")
+        click.echo(
+            f"Lot {batch} envoyé, {count_of(len(events), 'commune')}. Pour le suivre : exports --batch {batch}"
+        )
     else:
         said = "envoyée ; RabbitMQ l'a prise. Où elle en est : python -m producers exports"
         click.echo(f"Demande {events[0].id} {said}")
@@ -99,7 +103,9 @@ def _send_and_wait(event: CloudEvent, settings: ProducerSettings, timeout: float
     console = make_console()
 
     with State(settings.require_state_url()) as state:
-        state.request_progress(event.source, event.id)  # an absent database is reported before anything is sent
+        state.request_progress(
+            event.source, event.id
+        )  # an absent database is reported before anything is sent
         _send([event], settings)
         try:
             request = wait_for(state, event, console, timeout)
@@ -131,7 +137,9 @@ def ask_one_or_many(
     if communes_file is None:
         return ask(build, commune=commune, **given)
     if given["wait"]:
-        raise click.UsageError(f"--wait est pour une commune ; le lot se suit par « exports --batch {batch} »", context)
+        raise click.UsageError(
+            f"--wait est pour une commune ; le lot se suit par « exports --batch {batch} »", context
+        )
     return ask(build, batch=batch, communes=read_communes(communes_file), **given)
 
 
@@ -142,7 +150,9 @@ def put_in_batch(event: CloudEvent, batch: str) -> CloudEvent:
     """
     asked = {name: value for name, value in event.data.items() if name != "requested_by"}
     identity = json.dumps([batch, event.type, asked], sort_keys=True)
-    return event.model_copy(update={"id": str(uuid5(NAMESPACE_URL, identity)), "correlationid": batch})
+    return event.model_copy(
+        update={"id": str(uuid5(NAMESPACE_URL, identity)), "correlationid": batch}
+    )
 
 
 def read_communes(content: bytes) -> list[str]:
@@ -159,7 +169,11 @@ def read_communes(content: bytes) -> list[str]:
         try:
             communes[check_code_commune(cell.upper())] = None
         except ValueError as error:
-            hint = " ; un tableur a peut-être ôté le zéro du début" if re.fullmatch(r"[1-9][0-9]{3}", cell) else ""
+            hint = (
+                " ; un tableur a peut-être ôté le zéro du début"
+                if re.fullmatch(r"[1-9][0-9]{3}", cell)
+                else ""
+            )
             faults.append(f"ligne {number} : {error}{hint}")
     if len(faults) > _SHOWN_FAULTS:
         faults[_SHOWN_FAULTS:] = [f"… et {len(faults) - _SHOWN_FAULTS} de plus"]
@@ -173,7 +187,9 @@ def read_communes(content: bytes) -> list[str]:
 def _iter_codes(content: bytes) -> Iterator[tuple[int, str]]:
     is_first = True
     for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
-        cells = [cell.strip().strip("\"'").strip() for cell in re.split("[;,\t]", line.partition("#")[0])]
+        cells = [
+            cell.strip().strip("\"'").strip() for cell in re.split("[;,\t]", line.partition("#")[0])
+        ]
         if any(cells):
             is_title = is_first and re.split("[ _-]", cells[0].casefold())[0] in _HEADERS
             is_first = False

@@ -27,7 +27,18 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from common.logs import describe_exception
 from producers.errors import ProducerConfigurationError
 from producers.state import State
-from producers.web import copies, depot, dossier, echeances, entrance, journal, listes, statistiques, tableaux, taches
+from producers.web import (
+    copies,
+    depot,
+    dossier,
+    echeances,
+    entrance,
+    journal,
+    listes,
+    statistiques,
+    tableaux,
+    taches,
+)
 from producers.web import notes as noted
 from producers.web.anomalies import page as anomalies
 from producers.web.api import create_api
@@ -49,7 +60,14 @@ from producers.web.security import (
     SingleUser,
     require_csrf,
 )
-from producers.web.security.limits import FILE_BYTES, FILE_FIELDS, FORM_BYTES, FORM_FIELDS, RateLimits, limit_body
+from producers.web.security.limits import (
+    FILE_BYTES,
+    FILE_FIELDS,
+    FORM_BYTES,
+    FORM_FIELDS,
+    RateLimits,
+    limit_body,
+)
 from producers.web.security.oidc import Identity, OidcIdentity
 from producers.web.settings import LOOPBACK, WebSettings
 from producers.web.suivi import page as suivi
@@ -85,7 +103,9 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
         # For this host only: the module must not decide for other services of the town hall.
-        self._headers = dict(HEADERS) | ({"Strict-Transport-Security": "max-age=31536000"} if is_https else {})
+        self._headers = dict(HEADERS) | (
+            {"Strict-Transport-Security": "max-age=31536000"} if is_https else {}
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -129,7 +149,9 @@ class RequestLog:
             await self._app(scope, receive, send_noting_status)
         except HTTPException as error:
             if not status:
-                await (await on_http(Request(scope, receive), error))(scope, receive, send_noting_status)
+                await (await on_http(Request(scope, receive), error))(
+                    scope, receive, send_noting_status
+                )
         except ClientDisconnect:
             status = status or 499  # nginx's, for a client that closed the connection
         except Exception as error:  # noqa: BLE001 — last handler: the server's own log must not get it
@@ -144,13 +166,17 @@ class RequestLog:
 
 
 def _loggable(scope: Scope) -> dict[str, Any]:
-    values: dict[str, Any] = {"method": scope["method"] if scope["method"] in HTTPMethod.__members__ else "?"}
+    values: dict[str, Any] = {
+        "method": scope["method"] if scope["method"] in HTTPMethod.__members__ else "?"
+    }
     if endpoint := scope.get("endpoint"):
         values["page"] = getattr(endpoint, "__name__", "?").strip("_")
     for name, value in scope.get("path_params", {}).items():
         values[name] = value if _PLAIN.fullmatch(str(value)) else "?"
     state = scope.get("state", {})
-    values |= {name: state[name] for name in ("agent", "correlation_id", "refused") if state.get(name)}
+    values |= {
+        name: state[name] for name in ("agent", "correlation_id", "refused") if state.get(name)
+    }
     return values
 
 
@@ -177,7 +203,9 @@ class OwnSite:
     def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
         parts = urlsplit(settings.public_url)
         has_public = bool(parts.hostname) and settings.web_auth != "none"
-        names = {parts.hostname} if parts.hostname and (settings.own_name or has_public) else LOOPBACK
+        names = (
+            {parts.hostname} if parts.hostname and (settings.own_name or has_public) else LOOPBACK
+        )
         self._app = app
         self._refuse = _ask_for_key if settings.own_name else _refuse
         self._names = [f"[{name}]" if ":" in name else name for name in names]
@@ -193,7 +221,9 @@ class OwnSite:
         if "content-length" in headers and "transfer-encoding" in headers:
             # Two servers may read the body differently (RFC 9112, 6.3): the response closes the connection.
             raise HTTPException(400, headers={"Connection": "close"})
-        if scope["path"].startswith(f"{PREFIX}/"):  # no other page can show a token, and the API has no session
+        if scope["path"].startswith(
+            f"{PREFIX}/"
+        ):  # no other page can show a token, and the API has no session
             await self._app(scope, receive, send)
             return
 
@@ -204,7 +234,9 @@ class OwnSite:
                 raise HTTPException(403)
             await self._app(scope, receive, send)
 
-        await TrustedHostMiddleware(go_on, self._names, www_redirect=False)(scope, receive, self._refuse)
+        await TrustedHostMiddleware(go_on, self._names, www_redirect=False)(
+            scope, receive, self._refuse
+        )
 
     def _is_ours(self, scope: Scope, headers: Headers) -> bool:
         if headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -257,14 +289,22 @@ def commune_page(
     async def send(context: PageContext) -> Response:
         request, services, agent = context.request, context.services, context.agent.name
         brings_file = most > FORM_BYTES
-        turn = services.turns.receive(agent) if brings_file else services.turns.page(services.identity.who(request))
+        turn = (
+            services.turns.receive(agent)
+            if brings_file
+            else services.turns.page(services.identity.who(request))
+        )
         async with turn:
             services.rates.count("post", request, agent=agent)
             limited = limit_body(request, most)
             fields = FILE_FIELDS if brings_file else FORM_FIELDS
-            async with limited.form(max_files=1, max_fields=fields, max_part_size=FORM_BYTES) as form:
+            async with limited.form(
+                max_files=1, max_fields=fields, max_part_size=FORM_BYTES
+            ) as form:
                 require_csrf(limited, form)
-                async with services.turns.turn(context.commune.code) if brings_file else nullcontext():
+                async with (
+                    services.turns.turn(context.commune.code) if brings_file else nullcontext()
+                ):
                     sent = replace(context, request=limited, form=form)
                     response = await run_in_threadpool(take, sent)
                     await run_in_threadpool(drafts.drop_sent, sent, response)
@@ -273,7 +313,9 @@ def commune_page(
     async def endpoint(request: Request) -> Response:
         services: WebServices = request.app.state.services
         async with admit_agent(request) as agent:
-            context = PageContext(request, services, agent, agent.commune(request.path_params["commune"]))
+            context = PageContext(
+                request, services, agent, agent.commune(request.path_params["commune"])
+            )
             if name in DOWNLOADS:
                 services.rates.count("download", request, agent=agent.name)
                 services.turns.download(request, agent.name)
@@ -282,7 +324,9 @@ def commune_page(
         return await send(context)
 
     endpoint.__name__ = name  # the name in the log
-    methods = [method for method, answer in (("GET", get), ("POST", post)) if answer is not _nowhere]
+    methods = [
+        method for method, answer in (("GET", get), ("POST", post)) if answer is not _nowhere
+    ]
     return Route(f"/communes/{{commune}}{path}", endpoint, methods=methods, name=name)
 
 
@@ -292,7 +336,9 @@ ROUTES = (
     commune_page("/taches", "taches", get=taches.show),
     commune_page("/brouillon", "brouillon", get=drafts.show, post=drafts.keep),
     commune_page("/plan", "plan", get=lambda context: context.render("taches/plan.html")),
-    commune_page("/reglages", "reglages", get=lambda context: context.render("taches/reglages.html")),
+    commune_page(
+        "/reglages", "reglages", get=lambda context: context.render("taches/reglages.html")
+    ),
     commune_page("/registre", "registre", get=registre.show, post=registre.drop, most=FILE_BYTES),
     commune_page("/registre/reprendre", "reprendre", post=registre.accept, again=registre.show),
     commune_page(
@@ -311,16 +357,27 @@ ROUTES = (
     commune_page("/tableaux", "tableaux", get=tableaux.show, post=tableaux.ask),
     commune_page("/suivi", "suivi", get=suivi.show),
     commune_page("/demandes/{demande}", "demande", get=suivi.show_request),
-    commune_page("/demandes/{demande}/annuler", "annuler", post=suivi.cancel, again=suivi.show_request),
-    commune_page("/demandes/{demande}/recommencer", "recommencer", post=suivi.retry, again=suivi.show_request),
+    commune_page(
+        "/demandes/{demande}/annuler", "annuler", post=suivi.cancel, again=suivi.show_request
+    ),
+    commune_page(
+        "/demandes/{demande}/recommencer", "recommencer", post=suivi.retry, again=suivi.show_request
+    ),
     commune_page("/demandes/{demande}/masquer", "masquer", post=suivi.hide),
     commune_page("/exports", "exports", get=exports.show_all),
     commune_page("/exports/{export}", "export", get=exports.show),
     commune_page("/exports/{export}/fichier", "fichier", get=exports.download),
     commune_page("/exports/{export}/pieces/{piece}", "piece", get=exports.download_piece),
-    commune_page("/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.show),
+    commune_page(
+        "/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.show
+    ),
     commune_page("/exports/{export}/differences", "differences", get=exports.show_differences),
-    commune_page("/exports/{export}/publication", "publication", get=tableaux.show_publication, post=tableaux.declare),
+    commune_page(
+        "/exports/{export}/publication",
+        "publication",
+        get=tableaux.show_publication,
+        post=tableaux.declare,
+    ),
     commune_page("/exports/{export}/reponse", "reponse", get=depot.show_answer),
     commune_page("/dossier", "dossier", get=dossier.show),
     commune_page("/dossier.zip", "dossier_zip", get=dossier.download),
@@ -332,7 +389,9 @@ ROUTES = (
     commune_page("/motifs", "motifs", get=electeurs.show_motifs, post=electeurs.complete_motifs),
     commune_page("/doutes", "doutes", get=electeurs.show_doubts, post=electeurs.decide_doubt),
     commune_page("/bureaux", "bureaux", get=noted.show_bureaux, post=noted.describe_bureaux),
-    commune_page("/proteges", "proteges", get=electeurs.show_protected, post=electeurs.change_protected),
+    commune_page(
+        "/proteges", "proteges", get=electeurs.show_protected, post=electeurs.change_protected
+    ),
     commune_page("/prevenir", "prevenir", get=noted.show_wishes, post=noted.choose_wishes),
     commune_page("/envois", "envois", get=journal.show_envois),
     commune_page("/journal", "journal", get=journal.show),
@@ -357,7 +416,9 @@ def create_app(
         profiles = load_profiles(settings.profiles_dir)
     except ProfileError as error:
         raise ProducerConfigurationError(str(error)) from None
-    secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
+    secret = (
+        settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
+    )
     environment, assets = build_environment(), Assets()
     services = WebServices(
         settings,
@@ -372,13 +433,17 @@ def create_app(
         reaches_broker,
         mails_kept_at,
     )
-    prefix = "__Host-" if settings.is_https else ""  # the browser enforces https and the root path for this prefix
+    prefix = (
+        "__Host-" if settings.is_https else ""
+    )  # the browser enforces https and the root path for this prefix
     app = Starlette(
         routes=[*ROUTES, create_api(services), Mount("/static", assets, name="static")],
         middleware=[
             Middleware(SecurityHeaders, is_https=settings.is_https),
             Middleware(RequestLog),
-            Middleware(TrustedProxies, trusted_hosts=[str(it) for it in settings.web_trusted_proxies]),
+            Middleware(
+                TrustedProxies, trusted_hosts=[str(it) for it in settings.web_trusted_proxies]
+            ),
             Middleware(OwnSite, settings=settings),
             Middleware(
                 SignedSessions,
@@ -409,7 +474,9 @@ def _identity(state: State, settings: WebSettings, key: str) -> Identity:
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     services: WebServices = app.state.services
     if services.settings.web_auth == "proxy" and not services.settings.web_trusted_proxies:
-        structlog.get_logger("producers.web").warning("nobody_can_come", missing="PREFECTURE_WEB_TRUSTED_PROXIES")
+        structlog.get_logger("producers.web").warning(
+            "nobody_can_come", missing="PREFECTURE_WEB_TRUSTED_PROXIES"
+        )
     services.spool.start()
     try:
         yield

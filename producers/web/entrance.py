@@ -36,8 +36,12 @@ async def _start(request: Request) -> Response:
     services: WebServices = request.app.state.services
     async with admit_agent(request) as agent:
         if len(agent.communes) == 1:
-            return RedirectResponse(request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER)
-        return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
+            return RedirectResponse(
+                request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER
+            )
+        return services.templates.TemplateResponse(
+            request, "templates/communes.html", {"agent": agent}
+        )
 
 
 async def _open(request: Request) -> Response:
@@ -64,7 +68,9 @@ async def _go_in(request: Request) -> Response:
         await run_in_threadpool(oidc.identify, request)
         return RedirectResponse(_page_after(request), SEE_OTHER)
     try:
-        return await oidc.provider.send_to_login(request, oidc.back(request.app.url_path_for("retour")))
+        return await oidc.provider.send_to_login(
+            request, oidc.back(request.app.url_path_for("retour"))
+        )
     except LoginFailed as error:
         return _refuse(request, error.code, error.cause)
 
@@ -99,7 +105,9 @@ async def _go_out(request: Request) -> Response:
     token = oidc.sessions.end(request)
     onward = ""
     with suppress(LoginFailed):
-        onward = await oidc.provider.logout_url(token, oidc.back(request.app.url_path_for("deconnecte")))
+        onward = await oidc.provider.logout_url(
+            token, oidc.back(request.app.url_path_for("deconnecte"))
+        )
     page = show_access_page(request, "left", onward=onward)
     # Not "cookies", which would delete those of other services of the domain; ours is deleted by name.
     page.headers["Clear-Site-Data"] = '"cache", "storage"'

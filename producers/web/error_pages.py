@@ -15,7 +15,14 @@ from starlette.responses import RedirectResponse, Response
 from producers import errors
 from producers.errors import ProducerError
 from producers.web.page_context import SEE_OTHER, WebServices
-from producers.web.security import RETURN, NotAnAgent, NotIdentified, Untrusted, csrf_token, is_partial
+from producers.web.security import (
+    RETURN,
+    NotAnAgent,
+    NotIdentified,
+    Untrusted,
+    csrf_token,
+    is_partial,
+)
 
 _log = structlog.get_logger("producers.web")
 
@@ -33,7 +40,11 @@ def show_access_page(
     """Render one of these pages; `who` is the refused name, `code` of a failure; the browser continues to `onward`."""
     services: WebServices = request.app.state.services
     settings = services.settings
-    if case == "not_identified" and settings.web_auth == "proxy" and not settings.web_trusted_proxies:
+    if (
+        case == "not_identified"
+        and settings.web_auth == "proxy"
+        and not settings.web_trusted_proxies
+    ):
         case = "closed"
     has_login = settings.has_login
     return services.templates.TemplateResponse(
@@ -45,8 +56,12 @@ def show_access_page(
             "is_alone": settings.web_auth == "none",
             "who": who,
             "onward": onward,
-            "login": request.app.url_path_for("connexion") if has_login and case != "not_an_agent" else "",
-            "logout": request.app.url_path_for("deconnexion") if has_login and case == "not_an_agent" else "",
+            "login": request.app.url_path_for("connexion")
+            if has_login and case != "not_an_agent"
+            else "",
+            "logout": request.app.url_path_for("deconnexion")
+            if has_login and case == "not_an_agent"
+            else "",
             "csrf_token": csrf_token(request) if "session" in request.scope else "",
         },
         status_code=status_code,
@@ -54,7 +69,9 @@ def show_access_page(
     )
 
 
-def show_failure(request: Request, status: int, reason: str = "", headers: Mapping[str, str] | None = None) -> Response:
+def show_failure(
+    request: Request, status: int, reason: str = "", headers: Mapping[str, str] | None = None
+) -> Response:
     services: WebServices = request.app.state.services
     return services.templates.TemplateResponse(
         request,
@@ -73,7 +90,10 @@ async def on_http(request: Request, error: Exception) -> Response:
         case NotIdentified():
             # to the login, which returns to the page; a page reloads after a refused script request
             services: WebServices = request.app.state.services
-            is_by_script, mode = is_partial(request), request.headers.get("sec-fetch-mode", "navigate")
+            is_by_script, mode = (
+                is_partial(request),
+                request.headers.get("sec-fetch-mode", "navigate"),
+            )
             is_opened = request.method in {"GET", "HEAD"} and mode == "navigate"
             if not services.settings.has_login or is_by_script or not is_opened:
                 headers = {"HX-Refresh": "true"} if is_by_script else {}
@@ -95,9 +115,14 @@ async def on_producer(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.InvalidRequestError):
         return show_failure(request, 400, reason=str(error))
     _log.warning("part_failed", error=type(error).__name__, reason=str(error))
-    look_first = "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."
+    look_first = (
+        "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."
+    )
     is_sent = isinstance(error, errors.BrokerBlockedError | errors.UnconfirmedError)
     return show_failure(request, 503, reason=look_first if is_sent else "")
 
 
-HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = {HTTPException: on_http, ProducerError: on_producer}
+HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = {
+    HTTPException: on_http,
+    ProducerError: on_producer,
+}

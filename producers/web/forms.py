@@ -68,7 +68,12 @@ def uploaded(form: FormData, name: str) -> UploadFile | None:
 
 def read_number(words: object) -> int | None:
     """Parse the number of a row; None if it is invalid or too large."""
-    if not (isinstance(words, str) and words.isascii() and words.isdigit() and len(words) <= len(str(LARGEST_ID))):
+    if not (
+        isinstance(words, str)
+        and words.isascii()
+        and words.isdigit()
+        and len(words) <= len(str(LARGEST_ID))
+    ):
         return None
     return number if 0 < (number := int(words)) <= LARGEST_ID else None
 
@@ -85,7 +90,9 @@ def read_day(words: str) -> date | None:
         return None
 
 
-def read_days(form: Mapping[str, str], found: dict[str, str], *, until: date | None = None) -> dict[str, date]:
+def read_days(
+    form: Mapping[str, str], found: dict[str, str], *, until: date | None = None
+) -> dict[str, date]:
     """Parse the days that are filled in, by field; `found` gets those that are impossible, or later than `until`."""
     days = {}
     for name, words in form.items():
@@ -124,7 +131,9 @@ def validate(
             name = (names or {}).get(place, place)
             errors.setdefault(name, (better or {}).get(name) or explain_fault(fault))
         refuse(fields, {**errors, **found})
-        raise ValueError("the form does not check a rule of its contract about several fields") from None
+        raise ValueError(
+            "the form does not check a rule of its contract about several fields"
+        ) from None
     refuse(fields, found)
     return read
 
@@ -159,7 +168,9 @@ class Paging:
         """Paginate `total` rows by `size`; the URLs keep the filters of `query`."""
         last = max(1, -(-total // size))
         before = _address(path, query, min(page - 1, last)) if page > 1 else ""
-        return cls(page, last, total, before, _address(path, query, page + 1) if page < last else "")
+        return cls(
+            page, last, total, before, _address(path, query, page + 1) if page < last else ""
+        )
 
     @classmethod
     def uncounted(cls, path: str, query: Mapping[str, str], *, page: int, has_after: bool) -> Self:

@@ -21,7 +21,13 @@ from producers.web.drafts import Drafts
 from producers.web.exports.query import AskedFile, find_file
 from producers.web.exports.spool import Spool
 from producers.web.forms import Faults, Paging, page_number, read_number, read_once
-from producers.web.security import AgentCommune, AuthorizedAgent, csrf_token, is_partial, require_agent
+from producers.web.security import (
+    AgentCommune,
+    AuthorizedAgent,
+    csrf_token,
+    is_partial,
+    require_agent,
+)
 from producers.web.security.limits import RateLimits, Turns
 from producers.web.security.oidc import Identity
 from producers.web.settings import WebSettings
@@ -30,7 +36,15 @@ from schemas.profiles.platform import PlatformProfile, PlatformProfiles
 from schemas.screen_notes import ElecteursSeen, ScreenNoted
 from schemas.vocabulary import SeenPage
 
-SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 409, 410, 422, 500, 503
+SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = (
+    303,
+    404,
+    409,
+    410,
+    422,
+    500,
+    503,
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +115,9 @@ class PageContext:
             raise HTTPException(NOT_FOUND)
         return file
 
-    def read_page(self, query: Select[Any], size: int, kept: Mapping[str, str]) -> tuple[Sequence[Row[Any]], Paging]:
+    def read_page(
+        self, query: Select[Any], size: int, kept: Mapping[str, str]
+    ) -> tuple[Sequence[Row[Any]], Paging]:
         """Return the rows of the page that the URL asks for; links to the other pages keep the filters `kept`."""
         page = page_number(self.query.get("page", ""))
         rows, total = self.services.state.read_page(query, page, size)
@@ -114,7 +130,9 @@ class PageContext:
             "agent": self.agent,
             "commune": self.commune,
             "platform": self.platform,
-            "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.settings.has_login else "",
+            "logout": str(self.request.app.url_path_for("deconnexion"))
+            if self.services.settings.has_login
+            else "",
             "csrf_token": csrf_token(self.request),
             "now": self.services.clock(),
             "today": self.today,
@@ -124,7 +142,9 @@ class PageContext:
             "settings": self.services.settings,
             "mails_kept_at": self.services.mails_kept_at,
         } | values
-        return self.services.templates.TemplateResponse(self.request, template, known, status_code=status)
+        return self.services.templates.TemplateResponse(
+            self.request, template, known, status_code=status
+        )
 
     def redirect(self, page: str, after: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
         """Redirect to a page of this commune; `after`: query and fragment of the URL."""
@@ -148,8 +168,12 @@ class PageContext:
         if not (is_again and is_partial(self.request) and self.request.method == "GET"):
             note = ElecteursSeen(page=page, electeurs=electeurs, export=export)
             data = ScreenNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
-            if not self.services.spool.send(CloudEvent.wrap(data, source=self.services.settings.source)):
-                raise HTTPException(AWAY, "Voir des électeurs se note, et rien ne peut être noté en ce moment.")
+            if not self.services.spool.send(
+                CloudEvent.wrap(data, source=self.services.settings.source)
+            ):
+                raise HTTPException(
+                    AWAY, "Voir des électeurs se note, et rien ne peut être noté en ce moment."
+                )
             self.services.seen[who] = shown, now
 
     def publish(self, event: CloudEvent) -> None:

@@ -74,14 +74,18 @@ def address(host: str, port: int) -> str:
 
 def opening_address(settings: WebSettings, key: str) -> str:
     """Return the URL of the user of this computer: with the key, if there is no login."""
-    place = settings.public_url if settings.own_name else address(settings.web_host, settings.web_port)
+    place = (
+        settings.public_url if settings.own_name else address(settings.web_host, settings.web_port)
+    )
     return f"{place}/ouvrir?{urlencode({KEY_FIELD: key})}" if settings.web_auth == "none" else place
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Bind the port. Raises `ProducerConfigurationError` if it is in use, or the address is not this computer's."""
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, "adresse inutilisable")
         raise ProducerConfigurationError(
@@ -124,13 +128,17 @@ def configure(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def serve(app: ASGIApp, listeners: list[socket.socket], *, on_ready: Callable[[], None] = lambda: None) -> None:
+def serve(
+    app: ASGIApp, listeners: list[socket.socket], *, on_ready: Callable[[], None] = lambda: None
+) -> None:
     """Serve until SIGINT or SIGTERM, then return; `on_ready` is called first: the ports accept connections already."""
     config = configure(app)
     gc.collect()
     gc.freeze()  # loaded objects live as long as the process; scanning them again delays a page by 70 ms
     # uvicorn raises the signal again after its end, which must not kill the process.
-    before = {which: signal.signal(which, lambda *_: None) for which in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        which: signal.signal(which, lambda *_: None) for which in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         on_ready()
         uvicorn.Server(config).run(sockets=listeners)
@@ -159,7 +167,10 @@ def answers(amqp_url: str) -> bool:
     """Whether the broker's port accepts connections; no login is tried."""
     try:
         parts = urlsplit(amqp_url)
-        place = (parts.hostname or "localhost", parts.port or {"amqps": 5671}.get(parts.scheme, 5672))
+        place = (
+            parts.hostname or "localhost",
+            parts.port or {"amqps": 5671}.get(parts.scheme, 5672),
+        )
         with socket.create_connection(place, timeout=1):
             return True
     except (OSError, ValueError):

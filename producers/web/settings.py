@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from common.settings import EXPORTS, PREFIX, LogFormat, LogLevel, Words, split_words
 from producers.settings import ProducerSettings, load
@@ -70,13 +77,17 @@ class WebSettings(ProducerSettings):
         parts = urlsplit(url)
         beyond = parts.path.strip("/") or parts.query or parts.fragment
         if url and (parts.scheme not in {"http", "https"} or not parts.hostname or beyond):
-            raise ValueError("une adresse sans chemin est attendue, comme https://prefecture.mairie.example")
+            raise ValueError(
+                "une adresse sans chemin est attendue, comme https://prefecture.mairie.example"
+            )
         return url.rstrip("/")
 
     @model_validator(mode="after")
     def _check_login(self) -> Self:
         if self.web_auth == "none" and self.web_host not in LOOPBACK:
-            raise ValueError("sans authentification (PREFECTURE_WEB_AUTH=none), l'écran n'écoute que sur 127.0.0.1")
+            raise ValueError(
+                "sans authentification (PREFECTURE_WEB_AUTH=none), l'écran n'écoute que sur 127.0.0.1"
+            )
         parts = urlsplit(self.public_url)
         if self.web_auth != "none" and parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise ValueError(
@@ -88,13 +99,21 @@ class WebSettings(ProducerSettings):
                 raise ValueError(
                     "PREFECTURE_WEB_OIDC_UNVERIFIED nomme un autre fournisseur que PREFECTURE_WEB_OIDC_ISSUER"
                 )
-            needed = {name: getattr(self, name) for name in ("public_url", "web_oidc_issuer", "web_oidc_client_id")}
-            if not (self.web_oidc_issuer.startswith("https://") or urlsplit(self.web_oidc_issuer).hostname in LOOPBACK):
+            needed = {
+                name: getattr(self, name)
+                for name in ("public_url", "web_oidc_issuer", "web_oidc_client_id")
+            }
+            if not (
+                self.web_oidc_issuer.startswith("https://")
+                or urlsplit(self.web_oidc_issuer).hostname in LOOPBACK
+            ):
                 raise ValueError("PREFECTURE_WEB_OIDC_ISSUER : une adresse https:// est attendue")
         if self.web_auth == "proxy" and self.web_trusted_proxies:
             needed = {"public_url": self.public_url, "web_proxy_secret": self.web_proxy_secret}
         if missing := [f"{PREFIX}{name.upper()}" for name, value in needed.items() if not value]:
-            raise ValueError(f"avec PREFECTURE_WEB_AUTH={self.web_auth}, il manque {', '.join(missing)}")
+            raise ValueError(
+                f"avec PREFECTURE_WEB_AUTH={self.web_auth}, il manque {', '.join(missing)}"
+            )
         return self
 
 

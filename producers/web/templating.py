@@ -67,7 +67,11 @@ NAVIGATION = (
         "Liste électorale",
         "Demander les fichiers des listes",
         (
-            Section("exports", "Tous les fichiers", "Retrouver un fichier, ses anomalies, sa publication"),
+            Section(
+                "exports",
+                "Tous les fichiers",
+                "Retrouver un fichier, ses anomalies, sa publication",
+            ),
             Section("verifier", "Vérifier un fichier", "Savoir si un fichier est intact"),
             Section("copies", "Copies de la liste", "Répondre à un électeur qui demande la liste"),
             Section("statistiques", "Statistiques", "Compter les électeurs et les mouvements"),
@@ -79,7 +83,11 @@ NAVIGATION = (
         "Demander les tableaux",
         (
             Section("echeances", "Échéances", "Ce que chaque scrutin demande, et pour quand"),
-            Section("reunions", "Réunions et scrutins", "Noter les réunions de la commission et les scrutins"),
+            Section(
+                "reunions",
+                "Réunions et scrutins",
+                "Noter les réunions de la commission et les scrutins",
+            ),
         ),
     ),
     Section(
@@ -138,7 +146,9 @@ def build_environment() -> Environment:
         loader=FileSystemLoader(_ROOT),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: without_controls(value) if type(value) is str else value,  # not Markup, which is ours
+        finalize=lambda value: (
+            without_controls(value) if type(value) is str else value
+        ),  # not Markup, which is ours
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -206,7 +216,9 @@ def people_label(file: AskedFile, now: datetime) -> str:
         what = file.label.partition(", liste")[0]
     if file.is_tableau:
         what = f"{file.titre}, {liste_words(file.liste)}"
-    other_format = "" if file.is_tableau or file.format == Format.CSV else f" ({FORMATS[file.format].label})"
+    other_format = (
+        "" if file.is_tableau or file.format == Format.CSV else f" ({FORMATS[file.format].label})"
+    )
     return f"{what} — {day}, {at.hour}{NBSP}h{NBSP}{at:%M}{other_format}"
 
 
@@ -232,5 +244,7 @@ def add_words(environment: Environment) -> None:
         "agree": count_of,
         "elapsed": format_elapsed,
     }
-    environment.globals.update(Liste=Liste, TypeTableau=TypeTableau, Presentation=Presentation, Edition=Edition)
+    environment.globals.update(
+        Liste=Liste, TypeTableau=TypeTableau, Presentation=Presentation, Edition=Edition
+    )
     environment.globals.update(Format=Format, FORMATS=FORMATS)

@@ -55,7 +55,9 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ProfileError(f"{path.name} : profil illisible ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise ProfileError(f"{path.name} : un profil est écrit en UTF-8 ; enregistrez-le ainsi") from None
+        raise ProfileError(
+            f"{path.name} : un profil est écrit en UTF-8 ; enregistrez-le ainsi"
+        ) from None
 
 
 def list_profiles(folder: Path, *, of_source: bool) -> list[Path]:
@@ -83,11 +85,15 @@ def read_profile(text: str, model: type[Model], *, name: str) -> Model:
         ProfileError: the text is no TOML, a key is unknown or missing, or two of its lines contradict each other.
     """
     if len(text.encode()) > MOST_BYTES:
-        raise ProfileError(f"{name} : un profil a {MOST_BYTES >> 10} Ko au plus ; ce fichier en est-il un ?")
+        raise ProfileError(
+            f"{name} : un profil a {MOST_BYTES >> 10} Ko au plus ; ce fichier en est-il un ?"
+        )
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{name} : ce fichier n'est pas du TOML ({error}) ; corrigez cette ligne") from None
+        raise ProfileError(
+            f"{name} : ce fichier n'est pas du TOML ({error}) ; corrigez cette ligne"
+        ) from None
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -102,11 +108,19 @@ def _describe(text: str, path: tuple[Any, ...], fault: str) -> str:
     keys = [re.escape(step) for step in path if isinstance(step, str)]
     for key in keys:
         is_key = re.compile(rf"\s*(\[+.*\b{key}\b.*\]+|(.*[{{,]\s*)?[\"']?{key}[\"']?\s*=)")
-        found = next((number for number in range(found, len(lines)) if is_key.match(lines[number])), found)
+        found = next(
+            (number for number in range(found, len(lines)) if is_key.match(lines[number])), found
+        )
     if not keys and (value := re.search("« (.+?) »", fault)):
-        found = max((number for number, line in enumerate(lines) if f'"{value[1]}"' in line), default=0)
+        found = max(
+            (number for number, line in enumerate(lines) if f'"{value[1]}"' in line), default=0
+        )
     said = "ce nom n'est pas connu" if path[-1:] == ("[key]",) else fault
-    place = ", ".join(filter(None, (f"ligne {found + 1}", ".".join(str(step) for step in path if step != "[key]"))))
+    place = ", ".join(
+        filter(
+            None, (f"ligne {found + 1}", ".".join(str(step) for step in path if step != "[key]"))
+        )
+    )
     return f"{place} : {said}"
 
 

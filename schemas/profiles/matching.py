@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from schemas.profiles.source import CODES, LEFT, F, FieldSource, JsonPart, Shape, SourceField, SourceMapping
+from schemas.profiles.source import (
+    CODES,
+    LEFT,
+    F,
+    FieldSource,
+    JsonPart,
+    Shape,
+    SourceField,
+    SourceMapping,
+)
 from schemas.vocabulary import Liste
 
 ABSENT = "absent"
@@ -58,16 +67,24 @@ class Matching(JsonPart):
 
     def choices(self, asked: AskedField) -> dict[str, str]:
         """Return the possible answers to a question about a field, and their labels."""
-        proposals = {f"p{n}": it.label for n, it in enumerate(self.proposals) if asked.field in it.fields}
+        proposals = {
+            f"p{n}": it.label for n, it in enumerate(self.proposals) if asked.field in it.fields
+        }
         columns = {f"c{n}": _describe(it) for n, it in enumerate(self.columns) if it.title}
-        listes = {f"v{code}": f"tous sur la liste {code}" for code in CODES[F.LISTE] if asked.field is F.LISTE}
+        listes = {
+            f"v{code}": f"tous sur la liste {code}"
+            for code in CODES[F.LISTE]
+            if asked.field is F.LISTE
+        }
         absent = {} if asked.is_required else {ABSENT: "le fichier ne le dit pas"}
         return proposals | columns | listes | absent
 
     def value_choices(self, asked: AskedValue) -> dict[str, str]:
         """Return the possible meanings of a value, and their labels."""
         labels = {it.value: it.label for it in Liste} | {"M": "masculin", "F": "féminin"}
-        return {code: labels[code] for code in CODES[asked.field]} | {ABSENT: "autre chose : laisser tel quel"}
+        return {code: labels[code] for code in CODES[asked.field]} | {
+            ABSENT: "autre chose : laisser tel quel"
+        }
 
     @property
     def shape_choices(self) -> dict[str, str]:
@@ -77,8 +94,12 @@ class Matching(JsonPart):
     def read(self, answers: Mapping[str, str]) -> tuple[SourceMapping, dict[str, str]]:
         """Read the answers, by the names of the form; return the mapping, and the French fault of each wrong answer."""
         mapping, faults = SourceMapping(), dict[str, str]()
-        said = {it.field.value: self._read_field(it, answers.get(it.field, "")) for it in self.fields}
-        for name, value in {f"{it.field}-{number}": it for number, it in enumerate(self.values)}.items():
+        said = {
+            it.field.value: self._read_field(it, answers.get(it.field, "")) for it in self.fields
+        }
+        for name, value in {
+            f"{it.field}-{number}": it for number, it in enumerate(self.values)
+        }.items():
             answer = answers.get(name, "")
             code = LEFT if answer == ABSENT else answer
             is_known = code in (LEFT, *CODES[value.field])
@@ -110,7 +131,9 @@ class Matching(JsonPart):
 
 def _describe(column: FoundColumn) -> str:
     title = column.title[:60]  # each question offers each column
-    return f"{title} (par exemple {column.examples[0][:30]})" if column.examples else f"{title} (vide)"
+    return (
+        f"{title} (par exemple {column.examples[0][:30]})" if column.examples else f"{title} (vide)"
+    )
 
 
 def _of(field: SourceField, **said: object) -> SourceMapping:

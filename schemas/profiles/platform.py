@@ -20,10 +20,24 @@ SHIPPED = Path(__file__).parent / "e-listelec.toml"
 
 
 COLUMN_VALUES = (
-    *("type_liste", "info_liste", "date_creation", "code_departement", "code_commune", "nom_commune"),
+    *(
+        "type_liste",
+        "info_liste",
+        "date_creation",
+        "code_departement",
+        "code_commune",
+        "nom_commune",
+    ),
     *("numero_general", "sexe", "nom_naissance", "nom_usage", "prenoms", "date_naissance"),
     *("commune_naissance", "departement_naissance", "pays_naissance", "nationalite"),
-    *("libelle_bureau", "code_bureau", "code_canton", "code_circonscription", "complement1", "complement2"),
+    *(
+        "libelle_bureau",
+        "code_bureau",
+        "code_canton",
+        "code_circonscription",
+        "complement1",
+        "complement2",
+    ),
     *("numero_voie", "type_voie", "libelle_voie", "lieu_dit", "code_postal", "ville", "pays"),
 )
 """What the module can write to a column. The first six are the same on each line of a file."""
@@ -99,7 +113,9 @@ class FileForm(Part):
     @classmethod
     def _is_one_character(cls, separator: str) -> str:
         if separator not in SEPARATORS:
-            raise ValueError(f'un séparateur est un seul caractère : {", ".join(SEPARATORS.values())} ("\\t")')
+            raise ValueError(
+                f'un séparateur est un seul caractère : {", ".join(SEPARATORS.values())} ("\\t")'
+            )
         return separator
 
     @field_validator("columns")
@@ -109,7 +125,9 @@ class FileForm(Part):
         if twice := sorted({value for value in values if values.count(value) > 1}):
             raise ValueError(f"deux colonnes ont la même valeur : {', '.join(twice)}")
         if missing := [value for value in IDENTITY if value not in values]:
-            raise ValueError(f"il manque une colonne pour {', '.join(missing)} : sans elle, un électeur est inconnu")
+            raise ValueError(
+                f"il manque une colonne pour {', '.join(missing)} : sans elle, un électeur est inconnu"
+            )
         return columns
 
     @model_validator(mode="after")
@@ -119,7 +137,9 @@ class FileForm(Part):
         for title in self.columns:
             is_bad = not title.strip() or set(title) & {self.separator, '"', "\n", "\r"}
             if is_bad or not can_encode(title, self.encoding):
-                raise ValueError(f"columns, « {title} » : ce titre ne s'écrit pas avec ce séparateur et cet encodage")
+                raise ValueError(
+                    f"columns, « {title} » : ce titre ne s'écrit pas avec ce séparateur et cet encodage"
+                )
         return self
 
 
@@ -148,7 +168,9 @@ class PlatformProfile(Profile):
     @property
     def offered(self) -> list[Format]:
         """The formats of a list that a clerk may ask for: those to deposit, or all."""
-        return [it for it in Format if FileFormat(it) in self.formats and self.deposits_wanted] or list(Format)
+        return [
+            it for it in Format if FileFormat(it) in self.formats and self.deposits_wanted
+        ] or list(Format)
 
     def record(self, *, of_liste: bool) -> dict[str, Any]:
         """Return what a reader of a file has to know of the profile under which it was made."""
@@ -162,8 +184,12 @@ class PlatformProfile(Profile):
     @field_validator("departements")
     @classmethod
     def _are_codes(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
-        if bad := [code for code in codes if not re.fullmatch(r"\d\d|2[AB]|9[78]\d", code, re.ASCII)]:
-            raise ValueError(f"{', '.join(bad)} n'est pas un code de département, comme 13, 2A ou 971")
+        if bad := [
+            code for code in codes if not re.fullmatch(r"\d\d|2[AB]|9[78]\d", code, re.ASCII)
+        ]:
+            raise ValueError(
+                f"{', '.join(bad)} n'est pas un code de département, comme 13, 2A ou 971"
+            )
         return codes
 
     @field_validator("file_name")
@@ -173,9 +199,13 @@ class PlatformProfile(Profile):
             raise ValueError(f"il manque {', '.join(missing)} : deux fichiers auraient le même nom")
         bare = re.sub(rf"\{{({'|'.join(_NAME_PARTS)})\}}", "", name)
         if not re.fullmatch(r"[A-Za-z0-9_-]*", bare, re.ASCII) or len(name) > _LONGEST_NAME:
-            raise ValueError("un nom de fichier n'a que des lettres sans accent, des chiffres, « - » et « _ »")
+            raise ValueError(
+                "un nom de fichier n'a que des lettres sans accent, des chiffres, « - » et « _ »"
+            )
         if name.startswith(("-", "tableau", "dossier")) or not name.endswith("{moment}"):
-            raise ValueError("un nom de fichier finit par {moment}, et ne commence ni par « - », ni comme un tableau")
+            raise ValueError(
+                "un nom de fichier finit par {moment}, et ne commence ni par « - », ni comme un tableau"
+            )
         return name
 
     @field_validator("type_liste")
@@ -190,7 +220,9 @@ class PlatformProfile(Profile):
     @model_validator(mode="after")
     def _names_elements(self) -> Self:
         if FileFormat.XML in self.formats and (title := self.form.not_an_element):
-            raise ValueError(f"« {title} » ne peut pas nommer un élément du XML : ôtez « xml » de formats")
+            raise ValueError(
+                f"« {title} » ne peut pas nommer un élément du XML : ôtez « xml » de formats"
+            )
         return self
 
 
@@ -245,7 +277,9 @@ def read_platform(path: Path) -> PlatformProfile:
         return profile
     xsd = path.parent / profile.xsd
     if not xsd.is_file():
-        raise ProfileError(f"{path.name}, xsd : le schéma {xsd} n'existe pas ; mettez-le là, ou ôtez cette ligne")
+        raise ProfileError(
+            f"{path.name}, xsd : le schéma {xsd} n'existe pas ; mettez-le là, ou ôtez cette ligne"
+        )
     return profile.model_copy(update={"xsd": xsd})
 
 

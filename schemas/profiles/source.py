@@ -184,20 +184,26 @@ class SourceMapping(JsonPart):
         known: dict[str, str] = {}
         for owner, title in self.list_titles():
             if known.setdefault(fold(title), owner) != owner:
-                raise ValueError(f"la colonne « {title} » est dite deux fois : {known[fold(title)]} et {owner}")
+                raise ValueError(
+                    f"la colonne « {title} » est dite deux fois : {known[fold(title)]} et {owner}"
+                )
         for name, field in self.fields.items():
             _check_values(name, field)
             if wrong := set(field.shapes) - _SHAPES.get(name, frozenset()):
                 raise ValueError(f"{name} : la forme « {min(wrong)} » n'est pas la sienne")
             if set(field.shapes) >= _EITHER:
                 shapes = " et ".join(f"« {it} »" for it in sorted(_EITHER))
-                raise ValueError(f"{name} : une date aurait deux sens avec {shapes} ; n'en gardez qu'une")
+                raise ValueError(
+                    f"{name} : une date aurait deux sens avec {shapes} ; n'en gardez qu'une"
+                )
         return self
 
     def list_titles(self) -> Iterator[tuple[str, str]]:
         """Yield each title that it names, after the name of its field or shape."""
         for name, field in self.fields.items():
-            yield from ((name.value, title) for titles in (field.titles, *field.parts) for title in titles)
+            yield from (
+                (name.value, title) for titles in (field.titles, *field.parts) for title in titles
+            )
         yield from ((split.shape.value, title) for split in self.splits for title in split.titles)
 
     def lasting(self) -> "SourceMapping":
@@ -214,9 +220,17 @@ class SourceMapping(JsonPart):
         fields = {}
         for name, field in self.fields.items():
             parts = tuple(map(keep, field.parts))
-            changed = {"titles": keep(field.titles), "parts": parts if all(parts) else (), "hints": ()}
+            changed = {
+                "titles": keep(field.titles),
+                "parts": parts if all(parts) else (),
+                "hints": (),
+            }
             fields[name] = field.model_copy(update=changed)
-        splits = tuple(it.model_copy(update={"titles": kept}) for it in self.splits if (kept := keep(it.titles)))
+        splits = tuple(
+            it.model_copy(update={"titles": kept})
+            for it in self.splits
+            if (kept := keep(it.titles))
+        )
         return SourceMapping(fields=fields, splits=splits)
 
     def joined(self, other: "SourceMapping") -> Self:
@@ -230,8 +244,12 @@ class SourceMapping(JsonPart):
         for name, field in other.fields.items():
             fields[name] = _join(fields.get(name, FieldSource()), field)
         splits = [it for it in self.splits if not said & {*map(fold, it.titles)}]
-        content = self.model_dump() | {"fields": {name: it.model_dump() for name, it in fields.items()}}
-        return self.model_validate(content | {"splits": [it.model_dump() for it in (*splits, *other.splits)]})
+        content = self.model_dump() | {
+            "fields": {name: it.model_dump() for name, it in fields.items()}
+        }
+        return self.model_validate(
+            content | {"splits": [it.model_dump() for it in (*splits, *other.splits)]}
+        )
 
     def __bool__(self) -> bool:
         """Return whether it says anything."""
@@ -309,7 +327,10 @@ def _without(field: FieldSource, said: set[str]) -> FieldSource:
 
 def _join(field: FieldSource, other: FieldSource) -> FieldSource:
     said = {fold_value(value) for values in other.values.values() for value in values}
-    values = {code: tuple(it for it in known if fold_value(it) not in said) for code, known in field.values.items()}
+    values = {
+        code: tuple(it for it in known if fold_value(it) not in said)
+        for code, known in field.values.items()
+    }
     for code, more in other.values.items():
         values[code] = (*values.get(code, ()), *more)
     changed = {
@@ -325,11 +346,15 @@ def _join(field: FieldSource, other: FieldSource) -> FieldSource:
 
 def _check_values(name: SourceField, field: FieldSource) -> None:
     if unknown := set(field.values) - {LEFT, *CODES.get(name, field.values)}:
-        raise ValueError(f"{name} : « {min(unknown)} » n'est pas un code ; les codes sont {', '.join(CODES[name])}")
+        raise ValueError(
+            f"{name} : « {min(unknown)} » n'est pas un code ; les codes sont {', '.join(CODES[name])}"
+        )
     known: dict[str, str] = {}
     for code, value in ((code, value) for code, values in field.values.items() for value in values):
         if known.setdefault(fold_value(value), code) != code:
-            raise ValueError(f"{name} : la valeur « {value} » a deux sens, {known[fold_value(value)]} et {code}")
+            raise ValueError(
+                f"{name} : la valeur « {value} » a deux sens, {known[fold_value(value)]} et {code}"
+            )
 
 
 _LITTLE_WORDS = frozenset({"de", "du", "des", "d", "la", "le", "l", "dans"})
@@ -344,6 +369,8 @@ def fold(title: str) -> str:
 def fold_value(text: str) -> str:
     """Remove accents, case and punctuation."""
     # Letter by letter, since many marks in a row are sorted in quadratic time.
-    decomposed = chain.from_iterable(unicodedata.normalize("NFKD", letter) for letter in text.casefold())
+    decomposed = chain.from_iterable(
+        unicodedata.normalize("NFKD", letter) for letter in text.casefold()
+    )
     letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
     return " ".join("".join(it if it.isascii() and it.isalnum() else " " for it in letters).split())

@@ -20,7 +20,9 @@ PARTS = (
     ENGINE,
     Part("Docker's client", "docker-cli", ("docker",)),
     Part("Docker Compose", "docker-compose", ("docker-compose",)),
-    Part("Docker Buildx", "docker-buildx", ("docker-buildx",), ("/usr/libexec/docker/cli-plugins",)),
+    Part(
+        "Docker Buildx", "docker-buildx", ("docker-buildx",), ("/usr/libexec/docker/cli-plugins",)
+    ),
     Part("iptables", "iptables", ("iptables",), ("/usr/sbin",)),
     Part("mmdebstrap", "mmdebstrap", ("mmdebstrap",)),
     Part("Python 3.13", "python3.13-venv python3-pip", ("python3.13",), ("/usr/bin",)),
@@ -32,7 +34,9 @@ def require_engine() -> None:
     """Install the missing parts; else skip the test, or fail it in CI."""
     if os.geteuid() != 0:
         pytest.skip("boxes: not tried: the engine wants root")
-    if subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["unshare", "--net", "--mount", "true"], capture_output=True, check=False
+    ).returncode:
         pytest.skip("boxes: not tried: this system gives no namespaces")
     for part in PARTS:
         require(part)
@@ -57,11 +61,17 @@ class Engine:
             folder=self._folder,
             log=self._folder / "dockerd.log",
         )
-        wait_until(lambda: self.run("docker info", check=False).returncode == 0, message="an engine that answers")
+        wait_until(
+            lambda: self.run("docker info", check=False).returncode == 0,
+            message="an engine that answers",
+        )
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.run("docker ps --quiet | xargs --no-run-if-empty docker kill", check=False)
         if self._process:
@@ -81,7 +91,13 @@ class Engine:
             engine.run(f"ip address add {address}/24 dev cable; ip link set cable up")
 
     def run(
-        self, script: str, *, folder: Path | None = None, stdin: str = "", check: bool = True, seconds: float = 600
+        self,
+        script: str,
+        *,
+        folder: Path | None = None,
+        stdin: str = "",
+        check: bool = True,
+        seconds: float = 600,
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell script (bash -e, -u, pipefail) in the engine's namespaces, as an operator would at a terminal.
 
@@ -96,7 +112,16 @@ class Engine:
             "COMPOSE_ANSI": "never",
         }
         done = subprocess.run(
-            ["nsenter", f"--net=/proc/{self.pid}/ns/net", "bash", "-eu", "-o", "pipefail", "-c", script],
+            [
+                "nsenter",
+                f"--net=/proc/{self.pid}/ns/net",
+                "bash",
+                "-eu",
+                "-o",
+                "pipefail",
+                "-c",
+                script,
+            ],
             cwd=folder or self._folder,
             env=environment,
             input=stdin,

@@ -25,7 +25,12 @@ _ROOTS = {
     "python-root": ("python3.13", "python3.13-venv", "python3-pip", "ca-certificates", "tzdata"),
     "services-root": (
         *("rabbitmq-server", "postgresql-17", "gosu", "ca-certificates", "procps", "wget"),
-        *("prometheus", "prometheus-alertmanager", "prometheus-node-exporter", "prometheus-blackbox-exporter"),
+        *(
+            "prometheus",
+            "prometheus-alertmanager",
+            "prometheus-node-exporter",
+            "prometheus-blackbox-exporter",
+        ),
     ),
 }
 _IMAGES = {
@@ -49,13 +54,28 @@ def make_standins(engine: Engine, cache: Path, locks: Iterable[Path], folder: Pa
         included = ",".join(packages)
         root = cache / f"{name}-{hashlib.sha256(included.encode()).hexdigest()[:12]}.tar"
         if not root.exists():
-            _run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={included}", "trixie", root)
+            _run(
+                "mmdebstrap",
+                "--quiet",
+                "--variant=minbase",
+                f"--include={included}",
+                "trixie",
+                root,
+            )
         engine.run(f"docker import {root} prefecture-standin/{name}")
     context = folder / "standins"
     shutil.copytree(_CONTEXT, context)
     wheels = context / "wheels"
     for lock in locks:
-        options = ("--quiet", "--require-hashes", "--only-binary=:all:", "--requirement", lock, "--dest", wheels)
+        options = (
+            "--quiet",
+            "--require-hashes",
+            "--only-binary=:all:",
+            "--requirement",
+            lock,
+            "--dest",
+            wheels,
+        )
         _run("/usr/bin/python3.13", "-m", "pip", "download", *options)
     for target, tag in _IMAGES.items():
         engine.run(f"docker build --quiet --target {target} --tag {tag} {context}")
@@ -71,7 +91,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 BLOCK = re.compile(
-    r"(?:<!-- boxes: (?P<mark>[^>]+) -->\n)?(?:<!-- [^>]+ -->\n)?```sh\n(?P<commands>.+?)```\n", re.DOTALL
+    r"(?:<!-- boxes: (?P<mark>[^>]+) -->\n)?(?:<!-- [^>]+ -->\n)?```sh\n(?P<commands>.+?)```\n",
+    re.DOTALL,
 )
 PAGE = (
     "curl --silent --show-error --fail-with-body --header 'Host: prefecture.mairie.example' "
@@ -148,15 +169,16 @@ class Installation:
     def wait_for(self, query: str, answer: str) -> None:
         """Query the database each second until the condition holds, for two minutes at most."""
         ask = f'docker compose exec -T database psql --username=postgres -At --command="{query}" prefecture'
-        self.run(f"for try in $(seq 120); do [ \"$({ask})\" != '{answer}' ] || exit 0; sleep 1; done; {ask}; exit 1")
+        self.run(
+            f"for try in $(seq 120); do [ \"$({ask})\" != '{answer}' ] || exit 0; sleep 1; done; {ask}; exit 1"
+        )
 
     def healthy(self) -> None:
         """Wait for every service; `up --wait` fails for a service that has ended as intended (`migrate`)."""
         ask = "docker compose ps --format '{{.Service}} {{.Health}}' | grep --invert-match ' healthy$'"
         why = f"for service in broker $({ask} | cut -d ' ' -f 1); do docker compose logs --tail 25 $service; done"
-        probes = (
-            "docker ps --filter health=unhealthy --quiet | xargs -r docker inspect --format '{{json .State.Health}}'"
-        )
+        unhealthy = "docker ps --filter health=unhealthy --quiet"
+        probes = f"{unhealthy} | xargs -r docker inspect --format '{{{{json .State.Health}}}}'"
         tries = f'for try in $(seq 240); do if [ -z "$({ask})" ]; then exit 0; fi; sleep 1; done'
         self.run(f"{tries}; {ask}; {why}; {probes}; exit 1")
 
@@ -173,7 +195,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             locks.append(folder / "release.lock")
             locks[-1].write_text(_git("show", f"{commit}:requirements.lock"))
         make_standins(engine, ROOT / "var" / "boxes", locks, folder)
-        yield Installation(engine, folder / "prefecture", Installation(another, folder / "elsewhere" / "prefecture"))
+        yield Installation(
+            engine,
+            folder / "prefecture",
+            Installation(another, folder / "elsewhere" / "prefecture"),
+        )
 
 
 @pytest.fixture(scope="module")
@@ -200,11 +226,19 @@ def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_ba
     refused = host.run("sh deploy/prefecture upgrade", check=False)
     assert "PREFECTURE_WEB_KNOWN_BY" in refused, "a setting that is gone"
     host.healthy()
-    host.run("sed --in-place /WEB_KNOWN_BY/d var/prefecture.env; echo CANARY=13055 >>.env", what="nothing was stopped")
+    host.run(
+        "sed --in-place /WEB_KNOWN_BY/d var/prefecture.env; echo CANARY=13055 >>.env",
+        what="nothing was stopped",
+    )
     _run_under_load(host, "sh deploy/prefecture upgrade | tee upgraded", 450, "/essai")
-    assert "13055 has the same electors and mouvements as before: liste 300" in (host.folder / "upgraded").read_text()
+    assert (
+        "13055 has the same electors and mouvements as before: liste 300"
+        in (host.folder / "upgraded").read_text()
+    )
     host.run("zgrep --quiet worker-listes var/logs/*.gz")
-    assert host.run("cut -d ' ' -f 2 var/images.txt | sort -u").count(":") >= 4, "what exactly it ran"
+    assert host.run("cut -d ' ' -f 2 var/images.txt | sort -u").count(":") >= 4, (
+        "what exactly it ran"
+    )
     # the release does not work on the new schema: the backup is restored, and files are made again
     refused = host.run("sh deploy/prefecture rollback", check=False)
     assert "rollback --restore" in refused
@@ -216,7 +250,9 @@ def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_ba
     assert host.run("docker compose ps --format '{{.Image}}' web").strip() == before
     host.healthy()
     host.run("docker compose run --rm -T --entrypoint python command - 450 /essai < load.py")
-    host.wait_for("SELECT count(*) FROM derniers_exports WHERE source = '/essai' AND status = 'ready'", "450")
+    host.wait_for(
+        "SELECT count(*) FROM derniers_exports WHERE source = '/essai' AND status = 'ready'", "450"
+    )
     host.run(
         "docker compose down --volumes; docker images --quiet prefecture | sort -u | xargs docker image rm --force"
     )
@@ -309,16 +345,22 @@ def test_every_block_of_the_document_works_in_its_order(installation: Installati
 
 def test_every_command_of_the_runbook_works(installation: Installation) -> None:
     runbook = re.sub(r"\s*\n\s*", " ", (ROOT / "docs" / "runbook.md").read_text("utf-8"))
-    commands = [it for it in re.findall(r"`(docker compose [^`]+)`", runbook) if not it.endswith(" exec")]
+    commands = [
+        it for it in re.findall(r"`(docker compose [^`]+)`", runbook) if not it.endswith(" exec")
+    ]
     assert len(commands) > 10
     for command in commands:
         # A `grep` that finds nothing exits with 1, which is the expected result.
-        installation.run(f"{command} || [ $? = 1 ]" if "| grep" in command else command, stdin="o\n")
+        installation.run(
+            f"{command} || [ $? = 1 ]" if "| grep" in command else command, stdin="o\n"
+        )
 
 
 def test_whoever_is_killed_loses_nothing(installation: Installation) -> None:
     """Broker, database, workers and notifier are killed one after the other, while files are requested."""
-    installation.run("docker compose up --detach --scale worker-listes=2", what="two workers for lists")
+    installation.run(
+        "docker compose up --detach --scale worker-listes=2", what="two workers for lists"
+    )
     installation.healthy()
     ask = "docker compose run --rm -T --entrypoint 'python -m producers' command export-liste --commune 13055"
     for service in ("broker", "database", "worker-listes", "notifier"):
@@ -327,27 +369,39 @@ def test_whoever_is_killed_loses_nothing(installation: Installation) -> None:
         installation.healthy()
     installation.run(f"{ask} --wait --timeout 300", what="one more file")
     installation.wait_for("SELECT count(*) FROM derniers_exports WHERE status <> 'ready'", "0")
-    installation.wait_for("SELECT count(*) FROM demandes WHERE notified_at IS NULL AND code_commune = '13055'", "0")
+    installation.wait_for(
+        "SELECT count(*) FROM demandes WHERE notified_at IS NULL AND code_commune = '13055'", "0"
+    )
 
 
 def test_a_new_image_and_the_way_back_lose_nothing(installation: Installation) -> None:
     _run_under_load(
-        installation, "sh deploy/prefecture upgrade --rebuild; sh deploy/prefecture rollback", 1000, "/rebuild"
+        installation,
+        "sh deploy/prefecture upgrade --rebuild; sh deploy/prefecture rollback",
+        1000,
+        "/rebuild",
     )
 
 
 def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Installation) -> None:
     """The block that precedes TLS runs again for an account of this host: its addresses with certificates are new."""
-    assert "deploy/tls.yml" in (installation.folder / ".env").read_text().rpartition("COMPOSE_FILE=")[2]
+    assert (
+        "deploy/tls.yml"
+        in (installation.folder / ".env").read_text().rpartition("COMPOSE_FILE=")[2]
+    )
     renewal = "rm var/secrets/*_listes_*"
-    (commands,) = [it["commands"] for it in BLOCK.finditer(DOCUMENT) if it["commands"].startswith(renewal)]
+    (commands,) = [
+        it["commands"] for it in BLOCK.finditer(DOCUMENT) if it["commands"].startswith(renewal)
+    ]
     installation.run(commands.replace("listes", "bulk"), what="a password renewed, by TLS")
     installation.healthy()
     ask = "docker compose run --rm -T --entrypoint 'python -m producers' command export-liste --commune 13055"
     installation.run(f"{ask} --wait --timeout 300")
 
 
-def test_a_cable_that_is_cut_in_the_middle_of_a_file_loses_nothing(installation: Installation) -> None:
+def test_a_cable_that_is_cut_in_the_middle_of_a_file_loses_nothing(
+    installation: Installation,
+) -> None:
     """The other host alone makes lists until the cable is cut; this host takes over; then the cable is reconnected."""
     write_reu(installation.folder / "liste.csv", [*electeurs(100_000)])
     installation.run(
@@ -375,7 +429,9 @@ def test_a_cable_that_is_cut_in_the_middle_of_a_file_loses_nothing(installation:
         what="the cable is back: two files of the other host",
     )
     installation.wait_for(f"SELECT count(DISTINCT file_name) {of_ours}", "20")
-    installation.run("docker compose up --detach worker-listes; docker compose run --rm command verify")
+    installation.run(
+        "docker compose up --detach worker-listes; docker compose run --rm command verify"
+    )
 
 
 def test_a_second_checkout_takes_nothing_over(installation: Installation) -> None:
@@ -387,7 +443,9 @@ def test_a_second_checkout_takes_nothing_over(installation: Installation) -> Non
     own = "COMPOSE_PROJECT_NAME=essai WEB_PORT=8001 BROKER_PORT=5673 BROKER_PAGES_PORT=15673"
     own += " FRONT_SUBNET=10.213.58.0/28 FRONT_GATEWAY=10.213.58.1"
     (second.folder / ".env").write_text("COMPOSE_PROJECT_NAME=essai\n")
-    assert "another program has the port 8000" in second.run("sh deploy/prefecture install", check=False)
+    assert "another program has the port 8000" in second.run(
+        "sh deploy/prefecture install", check=False
+    )
     (second.folder / ".env").write_text(own.replace(" ", "\n"))
     second.run(
         "sh deploy/prefecture secrets; docker compose up --detach --wait broker database; docker compose down --volumes"
@@ -398,9 +456,13 @@ def test_a_second_checkout_takes_nothing_over(installation: Installation) -> Non
 def test_the_image_is_small_and_the_same_twice(installation: Installation) -> None:
     look = "docker image inspect --format '{{.Id}} {{.Size}}'"
     ours = "$(docker compose config --images migrate | grep ^prefecture | head -n 1)"
-    first = installation.run(f"docker compose build --quiet migrate; {look} {ours}").splitlines()[-1]
+    first = installation.run(f"docker compose build --quiet migrate; {look} {ours}").splitlines()[
+        -1
+    ]
     again = f"docker compose build --quiet --no-cache migrate; {look} {ours}"
-    assert installation.run(again, what="the image built once more").splitlines()[-1] == first, "to the byte"
+    assert installation.run(again, what="the image built once more").splitlines()[-1] == first, (
+        "to the byte"
+    )
     base = installation.run(f"{look} $(sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile)").split()[1]
     added = (int(first.split()[1]) - int(base)) / 1e6
     click.echo(f"{added:6.0f} MB  what the image adds to its base")
@@ -413,14 +475,18 @@ def test_another_user_of_the_group_works_and_figures_are_told(installation: Inst
     for what, seconds in installation.times.items():
         click.echo(f"{seconds:6.1f} s  {what}")
     _say_memory(installation, "after a day of it all")
-    installation.run("docker compose down; docker compose up --detach", what="all of it, started again")
+    installation.run(
+        "docker compose down; docker compose up --detach", what="all of it, started again"
+    )
     installation.healthy()
     time.sleep(60)  # the memory that the start needed, most of all the broker's, is released
     _say_memory(installation, "a minute after they started")
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _find_releases() -> list[str]:
@@ -432,13 +498,20 @@ def _find_releases() -> list[str]:
 def _check_out(folder: Path, commit: str = "") -> None:
     """The files of a commit, or of this working tree, under `umask 027`."""
     folder.mkdir(parents=True, exist_ok=True)
-    listed = f"git archive {commit}" if commit else "git ls-files -z | tar --create --null --files-from=-"
+    listed = (
+        f"git archive {commit}"
+        if commit
+        else "git ls-files -z | tar --create --null --files-from=-"
+    )
     unpack = f"umask 027; {listed} | tar --extract --no-same-owner --no-same-permissions --directory='{folder}'"
     subprocess.run(unpack, shell=True, cwd=ROOT, check=True)  # noqa: S602 — nothing of it comes from elsewhere
 
 
 def _say_memory(installation: Installation, when: str) -> None:
-    services = {*installation.run("docker compose config --services").split()} - {"migrate", "command"}
+    services = {*installation.run("docker compose config --services").split()} - {
+        "migrate",
+        "command",
+    }
     looks = []
     for _ in range(3):  # a health probe is a process of its container, for a second
         looks.append({service: _memory(installation, service) for service in sorted(services)})
@@ -446,7 +519,9 @@ def _say_memory(installation: Installation, when: str) -> None:
     memory = {service: min(look[service] for look in looks) for service in sorted(services)}
     for service, mebibytes in memory.items():
         click.echo(f"{mebibytes:6.0f} MiB  {service}")
-    click.echo(f"{sum(memory.values()):6.0f} MiB  all of them at rest, {when}: proportional set size")
+    click.echo(
+        f"{sum(memory.values()):6.0f} MiB  all of them at rest, {when}: proportional set size"
+    )
 
 
 def _memory(installation: Installation, service: str) -> float:
@@ -471,22 +546,34 @@ def _prepare(installation: Installation, mark: str, commands: str) -> str:
     match mark.split(": ", maxsplit=1)[0]:
         case "a dead letter":
             (installation.folder / "letters.py").write_text(LETTERS)
-            installation.run("docker compose run --rm -T --entrypoint python command - < letters.py")
+            installation.run(
+                "docker compose run --rm -T --entrypoint python command - < letters.py"
+            )
             installation.healthy()
             shown = installation.run("docker compose run --rm command dead-letters list")
             names = dict(re.findall(r"\b([0-9a-f]{12})\b.*(not JSON|unknown)", shown))
             assert sorted(names.values()) == ["not JSON", "unknown"], shown
             for name, reason in names.items():
-                commands = commands.replace({"unknown": "4f2a09c1d77b", "not JSON": "9c01e5b2ad34"}[reason], name)
+                commands = commands.replace(
+                    {"unknown": "4f2a09c1d77b", "not JSON": "9c01e5b2ad34"}[reason], name
+                )
             return commands
         case "the other host":
             there = installation.other.folder
             (there / "var" / "secrets").mkdir(parents=True)
             secrets = (
                 "authority.pem",
-                *(f"{part}_{it}_tls_url" for part in ("broker", "database") for it in ("listes", "tableaux")),
+                *(
+                    f"{part}_{it}_tls_url"
+                    for part in ("broker", "database")
+                    for it in ("listes", "tableaux")
+                ),
             )
-            for taken in (".env", "var/image.tar", *(f"var/secrets/{secret}" for secret in secrets)):
+            for taken in (
+                ".env",
+                "var/image.tar",
+                *(f"var/secrets/{secret}" for secret in secrets),
+            ):
                 shutil.copy(installation.folder / taken, there / taken)
     # The directory that two hosts share does not belong to this machine.
     return commands.replace(SHARED, str(installation.folder.parent / "shared"))

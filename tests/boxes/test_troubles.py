@@ -12,7 +12,15 @@ import pytest
 import yaml
 
 from tests.boxes.engine import Engine, require_engine
-from tests.boxes.test_operations import BLOCK, DOCUMENT, LETTERS, ROOT, Installation, _check_out, make_standins
+from tests.boxes.test_operations import (
+    BLOCK,
+    DOCUMENT,
+    LETTERS,
+    ROOT,
+    Installation,
+    _check_out,
+    make_standins,
+)
 from tests.parts.process import Process
 from tests.parts.wait import wait_until
 from tests.unit.reu_sample import electeurs, write_reu
@@ -63,24 +71,45 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         (made.folder / ".env").write_text(SETTINGS)
         (made.folder / "letters.py").write_text(LETTERS)
         write_reu(made.folder / "liste.csv", [*electeurs(300)])
-        made.run("mkdir -p var/metrics var/secrets; echo smtp://10.213.57.1:2526 > var/secrets/alerts_smtp_server")
+        made.run(
+            "mkdir -p var/metrics var/secrets; echo smtp://10.213.57.1:2526 > var/secrets/alerts_smtp_server"
+        )
         for what in ("backup", "verify", "drill"):
-            made.run(f"echo prefecture_{what}_success_timestamp_seconds $(date +%s) > var/metrics/{what}.prom")
+            made.run(
+                f"echo prefecture_{what}_success_timestamp_seconds $(date +%s) > var/metrics/{what}.prom"
+            )
         postman = ["nsenter", f"--net=/proc/{engine.pid}/ns/net", sys.executable, "-c", POSTMAN]
-        Process(postman, env={"PYTHONPATH": str(ROOT)}, folder=made.folder, log=folder / "postman.log")
-        made.run(next(it["commands"] for it in BLOCK.finditer(DOCUMENT) if "accounts --add ecran" in it["commands"]))
+        Process(
+            postman, env={"PYTHONPATH": str(ROOT)}, folder=made.folder, log=folder / "postman.log"
+        )
+        made.run(
+            next(
+                it["commands"]
+                for it in BLOCK.finditer(DOCUMENT)
+                if "accounts --add ecran" in it["commands"]
+            )
+        )
         made.healthy()
         yield made
 
 
 def _ask_prometheus(installation: Installation, path: str) -> Any:  # noqa: ANN401 — JSON
-    return json.loads(installation.run(f"curl --silent --fail --globoff 'http://127.0.0.1:9090/api/v1/{path}'"))["data"]
+    return json.loads(
+        installation.run(f"curl --silent --fail --globoff 'http://127.0.0.1:9090/api/v1/{path}'")
+    )["data"]
 
 
 def _read_firing(installation: Installation) -> set[Alert]:
     alerts = _ask_prometheus(installation, "alerts")["alerts"]
-    firing = [it["labels"] for it in alerts if it["state"] == "firing" and it["labels"]["alertname"] != CLOCK]
-    return {(it.pop("alertname"), frozenset(it.items() - {("severity", it["severity"])})) for it in firing}
+    firing = [
+        it["labels"]
+        for it in alerts
+        if it["state"] == "firing" and it["labels"]["alertname"] != CLOCK
+    ]
+    return {
+        (it.pop("alertname"), frozenset(it.items() - {("severity", it["severity"])}))
+        for it in firing
+    }
 
 
 def test_a_healthy_day_has_no_alert(installation: Installation) -> None:
@@ -93,7 +122,11 @@ def test_a_healthy_day_has_no_alert(installation: Installation) -> None:
 
 
 def _wait_for_the_end(installation: Installation, alerts: set[Alert]) -> None:
-    wait_until(lambda: not alerts & _read_firing(installation), timeout=SECONDS, message=f"the end of {alerts}")
+    wait_until(
+        lambda: not alerts & _read_firing(installation),
+        timeout=SECONDS,
+        message=f"the end of {alerts}",
+    )
 
 
 def test_each_trouble_is_named_within_three_minutes(installation: Installation) -> None:
@@ -110,7 +143,9 @@ def test_each_trouble_is_named_within_three_minutes(installation: Installation) 
             firing = _read_firing(installation)
             assert firing <= known, f"two alerts for one cause: {firing - known}"
             for alert in waited.keys() & firing:
-                click.echo(f"{time.monotonic() - waited.pop(alert):6.1f} s  {alert[0]} {dict(alert[1])}")
+                click.echo(
+                    f"{time.monotonic() - waited.pop(alert):6.1f} s  {alert[0]} {dict(alert[1])}"
+                )
             late = [alert for alert, since in waited.items() if time.monotonic() - since > SECONDS]
             assert not late, f"not named: {late}; but {firing}"
             time.sleep(2)
@@ -118,6 +153,10 @@ def test_each_trouble_is_named_within_three_minutes(installation: Installation) 
             installation.run(it.get("mend", ""))
         installation.healthy()
     mails = (installation.folder / "mails").read_text()
-    for subject in ("critical: PrefectureScreenAway", "over: PrefectureScreenAway", "warning: PrefectureVerifyOld"):
+    for subject in (
+        "critical: PrefectureScreenAway",
+        "over: PrefectureScreenAway",
+        "warning: PrefectureVerifyOld",
+    ):
         assert f"Subject: [Prefecture] {subject}" in mails
     assert "To: exploitation@mairie.example" in mails

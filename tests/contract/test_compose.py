@@ -88,12 +88,20 @@ def _secrets(service: dict[str, Any]) -> dict[str, str]:
 
 def test_every_queue_has_workers_that_scale_alone(ours: dict[str, Any]) -> None:
     consumed = [_options(service).queues for service in _workers(ours).values()]
-    assert sorted(queue for queues in consumed for queue in queues) == sorted(set(ACTOR_QUEUES.values()))
+    assert sorted(queue for queues in consumed for queue in queues) == sorted(
+        set(ACTOR_QUEUES.values())
+    )
     making, reading = (set(queues) for queues in sorted(consumed) if len(queues) > 1)
     assert {queue.endswith("-bulk") for queue in making} == {True}
-    assert reading == INGEST_ACTORS.keys(), "a process that makes files too holds no more requests than it has threads"
+    assert reading == INGEST_ACTORS.keys(), (
+        "a process that makes files too holds no more requests than it has threads"
+    )
     assert {_options(service).threads for service in _workers(ours).values()} == {1}
-    assert [name for name, service in _workers(ours).items() if {"container_name", "hostname"} & service.keys()] == []
+    assert [
+        name
+        for name, service in _workers(ours).items()
+        if {"container_name", "hostname"} & service.keys()
+    ] == []
 
 
 def test_a_job_may_end_before_its_container_is_killed(ours: dict[str, Any]) -> None:
@@ -117,25 +125,34 @@ def test_a_command_finds_what_an_earlier_one_asked_for(ours: dict[str, Any]) -> 
 
 
 def test_who_stays_says_how_it_is(compose: dict[str, Any], ours: dict[str, Any]) -> None:
-    assert {name for name, it in compose["services"].items() if it["healthcheck"].get("disable")} == ONCE
+    assert {
+        name for name, it in compose["services"].items() if it["healthcheck"].get("disable")
+    } == ONCE
     for name in ours.keys() - ONCE:
         role = "worker" if name in _workers(ours) else name
         asked = ["producers", "web", "--check"] if name == "web" else ["worker", "healthy", role]
         assert ours[name]["healthcheck"]["test"] == ["CMD", "python", "-m", *asked]
     assert re.search(
-        r'^HEALTHCHECK .*\\\n +CMD \["python", "-m", "worker", "healthy", "worker"\]$', _dockerfile(), re.MULTILINE
+        r'^HEALTHCHECK .*\\\n +CMD \["python", "-m", "worker", "healthy", "worker"\]$',
+        _dockerfile(),
+        re.MULTILINE,
     )
     assert "healthy" in COMMANDS
 
 
-def test_nothing_may_write_outside_of_its_volumes(compose: dict[str, Any], ours: dict[str, Any]) -> None:
+def test_nothing_may_write_outside_of_its_volumes(
+    compose: dict[str, Any], ours: dict[str, Any]
+) -> None:
     for name, service in compose["services"].items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "privileged" not in service, name
         assert {"mem_limit", "pids_limit"} <= service.keys(), name
-    assert {name: compose["services"][name]["user"] for name in PARTS} == {"broker": "rabbitmq", "database": "postgres"}
+    assert {name: compose["services"][name]["user"] for name in PARTS} == {
+        "broker": "rabbitmq",
+        "database": "postgres",
+    }
     assert [name for name, service in ours.items() if "user" in service] == []  # the image's
     assert re.findall(r"^USER (.+)$", _dockerfile(), re.MULTILINE) == [USER]
 
@@ -153,17 +170,27 @@ def test_workers_wait_for_the_migration_and_for_what_they_need(ours: dict[str, A
         if name == "migrate":
             assert waits == {"database": "service_healthy"}
         elif name == "command":
-            assert waits == {}, "what tells which part is away would not start without it, or would change the schema"
+            assert waits == {}, (
+                "what tells which part is away would not start without it, or would change the schema"
+            )
         else:
             assert waits == parts | {"migrate": "service_completed_successfully"}
 
 
-def test_the_broker_and_the_screen_are_reached_from_outside_and_only_from_this_host(compose: dict[str, Any]) -> None:
-    published = {name: port for name, it in compose["services"].items() for port in it.get("ports", [])}
+def test_the_broker_and_the_screen_are_reached_from_outside_and_only_from_this_host(
+    compose: dict[str, Any],
+) -> None:
+    published = {
+        name: port for name, it in compose["services"].items() for port in it.get("ports", [])
+    }
     assert published.keys() == {"broker", "web"}
-    assert {port["host_ip"] for it in compose["services"].values() for port in it.get("ports", [])} == {"127.0.0.1"}
+    assert {
+        port["host_ip"] for it in compose["services"].values() for port in it.get("ports", [])
+    } == {"127.0.0.1"}
     assert compose["networks"]["back"]["internal"]
-    outside = {name for name, service in compose["services"].items() if "front" in service["networks"]}
+    outside = {
+        name for name, service in compose["services"].items() if "front" in service["networks"]
+    }
     assert outside == {"broker", "command", "notifier", "web"}
 
 
@@ -177,23 +204,38 @@ def test_the_screen_reads_files_and_writes_none(ours: dict[str, Any]) -> None:
     assert f"PREFECTURE_HOME={Path(spool).parent} " in _dockerfile()
     assert ours["web"]["environment"]["TMPDIR"] == spool
     assert [
-        name for name, it in ours.items() if name != "web" for v in it.get("volumes", []) if v["source"] == "spool"
+        name
+        for name, it in ours.items()
+        if name != "web"
+        for v in it.get("volumes", [])
+        if v["source"] == "spool"
     ] == []
 
 
-def test_exports_of_the_reu_go_from_the_screen_to_the_one_worker_that_imports(ours: dict[str, Any]) -> None:
+def test_exports_of_the_reu_go_from_the_screen_to_the_one_worker_that_imports(
+    ours: dict[str, Any],
+) -> None:
     places = {
-        name: {volume["target"] for volume in it.get("volumes", []) if volume["source"] == "arrivals"}
+        name: {
+            volume["target"] for volume in it.get("volumes", []) if volume["source"] == "arrivals"
+        }
         for name, it in ours.items()
     }
-    assert {name for name, targets in places.items() if targets} == {"command", "notifier", "web", "worker-registre"}
+    assert {name for name, targets in places.items() if targets} == {
+        "command",
+        "notifier",
+        "web",
+        "worker-registre",
+    }
     (place,) = set().union(*places.values())
     assert place == "/var/lib/prefecture/arrivals"
     volumes = {Path(volume["source"]).name for volume in ours["worker-registre"]["volumes"]}
     assert volumes == {"acts", "arrivals", "profiles"}, "it makes no file"
 
 
-def test_in_a_container_the_screen_is_closed_until_somebody_says_who_may_come(ours: dict[str, Any]) -> None:
+def test_in_a_container_the_screen_is_closed_until_somebody_says_who_may_come(
+    ours: dict[str, Any],
+) -> None:
     assert "PREFECTURE_WEB_AUTH=proxy" in _dockerfile()
     named = {name for name in ours["web"]["environment"] if name.startswith(f"{PREFIX}WEB_")}
     assert named == {"PREFECTURE_WEB_HOST"}, "what var/prefecture.env says would not be heard"
@@ -203,7 +245,11 @@ def test_tls_between_the_parts_is_one_line(compose: dict[str, Any], ours: dict[s
     """Every server address checks the certificate, by a certification authority that the service is given."""
     with_tls = read_compose("docker-compose.yml", "deploy/tls.yml")
     assert with_tls["services"].keys() == compose["services"].keys()
-    addresses = {name: Path(it["file"]).name for name, it in with_tls["secrets"].items() if name.endswith("_url")}
+    addresses = {
+        name: Path(it["file"]).name
+        for name, it in with_tls["secrets"].items()
+        if name.endswith("_url")
+    }
     assert addresses == {name: f"{name.removesuffix('_url')}_tls_url" for name in addresses}
     for name in ours:
         before, after = (
@@ -236,7 +282,11 @@ def test_each_process_is_given_its_own_accounts_only(ours: dict[str, Any]) -> No
             "prefecture_database_url": f"database_{account}_url",
             "prefecture_amqp_url": f"broker_{account}_url",
         }
-    assert set(_secrets(ours["notifier"]).values()) == {"database_notifier_url", "broker_notifier_url", "smtp_server"}
+    assert set(_secrets(ours["notifier"]).values()) == {
+        "database_notifier_url",
+        "broker_notifier_url",
+        "smtp_server",
+    }
     assert _secrets(ours["migrate"]) == {"prefecture_database_url": "database_owner_url"}
     assert _secrets(ours["web"]) == {
         "prefecture_state_url": "database_ecran_url",
@@ -251,7 +301,10 @@ def test_each_process_is_given_its_own_accounts_only(ours: dict[str, Any]) -> No
 
 
 def test_secrets_and_data_stay_out_of_git_and_of_the_image(compose: dict[str, Any]) -> None:
-    places = {Path(secret["file"]).relative_to(REPOSITORY).parts[0] for secret in compose["secrets"].values()}
+    places = {
+        Path(secret["file"]).relative_to(REPOSITORY).parts[0]
+        for secret in compose["secrets"].values()
+    }
     assert places == {"var"}
     assert "/var/" in (REPOSITORY / ".gitignore").read_text().splitlines()
     ignore = (REPOSITORY / ".dockerignore").read_text().splitlines()

@@ -36,7 +36,9 @@ def secrets(tmp_path: Path) -> Path:
     return make_secrets(tmp_path)
 
 
-def test_limits_are_in_order_and_no_message_is_put_aside_but_refused(definitions: dict[str, Any]) -> None:
+def test_limits_are_in_order_and_no_message_is_put_aside_but_refused(
+    definitions: dict[str, Any],
+) -> None:
     """Queues are classic, and a full one refuses what is published."""
     assert definitions["vhosts"] == [{"name": VHOST}], "no other kind of queue by default"
     letters = {"x-dead-letter-exchange", "x-dead-letter-routing-key"}
@@ -45,21 +47,29 @@ def test_limits_are_in_order_and_no_message_is_put_aside_but_refused(definitions
         assert queue["arguments"].keys() == own, queue["name"]
     for policy in definitions["policies"]:
         name, found = policy["name"], policy["definition"]
-        assert found.keys() <= {"consumer-timeout", "max-length", "max-length-bytes", "overflow"}, name
+        assert found.keys() <= {"consumer-timeout", "max-length", "max-length-bytes", "overflow"}, (
+            name
+        )
         if name in ("listeners", "dead-letters"):
             assert found["overflow"] == "drop-head"
             assert {"max-length", "max-length-bytes"} < found.keys()
             continue
-        assert found["consumer-timeout"] > 2 * (IMPORT_LIMIT_MS if name == QUEUE_REGISTRE else TIME_LIMIT_MS)
+        assert found["consumer-timeout"] > 2 * (
+            IMPORT_LIMIT_MS if name == QUEUE_REGISTRE else TIME_LIMIT_MS
+        )
         assert "max-length" not in found or found["overflow"] == "reject-publish", name
-    assert int(read_conf(DEPLOY / "broker" / "rabbitmq.conf")["max_message_size"]) == MAX_EVENT_BYTES
+    assert (
+        int(read_conf(DEPLOY / "broker" / "rabbitmq.conf")["max_message_size"]) == MAX_EVENT_BYTES
+    )
 
 
 def test_the_template_holds_names_where_hashes_will_be(definitions: dict[str, Any]) -> None:
     for user in definitions["users"]:
         assert "password" not in user
         assert user["password_hash"] == f"@{user['name']}@"
-    placed = [it for kind in definitions if kind not in ("users", "vhosts") for it in definitions[kind]]
+    placed = [
+        it for kind in definitions if kind not in ("users", "vhosts") for it in definitions[kind]
+    ]
     assert {it["vhost"] for it in placed} == {VHOST}
 
 
@@ -72,13 +82,21 @@ def test_an_account_without_a_password_stops_the_broker(secrets: Path) -> None:
 
 
 def test_the_accounts_of_the_database_are_those_that_migrate_grants_to() -> None:
-    made = set(re.findall(r"\('(\w+)', :'", (DEPLOY / "database" / "accounts.sql").read_text("utf-8")))
+    made = set(
+        re.findall(r"\('(\w+)', :'", (DEPLOY / "database" / "accounts.sql").read_text("utf-8"))
+    )
     assert made == {"prefecture", *GRANTS}
 
 
-def test_the_script_makes_every_secret_that_compose_wants(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_script_makes_every_secret_that_compose_wants(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = REPOSITORY / "docker-compose.yml", DEPLOY / "tls.yml"
-    wanted = {it for path in files for it in re.findall(r"file: var/secrets/(\S+)", path.read_text("utf-8"))}
+    wanted = {
+        it
+        for path in files
+        for it in re.findall(r"file: var/secrets/(\S+)", path.read_text("utf-8"))
+    }
     made = {path.name for path in secrets.iterdir()}
     assert made == wanted
     assert secrets.stat().st_mode & 0o777 == 0o700
@@ -88,19 +106,26 @@ def test_the_script_makes_every_secret_that_compose_wants(secrets: Path, monkeyp
     assert len(set(passwords.values())) == len(passwords) == 21
     assert {len(password) for password in passwords.values()} == {48}
     for path in secrets.glob("*_url"):
-        assert f":{passwords[path.name.replace('_tls_url', '_url').replace('_url', '_password')]}@" in path.read_text()
+        assert (
+            f":{passwords[path.name.replace('_tls_url', '_url').replace('_url', '_password')]}@"
+            in path.read_text()
+        )
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", (secrets / "database_listes_url").read_text())
     monkeypatch.setenv("PREFECTURE_AMQP_URL", (secrets / "broker_listes_url").read_text())
     assert "prefecture_listes:" in Settings().database_url.get_secret_value()
 
 
-def test_the_script_keeps_what_is_there_and_makes_what_is_missing(secrets: Path, tmp_path: Path) -> None:
+def test_the_script_keeps_what_is_there_and_makes_what_is_missing(
+    secrets: Path, tmp_path: Path
+) -> None:
     before = {path.name: path.read_text() for path in secrets.iterdir()}
     for path in secrets.glob("*_listes_*"):
         path.unlink()
     make_secrets(tmp_path)
     after = {path.name: path.read_text() for path in secrets.iterdir()}
-    assert {name for name in before if before[name] != after[name]} == {name for name in before if "_listes_" in name}
+    assert {name for name in before if before[name] != after[name]} == {
+        name for name in before if "_listes_" in name
+    }
 
 
 def _committed() -> Iterator[Path]:
@@ -108,7 +133,11 @@ def _committed() -> Iterator[Path]:
     done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     for name in done.stdout.split("\0"):
         path = REPOSITORY / name
-        if path.is_file() and not name.startswith("tests/") and path.suffix not in {".lock", ".ttf", ".icc", ".pdf"}:
+        if (
+            path.is_file()
+            and not name.startswith("tests/")
+            and path.suffix not in {".lock", ".ttf", ".icc", ".pdf"}
+        ):
             yield path
 
 
@@ -121,7 +150,10 @@ def test_no_password_is_committed() -> None:
     for path in committed:
         text = path.read_text("utf-8", errors="replace")
         addresses = re.findall(r"(?:amqps?|postgresql\S*)://[^\s:/@{}]+:([^\s@{}]+)@", text)
-        if strange := [*re.findall(r"\b[0-9a-f]{48}\b", text), *(word for word in addresses if word not in words)]:
+        if strange := [
+            *re.findall(r"\b[0-9a-f]{48}\b", text),
+            *(word for word in addresses if word not in words),
+        ]:
             found[path.name] = strange
     assert found == {}
 
@@ -159,22 +191,33 @@ def checkout(tmp_path: Path) -> Path:
     (tmp_path / "var" / "backups" / "before.dump").write_text("PGDMP of before")
     names = {"IMAGE": "prefecture:new", "IMAGE_BEFORE": "prefecture:old", "REVISION_BEFORE": "0044"}
     names["BACKUP_BEFORE"] = "var/backups/before.dump"
-    (tmp_path / ".env").write_text("".join(f"MODULE_{name}={value}\n" for name, value in names.items()))
+    (tmp_path / ".env").write_text(
+        "".join(f"MODULE_{name}={value}\n" for name, value in names.items())
+    )
     return tmp_path
 
 
 def _run(checkout: Path, command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     environment["PATH"] = f"{checkout / 'bin'}:{os.environ['PATH']}"
     words = ["sh", "deploy/prefecture", *command.split()]
-    return subprocess.run(words, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        words, cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("option", ["", "--restore"])
 @pytest.mark.parametrize("is_too_new", ["f", "t"])
-def test_going_back_restores_the_backup_where_it_must_and_may(checkout: Path, is_too_new: str, option: str) -> None:
+def test_going_back_restores_the_backup_where_it_must_and_may(
+    checkout: Path, is_too_new: str, option: str
+) -> None:
     done = _run(checkout, f"rollback {option}", IS_TOO_NEW=is_too_new)
     calls = (checkout / "calls").read_text().splitlines()
-    steps = [word for call in calls for word in ("DROP DATABASE", "pg_restore", "up --detach") if word in call]
+    steps = [
+        word
+        for call in calls
+        for word in ("DROP DATABASE", "pg_restore", "up --detach")
+        if word in call
+    ]
     is_refused = is_too_new == "t" and not option
     assert done.returncode == is_refused, done.stderr
     assert ("MODULE_IMAGE=prefecture:old" in (checkout / ".env").read_text()) is not is_refused
@@ -182,7 +225,9 @@ def test_going_back_restores_the_backup_where_it_must_and_may(checkout: Path, is
     if is_refused:
         assert not any("stop" in call or "DROP" in call for call in calls)
     elif is_too_new == "t":
-        assert steps == ["DROP DATABASE", "pg_restore", "up --detach", "up --detach"], "the servers, then the rest"
+        assert steps == ["DROP DATABASE", "pg_restore", "up --detach", "up --detach"], (
+            "the servers, then the rest"
+        )
         assert (checkout / "restored").read_text() == "PGDMP of before"
         (left,) = (checkout / "var" / "backups").glob("*-rollback.dump")
         assert (left.read_text(), left.stat().st_mode & 0o777) == ("PGDMP now\n", 0o600)
@@ -191,7 +236,9 @@ def test_going_back_restores_the_backup_where_it_must_and_may(checkout: Path, is
 
 
 @pytest.mark.parametrize("after", ["300", "299"])
-def test_an_upgrade_that_counts_other_electors_fails_and_names_the_way_back(checkout: Path, after: str) -> None:
+def test_an_upgrade_that_counts_other_electors_fails_and_names_the_way_back(
+    checkout: Path, after: str
+) -> None:
     (checkout / "counted").write_text("liste 300\n")
     with (checkout / ".env").open("a") as env:
         env.write("CANARY=13055\n")
@@ -215,13 +262,18 @@ def test_an_upgrade_waits_for_an_import_before_the_database_may_start_anew(check
 
 def test_what_an_upgrade_dumps_is_encrypted_like_a_backup(checkout: Path) -> None:
     require(AGE)
-    subprocess.run([AGE.program("age-keygen"), "-o", checkout / "key.txt"], check=True, capture_output=True)
+    subprocess.run(
+        [AGE.program("age-keygen"), "-o", checkout / "key.txt"], check=True, capture_output=True
+    )
     public = (checkout / "key.txt").read_text().partition("public key: ")[2].split()[0]
     (checkout / "var" / "backup.recipient").write_text(public)
     (checkout / "counted").write_text("liste 300\n")
     assert "NOT ENCRYPTED" not in _run(checkout, "upgrade", IS_TOO_NEW="1000", AFTER="300").stderr
     [dump] = (checkout / "var" / "backups").glob("2*")
-    assert (dump.suffixes[-2:], dump.read_bytes()[:18]) == ([".dump", ".age"], b"age-encryption.org")
+    assert (dump.suffixes[-2:], dump.read_bytes()[:18]) == (
+        [".dump", ".age"],
+        b"age-encryption.org",
+    )
     (checkout / "calls").unlink()
     assert "is encrypted" in _run(checkout, "rollback --restore", IS_TOO_NEW="t").stderr
     assert "stop" not in (checkout / "calls").read_text()
@@ -231,13 +283,20 @@ def test_what_an_upgrade_dumps_is_encrypted_like_a_backup(checkout: Path) -> Non
 
 @pytest.mark.parametrize(
     ("program", "says", "told"),
-    [("awk", "2900", "has 2900 MiB of memory, 3500 are"), ("df", "\n/ 9 9 4096000", "has 4000 MiB free, 5000 are")],
+    [
+        ("awk", "2900", "has 2900 MiB of memory, 3500 are"),
+        ("df", "\n/ 9 9 4096000", "has 4000 MiB free, 5000 are"),
+    ],
 )
-def test_a_host_that_is_too_small_is_refused_first(checkout: Path, program: str, says: str, told: str) -> None:
+def test_a_host_that_is_too_small_is_refused_first(
+    checkout: Path, program: str, says: str, told: str
+) -> None:
     (checkout / "bin" / program).write_text(f"#!/bin/sh\nprintf '{says}'\n")
     (checkout / "bin" / program).chmod(0o755)
     done = _run(checkout, "install")
-    assert (done.returncode, f"{told} needed: nothing was changed" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, f"{told} needed: nothing was changed" in done.stderr) == (1, True), (
+        done.stderr
+    )
     assert not any("up" in call for call in (checkout / "calls").read_text().splitlines())
 
 
@@ -266,12 +325,17 @@ def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:
     done = _run(checkout, "timers")
     made = {path.name: path.read_text() for path in (checkout / "var" / "systemd").iterdir()}
     for command in ("backup", "check", "refresh", "drill"):
-        assert f"ExecStart=/bin/sh deploy/prefecture {command}\n" in made[f"prefecture-{command}.service"]
+        assert (
+            f"ExecStart=/bin/sh deploy/prefecture {command}\n"
+            in made[f"prefecture-{command}.service"]
+        )
         assert "Persistent=true" in made[f"prefecture-{command}.timer"]
         assert f"prefecture-{command}.timer" in done.stdout
     if shutil.which("systemd-analyze"):
         units = (checkout / "var" / "systemd").glob("*.timer")
-        checked = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+        checked = subprocess.run(
+            ["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False
+        )
         assert checked.returncode == 0, checked.stderr
 
 
@@ -295,15 +359,21 @@ def _expressions() -> list[str]:
 
 
 def test_every_metric_is_documented_as_it_is() -> None:
-    documented = re.findall(r"^\| `(prefecture_\w+)` \| ([^|]*) ?\| ([^|]+) \|$", REFERENCE, re.MULTILINE)
+    documented = re.findall(
+        r"^\| `(prefecture_\w+)` \| ([^|]*) ?\| ([^|]+) \|$", REFERENCE, re.MULTILINE
+    )
     expected = [(m.name, ", ".join(f"`{label}`" for label in m.labels), m.meaning) for m in METRICS]
     assert [(name, labels.strip(), meaning) for name, labels, meaning in documented] == expected
 
 
 def test_the_dashboard_and_the_alerts_use_metrics_that_exist() -> None:
     used = {name for text in (*_expressions(), ALERTS) for name in SERIES.findall(text)}
-    written = {f"prefecture_{what}_success_timestamp_seconds" for what in ("backup", "verify", "drill")}
-    assert used - {metric.name for metric in METRICS} == written, "what deploy/prefecture writes into var/metrics"
+    written = {
+        f"prefecture_{what}_success_timestamp_seconds" for what in ("backup", "verify", "drill")
+    }
+    assert used - {metric.name for metric in METRICS} == written, (
+        "what deploy/prefecture writes into var/metrics"
+    )
 
 
 def test_every_metric_is_looked_at_by_the_dashboard() -> None:
@@ -318,9 +388,13 @@ def test_what_several_notifiers_say_is_never_added_up() -> None:
 
 def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
     assert re.findall(r"^## (Prefecture\w+)$", RUNBOOK, re.MULTILINE) == NAMES
-    assert re.findall(r"runbook_url: (\S+)", ALERTS) == [f"docs/runbook.md#{name.lower()}" for name in NAMES]
+    assert re.findall(r"runbook_url: (\S+)", ALERTS) == [
+        f"docs/runbook.md#{name.lower()}" for name in NAMES
+    ]
     for page in RUNBOOK.split("\n## ")[1:]:
-        assert [title for title in ("Clerks", "Look", "Do", "Over") if f"\n**{title}.** " not in page] == [], page
+        assert [
+            title for title in ("Clerks", "Look", "Do", "Over") if f"\n**{title}.** " not in page
+        ] == [], page
 
 
 def test_every_alert_is_seen_to_fire_by_its_test() -> None:
@@ -347,9 +421,16 @@ def test_what_measures_may_read_and_no_more() -> None:
     services = read_compose("docker-compose.yml", "deploy/monitoring.yml")["services"]
     for name in ("prometheus", "node-exporter", "blackbox-exporter", "alertmanager"):
         it = services[name]
-        assert (it["read_only"], it["cap_drop"], it["restart"]) == (True, ["ALL"], "unless-stopped"), name
+        assert (it["read_only"], it["cap_drop"], it["restart"]) == (
+            True,
+            ["ALL"],
+            "unless-stopped",
+        ), name
         assert "test" in it["healthcheck"], name
-        assert [v["target"] for v in it["volumes"] if not v.get("read_only")] in ([], [f"/{name}"]), name
+        assert [v["target"] for v in it["volumes"] if not v.get("read_only")] in (
+            [],
+            [f"/{name}"],
+        ), name
     disks = {it["target"] for it in services["node-exporter"]["volumes"]}
     assert disks == {"/disks/broker", "/disks/database", "/disks/exports", "/disks/var"}
 
@@ -358,9 +439,18 @@ def test_a_sudden_trouble_is_named_within_three_minutes() -> None:
     """The longest scrape, the judgement, and the time that it must last. Slow troubles are not caused by boxes."""
     rules = [rule for group in yaml.safe_load(ALERTS)["groups"] for rule in group["rules"]]
     late = {rule["alert"] for rule in rules if _seconds(rule.get("for", "0s")) + 30 + 15 > 180}
-    slow = {"FilesLate", "FilesFail", "NobodyTold", "VolumeNearlyFull", "ClockNotSynchronised", "BrokerNearItsLimit"}
+    slow = {
+        "FilesLate",
+        "FilesFail",
+        "NobodyTold",
+        "VolumeNearlyFull",
+        "ClockNotSynchronised",
+        "BrokerNearItsLimit",
+    }
     assert late == {f"Prefecture{name}" for name in slow}
-    caused = re.findall(r"alert: (\w+)", (REPOSITORY / "tests" / "boxes" / "troubles.yml").read_text("utf-8"))
+    caused = re.findall(
+        r"alert: (\w+)", (REPOSITORY / "tests" / "boxes" / "troubles.yml").read_text("utf-8")
+    )
     assert set(caused) <= set(NAMES) - late
 
 
@@ -369,7 +459,9 @@ def _seconds(text: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")], ids=" ".join
+    "arguments",
+    [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")],
+    ids=" ".join,
 )
 def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
     require(PROMETHEUS)
@@ -379,15 +471,29 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("recipient", ["", "exploitation@mairie.example"])
-def test_alertmanager_takes_the_configuration_that_its_script_prints(tmp_path: Path, recipient: str) -> None:
+def test_alertmanager_takes_the_configuration_that_its_script_prints(
+    tmp_path: Path, recipient: str
+) -> None:
     require(ALERTMANAGER)
-    (tmp_path / "server").write_text("smtps://alertes%40mairie.example:l%27%C3%A9t%25@smtp.mairie.example")
+    (tmp_path / "server").write_text(
+        "smtps://alertes%40mairie.example:l%27%C3%A9t%25@smtp.mairie.example"
+    )
     script: list[str | Path] = ["sh", MONITORING / "alertmanager.sh", tmp_path / "server"]
     environment = {"PATH": os.environ["PATH"], "ALERTS_TO": recipient}
-    made = subprocess.run(script, env=environment, capture_output=True, text=True, check=True).stdout
+    made = subprocess.run(
+        script, env=environment, capture_output=True, text=True, check=True
+    ).stdout
     (tmp_path / "alertmanager.yml").write_text(made)
-    check = [str(ALERTMANAGER.program("amtool")), "check-config", str(tmp_path / "alertmanager.yml")]
+    check = [
+        str(ALERTMANAGER.program("amtool")),
+        "check-config",
+        str(tmp_path / "alertmanager.yml"),
+    ]
     subprocess.run(check, check=True, capture_output=True)
     found = yaml.safe_load(made)
-    told = found["global"]["smtp_smarthost"], found["global"]["smtp_auth_password"], found["route"]["receiver"]
+    told = (
+        found["global"]["smtp_smarthost"],
+        found["global"]["smtp_auth_password"],
+        found["route"]["receiver"],
+    )
     assert told == ("smtp.mairie.example:465", "l'ét%", "operator" if recipient else "nobody")

@@ -61,7 +61,11 @@ def _rows(text: str, column: str) -> Iterator[dict[str, str]]:
     """The rows of the tables that have this column, as dicts by column title."""
     titles: list[str] = []
     for line in text.splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] if line.startswith("|") else []
+        cells = (
+            [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))]
+            if line.startswith("|")
+            else []
+        )
         if not cells:
             titles = []
         elif not titles:
@@ -88,17 +92,27 @@ def test_the_table_of_commands_is_whole() -> None:
     expected = {*PLACES, *(f"make {target}" for target in targets), "python -m worker.main"}
     expected |= {"python -m schemas write", "python -m schemas check", "python -m schemas validate"}
     assert expected - documented == set()
-    of_families = {it for it in documented if it.startswith(("python -m worker", "python -m producers", "make"))}
+    of_families = {
+        it
+        for it in documented
+        if it.startswith(("python -m worker", "python -m producers", "make"))
+    }
     assert of_families - expected == set()
 
 
 @pytest.mark.parametrize("command", PLACES)
 def test_the_options_in_the_table_exist(command: str) -> None:
-    (row,) = {id(r): r for c, r in _command_rows().items() if _without_arguments(c) == command}.values()
+    (row,) = {
+        id(r): r for c, r in _command_rows().items() if _without_arguments(c) == command
+    }.values()
     module, _, name = PLACES[command].partition(":")
     known: click.Command = getattr(importlib.import_module(module), name)
     assert not isinstance(known, click.Group), "its commands are to be in GROUPS"
-    named = {word for span in SPAN.findall(row["Options that matter"]) for word in re.findall(r"--[a-z0-9-]+", span)}
+    named = {
+        word
+        for span in SPAN.findall(row["Options that matter"])
+        for word in re.findall(r"--[a-z0-9-]+", span)
+    }
     assert named <= {option for parameter in known.params for option in parameter.opts}
 
 
@@ -124,7 +138,11 @@ def _click_words() -> dict[str, str]:
         r'^msgid "(.+)"\n(?:msgid_plural "(.+)"\n)?((?:msgstr.*\n)+)', text, re.MULTILINE
     ):
         french = re.findall(r'^msgstr(?:\[\d\])? "(.+)"$', values, re.MULTILINE)
-        words |= {f"{key} {number}": said for number, said in enumerate(french)} if plural else {key: french[0]}
+        words |= (
+            {f"{key} {number}": said for number, said in enumerate(french)}
+            if plural
+            else {key: french[0]}
+        )
     return words
 
 
@@ -134,7 +152,11 @@ def test_what_click_says_is_compiled() -> None:
     for key, french in _click_words().items():
         english, _, number = key.rpartition(" ")
         is_plural = number in {"0", "1"}
-        assert (compiled.ngettext(english, english, int(number) + 1) if is_plural else compiled.gettext(key)) == french
+        assert (
+            compiled.ngettext(english, english, int(number) + 1)
+            if is_plural
+            else compiled.gettext(key)
+        ) == french
 
 
 def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
@@ -165,9 +187,15 @@ def test_every_code_of_an_error_is_explained() -> None:
 
 
 def test_every_variable_is_in_the_table_with_its_readers() -> None:
-    rows = {row["Variable"].strip("`"): row["Read by"] for row in _rows(_read("reference.md"), "Read by")}
+    rows = {
+        row["Variable"].strip("`"): row["Read by"]
+        for row in _rows(_read("reference.md"), "Read by")
+    }
     fields = {"producers": WebSettings.model_fields, "worker": Settings.model_fields}
-    read_by = {it: [reader for reader in fields if it.lower() in {*fields[reader], "secrets_dir"}] for it in VARIABLES}
+    read_by = {
+        it: [reader for reader in fields if it.lower() in {*fields[reader], "secrets_dir"}]
+        for it in VARIABLES
+    }
     expected = {PREFIX + name: ", ".join(readers) for name, readers in read_by.items()}
     assert rows == expected
 
@@ -185,7 +213,9 @@ def test_the_defaults_in_the_table_are_those_of_the_code() -> None:
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
     for path in [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), CONTRACT]:
-        for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text("utf-8")):
+        for target, anchor in re.findall(
+            r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text("utf-8")
+        ):
             place = path.parent / target if target else path
             text = place.read_text("utf-8") if anchor and place.is_file() else ""
             titles = re.findall(r"^#+ (.+)$", text.lower(), re.MULTILINE)
@@ -207,27 +237,46 @@ def test_the_contract_page_has_every_type() -> None:
 
 @pytest.mark.parametrize("model", [CloudEvent, *MODELS], ids=lambda model: model.__name__)
 def test_the_contract_page_has_every_attribute_and_field(model: type[BaseModel]) -> None:
-    section, title = ("Envelope", "Attribute") if model is CloudEvent else (f"`{model.__name__}`", "Field")
+    section, title = (
+        ("Envelope", "Attribute") if model is CloudEvent else (f"`{model.__name__}`", "Field")
+    )
     rows = {row[title].strip("`"): row["Required"] for row in _rows(_section(section), title)}
     assert list(rows) == list(model.model_fields)
     required = {name for name, field in model.model_fields.items() if field.is_required()}
-    required -= {"correlationid"}  # required by the envelope, but copied from `id` when the sender omits it
+    required -= {
+        "correlationid"
+    }  # required by the envelope, but copied from `id` when the sender omits it
     assert {name for name, value in rows.items() if value == "yes"} == required
 
 
 def test_every_command_that_is_named_exists() -> None:
-    families = {"worker": WORKER_COMMANDS, "worker.solo": SOLO_COMMANDS, "producers": PRODUCER_COMMANDS}
+    families = {
+        "worker": WORKER_COMMANDS,
+        "worker.solo": SOLO_COMMANDS,
+        "producers": PRODUCER_COMMANDS,
+    }
     wrong = []
     for path in [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]:
-        for module, word in re.findall(r"python3? -m ([\w.]+)(?: ([a-z][a-z-]*))?", path.read_text("utf-8")):
-            program = f"{module}.__main__" if (REPOSITORY / module.replace(".", "/")).is_dir() else module
+        for module, word in re.findall(
+            r"python3? -m ([\w.]+)(?: ([a-z][a-z-]*))?", path.read_text("utf-8")
+        ):
+            program = (
+                f"{module}.__main__" if (REPOSITORY / module.replace(".", "/")).is_dir() else module
+            )
             is_known = module in sys.stdlib_module_names or importlib.util.find_spec(program)
             if not is_known or (word and word not in families.get(module, {word: ""})):
                 wrong.append(f"{path.name}: python -m {module} {word}")
     assert wrong == []
 
 
-OF_ELECTEURS = {"copies", "doutes", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
+OF_ELECTEURS = {
+    "copies",
+    "doutes",
+    "electeurs",
+    "electeurs_proteges",
+    "motifs_notes",
+    "mouvements_a_completer",
+}
 OF_THE_SCREEN = "jetons"
 """The view of the tokens, which only the screen reads."""
 OF_THE_MODULE = "kept_version"
@@ -247,11 +296,16 @@ def _names(cell: str) -> list[str]:
 
 
 def test_every_view_is_documented_with_all_its_columns(database: Inspector) -> None:
-    found = {view: {column["name"] for column in database.get_columns(view)} for view in database.get_view_names()}
+    found = {
+        view: {column["name"] for column in database.get_columns(view)}
+        for view in database.get_view_names()
+    }
     section = _read("reference.md").partition("\n## Views\n")[2].partition("\n## ")[0]
     documented = {row["View"].strip("`"): _names(row["Columns"]) for row in _rows(section, "View")}
     title = "Columns of `derniers_exports`"
-    documented["derniers_exports"] = [name for row in _rows(section, title) for name in _names(row[title])]
+    documented["derniers_exports"] = [
+        name for row in _rows(section, title) for name in _names(row[title])
+    ]
     assert {view: set(columns) - {"NULL"} for view, columns in documented.items()} == found
     assert len(documented["derniers_exports"]) == len(found["derniers_exports"])
 
@@ -259,7 +313,9 @@ def test_every_view_is_documented_with_all_its_columns(database: Inspector) -> N
 def test_the_reading_account_reads_the_views_and_nothing_else(database: Inspector) -> None:
     assert {right for right, _ in GRANTS["prefecture_lecture"]} == {"SELECT"}
     read = [view for _, things in GRANTS["prefecture_lecture"] for view in sorted(_things(things))]
-    assert sorted(read) == sorted(set(database.get_view_names()) - OF_ELECTEURS - {OF_THE_SCREEN, OF_THE_MODULE})
+    assert sorted(read) == sorted(
+        set(database.get_view_names()) - OF_ELECTEURS - {OF_THE_SCREEN, OF_THE_MODULE}
+    )
 
 
 def test_the_screen_alone_reads_the_views_that_name_electors(database: Inspector) -> None:
@@ -269,7 +325,11 @@ def test_the_screen_alone_reads_the_views_that_name_electors(database: Inspector
         ("SELECT", ", ".join(sorted(OF_ELECTEURS))),
         ("SELECT", OF_THE_SCREEN),
     )
-    readers = [account for account, rights in GRANTS.items() if any(OF_ELECTEURS & _things(it[1]) for it in rights)]
+    readers = [
+        account
+        for account, rights in GRANTS.items()
+        if any(OF_ELECTEURS & _things(it[1]) for it in rights)
+    ]
     assert readers == ["prefecture_ecran"]
 
 
@@ -299,15 +359,24 @@ def test_every_setting_is_read() -> None:
 def test_every_variable_named_in_the_repository_exists() -> None:
     folders = [
         REPOSITORY,
-        *(REPOSITORY / name for name in ("docs", "common", "producers", "schemas", "worker", "bench")),
+        *(
+            REPOSITORY / name
+            for name in ("docs", "common", "producers", "schemas", "worker", "bench")
+        ),
     ]
     files = [path for folder in folders for name in READ_BY_PEOPLE for path in folder.glob(name)]
     files += [
-        path for folder in folders[1:] for path in folder.rglob("*") if path.suffix in {".md", ".py", ".sh", ".php"}
+        path
+        for folder in folders[1:]
+        for path in folder.rglob("*")
+        if path.suffix in {".md", ".py", ".sh", ".php"}
     ]
     known = {PREFIX + name for name in VARIABLES}
     unknown = {
-        word: path.name for path in files for word in WORDS.findall(path.read_text("utf-8")) if word not in known
+        word: path.name
+        for path in files
+        for word in WORDS.findall(path.read_text("utf-8"))
+        if word not in known
     }
     assert files
     assert unknown == {}

@@ -32,7 +32,9 @@ def manifests() -> list[Manifest]:
 
 def _build(folder: Path) -> list[Manifest]:
     require(KUSTOMIZE)
-    done = subprocess.run([KUSTOMIZE.program("kustomize"), "build", folder], capture_output=True, check=False)
+    done = subprocess.run(
+        [KUSTOMIZE.program("kustomize"), "build", folder], capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert not done.stderr
     return list(yaml.safe_load_all(done.stdout))
@@ -60,13 +62,19 @@ def test_every_object_is_valid(manifests: list[Manifest]) -> None:
         definition = yaml.safe_load(path.read_text("utf-8"))
         [version] = definition["spec"]["versions"]
         schema = version["schema"]["openAPIV3Schema"]
-        schema["properties"]["metadata"]["properties"] = {"name": {"type": "string"}, "namespace": {}, "labels": {}}
+        schema["properties"]["metadata"]["properties"] = {
+            "name": {"type": "string"},
+            "namespace": {},
+            "labels": {},
+        }
         defined[definition["spec"]["names"]["kind"]] = _closed(schema)
     for manifest in [*manifests, *_build(FOLDER / "monitoring")]:
         if schema := defined.get(manifest["kind"]):
             Draft202012Validator(schema).validate(manifest)
         else:
-            kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+            kubernetes_validate.validate(
+                manifest, kubernetes_validate.latest_version(), strict=True
+            )
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +88,19 @@ def _pod(manifest: Manifest) -> dict[str, Any]:
     return spec
 
 
-def test_the_processes_are_those_of_compose(manifests: list[Manifest], compose: dict[str, Any]) -> None:
+def test_the_processes_are_those_of_compose(
+    manifests: list[Manifest], compose: dict[str, Any]
+) -> None:
     ours = {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}
     assert set(ours) == set(compose)
     del ours["command"]  # waits for what is asked of it
     for name, it in ours.items():
         assert _pod(it)["containers"][0]["args"] == compose[name]["command"], name
-    graces = {name: _pod(it).get("terminationGracePeriodSeconds") for name, it in ours.items() if "worker" in name}
+    graces = {
+        name: _pod(it).get("terminationGracePeriodSeconds")
+        for name, it in ours.items()
+        if "worker" in name
+    }
     assert graces == {name: 1920 if name == "worker-registre" else 660 for name in graces}
 
 
@@ -95,14 +109,24 @@ def test_each_process_gets_the_secrets_that_it_has_under_compose(
 ) -> None:
     said = REFERENCE.partition("## Secrets of Kubernetes")[2]
     rows = dict(re.findall(r"^\| `(prefecture-\w+)` \| (.+) \|$", said, re.MULTILINE))
-    for name, manifest in {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}.items():
-        [secret] = [it["secret"]["secretName"] for it in _pod(manifest)["volumes"] if it["name"] == "secrets"]
+    for name, manifest in {
+        **_of_kind(manifests, "Deployment"),
+        **_of_kind(manifests, "Job"),
+    }.items():
+        [secret] = [
+            it["secret"]["secretName"]
+            for it in _pod(manifest)["volumes"]
+            if it["name"] == "secrets"
+        ]
         keys = set(re.findall(r"`(\w+)`", rows[secret]))
         assert {it["target"] for it in compose[name].get("secrets", ())} <= keys, name
 
 
 def test_nothing_runs_with_rights(manifests: list[Manifest]) -> None:
-    for name, manifest in {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}.items():
+    for name, manifest in {
+        **_of_kind(manifests, "Deployment"),
+        **_of_kind(manifests, "Job"),
+    }.items():
         pod = _pod(manifest)
         assert pod["securityContext"]["runAsNonRoot"], name
         assert pod["automountServiceAccountToken"] is False, name
@@ -118,18 +142,25 @@ def test_nothing_runs_with_rights(manifests: list[Manifest]) -> None:
 def test_what_scales_exists_and_looks_at_its_own_queues(manifests: list[Manifest]) -> None:
     deployments = _of_kind(manifests, "Deployment")
     scaled = _of_kind(manifests, "ScaledObject")
-    assert {*scaled, "worker-requests"} == {name for name in deployments if name.startswith("worker-")}
+    assert {*scaled, "worker-requests"} == {
+        name for name in deployments if name.startswith("worker-")
+    }
     for name, it in scaled.items():
         assert it["spec"]["scaleTargetRef"]["name"] == name
         read = set(_pod(deployments[name])["containers"][0]["args"]).intersection(
             trigger["metadata"].get("queueName") for trigger in it["spec"]["triggers"]
         )
-        assert read == {it["metadata"]["queueName"] for it in it["spec"]["triggers"] if it["type"] == "rabbitmq"}
+        assert read == {
+            it["metadata"]["queueName"] for it in it["spec"]["triggers"] if it["type"] == "rabbitmq"
+        }
 
 
 def test_all_that_may_be_scaled_to_have_their_connections(manifests: list[Manifest]) -> None:
     script = (REPOSITORY / "deploy" / "database" / "accounts.sql").read_text("utf-8")
-    limits = {name: int(most) for name, most in re.findall(r"\('prefecture_(\w+)', :'\w+', (\d+),", script)}
+    limits = {
+        name: int(most)
+        for name, most in re.findall(r"\('prefecture_(\w+)', :'\w+', (\d+),", script)
+    }
     deployments = _of_kind(manifests, "Deployment")
     for name, scaled in _of_kind(manifests, "ScaledObject").items():
         arguments = _pod(deployments[name])["containers"][0]["args"]
@@ -138,19 +169,28 @@ def test_all_that_may_be_scaled_to_have_their_connections(manifests: list[Manife
         assert taken < limits[name.removeprefix("worker-")], name
     assert limits["notifier"] >= 2 * CONNECTIONS_OF_A_NOTIFIER, "one follows the other"
     (most,) = re.findall(r"max_connections = (\d+)", script)
-    assert sum(limits.values()) + 10 < int(most) - 3, "the owner's, and three that the server keeps for its superuser"
+    assert sum(limits.values()) + 10 < int(most) - 3, (
+        "the owner's, and three that the server keeps for its superuser"
+    )
 
 
 def test_everything_that_is_not_said_is_closed(manifests: list[Manifest]) -> None:
     policies = _of_kind(manifests, "NetworkPolicy")
     ours = {"matchLabels": {"app.kubernetes.io/part-of": "prefecture"}}
-    assert policies["nothing"]["spec"] == {"podSelector": ours, "policyTypes": ["Ingress", "Egress"]}
+    assert policies["nothing"]["spec"] == {
+        "podSelector": ours,
+        "policyTypes": ["Ingress", "Egress"],
+    }
     assert set(_of_kind(manifests, "Namespace")) == {"prefecture"}
     for name, it in policies.items():
         selected = it["spec"]["podSelector"]["matchLabels"]
-        assert any(label.startswith("app.kubernetes.io/") for label in selected), f"{name} closes a broker beside us"
+        assert any(label.startswith("app.kubernetes.io/") for label in selected), (
+            f"{name} closes a broker beside us"
+        )
     egress = policies["broker-and-database"]["spec"]["egress"]
-    assert {5432, 5671, 5672} <= {port["port"] for it in egress if "to" not in it for port in it["ports"]}
+    assert {5432, 5671, 5672} <= {
+        port["port"] for it in egress if "to" not in it for port in it["ports"]
+    }
 
 
 def test_no_probe_kills_what_waits_for_a_service(manifests: list[Manifest]) -> None:
@@ -165,27 +205,39 @@ def test_no_probe_kills_what_waits_for_a_service(manifests: list[Manifest]) -> N
                 assert (name, probe["httpGet"]["path"]) == ("web", "/sante/vie")
 
 
-def test_whoever_runs_our_code_on_the_database_waits_for_the_migration(manifests: list[Manifest]) -> None:
+def test_whoever_runs_our_code_on_the_database_waits_for_the_migration(
+    manifests: list[Manifest],
+) -> None:
     for name, it in _of_kind(manifests, "Deployment").items():
         waits = [each for each in _pod(it).get("initContainers", ()) if "migrate" in each["args"]]
         assert bool(waits) is (name not in {"command", "web"}), name
         for each in waits:
             assert each["args"] == ["python", "-m", "worker", "migrate", "--wait"]
             [process] = _pod(it)["containers"]
-            assert (each["image"], each["securityContext"]) == (process["image"], process["securityContext"]), name
+            assert (each["image"], each["securityContext"]) == (
+                process["image"],
+                process["securityContext"],
+            ), name
             assert {"secrets", "tmp"} == {mount["name"] for mount in each["volumeMounts"]}
 
 
 def test_keda_may_talk_by_tls(manifests: list[Manifest]) -> None:
     [scaler] = _of_kind(manifests, "TriggerAuthentication").values()
     keys = {it["parameter"]: it["key"] for it in scaler["spec"]["secretTargetRef"]}
-    assert keys == {"host": "broker_url", "connection": "database_url", "tls": "broker_tls", "ca": "authority"}
+    assert keys == {
+        "host": "broker_url",
+        "connection": "database_url",
+        "tls": "broker_tls",
+        "ca": "authority",
+    }
     documented = re.search(r"^\| `prefecture-scaler` \| (.+) \|$", REFERENCE, re.MULTILINE)
     assert documented
     assert set(keys.values()) <= set(re.findall(r"`(\w+)`", documented[1]))
 
 
-def test_a_cluster_has_the_alerts_of_compose_and_reads_the_notifier(manifests: list[Manifest]) -> None:
+def test_a_cluster_has_the_alerts_of_compose_and_reads_the_notifier(
+    manifests: list[Manifest],
+) -> None:
     monitoring = _build(FOLDER / "monitoring")
     rules = yaml.safe_load((REPOSITORY / "deploy" / "monitoring" / "alerts.yml").read_text("utf-8"))
     assert _of_kind(monitoring, "PrometheusRule")["alerts"]["spec"] == rules, "make schemas"

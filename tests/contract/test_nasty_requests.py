@@ -13,14 +13,21 @@ from schemas.envelope import CloudEvent, InvalidEventError
 from schemas.faults import explain
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
-from schemas.topology import MAX_EVENT_BYTES, MAX_SHORT_BYTES, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.topology import (
+    MAX_EVENT_BYTES,
+    MAX_SHORT_BYTES,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_TABLEAUX_RENDER,
+)
 from tests.faults.poison import CALL, HAND_MADE
 from tests.unit.nasty import nasty_texts
 from worker.messaging.encoder import IncomingEvent, PoisonError, read_message
 
 GOOD = (ROOT / "examples" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8")
 EVENT: dict[str, Any] = json.loads(GOOD)
-TABLEAUX: dict[str, Any] = json.loads((ROOT / "examples" / f"{REQUEST_TABLEAUX_RENDER}.json").read_text("utf-8"))
+TABLEAUX: dict[str, Any] = json.loads(
+    (ROOT / "examples" / f"{REQUEST_TABLEAUX_RENDER}.json").read_text("utf-8")
+)
 MODELS: dict[str, type[ListeExportRequested | TableauxRenderRequested]] = {
     REQUEST_LISTE_EXPORT: ListeExportRequested,
     REQUEST_TABLEAUX_RENDER: TableauxRenderRequested,
@@ -74,14 +81,26 @@ REFUSED = {
     "boolean": (_data(commune=True), "commune : un texte est attendu"),
     "NaN": (_data(commune=float("nan")), ""),
     "deep in the data": (_with('"13900"', "[" * 200 + "]" * 200), "nested deeper than 64"),
-    "unknown list": (_data(listes=[SECRET]), "listes.0 : les valeurs possibles sont P, CE, CM, LP, LCE, LCM"),
+    "unknown list": (
+        _data(listes=[SECRET]),
+        "listes.0 : les valeurs possibles sont P, CE, CM, LP, LCE, LCM",
+    ),
     "no list": (_data(listes=[]), "listes : 1 valeur au moins"),
     "list as text": (_data(listes=SECRET), "listes : une liste de valeurs est attendue"),
-    "unknown format": (_data(formats=[SECRET]), "formats.0 : les valeurs possibles sont csv ou xml"),
+    "unknown format": (
+        _data(formats=[SECRET]),
+        "formats.0 : les valeurs possibles sont csv ou xml",
+    ),
     "unknown field": (_data(electeurs=[SECRET]), "electeurs : champ inconnu"),
     "missing field": (_with('"commune": "13900",', ""), "commune : champ manquant"),
-    "line break in the name": (_data(requested_by=f"{SECRET}\n"), "requested_by : des lettres, des chiffres"),
-    "markup in the name": (_data(requested_by=f"<b>{SECRET}"), "requested_by : des lettres, des chiffres"),
+    "line break in the name": (
+        _data(requested_by=f"{SECRET}\n"),
+        "requested_by : des lettres, des chiffres",
+    ),
+    "markup in the name": (
+        _data(requested_by=f"<b>{SECRET}"),
+        "requested_by : des lettres, des chiffres",
+    ),
     "long name": (_data(requested_by=SECRET * 20), "requested_by : 100 caractères au plus"),
     "data as text": (_event(data=SECRET), "data dict_type"),
     "no data": (_event(data=None), "data missing"),
@@ -89,7 +108,10 @@ REFUSED = {
     "no time": (_event(time=SECRET), "time time_format"),
     "other version": (_event(specversion=SECRET), "specversion literal_error"),
     "other content": (_event(datacontenttype=SECRET), "datacontenttype media_type"),
-    "line break in the source": (_event(source=f"mairie\n{SECRET}"), "source string_pattern_mismatch"),
+    "line break in the source": (
+        _event(source=f"mairie\n{SECRET}"),
+        "source string_pattern_mismatch",
+    ),
     "time as a number": (_event(time=1_795_595_400), "time time_type"),
     "minutes without seconds": (_event(time="2026-11-25T09:30Z"), "time time_format"),
     "data twice": (_event(data_base64=SECRET), "data_twice"),
@@ -104,7 +126,10 @@ REFUSED = {
     "deep everywhere": (b"[" * 100_000, "not JSON"),
     "not an object": (b"[]", "not_an_object"),
     "null": (b"null", "not_an_object"),
-    "the same key twice": (_with('"commune": "13900"', '"commune": "13900", "commune": "13055"'), ""),
+    "the same key twice": (
+        _with('"commune": "13900"', '"commune": "13900", "commune": "13055"'),
+        "",
+    ),
     "the same attribute twice": (_with('"specversion"', f'"id": "{SECRET}", "specversion"'), ""),
     "an integer of 5000 digits": (_with('"13900"', "9" * 5_000), ""),
     "the same list eleven times": (_data(listes=["P"] * 11), ""),
@@ -124,7 +149,10 @@ REFUSED_TABLEAUX = {
     "boolean date": (_tableaux(publication=True), "publication : date attendue"),
     "no day": (_tableaux(scrutin="0000-00-00"), "scrutin : ce jour n'existe pas"),
     "before the lists": (_tableaux(scrutin="1789-04-11"), "scrutin : année attendue"),
-    "no poll": (_tableaux(scrutin=None), "scrutin manque, pour vingt_jours (ou until, ou publication)"),
+    "no poll": (
+        _tableaux(scrutin=None),
+        "scrutin manque, pour vingt_jours (ou until, ou publication)",
+    ),
     "a repealed type": (
         _tableaux(types=["premier_rectificatif"], date_tableau="2019-01-10"),
         "n'existe plus le 10/01/2019, il est abrogé depuis le 1er janvier 2019 : demandez le tableau annuel des inscr",
@@ -137,7 +165,10 @@ REFUSED_TABLEAUX = {
         _tableaux(types=["vingt_jours"], scrutin=None, until="2018-12-31"),
         "« Tableau des vingt jours » n'existe pas encore le 31/12/2018",
     ),
-    "no poll for two": (_tableaux(types=["additions", "cinq_jours"], scrutin=None), "pour additions, cinq_jours"),
+    "no poll for two": (
+        _tableaux(types=["additions", "cinq_jours"], scrutin=None),
+        "pour additions, cinq_jours",
+    ),
     "no date for two": (
         _tableaux(types=["premier_rectificatif", "second_rectificatif"]),
         "date_tableau manque, pour premier_rectificatif, second_rectificatif",
@@ -150,9 +181,18 @@ REFUSED_TABLEAUX = {
         _tableaux(types=["premier_rectificatif"], date_tableau="2018-01-11"),
         "date_tableau : la date de",
     ),
-    "unknown type": (_tableaux(types=[SECRET]), "types.0 : les valeurs possibles sont premier_rectificatif, "),
-    "unknown presentation": (_tableaux(presentations=[SECRET]), "presentations.0 : les valeurs possibles sont "),
-    "unknown edition": (_tableaux(edition=SECRET), "edition : les valeurs possibles sont affichage ou commission"),
+    "unknown type": (
+        _tableaux(types=[SECRET]),
+        "types.0 : les valeurs possibles sont premier_rectificatif, ",
+    ),
+    "unknown presentation": (
+        _tableaux(presentations=[SECRET]),
+        "presentations.0 : les valeurs possibles sont ",
+    ),
+    "unknown edition": (
+        _tableaux(edition=SECRET),
+        "edition : les valeurs possibles sont affichage ou commission",
+    ),
     "yes": (_tableaux(inclure_j5="oui"), "inclure_j5 : true ou false est attendu"),
     "format of a tableau": (_tableaux(formats=["pdf"]), "formats : champ inconnu"),
 }
@@ -176,7 +216,9 @@ _VALUES = st.recursive(
 
 
 @given(st.data())
-def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_bytes(data: st.DataObject) -> None:
+def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_bytes(
+    data: st.DataObject,
+) -> None:
     fields = dict(data.draw(st.sampled_from([EVENT, TABLEAUX, CALL])))
     for name in data.draw(st.lists(st.sampled_from(sorted(fields)), max_size=3)):
         fields[name] = data.draw(_VALUES)
@@ -190,7 +232,13 @@ def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_b
     assert shown.isprintable()
 
 
-_NOT_BY_THE_ENCODER = ("Demande invalide", "a call of ours", "an event", "not for this queue", "unreadable")
+_NOT_BY_THE_ENCODER = (
+    "Demande invalide",
+    "a call of ours",
+    "an event",
+    "not for this queue",
+    "unreadable",
+)
 POISON = {
     name: (poison.body, reason)
     for name, (poison, reason) in HAND_MADE.items()
@@ -216,9 +264,17 @@ def test_the_encoder_does_not_read_what_no_sender_may_send() -> None:
 
 
 ACCEPTED = {
-    "both rectificatifs": {"types": ["premier_rectificatif", "second_rectificatif"], "date_tableau": "2018-01-10"},
+    "both rectificatifs": {
+        "types": ["premier_rectificatif", "second_rectificatif"],
+        "date_tableau": "2018-01-10",
+    },
     "29 February": {"types": ["second_rectificatif"], "date_tableau": "2016-02-29"},
-    "no date is not a wrong date": {"reunion": None, "until": None, "publication": None, "date_tableau": None},
+    "no date is not a wrong date": {
+        "reunion": None,
+        "until": None,
+        "publication": None,
+        "date_tableau": None,
+    },
     "vingt jours by its end": {"scrutin": None, "until": "2027-03-19"},
     "vingt jours by its publication": {"scrutin": None, "publication": "2027-03-22"},
     "each type once": {"types": ["cinq_jours_reu", "cinq_jours_reu"]},
@@ -231,5 +287,7 @@ ACCEPTED = {
 @pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED)
 def test_a_request_for_tableaux_that_says_enough_is_accepted(changes: dict[str, Any]) -> None:
     asked = TableauxRenderRequested.model_validate(CloudEvent.from_bytes(_tableaux(**changes)).data)
-    assert [part[:2] for part in asked.parts()] == [(type_, "P") for type_ in asked.types for _ in asked.presentations]
+    assert [part[:2] for part in asked.parts()] == [
+        (type_, "P") for type_ in asked.types for _ in asked.presentations
+    ]
     assert len(set(asked.types)) == len(asked.types)

@@ -53,8 +53,13 @@ def test_requests_and_events_are_told_apart_by_their_type() -> None:
     assert _types_in(requests) | _types_in(declarations) == set(topology.REQUEST_TYPES)
     assert _types_in(declarations) == {topology.REQUEST_DECLARATION}
     assert _types_in(events) == set(topology.EVENT_TYPES)
-    assert sorted(_model_of(event_type).__name__ for event_type in TYPES) == sorted(m.__name__ for m in MODELS)
-    assert all(re.fullmatch(r"fr\.openelec\.prefecture\.(request|event)\.[a-z_]+\.v1", name) for name in TYPES)
+    assert sorted(_model_of(event_type).__name__ for event_type in TYPES) == sorted(
+        m.__name__ for m in MODELS
+    )
+    assert all(
+        re.fullmatch(r"fr\.openelec\.prefecture\.(request|event)\.[a-z_]+\.v1", name)
+        for name in TYPES
+    )
 
 
 @pytest.mark.parametrize("event_type", TYPES)
@@ -82,7 +87,9 @@ def test_an_example_follows_its_schema_and_its_model(event_type: str) -> None:
     ],
     ids=str,
 )
-def test_a_schema_refuses_what_is_not_of_the_contract(event_type: str, change: dict[str, Any]) -> None:
+def test_a_schema_refuses_what_is_not_of_the_contract(
+    event_type: str, change: dict[str, Any]
+) -> None:
     assert not _validator(event_type).is_valid(_load("examples", event_type) | change)
 
 
@@ -96,7 +103,9 @@ def test_what_is_sent_to_us_is_strict_and_what_we_say_is_open(event_type: str) -
         if data != example["data"]:
             assert _validator(event_type).is_valid(example | {"data": data}) is is_said
             assert _is_valid(event_type, data) is is_said
-    assert _validator(event_type).is_valid(example | {"subject": "listes"}), "an extension of CloudEvents"
+    assert _validator(event_type).is_valid(example | {"subject": "listes"}), (
+        "an extension of CloudEvents"
+    )
     assert not _validator(event_type).is_valid(example | {"correlationId": "x"}) or is_said
 
 
@@ -124,7 +133,11 @@ def test_a_generator_of_code_finds_each_name_once() -> None:
         assert schema["$id"] == f"https://prefecture.openelec.fr/schemas/{event_type}.json"
         titles.update([schema["title"], schema["properties"]["data"]["title"]])
         named = {it["title"] for it in _schemas_within(schema) if isinstance(it.get("title"), str)}
-        assert named == {schema["title"], schema["properties"]["data"]["title"], *schema.get("$defs", ())}
+        assert named == {
+            schema["title"],
+            schema["properties"]["data"]["title"],
+            *schema.get("$defs", ()),
+        }
     assert set(titles.values()) == {1}
 
 
@@ -155,10 +168,24 @@ def test_the_schema_of_the_request_refuses_what_the_model_refuses(change: dict[s
             {"formats": ["pdf"]},
         ),
         {"edition": "publique"},
-        *({"scrutin": day} for day in (1700000000, "0000-00-00", "9999-12-31", "2027-02-30", "11/04/2027", "", True)),
+        *(
+            {"scrutin": day}
+            for day in (
+                1700000000,
+                "0000-00-00",
+                "9999-12-31",
+                "2027-02-30",
+                "11/04/2027",
+                "",
+                True,
+            )
+        ),
         *({"inclure_j5": "oui"}, {"inclure_j5": 1}, {"signature_maire": 0}),
         *({"types": ["additions", "vingt_jours"], "scrutin": None, "until": "2027-03-19"},),
-        *({"types": [kind], "scrutin": "2027-04-11"} for kind in ("premier_rectificatif", "second_rectificatif")),
+        *(
+            {"types": [kind], "scrutin": "2027-04-11"}
+            for kind in ("premier_rectificatif", "second_rectificatif")
+        ),
         {"requested_by": "a\nb"},
     ],
     ids=str,
@@ -183,16 +210,23 @@ def test_what_may_be_absent_may_be_null_which_says_the_same(event_type: str) -> 
     if event_type == topology.REQUEST_TABLEAUX_RENDER:
         absent |= {"scrutin": example["data"]["scrutin"]}
     null = dict.fromkeys(optional) | absent
-    attributes = example | dict.fromkeys(["specversion", "time", "datacontenttype", "correlationid", "causationid"])
+    attributes = example | dict.fromkeys(
+        ["specversion", "time", "datacontenttype", "correlationid", "causationid"]
+    )
     assert _validator(event_type).is_valid(attributes | {"data": null})
     CloudEvent.from_bytes(json.dumps(attributes).encode())
     assert model.model_validate(null) == model.model_validate(absent)
     for name in set(absent) - {"scrutin"}:
-        assert not _validator(event_type).is_valid(example | {"data": example["data"] | {name: None}})
+        assert not _validator(event_type).is_valid(
+            example | {"data": example["data"] | {name: None}}
+        )
         assert not _is_valid(event_type, example["data"] | {name: None})
 
 
-TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "a=1,b=2"}
+TRACE = {
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "tracestate": "a=1,b=2",
+}
 
 
 @pytest.mark.parametrize(
@@ -212,22 +246,33 @@ def test_a_trace_that_can_be_followed_is_kept_and_another_dropped(
     changes: dict[str, Any], kept: tuple[str, ...]
 ) -> None:
     """No request is refused because of its trace: W3C Trace Context, section 4.3."""
-    event = CloudEvent.from_bytes(json.dumps(_load("examples", topology.REQUEST_CANCEL) | TRACE | changes).encode())
+    event = CloudEvent.from_bytes(
+        json.dumps(_load("examples", topology.REQUEST_CANCEL) | TRACE | changes).encode()
+    )
     found = event.model_dump(include=set(TRACE), exclude_none=True)
     assert found == {name: TRACE[name] for name in kept}
 
 
-CASES = {case["name"]: case for case in json.loads((ROOT / "conformance" / "cases.json").read_bytes())["cases"]}
+CASES = {
+    case["name"]: case
+    for case in json.loads((ROOT / "conformance" / "cases.json").read_bytes())["cases"]
+}
 
 
 def _body(case: dict[str, Any]) -> bytes:
-    return base64.b64decode(case["body_base64"]) if "body_base64" in case else str(case["body"]).encode()
+    return (
+        base64.b64decode(case["body_base64"])
+        if "body_base64" in case
+        else str(case["body"]).encode()
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_kit_says_offline_what_a_worker_answers(name: str) -> None:
     case = CASES[name]
-    properties = {it: case["properties"].get(it) for it in ("headers", "content_type", "content_encoding")}
+    properties = {
+        it: case["properties"].get(it) for it in ("headers", "content_type", "content_encoding")
+    }
     faults = find_faults(_body(case), **{it: value for it, value in properties.items() if value})
     expected = [(it["field"], it["code"]) for it in case["answer"].get("errors", ())]
     if name == "another type in the body":  # the routing key is not known offline
@@ -247,7 +292,9 @@ def test_the_kit_and_the_schemas_agree_except_where_the_kit_says_so(name: str) -
     assert is_valid == ((answer["status"] == "accepted") != answer.get("schema_differs", False))
 
 
-def test_validate_says_what_is_wrong_with_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_validate_says_what_is_wrong_with_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     good = ROOT / "examples" / f"{topology.REQUEST_LISTE_EXPORT}.json"
     assert main(["validate", str(good)]) == 0
     bad = tmp_path / "bad.json"
@@ -272,11 +319,19 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
     (name,) = [
         name
         for name, channel in document["channels"].items()
-        if channel["address"].removeprefix("{account}.").split("{")[0].rstrip(".").removesuffix(".account")
+        if channel["address"]
+        .removeprefix("{account}.")
+        .split("{")[0]
+        .rstrip(".")
+        .removesuffix(".account")
         == event_type
     ]
     channel = document["channels"][name]
-    (operation,) = [it for it in document["operations"].values() if it["channel"] == {"$ref": f"#/channels/{name}"}]
+    (operation,) = [
+        it
+        for it in document["operations"].values()
+        if it["channel"] == {"$ref": f"#/channels/{name}"}
+    ]
     (reference,) = channel["messages"].values()
     message = document["components"]["messages"][reference["$ref"].rpartition("/")[2]]
     assert message["examples"][0]["payload"] == _load("examples", event_type)
@@ -284,16 +339,23 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
     assert (f"{name}Bulk" in document["channels"]) == (event_type in topology.BULK_TYPES)
     assert operation["action"] == ("receive" if event_type in topology.REQUEST_TYPES else "send")
     assert channel["bindings"]["amqp"]["exchange"]["name"] == topology.EXCHANGE
-    assert (ROOT / message["payload"]["$ref"]).read_text("utf-8") == (ROOT / "json" / f"{event_type}.json").read_text(
-        "utf-8"
-    )
+    assert (ROOT / message["payload"]["$ref"]).read_text("utf-8") == (
+        ROOT / "json" / f"{event_type}.json"
+    ).read_text("utf-8")
 
 
 def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> None:
     document = json.loads((ROOT / "openapi.json").read_text("utf-8"))
     paths = document["paths"]
-    assert paths.keys() == {FILE_PATH, EVENTS_PATH, REQUESTS_PATH, REQUEST_PATH.replace("{name:path}", "{source}/{id}")}
-    problem = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    assert paths.keys() == {
+        FILE_PATH,
+        EVENTS_PATH,
+        REQUESTS_PATH,
+        REQUEST_PATH.replace("{name:path}", "{source}/{id}"),
+    }
+    problem = Problem.model_json_schema(
+        mode="serialization", ref_template="#/components/schemas/{model}"
+    )
     schemas = problem.pop("$defs") | {"Problem": problem}
     assert document["components"]["schemas"] | schemas == document["components"]["schemas"]
     for status in ("200", "206"):
@@ -304,23 +366,46 @@ def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> No
 @pytest.mark.parametrize(
     ("queue", "is_bulk", "keys"),
     [
-        ("account.compta", False, [f"compta.{it}" for it in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)]),
+        (
+            "account.compta",
+            False,
+            [f"compta.{it}" for it in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)],
+        ),
         ("account-bulk.compta", True, [f"compta.{it}.bulk" for it in topology.BULK_TYPES]),
     ],
 )
-def test_every_request_type_is_bound_to_the_queue_of_an_account(queue: str, keys: list[str], *, is_bulk: bool) -> None:
+def test_every_request_type_is_bound_to_the_queue_of_an_account(
+    queue: str, keys: list[str], *, is_bulk: bool
+) -> None:
     channel = Mock()
     assert declare_account(channel, "compta", is_bulk=is_bulk) == queue
-    assert channel.queue_bind.call_args_list == [call(queue, topology.EXCHANGE, key) for key in keys]
+    assert channel.queue_bind.call_args_list == [
+        call(queue, topology.EXCHANGE, key) for key in keys
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "is_it"),
     [
-        *(("compta", True), ("mairie-13055", True), ("mairie_2", True), ("france", True), ("x" * 60, True)),
-        *(("fr", False), ("mairie.13055", False), ("*", False), ("#", False), ("é", False), ("", False)),
+        *(
+            ("compta", True),
+            ("mairie-13055", True),
+            ("mairie_2", True),
+            ("france", True),
+            ("x" * 60, True),
+        ),
+        *(
+            ("fr", False),
+            ("mairie.13055", False),
+            ("*", False),
+            ("#", False),
+            ("é", False),
+            ("", False),
+        ),
         *(("a\n", False), ("x" * 61, False)),
     ],
 )
-def test_an_account_is_one_word_of_a_routing_key_and_not_that_of_events(name: str, *, is_it: bool) -> None:
+def test_an_account_is_one_word_of_a_routing_key_and_not_that_of_events(
+    name: str, *, is_it: bool
+) -> None:
     assert topology.is_account(name) is is_it

@@ -11,6 +11,8 @@ from tests.parts.rabbitmq import RabbitNode
 
 
 @pytest.fixture
-def stage(rabbit_node: RabbitNode, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Stage]:
+def stage(
+    rabbit_node: RabbitNode, postgres_server: PostgresServer, tmp_path: Path
+) -> Iterator[Stage]:
     with Stage(rabbit_node, postgres_server, tmp_path) as stage:
         yield stage

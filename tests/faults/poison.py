@@ -66,9 +66,15 @@ class _RawProperties(pika.BasicProperties):
     def encode(self) -> list[bytes]:
         flags, pieces = self.FLAG_DELIVERY_MODE, [b"\x02"]
         if self._table:
-            flags, pieces = flags | self.FLAG_HEADERS, [struct.pack(">I", len(self._table)), self._table, *pieces]
+            flags, pieces = (
+                flags | self.FLAG_HEADERS,
+                [struct.pack(">I", len(self._table)), self._table, *pieces],
+            )
         if self._id:
-            flags, pieces = flags | self.FLAG_MESSAGE_ID, [*pieces, bytes([len(self._id)]), self._id]
+            flags, pieces = (
+                flags | self.FLAG_MESSAGE_ID,
+                [*pieces, bytes([len(self._id)]), self._id],
+            )
         return [struct.pack(">H", flags), *pieces]
 
 
@@ -82,7 +88,9 @@ def event(**changes: object) -> bytes:
 def asked(**changes: object) -> bytes:
     """The same request with data changed, under an id of its own."""
     data = {"commune": EMPTY_COMMUNE, "listes": ["CE"], "requested_by": SECRET}
-    return event(data=data | changes, id=f"poison {hashlib.sha256(_json(changes)).hexdigest()[:12]}")
+    return event(
+        data=data | changes, id=f"poison {hashlib.sha256(_json(changes)).hexdigest()[:12]}"
+    )
 
 
 def call(queue: str, **changes: object) -> Poison:
@@ -98,7 +106,9 @@ def header(kind: bytes, value: bytes) -> bytes:
 def nested(levels: int) -> bytes:
     """A table nested this many times."""
     size = len(header(b"F", struct.pack(">I", 0)))
-    return b"".join(header(b"F", struct.pack(">I", size * (levels - level))) for level in range(1, levels + 1))
+    return b"".join(
+        header(b"F", struct.pack(">I", size * (levels - level))) for level in range(1, levels + 1)
+    )
 
 
 def _ingest(**changes: object) -> Poison:
@@ -126,15 +136,30 @@ HAND_MADE: dict[str, tuple[Poison, str]] = {
     "no commune": (Poison(asked(commune=SECRET)), "Demande invalide : commune : code INSEE"),
     "a path": (Poison(asked(commune="../..")), "Demande invalide : commune : code INSEE"),
     "half a letter": (Poison(asked(commune="\ud800")), "Demande invalide : commune : code INSEE"),
-    "one field too many": (Poison(asked(electeurs=[SECRET])), "Demande invalide : electeurs : champ inconnu"),
+    "one field too many": (
+        Poison(asked(electeurs=[SECRET])),
+        "Demande invalide : electeurs : champ inconnu",
+    ),
     "a call among events": (Poison(_ingest(args=[1]).body), "unknown actor"),
-    "a row among events": (Poison(call(QUEUE_LISTES, args=[1]).body), "a call of ours, from outside"),
+    "a row among events": (
+        Poison(call(QUEUE_LISTES, args=[1]).body),
+        "a call of ours, from outside",
+    ),
     "a list for an actor": (call(QUEUE_LISTES, actor_name=[SECRET]), "unknown actor"),
     "another's actor": (call(QUEUE_LISTES, actor_name="system"), "unknown actor"),
     "another's queue": (call(QUEUE_TABLEAUX), "not for this queue"),
-    "another queue in it": (call(QUEUE_LISTES, queue_name=QUEUE_TABLEAUX), "not the queue of its actor"),
-    "an event for a job": (Poison(event(id="a job"), "", QUEUE_LISTES), "an event that did not come by the exchange"),
-    "an event straight to its queue": (Poison(event(id="no key"), "", QUEUE_REQUESTS), "an event that did not come"),
+    "another queue in it": (
+        call(QUEUE_LISTES, queue_name=QUEUE_TABLEAUX),
+        "not the queue of its actor",
+    ),
+    "an event for a job": (
+        Poison(event(id="a job"), "", QUEUE_LISTES),
+        "an event that did not come by the exchange",
+    ),
+    "an event straight to its queue": (
+        Poison(event(id="no key"), "", QUEUE_REQUESTS),
+        "an event that did not come",
+    ),
     "no options": (call(QUEUE_LISTES, options=None), "unknown option"),
     "a retry": (call(QUEUE_LISTES, options={"retries": 1}), "unknown option"),
     "a sender that is none": (call(QUEUE_LISTES, options={"sender": "x"}), "unknown option"),
@@ -155,8 +180,14 @@ HAND_MADE: dict[str, tuple[Poison, str]] = {
         Poison(event(id="a date"), table=header(b"T", struct.pack(">Q", 1 << 60))),
         "unreadable properties",
     ),
-    "headers without end": (Poison(event(id="headers"), table=nested(4_000)), "unreadable properties"),
-    "a name in a batch": (Poison(f"lot {SECRET}".encode(), routing_key=REQUEST_LISTE_EXPORT + BULK_SUFFIX), "not JSON"),
+    "headers without end": (
+        Poison(event(id="headers"), table=nested(4_000)),
+        "unreadable properties",
+    ),
+    "a name in a batch": (
+        Poison(f"lot {SECRET}".encode(), routing_key=REQUEST_LISTE_EXPORT + BULK_SUFFIX),
+        "not JSON",
+    ),
     "a batch's actor": (call(QUEUE_LISTES, actor_name=LISTE + BULK), "not the queue of its actor"),
     "a message id of bytes": (Poison(b"", message_id=b"\xff\x1b[31m"), "not JSON"),
 }

@@ -36,7 +36,12 @@ from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT, ROOT, TODAY, Town, prepare_libreville
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
-from worker.demo.libreville import LIBREVILLE, demo_calendrier, set_demo_calendrier, write_mouvements
+from worker.demo.libreville import (
+    LIBREVILLE,
+    demo_calendrier,
+    set_demo_calendrier,
+    write_mouvements,
+)
 from worker.exports.models import Export, Request, piece_name
 from worker.health import EXHAUSTED
 from worker.notifier.models import Notification
@@ -159,8 +164,15 @@ class Stage:
 
     def ask(self, count: int) -> Sequence[CloudEvent]:
         """Send this many requests for one file each, every one twice: lists as CSV and XML, tableaux as PDF."""
-        common: dict[str, Any] = {"commune": LIBREVILLE.code, "listes": [Liste.PRINCIPALE], "requested_by": AGENT}
-        of_poll: dict[str, Any] = {"types": [TypeTableau.VINGT_JOURS], "scrutin": demo_calendrier(TODAY).scrutin}
+        common: dict[str, Any] = {
+            "commune": LIBREVILLE.code,
+            "listes": [Liste.PRINCIPALE],
+            "requested_by": AGENT,
+        }
+        of_poll: dict[str, Any] = {
+            "types": [TypeTableau.VINGT_JOURS],
+            "scrutin": demo_calendrier(TODAY).scrutin,
+        }
         wanted: tuple[ListeExportRequested | TableauxRenderRequested, ...] = (
             ListeExportRequested(**common, formats=[Format.CSV]),
             TableauxRenderRequested(**common, **of_poll, presentations=[Presentation.PAR_BUREAU]),
@@ -198,7 +210,10 @@ class Stage:
 
     def expect_log(self, *words: str) -> None:
         """Wait until a worker or the notifier has logged one of these words."""
-        self.expect(lambda: any(word in self.log() for word in words), f"« {' », « '.join(words)} » in a log")
+        self.expect(
+            lambda: any(word in self.log() for word in words),
+            f"« {' », « '.join(words)} » in a log",
+        )
 
     def count(self, query: str, **parameters: object) -> int:
         """The number that the query returns."""
@@ -217,11 +232,15 @@ class Stage:
 
     def log(self) -> str:
         """The output of the workers and the notifier."""
-        return "".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))
+        return "".join(
+            path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log"))
+        )
 
     def _publish(self, events: Sequence[CloudEvent]) -> None:
         patience = self.patience
-        with Publisher(self.town.amqp_url, attempts=10, patience=patience, confirm_seconds=patience) as publisher:
+        with Publisher(
+            self.town.amqp_url, attempts=10, patience=patience, confirm_seconds=patience
+        ) as publisher:
             for event in events:
                 publisher.publish(event)
                 publisher.publish(event)
@@ -247,11 +266,19 @@ class Stage:
             requests = list(session.scalars(select(Request)))
             notifications = list(session.scalars(select(Notification)))
         cancelled = {it.id for it in requests if it.event_id in self.unwanted}
-        made = [it for it in exports if it.status != ExportStatus.CANCELLED or it.request_id not in cancelled]
+        made = [
+            it
+            for it in exports
+            if it.status != ExportStatus.CANCELLED or it.request_id not in cancelled
+        ]
         mails = Counter(mail.message["Message-ID"] for mail in self.mailbox.mails)
         mailed = {str(mail.message["X-Correlation-ID"]) for mail in self.mailbox.mails}
         named: dict[int | None, str] = {it.id: it.correlation_id for it in requests}
-        untold = {it.request_id for it in notifications if not it.refusal and named[it.request_id] not in mailed}
+        untold = {
+            it.request_id
+            for it in notifications
+            if not it.refusal and named[it.request_id] not in mailed
+        }
         told = {it.request_id for it in notifications} - untold
         events = {CloudEvent.from_bytes(body).id for _, body in self.town.queue(_LISTENER)}
         for name, number in (
@@ -265,7 +292,10 @@ class Stage:
             ("not ready", [it.file_name for it in made if it.status != ExportStatus.READY]),
             ("not whole", [it.file_name for it in made if not self._is_whole(it)]),
             ("temporary files", self._hidden()),
-            ("mails of no row", mailed - {named[it.request_id] for it in notifications if it.sent_at}),
+            (
+                "mails of no row",
+                mailed - {named[it.request_id] for it in notifications if it.sent_at},
+            ),
             ("messages", self._left()),
         ):
             if left:
@@ -274,22 +304,39 @@ class Stage:
             yield f"{mails.total() - len(mails)} mails came twice"
 
     def _is_whole(self, export: Export) -> bool:
-        recorded = {export.file_name: export.sha256} | {it.file_name: it.sha256 for it in export.pieces.values()}
+        recorded = {export.file_name: export.sha256} | {
+            it.file_name: it.sha256 for it in export.pieces.values()
+        }
         paths = [self.town.exports / export.code_commune / name for name in recorded]
-        return all(it.is_file() and sha256(it.read_bytes()).hexdigest() == recorded[it.name] for it in paths)
+        return all(
+            it.is_file() and sha256(it.read_bytes()).hexdigest() == recorded[it.name]
+            for it in paths
+        )
 
     def _hidden(self) -> list[str]:
         """The temporary files, except those of cancelled rows, which are deleted an hour later."""
         with self.town.engine.connect() as connection:
-            cancelled = connection.scalars(text("SELECT file_name FROM export WHERE status = 'cancelled'")).all()
-        left = tuple(f".{name}." for it in cancelled for name in (it, *(piece_name(it, kind) for kind in PIECES)))
-        return sorted(it.name for it in self.town.exports.glob("*/.*") if not it.name.startswith(left))
+            cancelled = connection.scalars(
+                text("SELECT file_name FROM export WHERE status = 'cancelled'")
+            ).all()
+        left = tuple(
+            f".{name}."
+            for it in cancelled
+            for name in (it, *(piece_name(it, kind) for kind in PIECES))
+        )
+        return sorted(
+            it.name for it in self.town.exports.glob("*/.*") if not it.name.startswith(left)
+        )
 
     def _left(self) -> dict[str, int]:
         """Queue → messages that are ready, unacknowledged or dead; only queues that have some."""
         path = f"/queues/{quote(self.vhost, safe='')}?disable_stats=true&enable_queue_totals=true"
         queues = self.broker.management.request("GET", path)
-        return {it["name"]: it["messages"] for it in queues if it.get("messages") and it["name"] != _LISTENER}
+        return {
+            it["name"]: it["messages"]
+            for it in queues
+            if it.get("messages") and it["name"] != _LISTENER
+        }
 
     def _are_read(self) -> bool:
         """Whether each work queue has as many consumers as there are workers; False while the broker is away."""
@@ -327,4 +374,9 @@ def _without_overrides() -> list[str]:
     """The prefix of a command that respects file modes even as root, as in docker-compose.yml."""
     if os.geteuid() != 0:
         return []
-    return [shutil.which("setpriv") or "setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", "--"]
+    return [
+        shutil.which("setpriv") or "setpriv",
+        "--bounding-set=-dac_override",
+        "--inh-caps=-dac_override",
+        "--",
+    ]

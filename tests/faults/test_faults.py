@@ -24,7 +24,9 @@ _RUNNING = """
 SELECT e.id, w.owner, e.code_commune, e.file_name FROM export e JOIN work w ON w.subject = 'export:' || e.id
 WHERE e.status = 'running' AND w.state = 'held' AND w.starts = 1
 """
-_STILL_RUNNING = "SELECT 1 FROM work WHERE subject = 'export:' || :id AND owner = :owner FOR UPDATE SKIP LOCKED"
+_STILL_RUNNING = (
+    "SELECT 1 FROM work WHERE subject = 'export:' || :id AND owner = :owner FOR UPDATE SKIP LOCKED"
+)
 _BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'electeur'::regclass"
 _HELD = "SELECT count(*) FROM work WHERE subject = 'export:' || :id AND owner = :owner"
 _READY = "SELECT count(*) FROM export WHERE id = :id AND status = 'ready'"
@@ -43,7 +45,9 @@ class Job:
 
     @property
     def worker(self) -> Supervised:
-        return next(worker for worker in self.stage.workers if worker.process.pid == os.getpgid(self.pid))
+        return next(
+            worker for worker in self.stage.workers if worker.process.pid == os.getpgid(self.pid)
+        )
 
     def expect_again(self) -> None:
         """Wait until another worker has claimed the row."""
@@ -142,7 +146,10 @@ def test_a_worker_that_wakes_past_its_lease_changes_nothing(stage: Stage) -> Non
         job.expect_ready()
         before = _identity(job.path)
     is_seen = '"event": "lease_lost"'
-    stage.expect(lambda: is_seen in stage.log() or _identity(job.path) != before, "what the woken worker does")
+    stage.expect(
+        lambda: is_seen in stage.log() or _identity(job.path) != before,
+        "what the woken worker does",
+    )
     assert _identity(job.path) == before, "the woken worker touched a file that was another's"
     stage.check()
 
@@ -176,7 +183,11 @@ def test_a_broker_that_is_short_of_memory(stage: Stage) -> None:
 def test_a_job_that_is_longer_than_the_consumer_timeout(stage: Stage) -> None:
     """The broker closes the channel and delivers the message again, while its job continues."""
     path = f"/policies/{quote(stage.vhost, safe='')}/short"
-    policy = {"pattern": ".*", "apply-to": "queues", "definition": {"consumer-timeout": _PATIENCE_MS}}
+    policy = {
+        "pattern": ".*",
+        "apply-to": "queues",
+        "definition": {"consumer-timeout": _PATIENCE_MS},
+    }
     is_over = f"Timeout value used: {_PATIENCE_MS} ms"
     with _interval(stage.broker, "channel_tick_interval", 500, usual=60_000):
         stage.start()
@@ -194,14 +205,19 @@ def test_queues_of_type_quorum(stage: Stage) -> None:
     """The server's default queue type may be quorum, which has rules of its own; all workers are killed."""
     vhost = quote(stage.vhost, safe="")
     stage.broker.management.request("PUT", f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
-    with connect(stage.town.amqp_url) as broker:  # declared by the stage, before the type was changed
+    with connect(
+        stage.town.amqp_url
+    ) as broker:  # declared by the stage, before the type was changed
         remove_account_queues(broker.channel(), stage.town.account)
     add_account_queues(stage.town.amqp_url, stage.town.account)
     with _interval(stage.broker, "quorum_tick_interval", 200, usual=5_000):
         stage.start()
         stage.ask(REQUESTS)
         job = _catch_a_job(stage)  # at once: the workers make all files in a few seconds
-    types = {it["type"] for it in stage.broker.management.request("GET", f"/queues/{vhost}?disable_stats=true")}
+    types = {
+        it["type"]
+        for it in stage.broker.management.request("GET", f"/queues/{vhost}?disable_stats=true")
+    }
     assert types == {"quorum"}
     for worker in stage.workers:
         worker.process.kill()

@@ -37,7 +37,9 @@ def _publish(town: Town) -> None:
         channel.confirm_delivery()
         for poison, _ in HAND_MADE.values():
             key = f"{town.account}.{poison.routing_key}" if poison.exchange else poison.routing_key
-            wait_until(partial(_is_taken, channel, poison, key), message="room in the queue of the account")
+            wait_until(
+                partial(_is_taken, channel, poison, key), message="room in the queue of the account"
+            )
 
 
 def _is_taken(channel: BlockingChannel, poison: Poison, key: str) -> bool:
@@ -55,12 +57,16 @@ def _request_of(poison: Poison) -> tuple[str, str]:
     except InvalidEventError:
         properties = pika.BasicProperties(message_id=poison.message_id.decode("utf-8", "replace"))
         unreadable = read_unreadable(poison.body, properties, f".{poison.routing_key}")
-        return (unreadable[0].source, unreadable[0].id) if poison.exchange and unreadable else ("", "")
+        return (
+            (unreadable[0].source, unreadable[0].id) if poison.exchange and unreadable else ("", "")
+        )
     return event.source, event.id
 
 
 @pytest.mark.slow
-def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_served(town: Town) -> None:
+def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_served(
+    town: Town,
+) -> None:
     worker = town.start_worker()
     family = worker.family
     dead: dict[bytes, str] = {}
@@ -73,12 +79,20 @@ def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_serv
 
     def has_reasons() -> bool:
         with open_office(town.amqp_url) as office:
-            dead.update({it.body: it.reason for queue in QUEUES_OF_FILES for it in office.look(queue)})
-        rows.update({(it.source, it.event_id): it.reason for it in town.rows("SELECT * FROM demandes")})
-        return all(poison.body in dead or _request_of(poison) in rows for poison, _ in HAND_MADE.values())
+            dead.update(
+                {it.body: it.reason for queue in QUEUES_OF_FILES for it in office.look(queue)}
+            )
+        rows.update(
+            {(it.source, it.event_id): it.reason for it in town.rows("SELECT * FROM demandes")}
+        )
+        return all(
+            poison.body in dead or _request_of(poison) in rows for poison, _ in HAND_MADE.values()
+        )
 
     wait_until(has_reasons, timeout=300, message="a reason for each message")
-    given = {name: dead.get(it.body) or rows[_request_of(it)] for name, (it, _) in HAND_MADE.items()}
+    given = {
+        name: dead.get(it.body) or rows[_request_of(it)] for name, (it, _) in HAND_MADE.items()
+    }
     for name, reason in given.items():
         # The sender of a request that is refused for its form reads the reason in French.
         assert reason.startswith((HAND_MADE[name][1], "Événement illisible : ")), name

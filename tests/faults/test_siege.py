@@ -90,19 +90,29 @@ class Visitor:
 
     def __init__(self, url: str, agent: str, commune: str = LIBREVILLE) -> None:
         address = f"10.1.{sum(agent.encode()) % 250}.{len(agent)}"
-        named = {"X-Remote-User": agent, "X-Prefecture-Secret": PROXY_SECRET, "X-Forwarded-For": address}
+        named = {
+            "X-Remote-User": agent,
+            "X-Prefecture-Secret": PROXY_SECRET,
+            "X-Forwarded-For": address,
+        }
         base = f"{url}/communes/{commune}/"
         used = httpx2.Limits(keepalive_expiry=2)  # before the screen closes the connection
-        self.client = httpx2.Client(base_url=base, headers=named, timeout=60, follow_redirects=True, limits=used)
+        self.client = httpx2.Client(
+            base_url=base, headers=named, timeout=60, follow_redirects=True, limits=used
+        )
 
     def get(self, page: str) -> str:
         return self.client.get(page).raise_for_status().text
 
-    def post(self, page: str, fields: Mapping[str, str], to: str = "", **files: tuple[str, bytes]) -> float:
+    def post(
+        self, page: str, fields: Mapping[str, str], to: str = "", **files: tuple[str, bytes]
+    ) -> float:
         """Send the form of a page, to another address if need be; return when."""
         hidden = dict(_FIELD.findall(self.get(page)))
         sent_at = time.time()
-        self.client.post(to or page, data={**hidden, **fields}, files=files or None).raise_for_status()
+        self.client.post(
+            to or page, data={**hidden, **fields}, files=files or None
+        ).raise_for_status()
         return sent_at
 
 
@@ -125,8 +135,15 @@ class Waited(NamedTuple):
 
     def __str__(self) -> str:
         until_mail = [sum(it) for it in self.steps]
-        acts = {"pages": self.pages, "files": self.files, "mails": self.mails, "until mail": until_mail}
-        said = "; ".join(f"{name} {statistics.median(it):.2f} s, {_p99(it):.2f} s" for name, it in acts.items())
+        acts = {
+            "pages": self.pages,
+            "files": self.files,
+            "mails": self.mails,
+            "until mail": until_mail,
+        }
+        said = "; ".join(
+            f"{name} {statistics.median(it):.2f} s, {_p99(it):.2f} s" for name, it in acts.items()
+        )
         return f"{said}; slowest import {max(self.imports):.1f} s"
 
 
@@ -160,9 +177,18 @@ class Clerks:
     def wait_for_file(self) -> list[float]:
         """Return the seconds from the form to the record of a request, to its file, to the mail."""
         begun = self._file.post("listes", {"listes": "P", "format": "csv"})
-        told = wait_until(lambda: self._rows(_NOTIFIED, since=begun, agent="fichier"), timeout=300, message="a file")
-        time.sleep(max(0.0, begun + 0.6 - time.time()))  # the screen takes 120 forms of an agent in a minute
-        return [after - before for before, after in pairwise([begun, *(it.timestamp() for it in told[0].values())])]
+        told = wait_until(
+            lambda: self._rows(_NOTIFIED, since=begun, agent="fichier"),
+            timeout=300,
+            message="a file",
+        )
+        time.sleep(
+            max(0.0, begun + 0.6 - time.time())
+        )  # the screen takes 120 forms of an agent in a minute
+        return [
+            after - before
+            for before, after in pairwise([begun, *(it.timestamp() for it in told[0].values())])
+        ]
 
     def wait_for_cancel(self) -> float:
         """Return the seconds from the button to the record of a cancel, which may come after the file."""
@@ -170,7 +196,9 @@ class Clerks:
         find = partial(self._rows, _ASKED, since=begun, agent="fichier")
         (asked,) = wait_until(find, timeout=300, message="a request")
         pressed = self._file.post("listes", {}, f"demandes/{asked['id']}/annuler")
-        told = wait_until(lambda: [it for it in find()[1:] if it["completed_at"]], timeout=300, message="a cancel")
+        told = wait_until(
+            lambda: [it for it in find()[1:] if it["completed_at"]], timeout=300, message="a cancel"
+        )
         time.sleep(max(0.0, begun + 1.2 - time.time()))
         return float(told[0]["completed_at"].timestamp() - pressed)
 
@@ -204,14 +232,20 @@ def _again(act: Callable[[], object]) -> None:
 def besiege_screen(url: str) -> None:
     """Send costly files and slow bodies, and download, as colluding agents of each commune."""
     cells = f"<!--{noise(1_000_000)}-->" + f"<row>{'<c/>' * 20_000}</row>" * 1_000
-    bomb = rewrite(workbook(rows_of(2)), "xl/worksheets/sheet1.xml", "</sheetData>", f"{cells}</sheetData>")
+    bomb = rewrite(
+        workbook(rows_of(2)), "xl/worksheets/sheet1.xml", "</sheetData>", f"{cells}</sheetData>"
+    )
     quadratic = (";".join(TITLES) + "\n" + 'x";"\n' * 80_000).encode()
     with ThreadPoolExecutor(50) as pool:
         for commune in BESIEGERS:
             first, second, third = (Visitor(url, f"{name}-{commune}", commune) for name in CLERKS)
             first.post("listes", {"listes": "P", "format": "csv"})
-            pool.submit(_again, partial(first.post, "registre", _DAY, fichier=("liste.csv", quadratic)))
-            pool.submit(_again, partial(second.post, "registre", _DAY, fichier=("liste.xlsx", bomb)))
+            pool.submit(
+                _again, partial(first.post, "registre", _DAY, fichier=("liste.csv", quadratic))
+            )
+            pool.submit(
+                _again, partial(second.post, "registre", _DAY, fichier=("liste.xlsx", bomb))
+            )
             pool.submit(_again, partial(second.post, "verifier", {}, fichier=("liste.xlsx", bomb)))
             pool.submit(_again, partial(_download, first))
             for _ in range(5):
@@ -225,7 +259,9 @@ def _download(agent: Visitor) -> None:
 
 def _drip(agent: Visitor) -> None:
     """Send the body of an upload, one byte a second, until the screen ends it."""
-    agent.client.post("registre", content=_slowly(), headers={"Content-Type": "multipart/form-data; boundary=b"})
+    agent.client.post(
+        "registre", content=_slowly(), headers={"Content-Type": "multipart/form-data; boundary=b"}
+    )
 
 
 def _slowly() -> Iterator[bytes]:
@@ -238,7 +274,11 @@ def besiege_broker(urls: Mapping[str, str], pause: float = 0.01, number: int | N
     """Send so many large, many and malformed messages, or without end, each kind as an account of its own."""
     large = json.dumps({"specversion": "1.0", "data": "x" * 250_000}).encode()
     junk = [it.body for it, _ in HAND_MADE.values() if it.exchange] + [_request(LIBREVILLE)[1]]
-    kinds = cycle([(False, large)]), map(_request, cycle(BESIEGERS)), cycle([(False, it) for it in junk])
+    kinds = (
+        cycle([(False, large)]),
+        map(_request, cycle(BESIEGERS)),
+        cycle([(False, it) for it in junk]),
+    )
     with ThreadPoolExecutor() as pool:
         for (account, url), messages in zip(urls.items(), kinds, strict=True):
             pool.submit(_flood, url, account, islice(messages, number), pause)
@@ -248,7 +288,9 @@ def _request(commune: str) -> tuple[bool, bytes]:
     """Whether the request is of a batch, and its event."""
     bulk = commune == BESIEGERS[1]
     data = {"commune": commune, "listes": ["P"], "bulk": bulk, "requested_by": "x"}
-    return bulk, CloudEvent.wrap(ListeExportRequested.model_validate(data), source="/siege").to_bytes()
+    return bulk, CloudEvent.wrap(
+        ListeExportRequested.model_validate(data), source="/siege"
+    ).to_bytes()
 
 
 def _flood(url: str, account: str, messages: Iterator[tuple[bool, bytes]], pause: float) -> None:
@@ -270,12 +312,17 @@ def _populate(site: Site, reu: Path, copies: int) -> None:
     with site.town.engine.begin() as connection:
         add_commune(connection, LIBREVILLE, "LIBREVILLE")
     import_file(site.town.engine, reu, imported_by="siege")
-    agents = [(name, LIBREVILLE) for name in CLERKS] + [(f"{it}-{code}", code) for it in CLERKS for code in BESIEGERS]
+    agents = [(name, LIBREVILLE) for name in CLERKS] + [
+        (f"{it}-{code}", code) for it in CLERKS for code in BESIEGERS
+    ]
     with site.town.engine.begin() as connection:
         for commune in BESIEGERS:
             copy_libreville(connection, commune, f"COMMUNE {commune}", copies)
             connection.execute(insert(Sender).values(name="many", code_commune=commune))
-        rows = [{"name": it, "code_commune": code, "email": f"{it}@siege.example"} for it, code in agents]
+        rows = [
+            {"name": it, "code_commune": code, "email": f"{it}@siege.example"}
+            for it, code in agents
+        ]
         connection.execute(insert(Agent), rows)
         connection.exec_driver_sql("ANALYZE")
 
@@ -296,7 +343,9 @@ def _share_cores(site: Site) -> Iterator[Callable[..., None]]:
 
     names = [f"worker-{name}" for name, *_ in _CREW]
     try:
-        for name, process in zip([*names, "notifier", "web", "broker", "database"], site.processes, strict=True):
+        for name, process in zip(
+            [*names, "notifier", "web", "broker", "database"], site.processes, strict=True
+        ):
             containers = 2 if name == "worker-requests" else 1
             share(name, containers * _SERVICES[name].get("cpu_shares", 1024), *process.family)
         (_CORES / "cpu.shares").write_text("262144")
@@ -316,7 +365,9 @@ def _is_besieged(site: Site) -> bool:
 
 
 @contextmanager
-def _open_besieged(tmp_path: Path, copies: int) -> Iterator[tuple[Site, Clerks, Callable[..., None]]]:
+def _open_besieged(
+    tmp_path: Path, copies: int
+) -> Iterator[tuple[Site, Clerks, Callable[..., None]]]:
     """Yield services with their shares, the clerks, and a function that starts attackers on other computers."""
     reu, attackers = tmp_path / "reu.csv", list[Any]()
     write_town(reu, ELECTEURS)
@@ -325,7 +376,9 @@ def _open_besieged(tmp_path: Path, copies: int) -> Iterator[tuple[Site, Clerks, 
 
         def attack(*calls: Callable[[], None]) -> None:
             for call in calls:
-                attackers.append(multiprocessing.get_context("spawn").Process(target=call, daemon=True))
+                attackers.append(
+                    multiprocessing.get_context("spawn").Process(target=call, daemon=True)
+                )
                 attackers[-1].start()
             share("attackers", 2, *(it.pid or 0 for it in attackers))
 
@@ -344,7 +397,9 @@ def _add_accounts(site: Site) -> Mapping[str, str]:
 
 
 @pytest.mark.slow
-def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clerks_of_a_third_commune_work_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with _open_besieged(tmp_path, copies=3) as (site, clerks, attack):
         calm, broker = clerks.work(), site.deployment.broker
         disk = broker.disk_bytes
@@ -366,19 +421,33 @@ def test_clerks_of_a_third_commune_work_on(tmp_path: Path, capsys: pytest.Captur
 
 
 @pytest.mark.slow
-def test_a_clerk_is_served_beside_a_flood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_clerk_is_served_beside_a_flood(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Three accounts have filled their queues, and send as fast as the broker takes."""
     with _open_besieged(tmp_path, copies=1) as (site, clerks, attack):
         accounts = _add_accounts(site)
         besiege_broker(accounts, 0, FLOOD)
         attack(partial(besiege_broker, accounts, 0))
         (before,), begun = site.town.rows(_OTHERS), time.time()
-        files, cancels = [clerks.wait_for_file() for _ in range(50)], [clerks.wait_for_cancel() for _ in range(5)]
+        files, cancels = (
+            [clerks.wait_for_file() for _ in range(50)],
+            [clerks.wait_for_cancel() for _ in range(5)],
+        )
         (after,), seconds = site.town.rows(_OTHERS), time.time() - begun
         refused = site.town.rows(_REFUSED, commune=LIBREVILLE)
-    steps = dict(zip(("recorded", "made", "told", "cancelled"), [*zip(*files, strict=True), cancels], strict=True))
+    steps = dict(
+        zip(
+            ("recorded", "made", "told", "cancelled"),
+            [*zip(*files, strict=True), cancels],
+            strict=True,
+        )
+    )
     with capsys.disabled():
-        print("\n", {name: f"{statistics.median(it):.2f} s, {max(it):.2f} s" for name, it in steps.items()})  # noqa: T201
+        print(  # noqa: T201
+            "\n",
+            {name: f"{statistics.median(it):.2f} s, {max(it):.2f} s" for name, it in steps.items()},
+        )
         print(f"others: {(after['number'] - before['number']) / seconds:.0f} recorded in a second")  # noqa: T201
     assert [it for it in refused if "Rien à annuler" not in it["reason"]] == []
     assert {name: max(it) for name, it in steps.items() if max(it) > MOST_FLOOD_SECONDS} == {}

@@ -46,7 +46,9 @@ def read_cases() -> list[Case]:
     for path in sorted(FOLDER.glob("*/case.toml")):
         fields = tomllib.loads(path.read_text("utf-8"))
         listes = tuple(map(Liste, fields["listes"]))
-        cases.append(Case(path.parent, fields["commune"], fields["nom"], listes, fields["created_at"]))
+        cases.append(
+            Case(path.parent, fields["commune"], fields["nom"], listes, fields["created_at"])
+        )
     return cases
 
 
@@ -55,7 +57,12 @@ def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
     with Desk.open(database_url, folder) as desk:
         with desk.engine.begin() as connection:
             add_commune(connection, case.commune, case.nom)
-        import_file(desk.engine, case.folder / "registre.csv", imported_by="golden", report=folder / "rejets.csv")
+        import_file(
+            desk.engine,
+            case.folder / "registre.csv",
+            imported_by="golden",
+            report=folder / "rejets.csv",
+        )
         complement = case.folder / "complement.sql"
         if complement.exists():
             with desk.engine.begin() as connection:
@@ -69,7 +76,9 @@ def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
         return dict(_collect(desk.engine, desk.services.storage, exports))
 
 
-def _collect(engine: Engine, storage: Storage, export_ids: list[int]) -> Iterator[tuple[str, bytes]]:
+def _collect(
+    engine: Engine, storage: Storage, export_ids: list[int]
+) -> Iterator[tuple[str, bytes]]:
     record = {}
     with Session(engine) as session:
         for export in (session.get_one(Export, export_id) for export_id in export_ids):

@@ -21,4 +21,6 @@ def check_files(made: Mapping[str, bytes], expected: Mapping[str, Path], folder:
         return
     assert sorted(made) == sorted(expected)
     for name in sorted(made):
-        assert made[name].decode().split("\n") == expected[name].read_bytes().decode().split("\n"), name
+        assert made[name].decode().split("\n") == expected[name].read_bytes().decode().split(
+            "\n"
+        ), name

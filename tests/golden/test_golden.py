@@ -39,14 +39,27 @@ _ASKED: dict[TypeTableau, dict[str, Any]] = {
     TypeTableau.VINGT_JOURS: {"scrutin": SCRUTIN},
     TypeTableau.CINQ_JOURS_REU: {"scrutin": SCRUTIN},
 }
-_SAID = ("label", "file_name", "electeurs", "pages", "bloquantes", "remarques", "a_completer", "provisoire_until")
+_SAID = (
+    "label",
+    "file_name",
+    "electeurs",
+    "pages",
+    "bloquantes",
+    "remarques",
+    "a_completer",
+    "provisoire_until",
+)
 
 
 def _describe(made: Made) -> str:
     """The row, then the lines of each page."""
     lines = [f"{name}: {made.row[name]}" for name in _SAID]
     for number, page in enumerate(PdfReader(made.path).pages, 1):
-        lines += ["", f"=== page {number}", *(line.rstrip() for line in page.extract_text().splitlines())]
+        lines += [
+            "",
+            f"=== page {number}",
+            *(line.rstrip() for line in page.extract_text().splitlines()),
+        ]
     return "\n".join(lines) + "\n"
 
 

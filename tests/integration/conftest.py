@@ -47,7 +47,9 @@ def tableaux(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
 
 
 @pytest.fixture
-def town(request: pytest.FixtureRequest, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+def town(
+    request: pytest.FixtureRequest, amqp_url: str, tmp_path: Path, mailbox: Mailbox
+) -> Iterator[Town]:
     """A town hall on PostgreSQL, or on the database that the test's parameter names."""
     database_url: str = request.getfixturevalue(getattr(request, "param", "postgres_url"))
     town = Town(database_url, amqp_url, tmp_path, mailbox.port)
@@ -56,7 +58,9 @@ def town(request: pytest.FixtureRequest, amqp_url: str, tmp_path: Path, mailbox:
 
 
 @pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+def run(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ran]:
     """Run `python -m worker` with arguments, on a database that only this test uses."""
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
     monkeypatch.setenv("COLUMNS", "200")

@@ -33,7 +33,9 @@ class DepotsDesk(Desk):
         self.enqueued = []
         self.configure(enqueue=self.enqueued.extend)
 
-    def make(self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE) -> RowMapping:
+    def make(
+        self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE
+    ) -> RowMapping:
         """Request a file with a date in the past, and make it now; its row."""
         return self.process(self.ask(liste, format_, datetime.now(UTC) - timedelta(days=days_ago)))
 
@@ -50,7 +52,9 @@ class DepotsDesk(Desk):
 
     def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
         """Declare a deposit of today, without the work of a worker; the row of the request."""
-        return self.declare(note_file("deposited", *export_ids, **{"deposited_on": today()} | fields))
+        return self.declare(
+            note_file("deposited", *export_ids, **{"deposited_on": today()} | fields)
+        )
 
     def answer(self, *export_ids: int, verdict: str = "accepte", **fields: Any) -> RowMapping:  # noqa: ANN401
         """Declare the platform's verdict of today; the row of the request."""
@@ -86,8 +90,18 @@ class DepotsDesk(Desk):
 
     def add_person(self, *, nom: str = PERSON[0], born: str = PERSON[2], **columns: str) -> None:
         """Add an elector to the principal list of the register."""
-        values = {"nom_naissance": nom, "prenoms": PERSON[1], "date_naissance": born, "commune_naissance": PERSON[3]}
-        values |= {"sexe": "F", "departement_naissance": "13", "code_bureau": "0001", "libelle_voie": "SAUGE"} | columns
+        values = {
+            "nom_naissance": nom,
+            "prenoms": PERSON[1],
+            "date_naissance": born,
+            "commune_naissance": PERSON[3],
+        }
+        values |= {
+            "sexe": "F",
+            "departement_naissance": "13",
+            "code_bureau": "0001",
+            "libelle_voie": "SAUGE",
+        } | columns
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         self.run(
@@ -97,7 +111,13 @@ class DepotsDesk(Desk):
         )
 
     def add_mouvement(
-        self, nature: str, jour: date, *, nom: str = PERSON[0], born: str = PERSON[2], etat: str = "applique"
+        self,
+        nature: str,
+        jour: date,
+        *,
+        nom: str = PERSON[0],
+        born: str = PERSON[2],
+        etat: str = "applique",
     ) -> None:
         """Add a mouvement of the principal list, with the identity of `add_person`."""
         self.run(

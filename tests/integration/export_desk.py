@@ -78,20 +78,32 @@ class Desk:
         self.services = replace(self.services, **changes)
 
     def ask(
-        self, liste: Liste = Liste.PRINCIPALE, format_: Format = Format.CSV, created_at: datetime = ASKED_AT
+        self,
+        liste: Liste = Liste.PRINCIPALE,
+        format_: Format = Format.CSV,
+        created_at: datetime = ASKED_AT,
     ) -> int:
         """Create one queued row; its id."""
         return self.ask_all([(liste, format_)], created_at)[0]
 
     def ask_all(
-        self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT, commune: str = COMMUNE
+        self,
+        parts: Sequence[tuple[Liste, Format]],
+        created_at: datetime = ASKED_AT,
+        commune: str = COMMUNE,
     ) -> list[int]:
         """Create the rows of one request for list files; their ids."""
-        files = [{"part": f"{liste}.{format_}", "liste": liste, "format": format_} for liste, format_ in parts]
+        files = [
+            {"part": f"{liste}.{format_}", "liste": liste, "format": format_}
+            for liste, format_ in parts
+        ]
         return self.ask_files(files, created_at, commune)
 
     def ask_files(
-        self, files: Sequence[Mapping[str, Any]], created_at: datetime = ASKED_AT, commune: str = COMMUNE
+        self,
+        files: Sequence[Mapping[str, Any]],
+        created_at: datetime = ASKED_AT,
+        commune: str = COMMUNE,
     ) -> list[int]:
         """Create the rows of one request; their ids."""
         with Session(self.engine) as session, session.begin():
@@ -142,7 +154,9 @@ class Desk:
         return row
 
     def files_of(self, event: CloudEvent) -> Sequence[RowMapping]:
-        return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
+        return self.rows(
+            "SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id
+        )
 
     def audit(self) -> list[AuditLine]:
         """The audit trail, the oldest line first."""
@@ -157,7 +171,9 @@ class Desk:
         """Let a minute pass: check the deferred events as often as the sweep allows, until they are refused."""
         for _ in range(CHECKS):
             with self.engine.begin() as connection:
-                connection.execute(update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now()))
+                connection.execute(
+                    update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now())
+                )
                 deferred_ids = list(connection.scalars(select(DeferredEvent.id)))
             for deferred_id in deferred_ids:
                 check_deferred(deferred_id, self.services)
@@ -189,7 +205,9 @@ def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]
         replace_writer(monkeypatch, partial(write, LISTE_FORMATS[format_].write), format_)
 
 
-def replace_writer(monkeypatch: pytest.MonkeyPatch, write: WriteListe, format_: Format = Format.CSV) -> None:
+def replace_writer(
+    monkeypatch: pytest.MonkeyPatch, write: WriteListe, format_: Format = Format.CSV
+) -> None:
     monkeypatch.setitem(LISTE_FORMATS, format_, replace(LISTE_FORMATS[format_], write=write))
 
 
@@ -199,7 +217,9 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, code: int, *, on: str)
     done: list[str] = []
 
     def call(target: Any, *arguments: Any) -> Any:  # noqa: ANN401 — os.open and os.fsync
-        path = str(target if isinstance(target, str | Path) else Path(f"/proc/self/fd/{target}").readlink())
+        path = str(
+            target if isinstance(target, str | Path) else Path(f"/proc/self/fd/{target}").readlink()
+        )
         if on in path and not done:
             done.append(path)
             raise OSError(code, os.strerror(code), path)

@@ -40,7 +40,11 @@ Run = Callable[..., Ran]
 
 def run_command(*arguments: str, typed: str = "") -> Ran:
     """Run `python -m worker` with these arguments and this standard input, in the environment of the test."""
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(StringIO()) as out,
+        redirect_stderr(StringIO()) as err,
+    ):
         patch.setattr("sys.stdin", StringIO(typed))
         code = main(list(arguments))
     return Ran(code, out.getvalue(), err.getvalue())
@@ -83,9 +87,15 @@ class FilesDesk(Desk):
         if has_report:
             report = self._write(piece_name(export.file_name, Piece.RAPPORT), b"code;colonne\n")
             export.pieces = report_beside(report.path.name, report.size, report.sha256)
-        self.ask(export, event_id=name, **dict.fromkeys(("completed_at", "notified_at"), utc_now() if told else None))
+        self.ask(
+            export,
+            event_id=name,
+            **dict.fromkeys(("completed_at", "notified_at"), utc_now() if told else None),
+        )
         with Session(self.engine) as session:
-            return session.scalars(select(Export.id).where(Export.file_name == export.file_name)).one()
+            return session.scalars(
+                select(Export.id).where(Export.file_name == export.file_name)
+            ).one()
 
     def path(self, export_id: int) -> Path:
         """The path of the file of an export, even after its removal."""

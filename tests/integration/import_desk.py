@@ -79,7 +79,8 @@ class Desk:
     def shown(self) -> dict[tuple[str, str], list[str]]:
         """The first names of the electors that each list shows."""
         shown: dict[tuple[str, str], list[str]] = {
-            (commune, liste): [] for commune, liste in self.rows("SELECT code_commune, liste FROM liste")
+            (commune, liste): []
+            for commune, liste in self.rows("SELECT code_commune, liste FROM liste")
         }
         query = "SELECT code_commune, liste, prenoms FROM electeur NATURAL JOIN liste ORDER BY id"
         for commune, liste, prenoms in self.rows(query):
@@ -100,7 +101,9 @@ class Desk:
 
     def bureaux(self) -> list[tuple[Any, ...]]:
         """Code, name, canton and circonscription of each bureau."""
-        return self.rows("SELECT code, libelle, code_canton, code_circonscription FROM bureau ORDER BY code")
+        return self.rows(
+            "SELECT code, libelle, code_canton, code_circonscription FROM bureau ORDER BY code"
+        )
 
     def imports(self) -> list[tuple[Any, ...]]:
         """Id, number of kept lines, finished and undone, for each import."""
@@ -134,7 +137,9 @@ class MouvementsDesk(Desk):
     def load_mouvements(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_mouvements
         return import_mouvements(self.engine, path, imported_by="test", **options)
 
-    def mouvements(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[Mouvement]:
+    def mouvements(
+        self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE
+    ) -> list[Mouvement]:
         with self.engine.connect() as connection:
             return list(queries.select_mouvements(connection, commune, liste))
 

@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 from schemas.envelope import CloudEvent
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT
-from schemas.vocabulary import UNFINISHED, Channel, ExportKind, ExportStatus, FileFormat, RequestOutcome
+from schemas.vocabulary import (
+    UNFINISHED,
+    Channel,
+    ExportKind,
+    ExportStatus,
+    FileFormat,
+    RequestOutcome,
+)
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
@@ -48,7 +55,9 @@ def _prepare(url: str) -> None:
     with Session(engine) as session, session.begin():
         session.add(Commune(code="13900", nom="LIBREVILLE", code_departement="13"))
         session.add(Agent(name="mairie-libreville", code_commune="13900", email=MAIRIE))
-        session.add(Agent(name="ailleurs", code_commune="13055", email="ailleurs@marseille.example"))
+        session.add(
+            Agent(name="ailleurs", code_commune="13055", email="ailleurs@marseille.example")
+        )
     engine.dispose()
 
 
@@ -74,7 +83,9 @@ class Desk:
 
     def ask(self, *files: str | Export, event_id: str = "demande", **fields: Any) -> int:  # noqa: ANN401 — columns
         """Record a request with its files: `P.csv` is ready, `P.csv=failed` has that status."""
-        exports = [file if isinstance(file, Export) else make_export(file, event_id) for file in files]
+        exports = [
+            file if isinstance(file, Export) else make_export(file, event_id) for file in files
+        ]
         values = {
             "source": "/mairie/13900",
             "event_id": event_id,
@@ -95,21 +106,35 @@ class Desk:
             settle(session.connection(), [request.id])
             if is_refused:
                 subject = subject_of(About.REQUEST, request.id)
-                add(session.connection(), [NewWork(it, subject) for it in (WorkKind.REPLY, WorkKind.RECIPIENTS)])
+                add(
+                    session.connection(),
+                    [NewWork(it, subject) for it in (WorkKind.REPLY, WorkKind.RECIPIENTS)],
+                )
         return request.id
 
     def change_file(self, export: Export, **values: Any) -> None:  # noqa: ANN401 — columns
         with self.engine.begin() as connection:
-            connection.execute(update(Work).where(Work.subject == f"export:{export.id}").values(**values))
+            connection.execute(
+                update(Work).where(Work.subject == f"export:{export.id}").values(**values)
+            )
 
     def add_agent(self, name: str, email: str, **fields: str) -> None:
         """Add an agent who receives notifications."""
         with Session(self.engine) as session, session.begin():
             session.add(Agent(name=name, code_commune="13900", email=email, **fields))
 
-    def add_recipient(self, channel: Channel, address: str, id_: str = "r1", **fields: Any) -> Recipient:  # noqa: ANN401
+    def add_recipient(
+        self,
+        channel: Channel,
+        address: str,
+        id_: str = "r1",
+        **fields: Any,  # noqa: ANN401
+    ) -> Recipient:
         """Add a chat, or a webhook with a secret."""
-        values = {"code_commune": "13900", "secret": make_secret() if channel is Channel.WEBHOOK else ""}
+        values = {
+            "code_commune": "13900",
+            "secret": make_secret() if channel is Channel.WEBHOOK else "",
+        }
         recipient = Recipient(id=id_, channel=channel, address=address, **values | fields)
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.add(recipient)
@@ -131,7 +156,9 @@ class Desk:
 
     def notification(self, channel: Channel) -> Notification:
         with Session(self.engine) as session:
-            return session.scalars(select(Notification).where(Notification.channel == channel)).one()
+            return session.scalars(
+                select(Notification).where(Notification.channel == channel)
+            ).one()
 
     def make_due(self) -> None:
         self.change(Work, due_at=None)
@@ -159,18 +186,33 @@ class Desk:
         today: Today = today_in,
         reminder_days: Sequence[int] = (),
     ) -> Notifier:
-        settings = load_settings(database_url="sqlite://", public_url=public_url, webhook_hosts=tuple(hosts))
-        senders = build_senders(settings) | {Channel.MAIL: MailSender(send_mail, "prefecture@example.org")}
+        settings = load_settings(
+            database_url="sqlite://", public_url=public_url, webhook_hosts=tuple(hosts)
+        )
+        senders = build_senders(settings) | {
+            Channel.MAIL: MailSender(send_mail, "prefecture@example.org")
+        }
         publish_to = (lambda event, _account: publish(event)) if publish else None
         chores = [Chore("sweep", lambda: [sweep(self.engine, enqueue)], 0.1)]
         if reminder_days:
             chores.append(
-                Chore("reminders", lambda: [plan_reminders(self.engine, self.engine, reminder_days, today)], 0)
+                Chore(
+                    "reminders",
+                    lambda: [plan_reminders(self.engine, self.engine, reminder_days, today)],
+                    0,
+                )
             )
         if purge:
             chores.append(purge)
-        pools = build_pools(self.engine, Notices(public_url, today, spares_asker=bool(public_url)), senders, publish_to)
-        return Notifier(self.engine, pools, partial(do_steps, chores), owner=name, lease_seconds=lease_seconds)
+        pools = build_pools(
+            self.engine,
+            Notices(public_url, today, spares_asker=bool(public_url)),
+            senders,
+            publish_to,
+        )
+        return Notifier(
+            self.engine, pools, partial(do_steps, chores), owner=name, lease_seconds=lease_seconds
+        )
 
 
 def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns
@@ -236,7 +278,9 @@ def _notified(notifier: Notifier) -> set[str]:
         subjects = {subject_of(About.REQUEST, it) for it in requests}
         for about, table in ((About.RECALL, Recall), (About.REMINDER, Reminder)):
             subjects |= {subject_of(about, it) for it in session.scalars(select(table.id))}
-        return subjects - set(session.scalars(select(Work.subject).where(Work.kind != WorkKind.REPLY, is_open())))
+        return subjects - set(
+            session.scalars(select(Work.subject).where(Work.kind != WorkKind.REPLY, is_open()))
+        )
 
 
 @contextmanager

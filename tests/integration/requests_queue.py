@@ -22,8 +22,13 @@ class RequestsQueue:
         self._connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
         self.channel: BlockingChannel = self._connection.channel()
         self.account = account or account_of(amqp_url)
-        self.single, self.bulk = account_queue(self.account), account_queue(self.account, is_bulk=True)
-        arguments = {"x-max-length": max_length, "x-overflow": "reject-publish"} if max_length else {}
+        self.single, self.bulk = (
+            account_queue(self.account),
+            account_queue(self.account, is_bulk=True),
+        )
+        arguments = (
+            {"x-max-length": max_length, "x-overflow": "reject-publish"} if max_length else {}
+        )
         self.channel.exchange_declare(EXCHANGE, ExchangeType.topic, durable=True)
         for queue, is_bulk in ((self.single, False), (self.bulk, True)):
             self.channel.queue_declare(queue, durable=True, arguments=arguments)
@@ -39,7 +44,9 @@ class RequestsQueue:
 
     def poll(self, *, is_bulk: bool = False) -> tuple[str, BasicProperties, bytes] | None:
         """Routing key, properties and body of the next message, if there is one; it is removed from the queue."""
-        method, properties, body = self.channel.basic_get(self.bulk if is_bulk else self.single, auto_ack=True)
+        method, properties, body = self.channel.basic_get(
+            self.bulk if is_bulk else self.single, auto_ack=True
+        )
         if method is None or properties is None or body is None:
             return None
         return str(method.routing_key), properties, body

@@ -57,7 +57,12 @@ class Made:
 class TableauDesk(Desk):
     """A register, an exports volume, and the handlers that ingest requests and make tableaux."""
 
-    def ask_tableaux(self, *types: TypeTableau, created_at: datetime = ASKED_AT, **fields: Any) -> list[int]:  # noqa: ANN401
+    def ask_tableaux(
+        self,
+        *types: TypeTableau,
+        created_at: datetime = ASKED_AT,
+        **fields: Any,  # noqa: ANN401
+    ) -> list[int]:
         """Create the rows of one request, by default for the principal list."""
         asked = wrap(*types, **fields)
         wanted = plan_tableaux(asked, self.services, Authorization("", self.services, asked))

@@ -83,8 +83,16 @@ def named(nom: str, prenoms: str = "Zoé", **changes: Any) -> Row:  # noqa: ANN4
     return {"nom_naissance": nom, "prenoms": prenoms} | changes
 
 
-_BORN_ABROAD = {"departement_naissance": "99", "commune_naissance": "PRAGUE", "pays_naissance": "TCHÉQUIE"}
-_BORN_SOMEWHERE = {"departement_naissance": "99", "commune_naissance": "", "pays_naissance": "ALGÉRIE"}
+_BORN_ABROAD = {
+    "departement_naissance": "99",
+    "commune_naissance": "PRAGUE",
+    "pays_naissance": "TCHÉQUIE",
+}
+_BORN_SOMEWHERE = {
+    "departement_naissance": "99",
+    "commune_naissance": "",
+    "pays_naissance": "ALGÉRIE",
+}
 _JUGEMENT = {"categorie": "inscription_judiciaire", "motif": "Jugement du 20 janvier"}
 _CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai"}
 
@@ -92,16 +100,25 @@ _OF_TABLEAU: Mapping[TypeTableau, tuple[Row, list[tuple[Row, Row]]]] = {
     TypeTableau.PREMIER_RECTIFICATIF: (
         {"effet": "1erMars", "date_tableau": JANVIER, "date_mouvement": date(2013, 10, 2)},
         [
-            *((INSCRIPTION, named(nom)) for nom in ("LE BROC", "LEBROC", "LE-BROC", "D'AUBIGNÉ", "DAUBIGNY", "Nagyő")),
+            *(
+                (INSCRIPTION, named(nom))
+                for nom in ("LE BROC", "LEBROC", "LE-BROC", "D'AUBIGNÉ", "DAUBIGNY", "Nagyő")
+            ),
             (INSCRIPTION, named("LE BROCANTEUR")),
             (INSCRIPTION, named("CÔTELETTE")),
             (INSCRIPTION, named("COTELETTE", "Zébulon")),
             (INSCRIPTION, named("COTELÉTTE", "Aglaé", nouveau_bureau="10")),
             (INSCRIPTION, named("Šťastný", "Łukasz", **_BORN_ABROAD)),
             (INSCRIPTION, named("ŁUCARNE", "Ștefan", categorie="inscription_office")),
-            (INSCRIPTION, named("LUCARNE", "Ștefan", nom_usage="D’AUBIGNÉ-ŒUVRARD", **_BORN_SOMEWHERE)),
+            (
+                INSCRIPTION,
+                named("LUCARNE", "Ștefan", nom_usage="D’AUBIGNÉ-ŒUVRARD", **_BORN_SOMEWHERE),
+            ),
             (RADIATION, named("ÉPUISETTE", "Ange", **_CONDAMNATION)),
-            (RADIATION, named("EPUISETTE", "Zéphirin", is_protegee=True, adresse="8 Impasse du Cachot")),
+            (
+                RADIATION,
+                named("EPUISETTE", "Zéphirin", is_protegee=True, adresse="8 Impasse du Cachot"),
+            ),
             (CHANGEMENT, named("GIROUETTE", "Ève", ancien_bureau="10")),
             (CHANGEMENT, named("MARIAGE", nouveau_bureau="1", categorie="modification_etat_civil")),
         ],
@@ -114,10 +131,26 @@ _OF_TABLEAU: Mapping[TypeTableau, tuple[Row, list[tuple[Row, Row]]]] = {
         ],
     ),
     TypeTableau.ADDITIONS: (
-        {"effet": "Election", "date_tableau": JANVIER, "date_mouvement": date(2014, 1, 9), "scrutin": EUROPEENNES},
+        {
+            "effet": "Election",
+            "date_tableau": JANVIER,
+            "date_mouvement": date(2014, 1, 9),
+            "scrutin": EUROPEENNES,
+        },
         [
-            (INSCRIPTION, named("BROUETTE", date_naissance="1996-04-01", nouveau_bureau="2", nom_usage="BROUETTE")),
-            (INSCRIPTION, named("BROUETTE", date_naissance="1996-02-29", categorie="inscription_office")),
+            (
+                INSCRIPTION,
+                named(
+                    "BROUETTE",
+                    date_naissance="1996-04-01",
+                    nouveau_bureau="2",
+                    nom_usage="BROUETTE",
+                ),
+            ),
+            (
+                INSCRIPTION,
+                named("BROUETTE", date_naissance="1996-02-29", categorie="inscription_office"),
+            ),
         ],
     ),
     TypeTableau.CINQ_JOURS: (
@@ -131,10 +164,16 @@ _OF_TABLEAU: Mapping[TypeTableau, tuple[Row, list[tuple[Row, Row]]]] = {
     TypeTableau.VINGT_JOURS: (
         {},
         [
-            (INSCRIPTION, named("CALEBASSE", "Marie Capucine", is_protegee=True, adresse="9 Allée Secrète")),
+            (
+                INSCRIPTION,
+                named("CALEBASSE", "Marie Capucine", is_protegee=True, adresse="9 Allée Secrète"),
+            ),
             (INSCRIPTION, named("CORMIER", date_mouvement=date(2026, 9, 19), nouveau_bureau="10")),
             (INSCRIPTION, named("LANTERNE", date_mouvement=REUNION)),
-            (RADIATION, named("SALSIFIS", "Pierre-Yves", ancien_bureau="2", categorie="", motif="")),
+            (
+                RADIATION,
+                named("SALSIFIS", "Pierre-Yves", ancien_bureau="2", categorie="", motif=""),
+            ),
             (CHANGEMENT, named("CERF-VOLANT", "Xavière", categorie="")),
         ],
     ),
@@ -159,7 +198,11 @@ _ELSEWHERE: list[Row] = [
 
 MOUVEMENTS = [
     *(kind | dates | changes for dates, rows in _OF_TABLEAU.values() for kind, changes in rows),
-    *(kind | changes | named("AILLEURS") for changes in _ELSEWHERE for kind in (INSCRIPTION, RADIATION)),
+    *(
+        kind | changes | named("AILLEURS")
+        for changes in _ELSEWHERE
+        for kind in (INSCRIPTION, RADIATION)
+    ),
 ]
 BUREAUX = {"10": "GYMNASE DU LAC", "1": "HÔTEL DE VILLE", "2": "ÉCOLE D’ŒUVRARD"}
 ELECTEURS = {"1": 40, "2": 25, "10": 6, "": 2}
@@ -197,15 +240,26 @@ def write_register(
     of_commune = {"code_commune": commune[0]}
     on_liste = of_commune | {"liste": liste, "version": 1}
     others = [
-        {"code_bureau": code, "nom_naissance": "FIGURANT", "prenoms": f"Zoé {number}", "date_naissance": "1950-01-01"}
+        {
+            "code_bureau": code,
+            "nom_naissance": "FIGURANT",
+            "prenoms": f"Zoé {number}",
+            "date_naissance": "1950-01-01",
+        }
         for code, count in electeurs.items()
         for number in range(count)
     ]
-    known = [{"code_bureau": row["ancien_bureau"]} | {name: row[name] for name in _IDENTITE} for row in inscrits]
+    known = [
+        {"code_bureau": row["ancien_bureau"]} | {name: row[name] for name in _IDENTITE}
+        for row in inscrits
+    ]
     rows: list[tuple[type[Base], list[dict[str, Any]]]] = [
         (Commune, [{"code": commune[0], "nom": commune[1], "code_departement": commune[0][:2]}]),
         (ListeCommunale, [on_liste]),
-        (Bureau, [of_commune | {"code": code, "libelle": libelle} for code, libelle in bureaux.items()]),
+        (
+            Bureau,
+            [of_commune | {"code": code, "libelle": libelle} for code, libelle in bureaux.items()],
+        ),
         (Electeur, [on_liste | electeur for electeur in others]),
         (Electeur, [on_liste | electeur for electeur in known]),
     ]
@@ -219,13 +273,17 @@ def write_register(
 def write_mouvements(engine: Engine, mouvements: Iterable[Row]) -> None:
     """Write mouvements, whose ids are their positions from 1, with the service's statement that they are complete."""
     with engine.begin() as connection:
-        if values := [{"id": number, "import_id": 1, **row} for number, row in enumerate(mouvements, 1)]:
+        if values := [
+            {"id": number, "import_id": 1, **row} for number, row in enumerate(mouvements, 1)
+        ]:
             if connection.scalar(select(Import.id).where(Import.id == 1)) is None:
                 connection.execute(insert(Import), _COMPLETE)
             connection.execute(insert(MouvementRegistre), values)
 
 
-def add_scrutin(engine: Engine, scrutin: date, *reunions: date, code_commune: str = COMMUNE) -> None:
+def add_scrutin(
+    engine: Engine, scrutin: date, *reunions: date, code_commune: str = COMMUNE
+) -> None:
     """Add a poll and meetings of the commission to the register."""
     with engine.begin() as connection:
         connection.execute(insert(Scrutin).values(code_commune=code_commune, date=scrutin))

@@ -39,7 +39,9 @@ pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 HOG, CLERK = "hog", "clerk"
 MANY = 300
 REQUESTS_ONLY = ("-Q", QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)
-_EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/test")
+_EVENT = CloudEvent.wrap(
+    ListeExportRequested(commune="13900", requested_by="mairie"), source="/test"
+)
 
 
 class Accounts:
@@ -52,8 +54,12 @@ class Accounts:
     def add(self, *accounts: str) -> None:
         rights = {"configure": "", "write": f"^{EXCHANGE}$", "read": ""}
         for account in accounts:
-            self._node.management.request("PUT", f"/users/{account}", {"password": account, "tags": ""})
-            self._node.management.request("PUT", f"/permissions/{quote(self._vhost, safe='')}/{account}", rights)
+            self._node.management.request(
+                "PUT", f"/users/{account}", {"password": account, "tags": ""}
+            )
+            self._node.management.request(
+                "PUT", f"/permissions/{quote(self._vhost, safe='')}/{account}", rights
+            )
             add_account_queues(self.amqp_url, account)
 
     def send(self, account: str, *bodies: bytes, times: int = 1, key: str = "") -> None:
@@ -89,7 +95,9 @@ def town(postgres_url: str, accounts: Accounts, tmp_path: Path) -> Iterator[Town
 
 def _list(town: Town, *accounts: str) -> None:
     with town.engine.begin() as connection:
-        connection.execute(insert(Sender), [{"name": it, "code_commune": "13900"} for it in accounts])
+        connection.execute(
+            insert(Sender), [{"name": it, "code_commune": "13900"} for it in accounts]
+        )
 
 
 def _events(account: str, number: int) -> list[bytes]:
@@ -121,7 +129,9 @@ def _take(reader: Any, number: int) -> list[str]:  # noqa: ANN401
 
 
 @pytest.mark.parametrize(("account", "least"), [(CLERK, 12), (SCREEN_ACCOUNT, 24)])
-def test_accounts_are_read_in_turn(broker: PrefectureBroker, accounts: Accounts, account: str, least: int) -> None:
+def test_accounts_are_read_in_turn(
+    broker: PrefectureBroker, accounts: Accounts, account: str, least: int
+) -> None:
     accounts.send(HOG, times=MANY)
     accounts.send(account, times=40)
     with _consume(broker) as reader:
@@ -129,14 +139,18 @@ def test_accounts_are_read_in_turn(broker: PrefectureBroker, accounts: Accounts,
         assert _take(reader, 30).count(account) >= least
 
 
-@pytest.mark.parametrize(("size", "times"), [(1, MOST_MESSAGES + 100), (250_000, MOST_BYTES // 250_000 + 10)])
+@pytest.mark.parametrize(
+    ("size", "times"), [(1, MOST_MESSAGES + 100), (250_000, MOST_BYTES // 250_000 + 10)]
+)
 def test_a_full_queue_refuses_its_owner_alone(accounts: Accounts, size: int, times: int) -> None:
     with pytest.raises(NackError):
         accounts.send(HOG, b"x" * size, times=times)
     accounts.send(CLERK)
 
 
-def test_a_queue_that_cannot_be_declared_stops_no_other_account(broker: PrefectureBroker, accounts: Accounts) -> None:
+def test_a_queue_that_cannot_be_declared_stops_no_other_account(
+    broker: PrefectureBroker, accounts: Accounts
+) -> None:
     with connect(accounts.amqp_url) as connection:
         channel = connection.channel()
         remove_account_queues(channel, HOG)
@@ -160,7 +174,9 @@ def test_an_account_is_served_and_removed_without_a_restart(town: Town, accounts
     with connect(town.amqp_url) as broker:
         remove_account_queues(broker.channel(), "new")
     accounts.send(CLERK, *_events(CLERK, 1))
-    wait_until(lambda: list(_senders(town)) == ["new", CLERK], message="a request after the removal")
+    wait_until(
+        lambda: list(_senders(town)) == ["new", CLERK], message="a request after the removal"
+    )
     assert not _waits_for(town, "new", seconds=12), "the queue is declared again"
 
 
@@ -182,7 +198,11 @@ def _waits_for(town: Town, account: str, *, seconds: float) -> bool:
     ("key", "field", "words"),
     [
         (request_key(CLERK, REQUEST_LISTE_EXPORT), "", "sous la clé d'un autre compte"),
-        (request_key(HOG, REQUEST_TYPES[-1]), "type", "le type n'est pas celui de la clé de routage"),
+        (
+            request_key(HOG, REQUEST_TYPES[-1]),
+            "type",
+            "le type n'est pas celui de la clé de routage",
+        ),
     ],
 )
 def test_a_message_under_another_key_is_refused(
@@ -199,7 +219,9 @@ def test_a_message_under_another_key_is_refused(
     assert (fault["field"], fault["code"]) == (field, "cle_de_routage")
 
 
-def test_a_clerks_request_is_on_record_before_the_junk_of_another(town: Town, accounts: Accounts) -> None:
+def test_a_clerks_request_is_on_record_before_the_junk_of_another(
+    town: Town, accounts: Accounts
+) -> None:
     accounts.send(HOG, times=MANY)
     accounts.send(HOG, _EVENT.model_copy(update={"type": "fr.x"}).to_bytes(), times=MANY)
     accounts.send(CLERK, _EVENT.to_bytes())

@@ -46,7 +46,10 @@ from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
 from worker.work.queue import Claim, Work, WorkKind, WorkState
 
-pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
+pytestmark = [
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 BY = {"requested_by": AGENT}
 ACCOUNT = "mairie-13900"
@@ -57,7 +60,9 @@ class Listener:
 
     def __init__(self, desk: DepotsDesk) -> None:
         self.published: list[tuple[CloudEvent, str]] = []
-        pools = build_pools(desk.engine, Notices(""), {}, lambda it, account: self.published.append((it, account)))
+        pools = build_pools(
+            desk.engine, Notices(""), {}, lambda it, account: self.published.append((it, account))
+        )
         self._notifier = Notifier(desk.engine, pools[:1], owner="listener", lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
@@ -85,13 +90,22 @@ def _ask(desk: DepotsDesk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of 
 
 
 @pytest.mark.slow
-def test_a_request_is_accepted_with_the_files_to_expect(desk: DepotsDesk, listener: Listener) -> None:
+def test_a_request_is_accepted_with_the_files_to_expect(
+    desk: DepotsDesk, listener: Listener
+) -> None:
     asked = _ask(desk, listes=["P", "CE"])
     (accepted,) = listener.listen()
-    assert (accepted.type, accepted.causationid, listener.published[-1][1]) == (EVENT_REQUEST_STATUS, asked.id, ACCOUNT)
+    assert (accepted.type, accepted.causationid, listener.published[-1][1]) == (
+        EVENT_REQUEST_STATUS,
+        asked.id,
+        ACCOUNT,
+    )
     assert accepted.data["status"] == "accepted"
     assert accepted.data["request"] == {"source": "/test", "id": asked.id}
-    assert [(it["liste"], it["format"]) for it in accepted.data["exports"]] == [("P", "csv"), ("CE", "csv")]
+    assert [(it["liste"], it["format"]) for it in accepted.data["exports"]] == [
+        ("P", "csv"),
+        ("CE", "csv"),
+    ]
     assert listener.listen() == [], "once"
 
 
@@ -101,7 +115,10 @@ def test_what_asks_for_no_file_is_answered_too(desk: DepotsDesk, listener: Liste
     asked = _ask(desk, listes=["CE"])
     listener.listen()
     said = [
-        _send(desk, CancelRequested.model_validate({"request": {"source": "/test", "id": asked.id}} | BY)),
+        _send(
+            desk,
+            CancelRequested.model_validate({"request": {"source": "/test", "id": asked.id}} | BY),
+        ),
         _send(desk, note_file("downloaded", export_id)),
         _send(desk, note_file("downloaded", 999_999)),
     ]
@@ -112,15 +129,26 @@ def test_what_asks_for_no_file_is_answered_too(desk: DepotsDesk, listener: Liste
     assert answers[2].data["code"] == "fichier_inconnu"
 
 
-def test_a_refusal_says_each_thing_that_is_wrong_and_where(desk: DepotsDesk, listener: Listener) -> None:
+def test_a_refusal_says_each_thing_that_is_wrong_and_where(
+    desk: DepotsDesk, listener: Listener
+) -> None:
     wrong = _ask(desk).model_copy(update={"id": "wrong"})
     listener.listen()
-    wrong = wrong.model_copy(update={"data": wrong.data | {"formats": ["doc"], "commune": 13900, "couleur": "bleu"}})
+    wrong = wrong.model_copy(
+        update={"data": wrong.data | {"formats": ["doc"], "commune": 13900, "couleur": "bleu"}}
+    )
     ingest_request(wrong, desk.services)
     (refused,) = listener.listen()
-    assert (refused.data["code"], refused.data["reason"][:18]) == ("demande_invalide", "Demande invalide :")
+    assert (refused.data["code"], refused.data["reason"][:18]) == (
+        "demande_invalide",
+        "Demande invalide :",
+    )
     assert {(it["field"], it["code"]) for it in refused.data["errors"]} == {
-        *(("data.formats.0", "enum"), ("data.commune", "string_type"), ("data.couleur", "extra_forbidden")),
+        *(
+            ("data.formats.0", "enum"),
+            ("data.commune", "string_type"),
+            ("data.couleur", "extra_forbidden"),
+        )
     }
     assert all("bleu" not in it["message"] and it["message"] for it in refused.data["errors"])
     _ask(desk, commune="2A999")
@@ -133,12 +161,16 @@ def test_a_refusal_says_each_thing_that_is_wrong_and_where(desk: DepotsDesk, lis
     )
 
 
-def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(desk: DepotsDesk, listener: Listener) -> None:
+def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(
+    desk: DepotsDesk, listener: Listener
+) -> None:
     asked = _ask(desk)
     (first,) = listener.listen()
     brief = {name: value for name, value in asked.data.items() if name not in {"formats", "bulk"}}
     ingest_request(asked.model_copy(update={"data": brief}), desk.services, sender=ACCOUNT)
-    assert listener.listen() == [first], "what is said is the same: a default value need not be written"
+    assert listener.listen() == [first], (
+        "what is said is the same: a default value need not be written"
+    )
     reused = asked.model_copy(update={"data": asked.data | {"listes": ["CM"]}})
     for _ in range(2):
         ingest_request(reused, desk.services, sender=ACCOUNT)
@@ -157,7 +189,11 @@ def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDe
     _publish_progress(desk, _keep(published))
     ((event, account),) = published
     assert (event.data["status"], event.causationid, account) == ("running", asked.id, ACCOUNT)
-    assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == ("P", 41_000, 98_000)
+    assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == (
+        "P",
+        41_000,
+        98_000,
+    )
     _pass_a_second(desk)
     _publish_progress(desk, _keep(published))
     assert len({said.id for said, _ in published}) == 2
@@ -206,7 +242,9 @@ def _begin(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:
         of_file = Export.request_id == of_event, Export.liste == liste
         running = update(Export).where(*of_file).values(status=ExportStatus.RUNNING, **columns)
         subject = f"export:{connection.scalars(running.returning(Export.id)).one()}"
-        held = update(Work).where(Work.subject == subject).values(state=WorkState.HELD, owner="worker")
+        held = (
+            update(Work).where(Work.subject == subject).values(state=WorkState.HELD, owner="worker")
+        )
         work_id = connection.scalars(held.returning(Work.id)).one()
     claim = Claim(work_id, WorkKind.LISTE, subject, "", 0, 0, 1, 0, 0.0, "worker")
     announce(desk.engine, claim, electeurs=98_000)
@@ -217,7 +255,16 @@ def _pass_a_second(desk: DepotsDesk) -> None:
 
 
 NAMES = {"id", "time", "correlationid", "causationid", "export_id", "request_id"}
-FREE = NAMES | {"lines_written", "ready", "failed", "size", "sha256", "electeurs", "anomalies_bloquantes", "remarques"}
+FREE = NAMES | {
+    "lines_written",
+    "ready",
+    "failed",
+    "size",
+    "sha256",
+    "electeurs",
+    "anomalies_bloquantes",
+    "remarques",
+}
 """The fields that differ between requests."""
 
 OF_ARRIVALS = {topology.EVENT_REGISTRE_STATUS}
@@ -227,7 +274,9 @@ _INSTANTS = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d|\d{8}-\d{6}")
 
 
 def _example(event_type: str) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads((ROOT / "examples" / f"{event_type}.json").read_text("utf-8"))
+    event: dict[str, Any] = json.loads(
+        (ROOT / "examples" / f"{event_type}.json").read_text("utf-8")
+    )
     return event
 
 
@@ -235,7 +284,10 @@ def _send_example(desk: DepotsDesk, event_id: str, **changes: Any) -> None:  # n
     """Send the example of a request under this id, with these fields replaced."""
     example = _example(topology.REQUEST_LISTE_EXPORT)
     data = example["data"] | {"listes": ["P"], "formats": ["csv"]} | changes
-    ingest_request(CloudEvent.from_bytes(json.dumps(example | {"id": event_id, "data": data}).encode()), desk.services)
+    ingest_request(
+        CloudEvent.from_bytes(json.dumps(example | {"id": event_id, "data": data}).encode()),
+        desk.services,
+    )
 
 
 def _request(desk: DepotsDesk, event_id: str) -> Request:
@@ -257,10 +309,16 @@ def _shape(value: Any, name: str = "") -> Any:  # noqa: ANN401 — decoded JSON
 
 def _recall(desk: DepotsDesk, event_id: str) -> CloudEvent:
     with Session(desk.engine, expire_on_commit=False) as session:
-        recall = Recall(code_commune="13900", because="l'import 12 (reu.csv) a été annulé", recalled_by="exploitant")
+        recall = Recall(
+            code_commune="13900",
+            because="l'import 12 (reu.csv) a été annulé",
+            recalled_by="exploitant",
+        )
         session.add(recall)
         session.flush()
-        export = session.scalars(select(Export).join(Request).where(Request.event_id == event_id)).one()
+        export = session.scalars(
+            select(Export).join(Request).where(Request.event_id == event_id)
+        ).one()
         mark_recalled(session.connection(), [export.id], recall.id)
         session.commit()
         session.refresh(recall)
@@ -286,13 +344,18 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     made = _request(desk, "made")
     said += [file_event(made, made.exports[0]), settled_event(made), _recall(desk, "made")]
     made.exports[0].electeurs = 98_000
-    said += [progress_event(made, made.exports[0], datetime.now(UTC), before) for before in (2, None)]
+    said += [
+        progress_event(made, made.exports[0], datetime.now(UTC), before) for before in (2, None)
+    ]
     _send_example(desk, "cancelled")
     said.append(_cancel(desk, "cancelled"))
     _send_example(desk, "failed")
     failed = _request(desk, "failed")
     failed.exports[0].status = ExportStatus.FAILED
-    failed.exports[0].error_code, failed.exports[0].error_message = "disque_plein", "Espace disque insuffisant."
+    failed.exports[0].error_code, failed.exports[0].error_message = (
+        "disque_plein",
+        "Espace disque insuffisant.",
+    )
     said.append(file_event(failed, failed.exports[0]))
     _send_example(desk, "refused", commune="13001")
     said.append(answer_event(_request(desk, "refused")))
@@ -304,5 +367,7 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     assert sorted(ended) == sorted(FileStage)
     for event in said:
         if event.data.get("status") == _example(event.type)["data"].get("status"):
-            assert _shape(event.model_dump(mode="json", exclude_none=True)) == _shape(_example(event.type)), event.type
+            assert _shape(event.model_dump(mode="json", exclude_none=True)) == _shape(
+                _example(event.type)
+            ), event.type
         assert event.causationid == event.data.get("request", {}).get("id")

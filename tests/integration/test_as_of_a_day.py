@@ -14,7 +14,18 @@ from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.oracle.product import ask_liste
-from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs, zoe
+from tests.unit.reu_sample import (
+    BUREAU,
+    DATE,
+    LIBELLE_BUREAU,
+    NOM,
+    NUMERO,
+    PRENOMS,
+    TITLES,
+    VOIE,
+    electeurs,
+    zoe,
+)
 from worker.arrivals import Arrivals
 from worker.audit import Actor
 from worker.db.types import utc_now
@@ -43,7 +54,11 @@ LEAVES, COMES = electeurs(3, {NOM: "PARTANTE"} | SCHOOL), electeurs(4, {NOM: "AR
 def _young(numero: str, voie: str, **changes: str) -> dict[str, str]:
     """An elector who comes of age on 20 December 2026, between the second export and the meeting."""
     at = {NUMERO: numero, NUMERO_VOIE: voie[:1], VOIE: voie[2:]}
-    return electeurs(1, {NOM: "GERBOISE", PRENOMS: "Zoé", DATE: "20/12/2008"} | SCHOOL)[0] | at | changes
+    return (
+        electeurs(1, {NOM: "GERBOISE", PRENOMS: "Zoé", DATE: "20/12/2008"} | SCHOOL)[0]
+        | at
+        | changes
+    )
 
 
 @pytest.fixture
@@ -56,7 +71,12 @@ def register(register: MouvementsDesk, monkeypatch: pytest.MonkeyPatch) -> Mouve
 
 
 def _make(tableaux: TableauDesk, **fields: object) -> Made:
-    asked = {"commune": COMMUNE, "reunion": BEFORE, "until": MEETING, "presentations": ["par_bureau"]}
+    asked = {
+        "commune": COMMUNE,
+        "reunion": BEFORE,
+        "until": MEETING,
+        "presentations": ["par_bureau"],
+    }
     return tableaux.make(TypeTableau.VINGT_JOURS, **(asked | fields))
 
 
@@ -67,11 +87,15 @@ def _said(made: Made, code: str) -> list[str]:
 def _import_later(register: MouvementsDesk, no_compare: str = "") -> None:
     """Two exports: electors leave, come and move, numbers change, a bureau is opened and another one is renamed."""
     anew = {LIBELLE_BUREAU: "ÉCOLE NEUVE"}
-    others = [one | {NUMERO: str(200 + rank)} | anew for rank, one in enumerate([*STAY[2:], *COMES])]
+    others = [
+        one | {NUMERO: str(200 + rank)} | anew for rank, one in enumerate([*STAY[2:], *COMES])
+    ]
     young = _young("7", "8 Rue de la Suite", **anew)
     register.load([*others, young], intake=Intake(APRIL), accept_changes=True)
     opened = [one | {BUREAU: "0004", LIBELLE_BUREAU: "GYMNASE"} for one in others[:5]]
-    register.load([*opened, *others[5:], young], intake=Intake(MAY, no_compare), accept_changes=True)
+    register.load(
+        [*opened, *others[5:], young], intake=Intake(MAY, no_compare), accept_changes=True
+    )
 
 
 def _purge(register: MouvementsDesk) -> int:
@@ -79,7 +103,9 @@ def _purge(register: MouvementsDesk) -> int:
     return sum(register.purge())
 
 
-def test_asked_again_after_later_imports_it_has_the_same_bytes(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_asked_again_after_later_imports_it_has_the_same_bytes(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     first = _make(tableaux)
     assert (
         "D’après les exports du répertoire électoral unique du 10/09/2026 (24 personnes), du 01/12/2026 (24 personnes) "
@@ -94,7 +120,9 @@ def test_asked_again_after_later_imports_it_has_the_same_bytes(register: Mouveme
     assert again.row["rests_on"] == first.row["rests_on"]
 
 
-def test_an_elector_who_comes_of_age_has_the_number_and_the_address_of_that_day(tableaux: TableauDesk) -> None:
+def test_an_elector_who_comes_of_age_has_the_number_and_the_address_of_that_day(
+    tableaux: TableauDesk,
+) -> None:
     made = _make(tableaux)
     assert "901 GERBOISE" in made.text
     assert "2 Rue du Jour" in made.text
@@ -106,7 +134,9 @@ def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
 ) -> None:
     first = _make(tableaux)
     _import_later(register)
-    assert _purge(register) == 23, "the version of April: the tableau rests on three others, the list is that of May"
+    assert _purge(register) == 23, (
+        "the version of April: the tableau rests on three others, the list is that of May"
+    )
     assert _make(tableaux).content == first.content
     with tableaux.engine.begin() as connection:
         connection.execute(update(Export).values(purged_at=utc_now()))
@@ -118,17 +148,24 @@ def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
         "L'export du 01/12/2026 n'est plus gardé : 1 électeur a ici le numéro et l'adresse du 20/05/2027. Les vérifier "
         "dans le REU."
     )
-    assert "du 19/03/2027 (25 personnes) et du 20/05/2027 (23 personnes), mineurs compris." in later.text
+    assert (
+        "du 19/03/2027 (25 personnes) et du 20/05/2027 (23 personnes), mineurs compris."
+        in later.text
+    )
     assert "7 GERBOISE" in later.text
     assert "8 Rue de la Suite" in later.text
     assert _bilans(later)[-1] == _bilans(first)[-1], "counted back over April and May"
 
 
-def test_a_file_that_is_to_be_made_again_keeps_nothing(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_a_file_that_is_to_be_made_again_keeps_nothing(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     _make(tableaux)
     _import_later(register)
     with tableaux.engine.begin() as connection:
-        recall = insert(Recall).values(code_commune=COMMUNE, because="un import", recalled_by="test")
+        recall = insert(Recall).values(
+            code_commune=COMMUNE, because="un import", recalled_by="test"
+        )
         number = connection.execute(recall.returning(Recall.id)).scalar_one()
         connection.execute(update(Export).values(recall_id=number))
     assert _purge(register) == 24 + 24 + 25 + 23
@@ -141,7 +178,9 @@ def test_an_elector_who_was_forgotten_goes_on_being_counted(
     _import_later(register)
     with register.engine.begin() as connection:
         connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
-    scope = ForgetScope(register.engine, tableaux.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
+    scope = ForgetScope(
+        register.engine, tableaux.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test")
+    )
     for number in range(2):  # they left after the meeting
         forget_electeur(scope, Protege("D'AUBIGNE", zoe(number), "1962-03-14"), None)
     again = _make(tableaux)
@@ -156,7 +195,9 @@ def test_an_import_that_is_undone_brings_back_no_name_that_was_forgotten(
 ) -> None:
     with register.engine.begin() as connection:
         connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
-    scope = ForgetScope(register.engine, tableaux.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
+    scope = ForgetScope(
+        register.engine, tableaux.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test")
+    )
     forget_electeur(scope, Protege("PARTANTE", zoe(1), "1962-03-14"), None)
     undo_import(register.engine)
     row = tableaux.process(ask_liste(tableaux, COMMUNE, Liste.PRINCIPALE, ASKED_AT))
@@ -165,14 +206,20 @@ def test_an_import_that_is_undone_brings_back_no_name_that_was_forgotten(
     assert row["bloquantes"], "the list is not to be deposited without this elector"
 
 
-def test_electors_whom_a_statement_removed_are_missed(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_electors_whom_a_statement_removed_are_missed(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     with register.engine.begin() as connection:
-        connection.execute(text("DELETE FROM electeur WHERE numero_ordre IN (11, 12, 13) AND version = 3"))
+        connection.execute(
+            text("DELETE FROM electeur WHERE numero_ordre IN (11, 12, 13) AND version = 3")
+        )
     (said,) = _said(_make(tableaux), "couverture_contredite")
     assert said.startswith(
         "Le registre a été modifié hors import : l'export du 19/03/2027 donnait 25 électeurs, le registre en a 22. "
     )
-    register.load([*STAY, *COMES, _young("902", "3 Rue d'Après")], intake=Intake(APRIL), accept_changes=True)
+    register.load(
+        [*STAY, *COMES, _young("902", "3 Rue d'Après")], intake=Intake(APRIL), accept_changes=True
+    )
     (said,) = _said(_make(tableaux, until=APRIL), "couverture_contredite")
     assert said.startswith(
         "De l'export du 19/03/2027 (25 électeurs) à celui du 20/04/2027 (25 électeurs), les mouvements en feraient "
@@ -194,7 +241,9 @@ def test_a_statement_that_moves_electors_contradicts_the_first_export(
     )
 
 
-def test_a_day_before_the_meeting_contradicts_no_export(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_a_day_before_the_meeting_contradicts_no_export(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     ((number,),) = register.rows(
         "SELECT id FROM mouvement WHERE prenoms = :prenoms AND nature = 'radiation'", prenoms=zoe(0)
     )
@@ -203,12 +252,18 @@ def test_a_day_before_the_meeting_contradicts_no_export(register: MouvementsDesk
     meeting = date(2027, 1, 15)
     made = _make(tableaux, reunion=meeting)
     assert not _said(made, "couverture_contredite")
-    assert _bilans(made)[-1] == "Électeurs avant 23 Inscriptions + 4 Radiations − 2 Électeurs après = 25"
+    assert (
+        _bilans(made)[-1]
+        == "Électeurs avant 23 Inscriptions + 4 Radiations − 2 Électeurs après = 25"
+    )
     with register.engine.begin() as connection:
         moved = "UPDATE electeur SET code_bureau = '0009' WHERE numero_ordre IN (11, 12) AND version = 3"
         connection.execute(text(moved))
     (contradiction,) = _said(_make(tableaux, reunion=meeting), "couverture_contredite")
-    assert "il y avait 21 électeurs avant ce tableau (Bureau 0001 — ÉCOLE), et 23 d'après l'export" in contradiction
+    assert (
+        "il y avait 21 électeurs avant ce tableau (Bureau 0001 — ÉCOLE), et 23 d'après l'export"
+        in contradiction
+    )
 
 
 def _bilans(made: Made) -> list[str]:

@@ -48,7 +48,9 @@ def _commands(mark: str) -> str:
 
 def _run(commands: str, folder: Path, environment: dict[str, str]) -> str:
     words = ["sh", "-eu", "-c", commands]
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -63,7 +65,12 @@ def own_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploym
 
 @pytest.fixture
 def town(own_deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
-    town = Town(own_deployment.database_url("owner"), own_deployment.broker.url(VHOST), tmp_path, mailbox.port)
+    town = Town(
+        own_deployment.database_url("owner"),
+        own_deployment.broker.url(VHOST),
+        tmp_path,
+        mailbox.port,
+    )
     yield town
     town.close()
 
@@ -82,7 +89,9 @@ def test_a_restored_installation_goes_on_from_the_dump(
     files = {path.name: path.stat().st_mode & 0o777 for path in backup.iterdir()}
     assert files == dict.fromkeys(("prefecture.dump", "exports.tar", "SHA256SUMS"), 0o600)
     metric = checkout / "var" / "metrics" / "backup.prom"
-    assert re.search(r"^prefecture_backup_success_timestamp_seconds \d{10}$", metric.read_text(), re.MULTILINE)
+    assert re.search(
+        r"^prefecture_backup_success_timestamp_seconds \d{10}$", metric.read_text(), re.MULTILINE
+    )
     assert [path.stat().st_mode & 0o777 for path in (metric, metric.parent)] == [0o644, 0o755]
 
     town.close()
@@ -133,9 +142,13 @@ def test_a_drill_makes_a_list_again_and_no_copy_for_an_elector(desk: FilesDesk) 
     assert lists == [f"13900 P {desk.export(made).sha256}"]
 
 
-def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mailbox) -> list[CloudEvent]:
+def _leave_work_in_every_state(
+    deployment: Deployment, town: Town, mailbox: Mailbox
+) -> list[CloudEvent]:
     """One request notified, one ready and not notified, one queued, one whose worker dies with the installation."""
-    worker = town.start_worker("-Q", "requests", "listes", "tableaux", **deployment.addresses("worker"))
+    worker = town.start_worker(
+        "-Q", "requests", "listes", "tableaux", **deployment.addresses("worker")
+    )
     notifier = town.start_notifier(**deployment.addresses("notifier"))
     notified = town.ask(listes=["P"])
     town.wait_for(notified)
@@ -150,8 +163,12 @@ def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mail
     for event in (queued, running):
         town.wait_for(event, status="queued")
     with town.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE work SET enqueued_at = now() - interval '1 minute'")  # as in an older dump
-        connection.exec_driver_sql("UPDATE export SET status = 'running', started_at = now() WHERE format = 'xml'")
+        connection.exec_driver_sql(
+            "UPDATE work SET enqueued_at = now() - interval '1 minute'"
+        )  # as in an older dump
+        connection.exec_driver_sql(
+            "UPDATE export SET status = 'running', started_at = now() WHERE format = 'xml'"
+        )
         connection.exec_driver_sql(
             "UPDATE work SET state = 'held', owner = 'lost', starts = 1, lease_until = now() + interval '2 seconds' "
             "WHERE subject IN (SELECT 'export:' || id FROM export WHERE status = 'running')"
@@ -221,7 +238,12 @@ class Computer:
         """The exit code and the output of one command."""
         command = [sys.executable, "-m", "worker.solo", *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, check=False, capture_output=True, text=True
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            check=False,
+            capture_output=True,
+            text=True,
         )
         return done.returncode, done.stdout + done.stderr
 
@@ -259,7 +281,9 @@ def computer(tmp_path: Path, sqlite_files: SqliteFiles) -> Computer:
     """A computer with a list of LIBREVILLE, and its backup."""
     computer = Computer(tmp_path / "mairie")
     sqlite_files.create(computer.home / "prefecture.db", LIBREVILLE_TEMPLATE)
-    code, said = computer.solo("export-liste", "--commune", "13900", "--liste", "CE", "--format", "csv")
+    code, said = computer.solo(
+        "export-liste", "--commune", "13900", "--liste", "CE", "--format", "csv"
+    )
     assert code in {ExitCode.DONE, ExitCode.ANOMALIES}, said
     computer.run(_commands(ON_SQLITE[0]))
     return computer
@@ -309,11 +333,23 @@ sys.exit(main(sys.argv[3:]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("step", "left"), [(("os.remove", "prefecture.db"), ["prefecture.db"]), (("open", "donnees.tar.age"), [])]
+    ("step", "left"),
+    [(("os.remove", "prefecture.db"), ["prefecture.db"]), (("open", "donnees.tar.age"), [])],
 )
-def test_a_killed_backup_leaves_no_register(computer: Computer, step: tuple[str, str], left: list[str]) -> None:
+def test_a_killed_backup_leaves_no_register(
+    computer: Computer, step: tuple[str, str], left: list[str]
+) -> None:
     """The copy of the database has a name for a moment; the next start deletes it."""
-    command = [sys.executable, "-c", _SAVES, *step, "backup", "encore.sauvegarde", "--passphrase-file", "phrase.txt"]
+    command = [
+        sys.executable,
+        "-c",
+        _SAVES,
+        *step,
+        "backup",
+        "encore.sauvegarde",
+        "--passphrase-file",
+        "phrase.txt",
+    ]
     killed = subprocess.run(command, cwd=computer.folder, env=computer.environment, check=False)
     assert killed.returncode == -SIGKILL
     assert [it.name for it in computer.home.glob(".sauvegarde-*/*") if it.stat().st_size] == left
@@ -398,7 +434,9 @@ def test_killed_at_any_change_a_restore_is_ended_by_the_next_start(tmp_path: Pat
         )
         ends.append(killed.returncode)
         settings = load_settings(
-            home=home, database_url=f"sqlite:///{home / 'prefecture.db'}", exports_dir=home / "exports"
+            home=home,
+            database_url=f"sqlite:///{home / 'prefecture.db'}",
+            exports_dir=home / "exports",
         )
         finish_restore(settings)
         (former,) = home.glob("avant-restauration-*")
@@ -448,5 +486,7 @@ def test_a_new_release_keeps_the_database_as_it_was(computer: Computer) -> None:
     (former,) = computer.home.glob("prefecture.db.avant-*")
     assert former.name == "prefecture.db.avant-0044"
     with closing(sqlite3.connect(former)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0044",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
+            ("0044",)
+        ]
     assert former.stat().st_mode & 0o777 == 0o640

@@ -51,7 +51,9 @@ from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import TIME_LIMIT_MS
 from worker.messaging.queues import add_account_queues, is_blocked, ping_broker, read_queues
 
-EVENT = CloudEvent.wrap(ListeExportRequested(commune="13055", requested_by="mairie"), source="/test")
+EVENT = CloudEvent.wrap(
+    ListeExportRequested(commune="13055", requested_by="mairie"), source="/test"
+)
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 Attempt = Callable[[BlockingChannel], object]
@@ -71,9 +73,20 @@ def _declare(queue: str) -> Attempt:
 
 
 REFUSED: list[tuple[str, str, Attempt]] = [
-    *(("producteur", f"publish {event_type}", _publish(EXCHANGE, event_type)) for event_type in EVENT_TYPES),
-    ("producteur", "publish as the screen", _publish(EXCHANGE, request_key("producteur", SCREEN_NOTE))),
-    ("producteur", "publish as another", _publish(EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT))),
+    *(
+        ("producteur", f"publish {event_type}", _publish(EXCHANGE, event_type))
+        for event_type in EVENT_TYPES
+    ),
+    (
+        "producteur",
+        "publish as the screen",
+        _publish(EXCHANGE, request_key("producteur", SCREEN_NOTE)),
+    ),
+    (
+        "producteur",
+        "publish as another",
+        _publish(EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT)),
+    ),
     ("producteur", "publish to no account", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
     ("producteur", "publish straight to a queue", _publish("", "listes")),
     ("producteur", "publish elsewhere", _publish("amq.topic", REQUEST_LISTE_EXPORT)),
@@ -85,28 +98,67 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     ("producteur", "delete a queue", lambda channel: channel.queue_delete("requests")),
     ("producteur", "bind a queue", lambda channel: channel.queue_bind("requests", EXCHANGE, "#")),
     ("producteur", "read its own queue", _read(account_queue("producteur"))),
-    *(("ecran", f"publish {event_type}", _publish(EXCHANGE, event_type)) for event_type in EVENT_TYPES),
+    *(
+        ("ecran", f"publish {event_type}", _publish(EXCHANGE, event_type))
+        for event_type in EVENT_TYPES
+    ),
     ("ecran", "publish straight to a queue", _publish("", "requests")),
     ("ecran", "declare a queue", _declare("mine")),
     *(("ecran", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "requests.XQ")),
-    *(("notifier", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "requests.XQ")),
-    *(("notifier", f"publish {request_type}", _publish(EXCHANGE, request_type)) for request_type in REQUEST_TYPES),
+    *(
+        ("notifier", f"read {queue}", _read(queue))
+        for queue in ("requests", "listes", "tableaux", "requests.XQ")
+    ),
+    *(
+        ("notifier", f"publish {request_type}", _publish(EXCHANGE, request_type))
+        for request_type in REQUEST_TYPES
+    ),
     ("notifier", "declare another queue", _declare("mine")),
-    ("notifier", "bind to events", lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_STATUS)),
+    (
+        "notifier",
+        "bind to events",
+        lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_STATUS),
+    ),
     ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_STATUS)),
-    ("worker", "publish a request", _publish(EXCHANGE, request_key("worker", REQUEST_LISTE_EXPORT))),
-    ("worker", "bind to events", lambda channel: channel.queue_bind("account.ecran", EXCHANGE, EVENT_EXPORT_STATUS)),
+    (
+        "worker",
+        "publish a request",
+        _publish(EXCHANGE, request_key("worker", REQUEST_LISTE_EXPORT)),
+    ),
+    (
+        "worker",
+        "bind to events",
+        lambda channel: channel.queue_bind("account.ecran", EXCHANGE, EVENT_EXPORT_STATUS),
+    ),
     ("worker", "declare another queue", _declare("mine")),
     ("worker", "read exports of the REU", _read("registre")),
-    *(("registre", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "registre.XQ")),
-    *(("registre", f"publish {it}", _publish(EXCHANGE, it)) for it in (*REQUEST_TYPES, *EVENT_TYPES)),
+    *(
+        ("registre", f"read {queue}", _read(queue))
+        for queue in ("requests", "listes", "tableaux", "registre.XQ")
+    ),
+    *(
+        ("registre", f"publish {it}", _publish(EXCHANGE, it))
+        for it in (*REQUEST_TYPES, *EVENT_TYPES)
+    ),
     ("registre", "declare another queue", _declare("listes")),
     ("worker", "read dead letters", _read("requests.XQ")),
-    *(("requests", f"declare {it}", _declare(it)) for it in ("my-requests", "requests.YQ", "accounts.x")),
-    *(("requests", f"read {queue}", _read(queue)) for queue in ("listes", "registre", "requests.XQ")),
+    *(
+        ("requests", f"declare {it}", _declare(it))
+        for it in ("my-requests", "requests.YQ", "accounts.x")
+    ),
+    *(
+        ("requests", f"read {queue}", _read(queue))
+        for queue in ("listes", "registre", "requests.XQ")
+    ),
     *((it, "declare another queue", _declare("mine")) for it in ("listes", "tableaux", "bulk")),
-    *((it, "publish straight to a queue", _publish("", "listes")) for it in ("listes", "tableaux", "bulk", "registre")),
-    *(("listes", f"read {queue}", _read(queue)) for queue in ("tableaux", "listes-bulk", "listes.XQ")),
+    *(
+        (it, "publish straight to a queue", _publish("", "listes"))
+        for it in ("listes", "tableaux", "bulk", "registre")
+    ),
+    *(
+        ("listes", f"read {queue}", _read(queue))
+        for queue in ("tableaux", "listes-bulk", "listes.XQ")
+    ),
     *((it, "read lists", _read("listes")) for it in ("tableaux", "bulk")),
     ("exploitant", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_STATUS)),
     ("exploitant", "read requests", _read("requests")),
@@ -126,7 +178,9 @@ def _try(url: str, attempt: Attempt) -> int:
     return 0
 
 
-@pytest.mark.parametrize(("account", "what", "attempt"), REFUSED, ids=[f"{who}: {what}" for who, what, _ in REFUSED])
+@pytest.mark.parametrize(
+    ("account", "what", "attempt"), REFUSED, ids=[f"{who}: {what}" for who, what, _ in REFUSED]
+)
 def test_the_broker_refuses_what_an_account_has_no_use_for(
     deployment: Deployment, account: str, what: str, attempt: Attempt
 ) -> None:
@@ -147,11 +201,16 @@ def test_only_the_screen_publishes_for_a_token(deployment: Deployment) -> None:
         add_account_queues(deployment.broker.url(VHOST), account)
 
     def sender(account: str) -> str:
-        with pika.BlockingConnection(pika.URLParameters(deployment.amqp_url("worker"))) as connection:
+        with pika.BlockingConnection(
+            pika.URLParameters(deployment.amqp_url("worker"))
+        ) as connection:
             _, properties, _ = connection.channel().basic_get(account_queue(account), auto_ack=True)
         return sender_of(properties)
 
-    with Publisher(deployment.amqp_url("ecran")) as screen, Publisher(deployment.amqp_url("producteur")) as other:
+    with (
+        Publisher(deployment.amqp_url("ecran")) as screen,
+        Publisher(deployment.amqp_url("producteur")) as other,
+    ):
         screen.publish(EVENT, token="jeton compta")
         assert sender("ecran") == "jeton compta"
         screen.publish(EVENT)
@@ -160,12 +219,24 @@ def test_only_the_screen_publishes_for_a_token(deployment: Deployment) -> None:
             other.publish(EVENT, token="jeton compta")
     forged = pika.BasicProperties(user_id="producteur", app_id="jeton compta")
     key = request_key("producteur", REQUEST_LISTE_EXPORT)
-    assert _try(deployment.amqp_url("producteur"), lambda it: it.basic_publish(EXCHANGE, key, b"{}", forged)) == 0
+    assert (
+        _try(
+            deployment.amqp_url("producteur"),
+            lambda it: it.basic_publish(EXCHANGE, key, b"{}", forged),
+        )
+        == 0
+    )
     assert sender("producteur") == "producteur"
 
 
 def test_a_message_beyond_the_limit_is_refused(deployment: Deployment) -> None:
-    assert _try(deployment.amqp_url("worker"), lambda it: it.basic_publish("", "requests", b"x" * 262_145)) == 406
+    assert (
+        _try(
+            deployment.amqp_url("worker"),
+            lambda it: it.basic_publish("", "requests", b"x" * 262_145),
+        )
+        == 406
+    )
 
 
 def test_headers_beyond_a_frame_end_the_connection(deployment: Deployment) -> None:
@@ -173,12 +244,25 @@ def test_headers_beyond_a_frame_end_the_connection(deployment: Deployment) -> No
     known = pika.BasicProperties(headers={"a": "x" * 9_000})
     key = request_key("producteur", REQUEST_LISTE_EXPORT)
     with pytest.raises(AMQPConnectionError):
-        _try(deployment.amqp_url("producteur"), lambda it: it.basic_publish(EXCHANGE, key, b"", known, mandatory=True))
+        _try(
+            deployment.amqp_url("producteur"),
+            lambda it: it.basic_publish(EXCHANGE, key, b"", known, mandatory=True),
+        )
 
 
 def test_there_is_no_other_account(deployment: Deployment) -> None:
     users = {user["name"] for user in deployment.broker.management.request("GET", "/users")}
-    ours = {"requests", "listes", "tableaux", "bulk", "registre", "notifier", "producteur", "ecran", "exploitant"}
+    ours = {
+        "requests",
+        "listes",
+        "tableaux",
+        "bulk",
+        "registre",
+        "notifier",
+        "producteur",
+        "ecran",
+        "exploitant",
+    }
     assert users == ours | {"worker", deployment.broker.user}
     with pytest.raises(ProbableAuthenticationError):
         pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST, "guest", "guest")))
@@ -196,8 +280,12 @@ def letter(deployment: Deployment) -> CloudEvent:
     return EVENT
 
 
-def test_the_operator_sees_dead_letters_and_leaves_them_there(deployment: Deployment, letter: CloudEvent) -> None:
-    operator = Management(deployment.broker.management.port, "exploitant", deployment.password("broker_exploitant"))
+def test_the_operator_sees_dead_letters_and_leaves_them_there(
+    deployment: Deployment, letter: CloudEvent
+) -> None:
+    operator = Management(
+        deployment.broker.management.port, "exploitant", deployment.password("broker_exploitant")
+    )
     look = {"count": 10, "ackmode": "ack_requeue_true", "encoding": "auto"}
     for _ in range(2):
         (found,) = operator.request("POST", f"/queues/{VHOST}/requests.XQ/get", look)
@@ -220,7 +308,9 @@ def test_the_operator_puts_a_dead_letter_back(deployment: Deployment, letter: Cl
 
 
 @pytest.mark.parametrize("account", ["requests", "listes", "worker", "notifier", "producteur"])
-def test_dead_letters_are_the_operators(deployment: Deployment, letter: CloudEvent, account: str) -> None:
+def test_dead_letters_are_the_operators(
+    deployment: Deployment, letter: CloudEvent, account: str
+) -> None:
     with (
         pytest.raises(PrefectureError, match="employez celui de l'exploitant"),
         open_office(deployment.amqp_url(account)) as office,
@@ -232,12 +322,23 @@ def test_the_definitions_declare_what_the_code_declares(deployment: Deployment) 
     def topology() -> dict[str, object]:
         found = deployment.broker.management.request("GET", f"/definitions/{VHOST}")
         queues = [it for it in found["queues"] if not it["name"].startswith("account")]
-        return {"exchanges": sorted(map(str, found["exchanges"])), "queues": sorted(map(str, queues))}
+        return {
+            "exchanges": sorted(map(str, found["exchanges"])),
+            "queues": sorted(map(str, queues)),
+        }
 
     before = topology()
     for account, queues in (
-        *(("requests", {*ACTOR_QUEUES.values()}), ("notifier", {*ACTOR_QUEUES.values()}), ("listes", {"listes"})),
-        *(("tableaux", {"tableaux"}), ("bulk", {"listes-bulk", "tableaux-bulk"}), ("registre", {"registre"})),
+        *(
+            ("requests", {*ACTOR_QUEUES.values()}),
+            ("notifier", {*ACTOR_QUEUES.values()}),
+            ("listes", {"listes"}),
+        ),
+        *(
+            ("tableaux", {"tableaux"}),
+            ("bulk", {"listes-bulk", "tableaux-bulk"}),
+            ("registre", {"registre"}),
+        ),
     ):
         broker = build_broker(deployment.amqp_url(account))
         for queue in sorted(queues):
@@ -263,10 +364,17 @@ def test_one_account_does_not_fill_the_memory_of_the_broker(deployment: Deployme
             list(map(connect, range(12)))  # the broker counts a connection a moment later
 
 
-@pytest.mark.parametrize("way", ["a transaction without commit", "returned messages that are not read"])
-def test_an_account_that_holds_much_memory_is_disconnected(deployment: Deployment, way: str) -> None:
+@pytest.mark.parametrize(
+    "way", ["a transaction without commit", "returned messages that are not read"]
+)
+def test_an_account_that_holds_much_memory_is_disconnected(
+    deployment: Deployment, way: str
+) -> None:
     """RabbitMQ has no limit for either: `deploy/broker/account_memory.erl`."""
-    parameters, body = pika.URLParameters(deployment.amqp_url("producteur")), b"ESSAI-FICTIF" * 20_000
+    parameters, body = (
+        pika.URLParameters(deployment.amqp_url("producteur")),
+        b"ESSAI-FICTIF" * 20_000,
+    )
     channel = pika.BlockingConnection(parameters).channel()
     key = request_key("producteur", REQUEST_LISTE_EXPORT)
     if way == "a transaction without commit":
@@ -274,7 +382,10 @@ def test_an_account_that_holds_much_memory_is_disconnected(deployment: Deploymen
     else:
         key += ".missing"  # allowed, but no queue is bound to it
     frames = [
-        Method(channel.channel_number, spec.Basic.Publish(exchange=EXCHANGE, routing_key=key, mandatory=True)),
+        Method(
+            channel.channel_number,
+            spec.Basic.Publish(exchange=EXCHANGE, routing_key=key, mandatory=True),
+        ),
         Header(channel.channel_number, len(body), pika.BasicProperties(user_id="producteur")),
         *(Body(channel.channel_number, body[at : at + 8184]) for at in range(0, len(body), 8184)),
     ]
@@ -342,10 +453,15 @@ def test_policies_bound_the_queues(deployment: Deployment) -> None:
 
 
 def _run_documented(deployment: Deployment, mark: str) -> None:
-    block = OPERATIONS.read_text("utf-8").partition(f"test_broker_permissions.py {mark} -->\n```sh\n")[2]
+    block = OPERATIONS.read_text("utf-8").partition(
+        f"test_broker_permissions.py {mark} -->\n```sh\n"
+    )[2]
     for line in block.partition("\n```\n")[0].replace("\\\n", "").splitlines():
         if line.startswith("docker compose run --rm command "):
-            assert main(shlex.split(line.removeprefix("docker compose run --rm command "))) == ExitCode.DONE
+            assert (
+                main(shlex.split(line.removeprefix("docker compose run --rm command ")))
+                == ExitCode.DONE
+            )
             continue
         words = shlex.split(line.removeprefix("docker compose exec broker rabbitmqctl "))
         deployment.broker.rabbitmqctl(*words, *(["p"] if words[0] == "add_user" else []))
@@ -354,7 +470,9 @@ def _run_documented(deployment: Deployment, mark: str) -> None:
 @pytest.mark.slow
 def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deployment) -> None:
     _run_documented(commands, "runs this")
-    limits = {it["user"]: it["value"] for it in commands.broker.management.request("GET", "/user-limits")}
+    limits = {
+        it["user"]: it["value"] for it in commands.broker.management.request("GET", "/user-limits")
+    }
     assert limits["mairie-13055"] == limits["producteur"] == {"max-connections": 10}
     deployment, queue = commands, account_queue("mairie-13055")
     url = deployment.broker.url(VHOST, "mairie-13055", "p")
@@ -371,7 +489,11 @@ def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deplo
     assert _try(url, _read(queue)) == 403
     worker = build_broker(deployment.amqp_url("requests"))
     worker.list_accounts = lambda: ["mairie-13055"]
-    with closing(worker), closing(worker.consume("requests", timeout=100)) as reader, Publisher(url) as publisher:
+    with (
+        closing(worker),
+        closing(worker.consume("requests", timeout=100)) as reader,
+        Publisher(url) as publisher,
+    ):
         publisher.publish(EVENT)
         wait_until(lambda: next(reader), message="the request, read by the account of the workers")
 
@@ -389,8 +511,16 @@ def commands(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: 
 CONFINED: list[tuple[str, Attempt]] = [
     ("declare a queue", _declare("listener.mine")),
     ("declare its own anew", lambda channel: channel.queue_delete("listener.compta")),
-    ("hear more", lambda channel: channel.queue_bind("listener.compta", EXCHANGE, listener_key(commune="*"))),
-    ("hear less", lambda channel: channel.queue_unbind("listener.compta", EXCHANGE, listener_key(commune="13055"))),
+    (
+        "hear more",
+        lambda channel: channel.queue_bind("listener.compta", EXCHANGE, listener_key(commune="*")),
+    ),
+    (
+        "hear less",
+        lambda channel: channel.queue_unbind(
+            "listener.compta", EXCHANGE, listener_key(commune="13055")
+        ),
+    ),
     ("read another's", _read("listener.other")),
     ("read requests", _read("requests")),
     ("publish a request", _publish(EXCHANGE, request_key("compta", REQUEST_LISTE_EXPORT))),
@@ -403,12 +533,17 @@ def test_a_listener_reads_its_own_queue_and_does_nothing_else(
     commands: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run_documented(commands, "runs this too")
-    assert main(["accounts", "--kind", "ecoute", "--add", "other", "--account", "mairie-13900"]) == ExitCode.DONE
+    assert (
+        main(["accounts", "--kind", "ecoute", "--add", "other", "--account", "mairie-13900"])
+        == ExitCode.DONE
+    )
     capsys.readouterr()
     publisher = EventPublisher(build_broker(commands.amqp_url("notifier")))
     about = AnsweredRequest(source="/test", id="1")
     for commune in ("13055", "13900"):
-        data = RequestStatus(request=about, status=RequestStage.SETTLED, request_id=1, commune=commune, ready=1)
+        data = RequestStatus(
+            request=about, status=RequestStage.SETTLED, request_id=1, commune=commune, ready=1
+        )
         publisher.publish(CloudEvent.wrap(data, source="/module-prefecture"), f"mairie-{commune}")
     url = commands.broker.url(VHOST, "compta", "p")
     for what, attempt in CONFINED:
@@ -418,20 +553,33 @@ def test_a_listener_reads_its_own_queue_and_does_nothing_else(
         _, _, body = channel.basic_get("listener.compta", auto_ack=True)
         assert CloudEvent.from_bytes(body or b"").data["commune"] == "13055"
         assert channel.basic_get("listener.compta", auto_ack=True)[2] is None
-    policies = {it["name"]: it.get("policy") for it in commands.broker.management.request("GET", f"/queues/{VHOST}")}
+    policies = {
+        it["name"]: it.get("policy")
+        for it in commands.broker.management.request("GET", f"/queues/{VHOST}")
+    }
     assert policies["listener.compta"] == "listeners"
     assert main(["accounts", "--kind", "ecoute"]) == ExitCode.DONE
     shown = capsys.readouterr().out
-    assert [word in shown for word in ("listener.compta", "13055", "les réponses à mairie-13900")] == [True] * 3
+    assert [
+        word in shown for word in ("listener.compta", "13055", "les réponses à mairie-13900")
+    ] == [True] * 3
 
 
 def test_a_listener_is_told_other_things_and_removed(
     commands: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for code in ("13055", "13055", "*"):
-        assert main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", code]) == ExitCode.DONE
-    assert main(["accounts", "--kind", "ecoute", "--remove", "agenda", "--commune", "*"]) == ExitCode.DONE
-    bindings = commands.broker.management.request("GET", f"/queues/{VHOST}/listener.agenda/bindings")
+        assert (
+            main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", code])
+            == ExitCode.DONE
+        )
+    assert (
+        main(["accounts", "--kind", "ecoute", "--remove", "agenda", "--commune", "*"])
+        == ExitCode.DONE
+    )
+    bindings = commands.broker.management.request(
+        "GET", f"/queues/{VHOST}/listener.agenda/bindings"
+    )
     assert [it["routing_key"] for it in bindings if it["source"]] == [listener_key(commune="13055")]
     assert main(["accounts", "--kind", "ecoute", "--remove", "agenda"]) == ExitCode.DONE
     assert capsys.readouterr().out.endswith("agenda n'entend plus 13055 ; sa file est supprimée.\n")
@@ -441,7 +589,10 @@ def test_a_listener_is_told_other_things_and_removed(
     trail = capsys.readouterr().out
     assert (trail.count("listener_added"), trail.count("listener_removed")) == (2, 2)
     assert main(["accounts", "--kind", "ecoute", "--remove", "agenda"]) == ExitCode.FAILED
-    assert main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", "99999"]) == ExitCode.FAILED
+    assert (
+        main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", "99999"])
+        == ExitCode.FAILED
+    )
     assert (
         main(["accounts", "--kind", "ecoute", "--add", "agenda"])
         == main(["accounts", "--kind", "ecoute", "--add", "A B", "--commune", "*"])
@@ -449,7 +600,10 @@ def test_a_listener_is_told_other_things_and_removed(
     )
     assert "aucune écoute à ce nom : agenda" in capsys.readouterr().err
     monkeypatch.setenv("PREFECTURE_AMQP_URL", commands.amqp_url("worker"))
-    assert main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", "*"]) == ExitCode.FAILED
+    assert (
+        main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", "*"])
+        == ExitCode.FAILED
+    )
     assert "employez celui de l'exploitant" in capsys.readouterr().err
     assert main(["accounts", "--kind", "ecoute"]) == ExitCode.DONE
     assert capsys.readouterr().out == "Aucune écoute : ajoutez-en une avec --kind ecoute --add.\n"
@@ -468,7 +622,13 @@ def test_an_account_that_binds_itself_is_confined_to_its_commune(deployment: Dep
         return _try(url, lambda channel: channel.queue_bind("binder", EXCHANGE, key))
 
     assert bind("fr.openelec.prefecture.event.*.v1.13055") == 0
-    for key in ("fr.openelec.prefecture.event.#", EVENT_EXPORT_STATUS, "#", f"{EVENT_EXPORT_STATUS}.13900", "*.13055"):
+    for key in (
+        "fr.openelec.prefecture.event.#",
+        EVENT_EXPORT_STATUS,
+        "#",
+        f"{EVENT_EXPORT_STATUS}.13900",
+        "*.13055",
+    ):
         assert bind(key) == 403, key
 
 
@@ -478,13 +638,19 @@ def test_the_notifier_counts_messages_that_it_cannot_read(deployment: Deployment
         channel.queue_purge("listes.XQ")
         channel.confirm_delivery()
         channel.basic_publish("", "listes.XQ", b"poison")
-    counted = {state.queue: state.dead_letters for state in read_queues(deployment.amqp_url("notifier"))}
+    counted = {
+        state.queue: state.dead_letters for state in read_queues(deployment.amqp_url("notifier"))
+    }
     assert counted["listes"] == 1
 
 
-def test_those_who_report_an_alarm_of_the_broker_may_publish_to_no_queue(deployment: Deployment) -> None:
+def test_those_who_report_an_alarm_of_the_broker_may_publish_to_no_queue(
+    deployment: Deployment,
+) -> None:
     assert not any(is_blocked(deployment.amqp_url(it)) for it in ("notifier", "exploitant"))
-    assert ping_broker(deployment.amqp_url("listes")).endswith(VHOST), "a worker's account publishes nothing"
+    assert ping_broker(deployment.amqp_url("listes")).endswith(VHOST), (
+        "a worker's account publishes nothing"
+    )
 
 
 @pytest.mark.slow

@@ -10,7 +10,12 @@ from sqlalchemy import RowMapping
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
-from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from schemas.requests import (
+    CancelRequested,
+    ListeExportRequested,
+    RetryRequested,
+    TableauxRenderRequested,
+)
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.parts.town import LIBREVILLE_TEMPLATE
@@ -47,7 +52,9 @@ def _cancel(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa
 
 
 def _retry(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
-    return _send(desk, CloudEvent.wrap(RetryRequested.model_validate(_about(event) | fields), source="/test"))
+    return _send(
+        desk, CloudEvent.wrap(RetryRequested.model_validate(_about(event) | fields), source="/test")
+    )
 
 
 def _send(desk: Desk, event: CloudEvent) -> CloudEvent:
@@ -79,7 +86,10 @@ def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     assert row["finished_at"] is not None
     assert desk.process(waiting["export_id"])["status"] == "cancelled"
     assert set(desk.files()) == {ready["file_name"], desk.row(ready["export_id"])["report_name"]}
-    assert (desk.request(cancelled)["outcome"], desk.request(cancelled)["code_commune"]) == ("accepted", COMMUNE)
+    assert (desk.request(cancelled)["outcome"], desk.request(cancelled)["code_commune"]) == (
+        "accepted",
+        COMMUNE,
+    )
 
 
 @pytest.mark.slow
@@ -94,7 +104,9 @@ def test_the_worker_of_a_cancelled_file_publishes_nothing(
     assert desk.files() == []
 
 
-def test_a_file_that_is_ready_just_before_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_ready_just_before_stays(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = _ask(desk, listes=["CE"])
     cancellations: list[CloudEvent] = []
 
@@ -166,8 +178,14 @@ def test_a_ready_file_is_made_again_only_when_it_is_named(desk: Desk) -> None:
 
 def test_a_tableau_is_asked_again_with_its_dates(desk: Desk) -> None:
     wanted = {"commune": COMMUNE, "listes": ["P"], "types": ["cinq_jours"], "scrutin": "2017-04-23"}
-    fields = wanted | {"presentations": ["par_bureau"], "edition": "commission", "requested_by": "mairie"}
-    asked = _send(desk, CloudEvent.wrap(TableauxRenderRequested.model_validate(fields), source="/test"))
+    fields = wanted | {
+        "presentations": ["par_bureau"],
+        "edition": "commission",
+        "requested_by": "mairie",
+    }
+    asked = _send(
+        desk, CloudEvent.wrap(TableauxRenderRequested.model_validate(fields), source="/test")
+    )
     _cancel(desk, asked)
     (old,), (new,) = desk.files_of(asked), desk.files_of(_retry(desk, asked))
     for column in ("kind", "liste", "format", "type_tableau", "presentation", "edition"):
@@ -203,14 +221,21 @@ def test_another_event_under_the_same_key_is_refused(desk: Desk) -> None:
     second = _under_the_key_of(first, _event(listes=["P"]))
     for event in (first, second, first, second, first):
         ingest_request(event, desk.services, sender=OWNER)
-    assert [(row["outcome"], row["code"]) for row in _rows(desk)] == [("accepted", ""), ("refused", KEY_REUSED)]
+    assert [(row["outcome"], row["code"]) for row in _rows(desk)] == [
+        ("accepted", ""),
+        ("refused", KEY_REUSED),
+    ]
     assert _rows(desk)[1]["reason"].startswith("Identifiant déjà employé pour une autre demande")
     assert _status(desk) == ["queued"], "of the first, and still to be made"
 
 
-def test_what_an_event_says_is_its_type_and_its_data_and_not_the_order_of_fields(desk: Desk) -> None:
+def test_what_an_event_says_is_its_type_and_its_data_and_not_the_order_of_fields(
+    desk: Desk,
+) -> None:
     first = _event()
-    turned = first.model_copy(update={"data": dict(reversed(first.data.items())), "correlationid": "another"})
+    turned = first.model_copy(
+        update={"data": dict(reversed(first.data.items())), "correlationid": "another"}
+    )
     retyped = first.model_copy(update={"type": "fr.openelec.prefecture.request.tableaux_render.v1"})
     for event in (first, turned, retyped):
         ingest_request(event, desk.services, sender=OWNER)
@@ -224,7 +249,10 @@ def test_a_refused_strangers_id_does_not_burn_the_owners(desk: Desk) -> None:
     event = _event()
     for sender in (STRANGER, OWNER, STRANGER, OWNER):
         ingest_request(event, desk.services, sender=sender)
-    assert [(row["sender"], row["outcome"]) for row in _rows(desk)] == [(STRANGER, "refused"), (OWNER, "accepted")]
+    assert [(row["sender"], row["outcome"]) for row in _rows(desk)] == [
+        (STRANGER, "refused"),
+        (OWNER, "accepted"),
+    ]
     ingest_request(_cancel_event(event), desk.services, sender=OWNER)
     assert _status(desk) == ["cancelled"], "its own, not the stranger's"
 

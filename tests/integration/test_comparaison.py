@@ -11,7 +11,17 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, ImportQuestion, Liste, Nature
 from tests.integration.import_desk import COMMUNE, JOUR, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
-from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs
+from tests.unit.reu_sample import (
+    BUREAU,
+    DATE,
+    EUROPEENNE,
+    NOM,
+    NUMERO,
+    PRENOMS,
+    TITLES,
+    VOIE,
+    electeurs,
+)
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.domain.identite import Effet, Etat
 from worker.errors import ImportRefusedError
@@ -45,8 +55,16 @@ def test_who_came_who_left_and_who_votes_elsewhere(desk: MouvementsDesk) -> None
     assert _prenoms(desk, Nature.RADIATION) == ["Zoé A"]
     assert sorted(_prenoms(desk, Nature.INSCRIPTION)) == ["Zoé BA", "Zoé BB"]
     [change] = [it for it in desk.mouvements() if it.nature is Nature.MODIFICATION]
-    assert (change.personne.prenoms, change.ancien_bureau, change.nouveau_bureau) == ("Zoé B", "0001", "0002")
-    assert (change.numero, change.categorie, change.is_changement_bureau) == (7, Categorie.CHANGEMENT_BUREAU, True)
+    assert (change.personne.prenoms, change.ancien_bureau, change.nouveau_bureau) == (
+        "Zoé B",
+        "0001",
+        "0002",
+    )
+    assert (change.numero, change.categorie, change.is_changement_bureau) == (
+        7,
+        Categorie.CHANGEMENT_BUREAU,
+        True,
+    )
     assert change.motif == "Changement de bureau constaté dans l'export du REU"
 
 
@@ -56,15 +74,21 @@ def test_a_mouvement_says_all_that_a_tableau_prints(desk: MouvementsDesk) -> Non
     [mouvement] = desk.mouvements(Liste.COMPLEMENTAIRE_EUROPEENNE)
     personne = mouvement.personne
     assert (mouvement.effet, mouvement.etat, mouvement.numero) == (Effet.IMMEDIAT, Etat.APPLIQUE, 6)
-    assert (mouvement.date_mouvement, mouvement.date_tableau, mouvement.scrutin) == (JOUR, JOUR, None)
-    assert (mouvement.ancien_bureau, mouvement.nouveau_bureau) == ("", "0001")
-    assert (mouvement.categorie, mouvement.motif) == (Categorie.NON_PRECISEE, ""), "the export does not say"
-    assert (personne.nom_naissance, personne.date_naissance) == ("D'AUBIGNE", "1962-03-14")
-    assert (personne.commune_naissance, personne.departement_naissance, personne.pays_naissance) == (
-        "MARSEILLE",
-        "13",
-        "FRANCE",
+    assert (mouvement.date_mouvement, mouvement.date_tableau, mouvement.scrutin) == (
+        JOUR,
+        JOUR,
+        None,
     )
+    assert (mouvement.ancien_bureau, mouvement.nouveau_bureau) == ("", "0001")
+    assert (mouvement.categorie, mouvement.motif) == (Categorie.NON_PRECISEE, ""), (
+        "the export does not say"
+    )
+    assert (personne.nom_naissance, personne.date_naissance) == ("D'AUBIGNE", "1962-03-14")
+    assert (
+        personne.commune_naissance,
+        personne.departement_naissance,
+        personne.pays_naissance,
+    ) == ("MARSEILLE", "13", "FRANCE")
     assert personne.adresse == "12 BIS Rue de l'Hôtel de Ville, 13001 MARSEILLE"
     assert (personne.nationalite, personne.is_protegee) == ("Belge", False)
     assert desk.rows("SELECT DISTINCT import_id, categorie FROM mouvement") == [(2, "")]
@@ -80,13 +104,21 @@ RUE, VILLE = "12 BIS Rue de l'Hôtel de Ville", "13001 MARSEILLE"
         ({}, f"{RUE}, {VILLE}"),
         ({"numéro de voie": "Sans"}, f"Rue de l'Hôtel de Ville, {VILLE}"),
         ({"complément 1": "Appt 7", "complément 2": "Bât B"}, f"Appt 7, Bât B, {RUE}, {VILLE}"),
-        ({"numéro de voie": "0", "libellé de voie": "", "lieu-dit": "La Sauge"}, f"La Sauge, {VILLE}"),
-        ({"code postal": "1000", "commune": "BRUXELLES", "pays": "BELGIQUE"}, f"{RUE}, 1000 BRUXELLES, BELGIQUE"),
+        (
+            {"numéro de voie": "0", "libellé de voie": "", "lieu-dit": "La Sauge"},
+            f"La Sauge, {VILLE}",
+        ),
+        (
+            {"code postal": "1000", "commune": "BRUXELLES", "pays": "BELGIQUE"},
+            f"{RUE}, 1000 BRUXELLES, BELGIQUE",
+        ),
         ({"pays": "France", "code postal": ""}, f"{RUE}, MARSEILLE"),
         (dict.fromkeys(TITLES[13:21], ""), ""),
     ],
 )
-def test_an_address_is_one_line(desk: MouvementsDesk, changes: dict[str, str], adresse: str) -> None:
+def test_an_address_is_one_line(
+    desk: MouvementsDesk, changes: dict[str, str], adresse: str
+) -> None:
     desk.load(electeurs(5))
     desk.compare([*electeurs(5), electeurs(1)[0] | {PRENOMS: "Ursule"} | changes])
     assert [it.personne.adresse for it in desk.mouvements()] == [adresse]
@@ -127,7 +159,9 @@ Rows = list[dict[str, str]]
 
 
 def _of(arrondissement: str, count: int = 30) -> Rows:
-    return electeurs(count, {CODE: arrondissement, NOM: _NAMES[arrondissement], BUREAU: arrondissement[-3:]})
+    return electeurs(
+        count, {CODE: arrondissement, NOM: _NAMES[arrondissement], BUREAU: arrondissement[-3:]}
+    )
 
 
 def _links(desk: MouvementsDesk) -> list[tuple[date, bool, int | None]]:
@@ -142,10 +176,9 @@ def test_the_next_export_of_one_arrondissement_leaves_the_other(desk: Mouvements
     assert (desk.counts(), summary.questions) == ({P: 61}, ())
     assert "30 électeurs de 13202 restent sur la liste P, sans changement" in summary.notes
     assert desk.natures() == {Nature.INSCRIPTION: 1}
-    assert desk.rows("SELECT arrondissement, count(*) FROM electeur NATURAL JOIN liste GROUP BY 1 ORDER BY 1") == [
-        ("13201", 31),
-        ("13202", 30),
-    ]
+    assert desk.rows(
+        "SELECT arrondissement, count(*) FROM electeur NATURAL JOIN liste GROUP BY 1 ORDER BY 1"
+    ) == [("13201", 31), ("13202", 30)]
     undo_import(desk.engine)
     assert desk.counts() == {P: 60}
 
@@ -158,13 +191,17 @@ def test_a_tableau_names_the_export_of_one_arrondissement_on_which_it_rests(
     desk.load(_of("13201", 31), intake=Intake(SECOND))
     asked = {"commune": COMMUNE, "reunion": FIRST.isoformat(), "until": THIRD.isoformat()}
     made = TableauDesk(desk.engine, tmp_path).make(TypeTableau.VINGT_JOURS, **asked)
-    assert "du 10/09/2026 (60 personnes) et du 10/10/2026 (61 personnes), mineurs compris" in made.text
+    assert (
+        "du 10/09/2026 (60 personnes) et du 10/10/2026 (61 personnes), mineurs compris" in made.text
+    )
     (said,) = [line[-2] for line in made.anomalies if line[-1] == "couverture_fin"]
     assert "Les derniers exports des arrondissements sont de jours différents" in said
 
 
 @pytest.mark.slow
-def test_a_tableau_says_that_an_arrondissement_came_into_the_list(desk: MouvementsDesk, tmp_path: Path) -> None:
+def test_a_tableau_says_that_an_arrondissement_came_into_the_list(
+    desk: MouvementsDesk, tmp_path: Path
+) -> None:
     desk.load(_of("13201"), intake=Intake(FIRST))
     desk.load(_of("13202"), intake=Intake(date(2026, 9, 11)))
     for arrondissement in _NAMES:
@@ -182,7 +219,9 @@ def test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports(desk: Mouvem
     desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
     desk.load(_of("13201", 31), intake=Intake(SECOND))
     desk.load(_of("13202", 29), intake=Intake(SECOND))
-    assert _links(desk) == [(FIRST, False, 60), (SECOND, True, 60)], "between the two no day has a whole list"
+    assert _links(desk) == [(FIRST, False, 60), (SECOND, True, 60)], (
+        "between the two no day has a whole list"
+    )
     with desk.engine.connect() as connection:
         basis = [read_basis(connection, COMMUNE, "P", version) for version in (1, 2, 3)]
     assert [(it.imports, it.taken_on, it.electeurs) for it in basis if it] == [
@@ -193,21 +232,29 @@ def test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports(desk: Mouvem
 
 
 @pytest.mark.slow
-def test_an_arrondissement_never_replaces_the_list_of_the_whole_commune(desk: MouvementsDesk) -> None:
+def test_an_arrondissement_never_replaces_the_list_of_the_whole_commune(
+    desk: MouvementsDesk,
+) -> None:
     desk.load(electeurs(60), intake=Intake(FIRST))
-    with pytest.raises(ImportRefusedError, match="cet export est celui de 13201, une partie de la commune 13055"):
+    with pytest.raises(
+        ImportRefusedError, match="cet export est celui de 13201, une partie de la commune 13055"
+    ):
         desk.load(_of("13201"), intake=Intake(SECOND), accept_changes=True)
     assert desk.counts() == {P: 60}
     codes = sorted(arrondissements_of(COMMUNE))
     everywhere = [row | {CODE: codes[index % 16]} for index, row in enumerate(electeurs(61))]
-    assert not desk.load(everywhere, intake=Intake(SECOND)).questions, "all the arrondissements are the commune"
+    assert not desk.load(everywhere, intake=Intake(SECOND)).questions, (
+        "all the arrondissements are the commune"
+    )
     assert _links(desk) == [(FIRST, False, 60), (SECOND, True, 61)]
 
 
 @pytest.mark.slow
 def test_an_arrondissement_that_is_cut_is_judged_by_itself(desk: MouvementsDesk) -> None:
     desk.load([*_of("13201", 20), *_of("13202", 300)], intake=Intake(FIRST))
-    with pytest.raises(ImportRefusedError, match="La liste principale de 13201 perdrait 6 électeurs connus sur 20"):
+    with pytest.raises(
+        ImportRefusedError, match="La liste principale de 13201 perdrait 6 électeurs connus sur 20"
+    ):
         desk.load(_of("13201", 14), intake=Intake(SECOND))
     others = [row | {NOM: "FRENE", DATE: "02/02/1970"} for row in _of("13201", 20)]
     summary = desk.load(others, intake=Intake(SECOND), accept_changes=True)

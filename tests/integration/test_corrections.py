@@ -91,9 +91,18 @@ class Desk(previews.Desk):
 
     def state(self) -> tuple[Any, ...]:
         """Everything that a correction could change in the register and its files."""
-        mouvements = self.register.rows("SELECT id, import_id, date_mouvement FROM mouvement ORDER BY id")
+        mouvements = self.register.rows(
+            "SELECT id, import_id, date_mouvement FROM mouvement ORDER BY id"
+        )
         days = self.register.rows("SELECT id, taken_on, undone_at FROM import ORDER BY id")
-        return self.register.shown(), self.register.bureaux(), mouvements, days, self.recalled(), self.audit()
+        return (
+            self.register.shown(),
+            self.register.bureaux(),
+            mouvements,
+            days,
+            self.recalled(),
+            self.audit(),
+        )
 
     def audit(self) -> list[tuple[Any, ...]]:
         """Actor, action, commune, export and detail of each audit line."""
@@ -107,7 +116,11 @@ def open_desk(url: str, folder: Path) -> Iterator[Desk]:
         yield Desk(register, folder / "arrivals")
 
 
-pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.database(TWO_COMMUNES),
+    pytest.mark.desk(opened_by=open_desk),
+    pytest.mark.slow,
+]
 
 
 def test_what_undoing_would_change_is_shown_and_changes_nothing(desk: Desk) -> None:
@@ -118,10 +131,18 @@ def test_what_undoing_would_change_is_shown_and_changes_nothing(desk: Desk) -> N
     assert (shown["status"], shown["reason"], shown["import_id"]) == ("ready", "", 3)
     found = shown["found"]
     assert found["listes"] == [{"liste": "P", "electeurs": 11, "before": 12}]
-    assert found["comparison"] == {"inscriptions": 1, "radiations": 0, "changements": 0, "doubts": 0}
+    assert found["comparison"] == {
+        "inscriptions": 1,
+        "radiations": 0,
+        "changements": 0,
+        "doubts": 0,
+    }
     assert (found["mouvements"], found["removed"], found["files"]["count"]) == (1, [], 2)
     labels = {number: desk.made.row(number)["label"] for number in (tableau, liste)}
-    assert (found["files"]["used"], found["files"]["others"]) == ([labels[liste]], [labels[tableau]])
+    assert (found["files"]["used"], found["files"]["others"]) == (
+        [labels[liste]],
+        [labels[tableau]],
+    )
     assert desk.state() == before
 
 
@@ -135,7 +156,9 @@ def test_exactly_that_is_done_and_is_in_the_trail(desk: Desk) -> None:
         (COLLEAGUE, "import_undone", COMMUNE, None, "l'import 3 (reu.csv) a été annulé"),
         (COLLEAGUE, "file_recalled", COMMUNE, number, "l'import 3 (reu.csv) a été annulé"),
     ]
-    assert desk.do(shown)["reason"] == "Cet export est déjà annulé.", "of two that were shown, one is done"
+    assert desk.do(shown)["reason"] == "Cet export est déjà annulé.", (
+        "of two that were shown, one is done"
+    )
     assert desk.files() == []
 
 
@@ -164,7 +187,10 @@ def test_what_has_changed_since_is_not_done(desk: Desk, change: str) -> None:
         case "a deposit":
             desk.deposit(tableau)
         case "a download":
-            desk.made.run("UPDATE export SET downloaded_at = created_at, a_completer = 0 WHERE id = :id", id=tableau)
+            desk.made.run(
+                "UPDATE export SET downloaded_at = created_at, a_completer = 0 WHERE id = :id",
+                id=tableau,
+            )
         case _:
             desk.register.load(electeurs(3, EUROPEENNE), intake=Intake(LAST))
     before = desk.state()
@@ -183,7 +209,9 @@ def test_what_was_deposited_asks_for_a_reason_which_the_trail_alone_keeps(desk: 
     row = desk.do(shown, reason="mauvais fichier")
     assert (row["status"], "reason" in row["terms"]) == ("imported", False)
     assert desk.audit()[0][-1] == "l'import 3 (reu.csv) a été annulé : mauvais fichier"
-    assert desk.register.rows("SELECT reason, recalled_by FROM recall") == [("mauvais fichier", AGENT)]
+    assert desk.register.rows("SELECT reason, recalled_by FROM recall") == [
+        ("mauvais fichier", AGENT)
+    ]
 
 
 def test_a_day_between_its_neighbours_only(desk: Desk) -> None:
@@ -213,11 +241,17 @@ def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: 
     desk.do(shown, reason="mauvais fichier")
     with Session(desk.register.engine) as session:
         row = session.get_one(Preview, shown["id"])
-        first, second = (session.get_one(Request, it) for it in (row.request_id, row.import_request_id))
+        first, second = (
+            session.get_one(Request, it) for it in (row.request_id, row.import_request_id)
+        )
         previewed, done = registre_event(first, row).data, registre_event(second, row).data
         text = describe_request(RequestReport(second, "Marseille (13055)", row), "")
     assert (previewed["act"], previewed["status"], previewed["recalled"]) == ("undo", "ready", 1)
-    assert (previewed["mouvements"], previewed["is_reason_wanted"], previewed["inscriptions"]) == (1, True, 1)
+    assert (previewed["mouvements"], previewed["is_reason_wanted"], previewed["inscriptions"]) == (
+        1,
+        True,
+        1,
+    )
     assert (done["act"], done["status"], done["import_id"]) == ("undo", "imported", 3)
     assert text.subject.startswith("Reprise annulée — ")
     assert "Fichiers à refaire : 1\n" in text.mail
@@ -231,10 +265,14 @@ def _numbers(row: dict[str, Any]) -> list[int]:
 
 
 def test_a_file_says_which_imports_it_rests_on(desk: Desk) -> None:
-    path = write_mouvements(desk.register.folder / "mouvements.csv", lignes(1, date="10/11/2026", état="applique"))
+    path = write_mouvements(
+        desk.register.folder / "mouvements.csv", lignes(1, date="10/11/2026", état="applique")
+    )
     import_mouvements(desk.register.engine, path, imported_by="test")
     until_meeting, until_last, liste = desk.tableau(MEETING), desk.tableau(LAST), desk.liste()
-    assert _numbers(desk.file(until_meeting)) == [1, 2, 4], "the exports of its period, and a file of mouvements"
+    assert _numbers(desk.file(until_meeting)) == [1, 2, 4], (
+        "the exports of its period, and a file of mouvements"
+    )
     assert _numbers(desk.file(until_last)) == [1, 2, 3, 4]
     assert _numbers(desk.file(liste)) == [3], "the last import of the list"
     (rests_on,) = decoded(desk.file(liste)["rests_on"])
@@ -248,7 +286,10 @@ def test_what_rests_on_an_import_that_is_undone_is_to_be_made_again(desk: Desk) 
     _, recalled = undo(desk.register.engine, actor=ACTOR)
     assert desk.recalled() == [until_last, liste]
     row = desk.file(until_last)
-    assert [f"{label}, à refaire" for label in recalled] == [row["label"], desk.file(liste)["label"]]
+    assert [f"{label}, à refaire" for label in recalled] == [
+        row["label"],
+        desk.file(liste)["label"],
+    ]
     assert row["recalled_because"] == "l'import 3 (reu.csv) a été annulé"
     assert desk.file(until_meeting)["recalled_because"] == ""
     assert desk.audit() == [
@@ -275,17 +316,26 @@ def test_files_of_other_lists_stand(desk: Desk) -> None:
 def test_what_was_deposited_or_posted_asks_for_a_reason(desk: Desk, used: str) -> None:
     number = _use(desk, used)
     before = desk.register.counts(), desk.register.imports()
-    with pytest.raises(RefusedError, match=r"reposent sur l'import 3 .+ : indiquez avec --reason pourquoi"):
+    with pytest.raises(
+        RefusedError, match=r"reposent sur l'import 3 .+ : indiquez avec --reason pourquoi"
+    ):
         undo(desk.register.engine, actor=ACTOR)
-    assert (desk.register.counts(), desk.register.imports(), desk.recalled(), desk.audit()) == (*before, [], [])
+    assert (desk.register.counts(), desk.register.imports(), desk.recalled(), desk.audit()) == (
+        *before,
+        [],
+        [],
+    )
     undo(desk.register.engine, actor=ACTOR, reason="mauvais fichier")
     assert desk.recalled() == [number]
     assert desk.audit()[0][-1] == "l'import 3 (reu.csv) a été annulé : mauvais fichier"
-    assert desk.register.rows("SELECT reason, recalled_by FROM recall") == [("mauvais fichier", ACTOR)]
+    assert desk.register.rows("SELECT reason, recalled_by FROM recall") == [
+        ("mauvais fichier", ACTOR)
+    ]
 
 
 @pytest.mark.parametrize(
-    "used", ["rejected", "taken by the commission", "provisional", "incomplete", "a list that was taken"]
+    "used",
+    ["rejected", "taken by the commission", "provisional", "incomplete", "a list that was taken"],
 )
 def test_what_is_in_nobodys_hands_asks_for_none(desk: Desk, used: str) -> None:
     number = _use(desk, used)
@@ -321,23 +371,36 @@ def _use(desk: Desk, used: str) -> int:
     return number
 
 
-def test_a_file_that_is_being_made_begins_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_being_made_begins_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before_writing(monkeypatch, lambda: undo(desk.register.engine, actor=ACTOR))
     (number,) = desk.plan()
     row = desk.made.process(number)
-    assert (row["status"], row["owner"], row["starts"], desk.made.files()) == ("queued", None, 0, [])
+    assert (row["status"], row["owner"], row["starts"], desk.made.files()) == (
+        "queued",
+        None,
+        0,
+        [],
+    )
     row = desk.made.process(number)
     assert (row["status"], row["electeurs"], row["recalled_at"]) == ("ready", 11, None)
     assert _numbers(dict(row)) == [2]
 
 
 def test_the_command_says_what_is_to_be_made_again_and_asks_why(
-    desk: Desk, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    desk: Desk,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
     label = desk.file(_use(desk, "deposited"))["label"]
     assert main(["imports", "--undo"]) == ExitCode.FAILED
-    assert f"(« {label} ») : indiquez avec --reason pourquoi ils sont à refaire" in capsys.readouterr().err
+    assert (
+        f"(« {label} ») : indiquez avec --reason pourquoi ils sont à refaire"
+        in capsys.readouterr().err
+    )
     assert main(["imports", "--undo", "--reason", "mauvais fichier"]) == ExitCode.DONE
     assert capsys.readouterr().out.endswith(f"À refaire : 1 fichier, {label}.\n")
     tableau = desk.file(desk.tableau(MEETING))["label"]

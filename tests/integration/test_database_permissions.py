@@ -28,14 +28,34 @@ from schemas.declarations import (
     ScrutinNoted,
 )
 from schemas.envelope import CloudEvent
-from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.requests import (
+    RegistreCorrectionRequested,
+    RegistreImportRequested,
+    RegistrePreviewRequested,
+)
 from schemas.screen_notes import WishesChosen
-from schemas.vocabulary import Action, Categorie, DoubtDecision, ExportKind, ExportStatus, Liste, Wish
+from schemas.vocabulary import (
+    Action,
+    Categorie,
+    DoubtDecision,
+    ExportKind,
+    ExportStatus,
+    Liste,
+    Wish,
+)
 from tests.integration.export_desk import Desk
 from tests.parts.deployment import DATABASE, DEPLOY, Deployment
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.arrivals import Arrivals
-from worker.audit import Actor, keep_acts, log_lines, note_removed, read_log, record_audit, verify_audit
+from worker.audit import (
+    Actor,
+    keep_acts,
+    log_lines,
+    note_removed,
+    read_log,
+    record_audit,
+    verify_audit,
+)
 from worker.cli.main import main
 from worker.db import engine as database
 from worker.db.engine import build_engine
@@ -204,23 +224,37 @@ def test_the_database_refuses_what_an_account_has_no_use_for(
     assert type(caught.value.orig).__name__ in {"InsufficientPrivilege", "ReadOnlySqlTransaction"}
 
 
-def test_who_reads_reads_both_views_and_may_not_write_even_if_it_were_granted(deployment: Deployment) -> None:
+def test_who_reads_reads_both_views_and_may_not_write_even_if_it_were_granted(
+    deployment: Deployment,
+) -> None:
     with State(deployment.database_url("lecture")) as state:
         state.latest()
         state.request_progress("/test", "unknown")
     _as_owner(deployment, "GRANT DELETE ON request TO prefecture_lecture")
     try:
-        with deployment.connect("lecture") as connection, pytest.raises(DBAPIError, match="read-only transaction"):
+        with (
+            deployment.connect("lecture") as connection,
+            pytest.raises(DBAPIError, match="read-only transaction"),
+        ):
             connection.execute(text("DELETE FROM request"))
     finally:
         _as_owner(deployment, "REVOKE ALL ON request FROM prefecture_lecture")
 
 
-def test_what_scales_workers_on_a_cluster_reads_how_long_files_have_waited(deployment: Deployment) -> None:
+def test_what_scales_workers_on_a_cluster_reads_how_long_files_have_waited(
+    deployment: Deployment,
+) -> None:
     manifests = yaml.safe_load_all((DEPLOY / "kubernetes" / "scaling.yaml").read_text("utf-8"))
-    triggers = [trigger for it in manifests if it["kind"] == "ScaledObject" for trigger in it["spec"]["triggers"]]
+    triggers = [
+        trigger
+        for it in manifests
+        if it["kind"] == "ScaledObject"
+        for trigger in it["spec"]["triggers"]
+    ]
     queries = [it["metadata"]["query"] for it in triggers if it["type"] == "postgresql"]
-    assert {kind for kind in ExportKind for query in queries if f"kind = '{kind}'" in query} == set(ExportKind)
+    assert {kind for kind in ExportKind for query in queries if f"kind = '{kind}'" in query} == set(
+        ExportKind
+    )
     with deployment.connect("lecture") as connection:
         for query in queries:
             assert f"status = '{ExportStatus.QUEUED}'" in query
@@ -241,14 +275,20 @@ def test_migrating_gives_back_the_rights_that_are_missing_and_takes_others_away(
     assert not _may_read(deployment, "lecture", "electeur")
 
 
-def test_the_notifier_hears_that_a_file_is_ready(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notifier_hears_that_a_file_is_ready(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(database.POLL_SECONDS, "postgresql", 3600)
-    worker, notifier = (build_engine(deployment.database_url(account)) for account in ("worker", "notifier"))
+    worker, notifier = (
+        build_engine(deployment.database_url(account)) for account in ("worker", "notifier")
+    )
     signal = database.ReadySignal(notifier)
     signal.listen()
     waiting = Thread(target=signal.wait, args=[Event()], daemon=True)
     waiting.start()
-    _as_owner(deployment, "CREATE SCHEMA a_full_queue; GRANT USAGE ON SCHEMA a_full_queue TO PUBLIC")
+    _as_owner(
+        deployment, "CREATE SCHEMA a_full_queue; GRANT USAGE ON SCHEMA a_full_queue TO PUBLIC"
+    )
     usage = "pg_notification_queue_usage() RETURNS double precision"
     _as_owner(deployment, f"CREATE FUNCTION a_full_queue.{usage} LANGUAGE sql AS 'SELECT 1.0'")
     with worker.begin() as connection:
@@ -291,11 +331,21 @@ def test_a_worker_may_do_all_that_notes_and_decisions_ask_for(deployment: Deploy
         _as_owner(deployment, statement)
     by = Actor("moi")
     motif = CompletedMotif(mouvement=900, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
-    poll = {"jour": "2027-05-09", "libelle": "Élection municipale partielle", "texte": "décret n° 1"}
+    poll = {
+        "jour": "2027-05-09",
+        "libelle": "Élection municipale partielle",
+        "texte": "décret n° 1",
+    }
     notes: list[RegisterNote] = [
         *(ReunionNoted(jour=date(2026, 11, 20), removed=removed) for removed in (False, True)),
-        *(ReunionNoted(jour=date(2026, 11, 21), liste=Liste.PRINCIPALE, removed=it) for it in (False, True)),
-        *(ScrutinNoted.model_validate(poll | it) for it in ({}, {"cloture": "2027-04-02"}, {"removed": True})),
+        *(
+            ReunionNoted(jour=date(2026, 11, 21), liste=Liste.PRINCIPALE, removed=it)
+            for it in (False, True)
+        ),
+        *(
+            ScrutinNoted.model_validate(poll | it)
+            for it in ({}, {"cloture": "2027-04-02"}, {"removed": True})
+        ),
         MotifsCompleted(motifs=[motif]),
         BureauxDescribed(bureaux=[DescribedBureau(bureau="0009", code_canton="1302")]),
     ]
@@ -305,20 +355,32 @@ def test_a_worker_may_do_all_that_notes_and_decisions_ask_for(deployment: Deploy
         protect(connection, "13900", Protege("BANJO", "", ""), by=by)
         lift_protection(connection, "13900", Protege("BANJO", "", ""), by=by)
         wishes = WishesChosen(wishes=[Wish.READY])
-        ScreenDeclaration("13900", "moi", datetime.now(UTC), note=wishes).apply(connection, datetime.now(UTC))
-        withdrawal = Withdrawal(None, Action.REUNION_CHANGED, "une réunion a été retirée", Actor("moi"))
+        ScreenDeclaration("13900", "moi", datetime.now(UTC), note=wishes).apply(
+            connection, datetime.now(UTC)
+        )
+        withdrawal = Withdrawal(
+            None, Action.REUNION_CHANGED, "une réunion a été retirée", Actor("moi")
+        )
         connection.execute(
-            insert(Recall).values(code_commune="13900", because="", recalled_by="moi").returning(Recall.id)
+            insert(Recall)
+            .values(code_commune="13900", because="", recalled_by="moi")
+            .returning(Recall.id)
         )
         assert recall_tableaux(connection, withdrawal, []) == []
         counted = text("SELECT nature FROM mouvement WHERE doubt_id IS NULL ORDER BY nature")
-        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=by)
+        declare(
+            connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=by
+        )
         assert connection.scalars(counted).all() == ["modification", "radiation"]
         assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
-        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=by)
+        declare(
+            connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=by
+        )
         assert connection.scalars(counted).all() == ["inscription", "radiation", "radiation"]
         connection.rollback()
-    with deployment.connect("registre") as connection:  # an import gets the answers that an undone one had
+    with deployment.connect(
+        "registre"
+    ) as connection:  # an import gets the answers that an undone one had
         decide_doubt(connection, 3, DoubtDecision.SAME_PERSON, by="moi")
         noted = dict.fromkeys(("categorie", "motif"), "") | {"is_dated": True, "doubt_id": UNDONE}
         days = dict.fromkeys(("date_mouvement", "date_tableau"), date.min)
@@ -335,22 +397,29 @@ def test_a_worker_may_do_all_that_notes_and_decisions_ask_for(deployment: Deploy
 
 
 @pytest.mark.slow
-def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: Deployment, tmp_path: Path) -> None:
+def test_an_export_that_arrives_is_imported_with_the_rights_of_each(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     worker, registre, notifier = (
-        build_engine(deployment.database_url(account)) for account in ("worker", "registre", "notifier")
+        build_engine(deployment.database_url(account))
+        for account in ("worker", "registre", "notifier")
     )
     arrivals = Arrivals(tmp_path)
     ingests = replace(Desk(worker, tmp_path / "exports").services, arrivals=arrivals)
     imports = replace(Desk(registre, tmp_path / "exports").services, arrivals=arrivals)
     sha256 = hashlib.sha256(write_reu(tmp_path / "a.csv", electeurs(3)).read_bytes()).hexdigest()
     fields = {"commune": "13055", "sha256": sha256, "requested_by": "moi"}
-    preview = RegistrePreviewRequested.model_validate(fields | {"arrival": "a.csv", "taken_on": "2026-11-20"})
+    preview = RegistrePreviewRequested.model_validate(
+        fields | {"arrival": "a.csv", "taken_on": "2026-11-20"}
+    )
     ingest_request(CloudEvent.wrap(preview, source="/test"), ingests)
     with deployment.connect("owner") as connection:
         preview_id = connection.scalar(text("SELECT max(id) FROM preview"))
     handle_preview(preview_id, imports)
     ingest_request(
-        CloudEvent.wrap(RegistreImportRequested.model_validate(fields | {"preview": preview_id}), source="/test"),
+        CloudEvent.wrap(
+            RegistreImportRequested.model_validate(fields | {"preview": preview_id}), source="/test"
+        ),
         ingests,
     )
     handle_preview(preview_id, imports)
@@ -358,19 +427,40 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
     log_lines(notifier)
     with deployment.connect("owner") as connection:
         assert connection.scalar(text("SELECT status FROM preview")) == "imported"
-        assert connection.scalar(text("SELECT count(*) FROM electeur WHERE code_commune = '13055'")) == 3
+        assert (
+            connection.scalar(text("SELECT count(*) FROM electeur WHERE code_commune = '13055'"))
+            == 3
+        )
     assert not (tmp_path / "a.csv").exists()
     with deployment.connect("registre") as connection:
-        connection.execute(text("ANALYZE electeur"))  # PostgreSQL skips it where the account has no right to it
+        connection.execute(
+            text("ANALYZE electeur")
+        )  # PostgreSQL skips it where the account has no right to it
     with deployment.connect("owner") as connection:
-        number, request_id = connection.execute(text("SELECT import_id, request_id FROM preview")).one()
+        number, request_id = connection.execute(
+            text("SELECT import_id, request_id FROM preview")
+        ).one()
         rests_on = [{"import_id": number, "taken_on": None}]
-        of_liste = {"code_commune": "13055", "liste": "P", "format": "csv", "file_name": "P.csv", "label": "Liste P"}
+        of_liste = {
+            "code_commune": "13055",
+            "liste": "P",
+            "format": "csv",
+            "file_name": "P.csv",
+            "label": "Liste P",
+        }
         made = {"request_id": request_id, "part": "P.csv", "status": "ready", "rests_on": rests_on}
-        connection.execute(insert(Export).values(made | of_liste | {"parameters": {}, "anomalies": []}))
+        connection.execute(
+            insert(Export).values(made | of_liste | {"parameters": {}, "anomalies": []})
+        )
         connection.commit()
     for act in ("redate", "undo"):
-        asked = {"commune": "13055", "import_id": number, "act": act, "taken_on": "2026-11-19", "requested_by": "moi"}
+        asked = {
+            "commune": "13055",
+            "import_id": number,
+            "act": act,
+            "taken_on": "2026-11-19",
+            "requested_by": "moi",
+        }
         correction = RegistreCorrectionRequested.model_validate(asked)
         ingest_request(CloudEvent.wrap(correction, source="/test"), ingests)
         with deployment.connect("owner") as connection:
@@ -383,7 +473,9 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
         assert connection.scalars(text("SELECT status FROM preview")).all() == ["imported"] * 3
         shown = "SELECT count(*) FROM electeur NATURAL JOIN liste WHERE code_commune = '13055'"
         assert connection.scalar(text(shown)) == 0
-        assert connection.scalar(text("SELECT count(*) FROM export WHERE recall_id IS NOT NULL")) == 1
+        assert (
+            connection.scalar(text("SELECT count(*) FROM export WHERE recall_id IS NOT NULL")) == 1
+        )
     assert list(purge_versions(notifier, note_removed(Actor("notifier")))) == [3]
     for engine in (worker, registre, notifier):
         engine.dispose()
@@ -409,8 +501,12 @@ def test_a_new_password_is_taken_by_the_same_script(deployment: Deployment) -> N
         create_engine(old, poolclass=NullPool).connect()
 
 
-@pytest.mark.parametrize("account", ["requests", "listes", "tableaux", "bulk", "worker", "registre", "notifier"])
-def test_a_line_that_no_service_wrote_is_found(deployment: Deployment, account: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "account", ["requests", "listes", "tableaux", "bulk", "worker", "registre", "notifier"]
+)
+def test_a_line_that_no_service_wrote_is_found(
+    deployment: Deployment, account: str, tmp_path: Path
+) -> None:
     """An attacker holds the database account of a service; the operator holds the log. Commands write no log."""
     configure_logs("json", "warning")
     log = logging.getLogger("audit")
@@ -439,7 +535,10 @@ def test_a_line_that_no_service_wrote_is_found(deployment: Deployment, account: 
     ):
         connection.execute(text("INSERT INTO audit_unlogged VALUES (0)"))
     long = "INSERT INTO audit (id, actor, action) VALUES (nextval('audit_id_seq'), repeat('x', 2000), 'file_purged')"
-    with deployment.connect(account) as connection, pytest.raises(ProgrammingError, match="only added to"):
+    with (
+        deployment.connect(account) as connection,
+        pytest.raises(ProgrammingError, match="only added to"),
+    ):
         connection.execute(text(long))
 
 
@@ -452,13 +551,23 @@ def _add_line(deployment: Deployment, account: str, action: str) -> int:
 
 def test_every_table_has_its_readers(deployment: Deployment) -> None:
     """Only the owner reads a new table until a developer decides which accounts need it."""
-    named = {word for rights in GRANTS.values() for _, things in rights for word in things.replace(",", " ").split()}
+    named = {
+        word
+        for rights in GRANTS.values()
+        for _, things in rights
+        for word in things.replace(",", " ").split()
+    }
     query = text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
     with deployment.connect("owner") as connection:
         tables = set(connection.scalars(query))
     assert tables <= named
     assert named - tables == {
-        *("FUNCTION", "purge_audit(timestamptz)", "purge_refused(bigint[])", "purge_versions(bigint)"),
+        *(
+            "FUNCTION",
+            "purge_audit(timestamptz)",
+            "purge_refused(bigint[])",
+            "purge_versions(bigint)",
+        )
     }
 
 

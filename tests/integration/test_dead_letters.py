@@ -38,7 +38,9 @@ from worker.messaging.queues import add_account_queues
 
 pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
 
-EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/mairie/13900")
+EVENT = CloudEvent.wrap(
+    ListeExportRequested(commune="13900", requested_by="mairie"), source="/mairie/13900"
+)
 SECRET = "LANTERNE Ursule"
 TRAIL = "SELECT action, detail FROM audit ORDER BY id"
 
@@ -78,14 +80,19 @@ def _bury(
         def is_buried() -> bool:
             if message := next(consumer):
                 consumer.nack(message)
-            return bool(broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count > before)
+            return bool(
+                broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count
+                > before
+            )
 
         before = broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count
         wait_until(is_buried, message="the dead letter")
 
 
 def _doorbell(export_id: int = 41, **options: int) -> bytes:
-    return Message(queue_name=QUEUE_LISTES, actor_name=LISTE, args=(export_id,), kwargs={}, options=options).encode()
+    return Message(
+        queue_name=QUEUE_LISTES, actor_name=LISTE, args=(export_id,), kwargs={}, options=options
+    ).encode()
 
 
 def _names(run: Run) -> list[str]:
@@ -93,13 +100,22 @@ def _names(run: Run) -> list[str]:
 
 
 @pytest.mark.slow
-def test_the_list_tells_everything_but_the_contents(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
+def test_the_list_tells_everything_but_the_contents(
+    run: Run, broker: PrefectureBroker, amqp_url: str
+) -> None:
     assert run("list") == Ran(ExitCode.DONE, "Aucune lettre morte.\n", "")
     _bury(broker, SECRET.encode())
     _bury(broker, _doorbell(), QUEUE_LISTES)
     ran = run("list")
     assert ran.code == ExitCode.DONE
-    for words in ("requests", "not JSON", str(len(SECRET)), "clic-1", urlsplit(amqp_url).username or "", "failed"):
+    for words in (
+        "requests",
+        "not JSON",
+        str(len(SECRET)),
+        "clic-1",
+        urlsplit(amqp_url).username or "",
+        "failed",
+    ):
         assert words in ran.out
     assert SECRET not in ran.out + ran.err
     assert run("list", "--queue", "listes").out.count("failed") == 1
@@ -118,7 +134,9 @@ def test_a_doorbell_goes_back_as_a_new_one(
     message = Message.decode(body)
     assert (message.args, message.options) == ((41,), {})
     assert _names(run) == []
-    assert read_rows(database_url, TRAIL) == [("dead_letter_requeued", f"lettre {name} de listes (failed)")]
+    assert read_rows(database_url, TRAIL) == [
+        ("dead_letter_requeued", f"lettre {name} de listes (failed)")
+    ]
 
 
 @pytest.mark.slow
@@ -126,7 +144,13 @@ def test_a_doorbell_goes_back_as_a_new_one(
 def test_an_event_goes_back_with_the_sender_that_the_broker_knows(
     run: Run, broker: PrefectureBroker, database_url: str, amqp_url: str, queue: str
 ) -> None:
-    _bury(broker, EVENT.to_bytes(), queue, event=True, headers={"x-sender": "prefecture", "x-reason": "forged"})
+    _bury(
+        broker,
+        EVENT.to_bytes(),
+        queue,
+        event=True,
+        headers={"x-sender": "prefecture", "x-reason": "forged"},
+    )
     assert "forged" not in run("list").out
     assert run("requeue", "--all").code == ExitCode.DONE
     engine = build_engine(database_url)
@@ -135,12 +159,20 @@ def test_an_event_goes_back_with_the_sender_that_the_broker_knows(
     with engine.connect() as connection:
         (arrival,) = read_deferred(connection, DeferredEvent.id == enqueued[0].row_id)
     engine.dispose()
-    assert (enqueued[0].kind, arrival.event, arrival.sender) == ("deferred", EVENT, account_of(amqp_url))
+    assert (enqueued[0].kind, arrival.event, arrival.sender) == (
+        "deferred",
+        EVENT,
+        account_of(amqp_url),
+    )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reason", ["toujours illisible (not JSON)", "pas à sa place dans cette file"])
-def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, amqp_url: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    "reason", ["toujours illisible (not JSON)", "pas à sa place dans cette file"]
+)
+def test_what_would_come_back_at_once_stays(
+    run: Run, broker: PrefectureBroker, amqp_url: str, reason: str
+) -> None:
     is_event = "illisible" in reason
     _bury(broker, SECRET.encode() if is_event else _doorbell())
     ran = run("requeue", "--all")
@@ -153,7 +185,11 @@ def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", ["", "\n", "n\n", "y\n"])
 def test_dropping_asks_first(
-    run: Run, broker: PrefectureBroker, database_url: str, monkeypatch: pytest.MonkeyPatch, answer: str
+    run: Run,
+    broker: PrefectureBroker,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
 ) -> None:
     _bury(broker, SECRET.encode())
     (name,) = _names(run)
@@ -164,7 +200,9 @@ def test_dropping_asks_first(
     asked = "Supprimer 1 lettre morte, pour toujours ? [o/N] "
     assert run("drop", name) == Ran(ExitCode.DONE, f"{asked}1 lettre supprimée.\n", "")
     assert _names(run) == []
-    assert read_rows(database_url, TRAIL) == [("dead_letter_dropped", f"lettre {name} de requests (not JSON)")]
+    assert read_rows(database_url, TRAIL) == [
+        ("dead_letter_dropped", f"lettre {name} de requests (not JSON)")
+    ]
     assert run("drop", name, "--yes").code == ExitCode.FAILED
 
 

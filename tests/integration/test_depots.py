@@ -19,7 +19,10 @@ from worker.handlers.making.make_export import make_export
 from worker.handlers.making.make_liste import NOT_INTACT, PURGED
 from worker.writers import electeurs_file
 
-pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
+pytestmark = [
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 TOMORROW, LAST_WEEK = today() + timedelta(days=1), today() - timedelta(days=7)
 NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
@@ -45,7 +48,14 @@ def test_a_download_is_on_the_row_and_in_the_trail(desk: DepotsDesk) -> None:
     assert again["downloaded_at"] is not None
     assert again["downloaded_by"] == AGENT
     (line,) = desk.audit()
-    assert (line.actor, line.action, line.code_commune, line.export_id, line.detail, line.label) == (
+    assert (
+        line.actor,
+        line.action,
+        line.code_commune,
+        line.export_id,
+        line.detail,
+        line.label,
+    ) == (
         *(AGENT, Action.FILE_DOWNLOADED, "13900", row["export_id"], row["file_name"]),
         "téléchargement",
     )
@@ -56,7 +66,9 @@ def test_a_download_that_is_told_late_keeps_its_instant_and_its_place(desk: Depo
     export_id = desk.make()["export_id"]
     desk.download(export_id, requested_by="Mme Lefèvre")
     latest = desk.row(export_id)["downloaded_at"]
-    desk.download(export_id, at=datetime.fromisoformat("2026-11-01T09:30:00+01:00"), piece="rapport")
+    desk.download(
+        export_id, at=datetime.fromisoformat("2026-11-01T09:30:00+01:00"), piece="rapport"
+    )
     row = desk.row(export_id)
     assert (row["downloaded_at"], row["downloaded_by"]) == (latest, "Mme Lefèvre")
     assert desk.audit()[-1].detail.endswith("-csv-anomalies.csv, le 01/11/2026 à 09:30:00")
@@ -64,12 +76,20 @@ def test_a_download_that_is_told_late_keeps_its_instant_and_its_place(desk: Depo
     future = "SELECT downloaded_at FROM export WHERE downloaded_at > :limit"
     limit = datetime.now(UTC) + timedelta(days=1)
     with desk.engine.connect() as connection:
-        parameters = {"limit": limit if desk.engine.dialect.name == "postgresql" else f"{limit:%Y-%m-%d %H:%M}"}
-        assert connection.execute(text(future), parameters).all() == [], "a sender's clock may be wrong"
+        parameters = {
+            "limit": limit
+            if desk.engine.dialect.name == "postgresql"
+            else f"{limit:%Y-%m-%d %H:%M}"
+        }
+        assert connection.execute(text(future), parameters).all() == [], (
+            "a sender's clock may be wrong"
+        )
     assert desk.audit()[-1].detail.endswith(".csv (dossier de dépôt)")
 
 
-def test_a_deposit_said_again_corrects_the_first_and_a_later_one_forgets_the_verdict(desk: DepotsDesk) -> None:
+def test_a_deposit_said_again_corrects_the_first_and_a_later_one_forgets_the_verdict(
+    desk: DepotsDesk,
+) -> None:
     export_id = desk.make()["export_id"]
     desk.run("UPDATE export SET finished_at = :at", at=f"{LAST_WEEK} 10:00:00.000")
     desk.deposit(export_id, deposited_on=LAST_WEEK, remarque="première")
@@ -77,10 +97,19 @@ def test_a_deposit_said_again_corrects_the_first_and_a_later_one_forgets_the_ver
     first = desk.depot(export_id)
     desk.deposit(export_id, deposited_on=LAST_WEEK, remarque="corrigée")
     corrected = desk.depot(export_id)
-    assert (corrected["remarque"], corrected["verdict"], corrected["answer"]) == ("corrigée", "rejete", NAMED)
+    assert (corrected["remarque"], corrected["verdict"], corrected["answer"]) == (
+        "corrigée",
+        "rejete",
+        NAMED,
+    )
     desk.deposit(export_id)
     later = desk.depot(export_id)
-    assert (later["verdict"], later["verdict_on"], later["answer"], later["verdict_by"]) == ("", None, "", "")
+    assert (later["verdict"], later["verdict_on"], later["answer"], later["verdict_by"]) == (
+        "",
+        None,
+        "",
+        "",
+    )
     kept = [(row["fingerprint_key"], row["fingerprint"]) for row in (first, corrected, later)]
     assert kept == [kept[0]] * 3
     assert len(bytes(first["fingerprint"])) == 16 * desk.row(export_id)["electeurs"]
@@ -93,10 +122,14 @@ def test_what_cannot_be_is_refused(desk: DepotsDesk) -> None:
     waiting = desk.ask()
     for say in (desk.download, desk.deposit, desk.answer):
         assert _refusal(say(999_999)).startswith("Fichier inconnu")
-        assert _refusal(say(ready, commune="01001")).startswith("Fichier inconnu"), "nothing is said of the other"
+        assert _refusal(say(ready, commune="01001")).startswith("Fichier inconnu"), (
+            "nothing is said of the other"
+        )
         assert _refusal(say(waiting)).startswith("Ce fichier n'est pas prêt : « Liste P du")
     assert "n'est pas encore venu" in _refusal(desk.deposit(ready, deposited_on=TOMORROW))
-    assert "précède la production du fichier" in _refusal(desk.deposit(ready, deposited_on=LAST_WEEK))
+    assert "précède la production du fichier" in _refusal(
+        desk.deposit(ready, deposited_on=LAST_WEEK)
+    )
     assert _refusal(desk.answer(ready)).startswith("Aucun dépôt n'est déclaré")
     desk.deposit(ready)
     assert "n'est pas encore venu" in _refusal(desk.answer(ready, verdict_on=TOMORROW))
@@ -108,12 +141,19 @@ def test_what_cannot_be_is_refused(desk: DepotsDesk) -> None:
 
 def test_the_copy_of_the_commission_is_not_deposited(desk: DepotsDesk) -> None:
     row = desk.make()
-    desk.run("UPDATE export SET kind = 'tableau', edition = 'commission' WHERE id = :id", id=row["export_id"])
+    desk.run(
+        "UPDATE export SET kind = 'tableau', edition = 'commission' WHERE id = :id",
+        id=row["export_id"],
+    )
     assert _is_accepted(desk.download(row["export_id"]))
-    assert _refusal(desk.deposit(row["export_id"])).startswith("L'exemplaire de la commission ne se dépose pas")
+    assert _refusal(desk.deposit(row["export_id"])).startswith(
+        "L'exemplaire de la commission ne se dépose pas"
+    )
 
 
-def test_a_file_in_a_format_that_the_platform_does_not_take_is_not_deposited(desk: DepotsDesk) -> None:
+def test_a_file_in_a_format_that_the_platform_does_not_take_is_not_deposited(
+    desk: DepotsDesk,
+) -> None:
     desk.use_profile(formats=[FileFormat.XML])
     export_id = desk.make()["export_id"]
     assert _refusal(desk.deposit(export_id)).startswith("La plateforme ne prend pas ce format")
@@ -121,17 +161,29 @@ def test_a_file_in_a_format_that_the_platform_does_not_take_is_not_deposited(des
 
 def test_a_tableau_is_deposited_without_a_fingerprint(desk: DepotsDesk) -> None:
     row = desk.make()
-    desk.run("UPDATE export SET kind = 'tableau', edition = 'affichage' WHERE id = :id", id=row["export_id"])
+    desk.run(
+        "UPDATE export SET kind = 'tableau', edition = 'affichage' WHERE id = :id",
+        id=row["export_id"],
+    )
     assert _is_accepted(desk.deposit(row["export_id"]))
     assert desk.depot(row["export_id"])["fingerprint"] is None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("sender", "is_allowed"), [("ecran", True), ("mairie-13055", False), ("", False)])
-def test_a_sender_declares_what_it_may_ask_for(desk: DepotsDesk, sender: str, is_allowed: bool) -> None:
+@pytest.mark.parametrize(
+    ("sender", "is_allowed"), [("ecran", True), ("mairie-13055", False), ("", False)]
+)
+def test_a_sender_declares_what_it_may_ask_for(
+    desk: DepotsDesk, sender: str, is_allowed: bool
+) -> None:
     export_id = desk.make()["export_id"]
     with Session(desk.engine) as session, session.begin():
-        session.add_all([Sender(name="ecran", code_commune="*"), Sender(name="mairie-13055", code_commune="13055")])
+        session.add_all(
+            [
+                Sender(name="ecran", code_commune="*"),
+                Sender(name="mairie-13055", code_commune="13055"),
+            ]
+        )
     desk.configure(is_embedded=False)
     desk.sender = sender
     for say in (desk.download, desk.deposit, desk.answer):
@@ -143,7 +195,9 @@ def test_a_purge_erases_the_answer_and_keeps_the_rest(desk: DepotsDesk) -> None:
     export_id = desk.make()["export_id"]
     desk.deposit(export_id, remarque="accusé reçu")
     desk.answer(export_id, verdict="rejete", answer=NAMED)
-    assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 0, "not told"
+    assert (
+        total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 0
+    ), "not told"
     desk.run("UPDATE request SET notified_at = created_at")
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 1
     row = desk.row(export_id)
@@ -159,7 +213,9 @@ def test_a_purge_erases_the_answer_and_keeps_the_rest(desk: DepotsDesk) -> None:
 
 
 @pytest.mark.slow
-def test_no_log_has_what_a_person_pasted(desk: DepotsDesk, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_log_has_what_a_person_pasted(
+    desk: DepotsDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
     export_id = desk.make()["export_id"]
     desk.deposit(export_id, remarque=NAMED)
     desk.answer(export_id, answer=NAMED)
@@ -181,7 +237,9 @@ PAIRS = [(before, after) for before in Format for after in Format]
 
 @pytest.fixture
 def desk(desk: DepotsDesk) -> DepotsDesk:
-    desk.run("DELETE FROM electeur WHERE date_naissance > '2000'")  # some come of age on a particular day of LIBREVILLE
+    desk.run(
+        "DELETE FROM electeur WHERE date_naissance > '2000'"
+    )  # some come of age on a particular day of LIBREVILLE
     return desk
 
 
@@ -192,7 +250,11 @@ def _differences(row: RowMapping) -> dict[str, Any] | None:
 def _counts(desk: DepotsDesk, format_: Format = Format.CSV) -> dict[str, Any]:
     found = _differences(desk.make(format_))
     assert found is not None
-    return {name: value for name, value in found.items() if name not in {"export_id", "label", "deposited_on"}}
+    return {
+        name: value
+        for name, value in found.items()
+        if name not in {"export_id", "label", "deposited_on"}
+    }
 
 
 def _deposited(desk: DepotsDesk, format_: Format = Format.CSV, **options: Any) -> RowMapping:  # noqa: ANN401
@@ -201,9 +263,18 @@ def _deposited(desk: DepotsDesk, format_: Format = Format.CSV, **options: Any) -
     return row
 
 
-def _count(arrivees: int = 0, departs: int = 0, modifications: int = 0, **others: Any) -> dict[str, Any]:  # noqa: ANN401
+def _count(
+    arrivees: int = 0,
+    departs: int = 0,
+    modifications: int = 0,
+    **others: Any,  # noqa: ANN401
+) -> dict[str, Any]:
     without = {"inscriptions": None, "radiations": None, "majeurs": 0, "is_coherent": None}
-    return {"arrivees": arrivees, "departs": departs, "modifications": modifications} | without | others
+    return (
+        {"arrivees": arrivees, "departs": departs, "modifications": modifications}
+        | without
+        | others
+    )
 
 
 @pytest.mark.slow
@@ -228,13 +299,21 @@ def test_who_came_left_and_changed_is_counted_whatever_the_formats(
                      GROUP BY nom_naissance, prenoms, date_naissance HAVING count(*) = 1 ORDER BY 1"""
     leaving, moving, married = desk.values(no_homonyms)[:3]
     desk.run("DELETE FROM electeur WHERE id = :id", id=leaving)
-    desk.run("UPDATE electeur SET code_bureau = '0002', libelle_voie = 'AUTRE' WHERE id = :id", id=moving)
+    desk.run(
+        "UPDATE electeur SET code_bureau = '0002', libelle_voie = 'AUTRE' WHERE id = :id", id=moving
+    )
     desk.run("UPDATE electeur SET nom_usage = 'INVENTEE' WHERE id = :id", id=married)
     desk.run("UPDATE electeur SET numero_general = 7")
     found = _differences(desk.make(after))
-    about = {"export_id": old["export_id"], "label": old["label"], "deposited_on": today().isoformat()}
+    about = {
+        "export_id": old["export_id"],
+        "label": old["label"],
+        "deposited_on": today().isoformat(),
+    }
     assert found == about | _count(arrivees=2, departs=1, modifications=2)
-    assert _counts(desk, before) == _counts(desk, after), "the comparison is with the same file each time"
+    assert _counts(desk, before) == _counts(desk, after), (
+        "the comparison is with the same file each time"
+    )
 
 
 @pytest.mark.slow
@@ -259,7 +338,9 @@ def test_a_correction_is_a_change_when_somebody_said_so(desk: DepotsDesk) -> Non
     desk.add_person()
     _deposited(desk)
     desk.run("UPDATE electeur SET date_naissance = '1961-08-05' WHERE nom_naissance = 'INVENTEE'")
-    assert _counts(desk) == _count(arrivees=1, departs=1, inscriptions=0, radiations=0, is_coherent=False)
+    assert _counts(desk) == _count(
+        arrivees=1, departs=1, inscriptions=0, radiations=0, is_coherent=False
+    )
     desk.run(f"""
         INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,
                             bureaux_before, taken_on) VALUES (99, '', '', '', 0, 0, 0, 0, '[]', '{BETWEEN}')""")  # noqa: S608 — a day
@@ -298,7 +379,9 @@ def test_an_accepted_deposit_takes_the_place_of_those_before_it(desk: DepotsDesk
     desk.answer(second["export_id"])
     for row, has_fingerprint in ((first, False), (second, True), (other, True)):
         depot = desk.depot(row["export_id"])
-        assert (depot["fingerprint"] is not None, depot["fingerprint_key"] is not None) == (has_fingerprint,) * 2
+        assert (depot["fingerprint"] is not None, depot["fingerprint_key"] is not None) == (
+            has_fingerprint,
+        ) * 2
     desk.answer(second["export_id"], verdict="rejete")
     assert _counts(desk) == {"reason": depots.REPLACED}
 
@@ -313,7 +396,9 @@ def test_the_comparison_outlives_the_file(desk: DepotsDesk) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(desk: DepotsDesk) -> None:
+def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(
+    desk: DepotsDesk,
+) -> None:
     purged, altered = desk.make(days_ago=DAYS_AGO), desk.make(Format.XML, days_ago=DAYS_AGO)
     desk.run("UPDATE request SET notified_at = created_at WHERE id = :id", id=purged["request_id"])
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 1
@@ -333,18 +418,24 @@ def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(de
     assert _counts(desk) == _count(), "its fingerprint was taken"
 
 
-def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = desk.make(days_ago=DAYS_AGO)
     with monkeypatch.context() as patch:
         patch.setattr(electeurs_file, "open_regular", lambda path: pytest.fail(str(path)))
         assert desk.deposit_only(row["export_id"])["outcome"] == "accepted"
-    assert [(doorbell.row_id, doorbell.is_bulk) for doorbell in desk.enqueued] == [(row["export_id"], True)]
+    assert [(doorbell.row_id, doorbell.is_bulk) for doorbell in desk.enqueued] == [
+        (row["export_id"], True)
+    ]
     assert desk.depot(row["export_id"])["fingerprint"] is None
     make_export(desk.enqueued.pop().row_id, desk.services)
     taken = bytes(desk.depot(row["export_id"])["fingerprint"])
     make_export(row["export_id"], desk.services)
     assert bytes(desk.depot(row["export_id"])["fingerprint"]) == taken, "once"
-    assert desk.row(row["export_id"])["finished_at"] == row["finished_at"], "the file itself is not made again"
+    assert desk.row(row["export_id"])["finished_at"] == row["finished_at"], (
+        "the file itself is not made again"
+    )
 
 
 def test_the_next_list_takes_the_fingerprint_that_a_lost_doorbell_did_not(desk: DepotsDesk) -> None:

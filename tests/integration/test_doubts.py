@@ -18,7 +18,17 @@ from schemas.vocabulary import Action, Categorie, DoubtDecision, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, MouvementsDesk
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.parts.notes import note_register
-from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs
+from tests.unit.reu_sample import (
+    BUREAU,
+    DATE,
+    ELECTEUR,
+    NOM,
+    NUMERO,
+    PRENOMS,
+    TITLES,
+    VOIE,
+    electeurs,
+)
 from worker.access.models import Sender
 from worker.audit import Actor, read_audit
 from worker.cli.main import main
@@ -40,14 +50,32 @@ BEFORE, AFTER = date(2026, 9, 1), date(2026, 10, 1)
 Line = dict[str, str]
 
 OTHERS = [
-    ELECTEUR | {NOM: nom, PRENOMS: prenoms, DATE: born, VOIE: f"Rue {number}", NUMERO: str(number), LIEU: "ARLES"}
+    ELECTEUR
+    | {
+        NOM: nom,
+        PRENOMS: prenoms,
+        DATE: born,
+        VOIE: f"Rue {number}",
+        NUMERO: str(number),
+        LIEU: "ARLES",
+    }
     for number, (nom, prenoms, born) in enumerate(
-        [("PUPITRE", "Ignace", "01/02/1950"), ("LUTRIN", "Odile", "03/04/1960"), ("ENCRIER", "Basile", "05/06/1970")],
+        [
+            ("PUPITRE", "Ignace", "01/02/1950"),
+            ("LUTRIN", "Odile", "03/04/1960"),
+            ("ENCRIER", "Basile", "05/06/1970"),
+        ],
         50,
     )
 ]
 """Electors who stay."""
-ELECTRICE = ELECTEUR | {NOM: "MANDOLINE", PRENOMS: "Zoé Aglaé", DATE: "00/00/1961", VOIE: "Rue du Puits", NUMERO: "7"}
+ELECTRICE = ELECTEUR | {
+    NOM: "MANDOLINE",
+    PRENOMS: "Zoé Aglaé",
+    DATE: "00/00/1961",
+    VOIE: "Rue du Puits",
+    NUMERO: "7",
+}
 MOVED = {VOIE: "Rue Neuve", BUREAU: "2", NUMERO: "99"}
 """A move to another bureau."""
 
@@ -65,9 +93,13 @@ def _open(desk: MouvementsDesk, commune: str = "") -> Sequence[Row[Any]]:
         return list_doubts(connection, commune)
 
 
-def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune: str = COMMUNE) -> None:
+def _decide(
+    desk: MouvementsDesk, number: int, decision: DoubtDecision, commune: str = COMMUNE
+) -> None:
     with desk.engine.begin() as connection:
-        declare(connection, commune, DoubtDecided(doubt=number, decision=decision), by=Actor("mairie"))
+        declare(
+            connection, commune, DoubtDecided(doubt=number, decision=decision), by=Actor("mairie")
+        )
 
 
 @pytest.mark.slow
@@ -85,11 +117,19 @@ def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune:
         ({NOM: "LUTRIN", BUREAU: "2"}, ["nom", "code_bureau"]),
         ({NOM: "LUTRIN"} | MOVED, ["nom", "adresse", "code_bureau"]),
         ({LIEU: "ARLES"} | MOVED, ["lieu_naissance", "adresse", "code_bureau"]),
-        ({DATE: "05/08/1961", LIEU: "ARLES"} | MOVED, ["date_naissance", "lieu_naissance", "adresse", "code_bureau"]),
-        ({NOM: "Mandolïne", PRENOMS: "ZOE-AGLAE", DATE: "05/08/1961", VOIE: "RUE DU PUITS"}, ["date_naissance"]),
+        (
+            {DATE: "05/08/1961", LIEU: "ARLES"} | MOVED,
+            ["date_naissance", "lieu_naissance", "adresse", "code_bureau"],
+        ),
+        (
+            {NOM: "Mandolïne", PRENOMS: "ZOE-AGLAE", DATE: "05/08/1961", VOIE: "RUE DU PUITS"},
+            ["date_naissance"],
+        ),
     ],
 )
-def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correction: Line, differs: list[str]) -> None:
+def test_a_corrected_civil_status_is_asked_about(
+    desk: MouvementsDesk, correction: Line, differs: list[str]
+) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | correction])
     assert found.differs.split() == differs
     assert (found.code_commune, found.liste, found.jour) == (COMMUNE, "P", AFTER)
@@ -102,11 +142,25 @@ def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correctio
 @pytest.mark.parametrize("stays", [{}, {NUMERO: "99"}, {VOIE: "", NUMERO: "7"}])
 def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, stays: Line) -> None:
     assert (
-        _compare(desk, [ELECTRICE | ({VOIE: ""} if VOIE in stays else {})], [ELECTRICE | {LIEU: "ARLES"} | stays]) == []
+        _compare(
+            desk,
+            [ELECTRICE | ({VOIE: ""} if VOIE in stays else {})],
+            [ELECTRICE | {LIEU: "ARLES"} | stays],
+        )
+        == []
     )
     assert desk.mouvements() == []
-    [kept] = desk.rows("SELECT differs, decision, decided_by, radiation_id, born_before, born_after FROM doubt")
-    assert [*kept] == ["lieu_naissance", "same_person", "comparaison", None, "1961-00-00", "1961-00-00"]
+    [kept] = desk.rows(
+        "SELECT differs, decision, decided_by, radiation_id, born_before, born_after FROM doubt"
+    )
+    assert [*kept] == [
+        "lieu_naissance",
+        "same_person",
+        "comparaison",
+        None,
+        "1961-00-00",
+        "1961-00-00",
+    ]
     [(number,)] = desk.rows("SELECT id FROM doubt")
     with pytest.raises(RefusedError, match="annulez l'import"):
         _decide(desk, number, TWO)
@@ -116,10 +170,24 @@ def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, s
 @pytest.mark.parametrize(
     "other",
     [
-        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990"},  # with the number of the elector who left
-        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # at the address of the elector who left
-        {PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # of the same family, at the same address
-        {PRENOMS: "Rose Aglaé", DATE: "05/08/1990"} | MOVED,  # with the same family name, at another address
+        {
+            NOM: "LUTRIN",
+            PRENOMS: "Rose",
+            DATE: "05/08/1990",
+        },  # with the number of the elector who left
+        {
+            NOM: "LUTRIN",
+            PRENOMS: "Rose",
+            DATE: "05/08/1990",
+            NUMERO: "8",
+        },  # at the address of the elector who left
+        {
+            PRENOMS: "Rose",
+            DATE: "05/08/1990",
+            NUMERO: "8",
+        },  # of the same family, at the same address
+        {PRENOMS: "Rose Aglaé", DATE: "05/08/1990"}
+        | MOVED,  # with the same family name, at another address
         {DATE: "05/08/1990"} | MOVED,  # with the same names, born in another year
         {NOM: "LUTRIN", LIEU: "ARLES"} | MOVED,  # born on the same day elsewhere
         {NOM: "LUTRIN", PRENOMS: "Zoé", VOIE: "", NUMERO: ""},
@@ -144,18 +212,28 @@ def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {NOM: "LUTRIN"} | MOVED])
     _decide(desk, found.doute, SAME)
     [change] = desk.mouvements()
-    assert (change.nature, change.ancien_bureau, change.nouveau_bureau) == (Nature.MODIFICATION, "0001", "0002")
+    assert (change.nature, change.ancien_bureau, change.nouveau_bureau) == (
+        Nature.MODIFICATION,
+        "0001",
+        "0002",
+    )
     assert (change.categorie, change.is_changement_bureau) == (Categorie.CHANGEMENT_BUREAU, True)
     assert (change.personne.nom_naissance, change.numero) == ("LUTRIN", 99)
 
 
 def test_an_elector_is_one_person_with_one_other_only(desk: MouvementsDesk) -> None:
-    twins = [ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
+    twins = [
+        ELECTRICE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"}
+        for prenoms in ("Zoé Aglaé", "Zoé Rose")
+    ]
     first, second = _compare(desk, [ELECTRICE], twins)
     _decide(desk, first.doute, SAME)
     assert _open(desk) == []
     assert [it.personne.prenoms for it in desk.mouvements()] == [second.inscription_prenoms]
-    assert desk.rows("SELECT decision FROM doubt ORDER BY id") == [("same_person",), ("two_persons",)]
+    assert desk.rows("SELECT decision FROM doubt ORDER BY id") == [
+        ("same_person",),
+        ("two_persons",),
+    ]
     with desk.engine.connect() as connection:
         lines = read_audit(connection, limit=9)[::-1]
     assert [(it.action, it.actor, it.code_commune, it.label) for it in lines] == [
@@ -165,14 +243,18 @@ def test_an_elector_is_one_person_with_one_other_only(desk: MouvementsDesk) -> N
         f"doute n° {first.doute}, liste P : même personne (date de naissance)",
         f"doute n° {second.doute}, liste P : deux personnes, d'après le n° {first.doute}",
     ]
-    with pytest.raises(RefusedError, match=f"Le doute n° {first.doute} réunit déjà un de ces électeurs"):
+    with pytest.raises(
+        RefusedError, match=f"Le doute n° {first.doute} réunit déjà un de ces électeurs"
+    ):
         _decide(desk, second.doute, SAME)
     _decide(desk, first.doute, TWO)
     _decide(desk, second.doute, SAME)
     assert [it.personne.prenoms for it in desk.mouvements()] == [first.inscription_prenoms]
 
 
-@pytest.mark.parametrize("correction", [{DATE: "05/08/1961"}, {NOM: "LUTRIN"} | MOVED], ids=["stays", "moves"])
+@pytest.mark.parametrize(
+    "correction", [{DATE: "05/08/1961"}, {NOM: "LUTRIN"} | MOVED], ids=["stays", "moves"]
+)
 def test_an_answer_is_changed_and_the_tableau_that_printed_it_is_recalled(
     desk: MouvementsDesk, tableaux: TableauDesk, correction: Line
 ) -> None:
@@ -216,7 +298,9 @@ def test_an_import_that_is_undone_takes_its_doubts_away(desk: MouvementsDesk) ->
 
 
 @pytest.mark.slow
-def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: MouvementsDesk) -> None:
+def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(
+    desk: MouvementsDesk,
+) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     with desk.engine.begin() as connection:
         connection.execute(text("DELETE FROM mouvement WHERE nature = 'radiation'"))
@@ -228,7 +312,9 @@ def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: Mou
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by_list", [True, False])
-def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDesk, *, by_list: bool) -> None:
+def test_who_was_protected_stays_so_under_her_corrected_name(
+    desk: MouvementsDesk, *, by_list: bool
+) -> None:
     desk.load([*OTHERS, ELECTRICE], intake=Intake(BEFORE))
     if by_list:
         with desk.engine.begin() as connection:
@@ -236,10 +322,14 @@ def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDes
     desk.compare([*OTHERS, ELECTRICE | {NOM: "LUTRIN"} | MOVED], intake=Intake(AFTER))
     if not by_list:
         with desk.engine.begin() as connection:
-            connection.execute(text("UPDATE mouvement SET is_protegee = true WHERE nature = 'radiation'"))
+            connection.execute(
+                text("UPDATE mouvement SET is_protegee = true WHERE nature = 'radiation'")
+            )
     _decide(desk, _open(desk)[0].doute, SAME)
     with desk.engine.connect() as connection:
-        assert Protege("LUTRIN", "Zoé Aglaé", "1961-00-00") in select_protections(connection, COMMUNE)
+        assert Protege("LUTRIN", "Zoé Aglaé", "1961-00-00") in select_protections(
+            connection, COMMUNE
+        )
     assert [it.personne.is_protegee for it in desk.mouvements()] == [True]
 
 
@@ -269,7 +359,9 @@ def test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them(
 
 
 @pytest.mark.slow
-def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(
+    desk: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     [line] = _anomalies(tableaux)
     assert line[0] == "bloquante"
@@ -281,12 +373,16 @@ def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDe
     assert _anomalies(tableaux) == []
 
 
-def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_an_event_of_an_account_that_may_not_decides_nothing(
+    desk: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     [found] = _compare(desk, [ELECTRICE], [ELECTRICE | {DATE: "05/08/1961"}])
     tableaux.configure(is_embedded=False)
     with desk.engine.begin() as connection:
         connection.execute(insert(Sender).values(name="voisine", code_commune=VOISINE))
-    same = note_register("doubt", commune=COMMUNE, decision="same_person", doubt=found.doute, requested_by="agent")
+    same = note_register(
+        "doubt", commune=COMMUNE, decision="same_person", doubt=found.doute, requested_by="agent"
+    )
     event = CloudEvent.wrap(same, source="/test")
     ingest_request(event, tableaux.services, sender="voisine")
     assert tableaux.request(event)["outcome"] == "refused"
@@ -295,19 +391,39 @@ def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDes
 
 @pytest.mark.slow
 def test_the_command_lists_and_decides(
-    desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    desk: MouvementsDesk,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", desk.url)
-    other = ELECTRICE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
-    first, second = _compare(desk, [ELECTRICE, other], [ELECTRICE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
+    other = ELECTRICE | {
+        NOM: "LUTRIN",
+        PRENOMS: "Guy",
+        DATE: "02/02/1980",
+        VOIE: "Rue Basse",
+        NUMERO: "11",
+    }
+    first, second = _compare(
+        desk, [ELECTRICE, other], [ELECTRICE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}]
+    )
     assert main(["declare", "--show", "doubt"]) == ExitCode.DONE
     shown = " ".join(capsys.readouterr().out.split())
     assert f"│ {COMMUNE} │ P │ 01/10/2026 │ date de naissance │" in shown
-    assert "MANDOLINE Zoé Aglaé, 00/00/1961, MARSEILLE, 12 BIS Rue du Puits, 13001 MARSEILLE, bureau 0001 n° 7" in shown
+    assert (
+        "MANDOLINE Zoé Aglaé, 00/00/1961, MARSEILLE, 12 BIS Rue du Puits, 13001 MARSEILLE, bureau 0001 n° 7"
+        in shown
+    )
     assert "MANDOLINE Zoé Aglaé, 05/08/1961" in shown
     decisions = [
-        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": first.doute, "decision": "same_person"}},
-        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": second.doute, "decision": "two_persons"}},
+        {
+            "commune": COMMUNE,
+            "note": {"kind": "doubt", "doubt": first.doute, "decision": "same_person"},
+        },
+        {
+            "commune": COMMUNE,
+            "note": {"kind": "doubt", "doubt": second.doute, "decision": "two_persons"},
+        },
     ]
     path = tmp_path / "doutes.json"
     path.write_text(json.dumps(decisions))
@@ -325,7 +441,9 @@ def test_a_doubt_that_a_tableau_counts_and_does_not_print_is_blocking(
 ) -> None:
     """A minor, or an arrival: the arrival is in the totals of a tableau that prints no inscription."""
     _compare(desk, [ELECTRICE | {DATE: "05/08/2009"}], [ELECTRICE | {DATE: "05/08/1981"}])
-    made = tableaux.make(TypeTableau.CINQ_JOURS_REU, commune=COMMUNE, reunion="2026-09-10", scrutin="2026-10-11")
+    made = tableaux.make(
+        TypeTableau.CINQ_JOURS_REU, commune=COMMUNE, reunion="2026-09-10", scrutin="2026-10-11"
+    )
     assert len(_doubts_of(made)) == 1
 
 
@@ -337,8 +455,12 @@ def _numbered(rows: Iterable[Mapping[str, str]], first: int = 1) -> list[dict[st
     return [{**row, UGLE: f"{number:08}"} for number, row in enumerate(rows, first)]
 
 
-def _compare_numbered(desk: MouvementsDesk, rows: Sequence[Mapping[str, str]], title: str = "INE") -> Comparison:
-    comparison = desk.load_file(desk.write(rows, titles={UGLE: title}), accept_changes=True).comparison
+def _compare_numbered(
+    desk: MouvementsDesk, rows: Sequence[Mapping[str, str]], title: str = "INE"
+) -> Comparison:
+    comparison = desk.load_file(
+        desk.write(rows, titles={UGLE: title}), accept_changes=True
+    ).comparison
     assert comparison is not None
     return comparison
 
@@ -361,7 +483,9 @@ def test_a_corrected_name_and_birth_is_one_person(desk: MouvementsDesk) -> None:
         ("nom date_naissance", "same_person", "1962-03-14", "1950-01-01"),
     }
     with desk.engine.connect() as connection:
-        assert Protege("TROMBONE", "Cyprien", "1962-03-14") in select_protections(connection, COMMUNE)
+        assert Protege("TROMBONE", "Cyprien", "1962-03-14") in select_protections(
+            connection, COMMUNE
+        )
 
 
 def test_homonyms_are_told_apart(desk: MouvementsDesk) -> None:
@@ -389,5 +513,8 @@ def test_no_view_shows_the_number(desk: MouvementsDesk) -> None:
     inspector = inspect(desk.engine)
     assert "ine" in {it["name"] for it in inspector.get_columns("electeur")}
     assert not [
-        view for view in inspector.get_view_names() for it in inspector.get_columns(view) if it["name"] == "ine"
+        view
+        for view in inspector.get_view_names()
+        for it in inspector.get_columns(view)
+        if it["name"] == "ine"
     ]

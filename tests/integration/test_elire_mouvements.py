@@ -75,7 +75,11 @@ def test_a_file_of_another_form_is_taken_by_its_profile(
     assert done.code == 0, done.err
     asked_at = datetime.fromisoformat("2026-03-11T09:30:00+01:00")
     made = tableaux.make(
-        TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion="2026-02-19", until="2026-03-10", created_at=asked_at
+        TypeTableau.VINGT_JOURS,
+        commune=COMMUNE,
+        reunion="2026-02-19",
+        until="2026-03-10",
+        created_at=asked_at,
     )
     for said in ("TROMBONE", "09/03/2026", "L. 30", "CORNEMUSE", "10/03/2026", "Décès"):
         assert said in made.text

@@ -42,7 +42,9 @@ class Listening:
         """Whether the broker has accepted the event; else it was returned."""
         key = key.replace("{account}", self._account)
         try:
-            self._channel.basic_publish(EXCHANGE, key, body, pika.BasicProperties(**properties), mandatory=True)
+            self._channel.basic_publish(
+                EXCHANGE, key, body, pika.BasicProperties(**properties), mandatory=True
+            )
         except UnroutableError:
             return False
         self._connection.process_data_events(0)
@@ -58,7 +60,9 @@ class Listening:
 
     def _take(self, _channel: object, _method: object, _properties: object, body: bytes) -> None:
         answer = CloudEvent.from_bytes(body)
-        if answer.data["status"] != "settled":  # the end of a request may be published before its reply
+        if (
+            answer.data["status"] != "settled"
+        ):  # the end of a request may be published before its reply
             self.answers.setdefault(answer.data["request"]["id"], answer)
 
 
@@ -72,14 +76,24 @@ def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
             body = base64.b64decode(case.get("body_base64", "")) or str(case["body"]).encode()
             assert listening.send(case["routing_key"], body, case["properties"])
         assert listening.wait_for(called) == set(), "not answered"
-    answers = {name: listening.answers[case["answer"]["request_id"]] for name, case in CASES.items()}
-    wrong = {name: answer.data for name, answer in answers.items() if not _is_expected(answer, CASES[name]["answer"])}
+    answers = {
+        name: listening.answers[case["answer"]["request_id"]] for name, case in CASES.items()
+    }
+    wrong = {
+        name: answer.data
+        for name, answer in answers.items()
+        if not _is_expected(answer, CASES[name]["answer"])
+    }
     assert wrong == {}
     assert town.queue("requests.XQ") == []
 
 
 def _is_expected(answer: CloudEvent, expected: dict[str, Any]) -> bool:
-    said = {(fault["field"], fault["code"]) for fault in answer.data.get("errors", ()) if fault["message"]}
+    said = {
+        (fault["field"], fault["code"])
+        for fault in answer.data.get("errors", ())
+        if fault["message"]
+    }
     wanted = {(fault["field"], fault["code"]) for fault in expected.get("errors", ())}
     told = answer.type, answer.data["status"], answer.data.get("code")
     return told == (expected["type"], expected["status"], expected.get("code")) and wanted <= said
@@ -92,8 +106,13 @@ def test_an_event_that_is_put_right_may_be_sent_under_its_id(town: Town) -> None
     wrong = right | {"time": "2026-11-25 08:30:00"}
     for event in (wrong, wrong, right, right, wrong):
         town.publish(json.dumps(event).encode(), REQUEST_LISTE_EXPORT)
-    wait_until(lambda: len(town.rows("SELECT request_id FROM demandes")) == 2, message="both requests")
+    wait_until(
+        lambda: len(town.rows("SELECT request_id FROM demandes")) == 2, message="both requests"
+    )
     wait_until(lambda: not town.queue("requests"), message="the copies")
     outcomes = town.rows("SELECT outcome, code, source FROM demandes ORDER BY request_id")
-    assert [(row["outcome"], row["code"]) for row in outcomes] == [("refused", "evenement_illisible"), ("accepted", "")]
+    assert [(row["outcome"], row["code"]) for row in outcomes] == [
+        ("refused", "evenement_illisible"),
+        ("accepted", ""),
+    ]
     assert UNKNOWN not in {row["source"] for row in outcomes}

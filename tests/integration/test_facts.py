@@ -48,7 +48,9 @@ class Register(Desk):
 
     def clean(self, number: int, liste: Liste = P) -> list[int]:
         """Electors without cached findings."""
-        query = "SELECT id FROM electeur WHERE liste = :liste AND facts = 0 ORDER BY id LIMIT :number"
+        query = (
+            "SELECT id FROM electeur WHERE liste = :liste AND facts = 0 ORDER BY id LIMIT :number"
+        )
         return self.values(query, liste=liste, number=number)
 
     def facts(self, electeur: int) -> int:
@@ -64,13 +66,19 @@ class Register(Desk):
                 version = _spec(connection, liste, on).version
             find_facts(connection, version, [ListeKey(COMMUNE, liste)], on)
         said = {"version": FACTS_VERSION, "since": on, "liste": liste}
-        self.run("UPDATE import_liste SET facts_version = :version, facts_since = :since WHERE liste = :liste", **said)
+        self.run(
+            "UPDATE import_liste SET facts_version = :version, facts_since = :since WHERE liste = :liste",
+            **said,
+        )
 
     def look(self, liste: Liste = P, jour: date = TODAY) -> Look:
         """Check with the cached findings, as the writer of a file does."""
         with self.engine.connect() as connection:
             spec = _spec(connection, liste, jour)
-            return _look(connection, replace(spec, has_facts=has_facts(connection, COMMUNE, liste, spec.version, jour)))
+            return _look(
+                connection,
+                replace(spec, has_facts=has_facts(connection, COMMUNE, liste, spec.version, jour)),
+            )
 
     def look_at_everybody(self, liste: Liste = P, jour: date = TODAY) -> Look:
         """Check all electors, without cached findings."""
@@ -80,7 +88,9 @@ class Register(Desk):
 
 def _spec(connection: Connection, liste: Liste, jour: date) -> ListeSpec:
     query = select(ListeCommunale.version).where(ListeCommunale.liste == liste)
-    return ListeSpec(COMMUNE, "LIBREVILLE", "13", liste, connection.scalars(query).one(), "G", "L", jour)
+    return ListeSpec(
+        COMMUNE, "LIBREVILLE", "13", liste, connection.scalars(query).one(), "G", "L", jour
+    )
 
 
 def _look(connection: Connection, spec: ListeSpec) -> Look:
@@ -94,7 +104,9 @@ def register(database_url: str, tmp_path: Path) -> Iterator[Register]:
         yield register
 
 
-def _assert_same(register: Register, *, by_facts: bool, liste: Liste = P, jour: date = TODAY) -> Look:
+def _assert_same(
+    register: Register, *, by_facts: bool, liste: Liste = P, jour: date = TODAY
+) -> Look:
     found, whole = register.look(liste, jour), register.look_at_everybody(liste, jour)
     assert (found.anomalies, found.census) == (whole.anomalies, whole.census)
     assert found.by_facts is by_facts
@@ -113,7 +125,11 @@ def test_facts_tell_what_a_look_at_everybody_tells(register: Register, liste: Li
 def test_minors_are_right_on_any_day(register: Register, days: int) -> None:
     born = TODAY + timedelta(days=days) - timedelta(days=18 * 365 + 5)
     for electeur in register.clean(3):
-        register.run("UPDATE electeur SET date_naissance = :born WHERE id = :id", born=born.isoformat(), id=electeur)
+        register.run(
+            "UPDATE electeur SET date_naissance = :born WHERE id = :id",
+            born=born.isoformat(),
+            id=electeur,
+        )
         born += timedelta(days=1)
     register.find_facts()
     counts = set()
@@ -128,15 +144,23 @@ def test_a_file_of_an_earlier_day_looks_at_everybody(register: Register) -> None
     _assert_same(register, by_facts=False, jour=TODAY - timedelta(days=1))
 
 
-COLUMNS = [column.name for column in Electeur.__table__.columns if column.name not in {"arrondissement", "facts"}]
+COLUMNS = [
+    column.name
+    for column in Electeur.__table__.columns
+    if column.name not in {"arrondissement", "facts"}
+]
 """No rule checks the arrondissement."""
 NUMBERS = {"id": "id + 100000", "version": "version", "nettoyages": "1"}
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_a_column_that_somebody_writes_takes_the_facts_away(register: Register, column: str) -> None:
+def test_a_column_that_somebody_writes_takes_the_facts_away(
+    register: Register, column: str
+) -> None:
     (electeur,) = register.clean(1)
-    value = NUMBERS.get(column) or ("4" if column.startswith("numero_") and column != "numero_voie" else f"{column}")
+    value = NUMBERS.get(column) or (
+        "4" if column.startswith("numero_") and column != "numero_voie" else f"{column}"
+    )
     register.run(f"UPDATE electeur SET {column} = {value}, facts = 0 WHERE id = :id", id=electeur)  # noqa: S608 — ours
     assert register.facts(electeur + 100_000 if column == "id" else electeur) == UNCHECKED
 
@@ -188,7 +212,10 @@ def test_an_import_and_a_file_find_what_is_ruined(register: Register, code: str)
     register.find_facts()
     found = _assert_same(register, by_facts=True)
     assert found.codes.count(code) == before.codes.count(code) + 1
-    assert (found.census.electeurs, found.census.mineurs) == (before.census.electeurs, before.census.mineurs)
+    assert (found.census.electeurs, found.census.mineurs) == (
+        before.census.electeurs,
+        before.census.mineurs,
+    )
 
 
 def test_other_rules_look_at_everybody_until_the_next_import(register: Register) -> None:
@@ -199,24 +226,39 @@ def test_other_rules_look_at_everybody_until_the_next_import(register: Register)
 
 @pytest.mark.parametrize(
     ("nationalite", "on", "speaks_on"),
-    [("Britannique", date(2019, 6, 1), date(2020, 2, 1)), ("Croate", date(2013, 3, 1), date(2013, 3, 1))],
+    [
+        ("Britannique", date(2019, 6, 1), date(2020, 2, 1)),
+        ("Croate", date(2013, 3, 1), date(2013, 3, 1)),
+    ],
 )
 def test_who_will_be_of_no_member_state_has_the_fact_before(
     register: Register, nationalite: str, on: date, speaks_on: date
 ) -> None:
     (electeur,) = register.clean(1, CE)
-    register.run("UPDATE electeur SET nationalite = :it WHERE id = :id", it=nationalite, id=electeur)
+    register.run(
+        "UPDATE electeur SET nationalite = :it WHERE id = :id", it=nationalite, id=electeur
+    )
     register.find_facts(CE, on)
     assert register.facts(electeur) == FOUND
-    assert "nationalite_hors_union" in _assert_same(register, by_facts=True, liste=CE, jour=speaks_on).codes
+    assert (
+        "nationalite_hors_union"
+        in _assert_same(register, by_facts=True, liste=CE, jour=speaks_on).codes
+    )
 
 
-def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Register, tmp_path: Path) -> None:
+def test_an_undone_import_gives_the_facts_of_the_list_before_back(
+    register: Register, tmp_path: Path
+) -> None:
     from worker.registre.imports.history import undo_import
 
     before = register.look()
     rows = [row | {"code du l'ugle": COMMUNE} for row in electeurs(3)]
-    import_file(register.engine, write_reu(tmp_path / "reu.csv", rows), imported_by="test", accept_changes=True)
+    import_file(
+        register.engine,
+        write_reu(tmp_path / "reu.csv", rows),
+        imported_by="test",
+        accept_changes=True,
+    )
     assert _assert_same(register, by_facts=True).census.electeurs == 3
     undo_import(register.engine)
     assert _assert_same(register, by_facts=True).anomalies == before.anomalies

@@ -25,7 +25,11 @@ pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 
 def healthy(town: Town, *arguments: str) -> tuple[int, str]:
-    with pytest.MonkeyPatch.context() as environment, redirect_stdout(said := StringIO()), redirect_stderr(said):
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        redirect_stdout(said := StringIO()),
+        redirect_stderr(said),
+    ):
         for name, value in town.environment.items():
             environment.setenv(name, value)
         code = main(["healthy", *arguments])
@@ -38,7 +42,9 @@ def await_health(town: Town, code: int, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behind(town: Town) -> None:
+def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behind(
+    town: Town,
+) -> None:
     assert healthy(town, "worker") == (1, "Erreur : aucun processus « worker » ne tourne ici")
     worker = town.start_worker()
     assert await_health(town, 0, "worker") == "worker : 1 processus au travail"
@@ -51,7 +57,8 @@ def _count_connections(town: Town, url: str, start: Callable[[], object], unfini
     """The most connections that the process takes which `start` starts, until the query counts zero."""
     town.close()  # ends the processes that ran before, and our own connection
     ours = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'prefecture'"
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name = 'prefecture'"
     )
     counts = set[int]()
     ends_at = time.monotonic() + PATIENCE_SECONDS
@@ -66,23 +73,34 @@ def _count_connections(town: Town, url: str, start: Callable[[], object], unfini
 
 
 @pytest.mark.slow
-def test_a_process_takes_no_more_connections_than_its_account_has_for_each(town: Town, postgres_url: str) -> None:
+def test_a_process_takes_no_more_connections_than_its_account_has_for_each(
+    town: Town, postgres_url: str
+) -> None:
     """`deploy/database/accounts.sql` allows eight containers of two processes that make files, and two notifiers."""
     recorder = town.start_worker("-Q", "requests")
     asked = [town.ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]) for _ in range(5)]
-    wait_until(lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows")
+    wait_until(
+        lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows"
+    )
     recorder.end(SIGTERM)  # after it sent the messages of these files
     waiting = "SELECT count(*) FROM derniers_exports WHERE status <> 'ready'"
-    of_worker = _count_connections(town, postgres_url, lambda: town.start_worker("-Q", "listes"), waiting)
+    of_worker = _count_connections(
+        town, postgres_url, lambda: town.start_worker("-Q", "listes"), waiting
+    )
     assert 0 < of_worker <= CONNECTIONS_OF_A_PROCESS
-    of_notifier = _count_connections(town, postgres_url, town.start_notifier, "SELECT count(*) FROM work")
+    of_notifier = _count_connections(
+        town, postgres_url, town.start_notifier, "SELECT count(*) FROM work"
+    )
     assert 0 < of_notifier <= CONNECTIONS_OF_A_NOTIFIER
 
 
 @pytest.mark.slow
 def test_the_processes_of_a_worker_tell_of_themselves_and_end_together(town: Town) -> None:
     worker = town.start_worker("--processes", "2")
-    wait_until(lambda: healthy(town, "worker") == (0, "worker : 2 processus au travail"), message="two at work")
+    wait_until(
+        lambda: healthy(town, "worker") == (0, "worker : 2 processus au travail"),
+        message="two at work",
+    )
     town.wait_for(town.ask(listes=["P"], formats=["csv"]))
     os.kill(worker.family[-1], SIGKILL)
     wait_until(lambda: not worker.alive, message="the end of the other one and of who watches them")
@@ -90,11 +108,15 @@ def test_the_processes_of_a_worker_tell_of_themselves_and_end_together(town: Tow
 
 
 @pytest.mark.slow
-def test_a_worker_without_broker_lives_but_is_not_ready(town: Town, rabbit_node: RabbitNode) -> None:
+def test_a_worker_without_broker_lives_but_is_not_ready(
+    town: Town, rabbit_node: RabbitNode
+) -> None:
     town.start_worker("-Q", "listes")
     await_health(town, 0, "worker")
     rabbit_node.kill()
-    assert await_health(town, 1, "worker") == "Erreur : RabbitMQ ne donne rien de : listes, listes.DQ"
+    assert (
+        await_health(town, 1, "worker") == "Erreur : RabbitMQ ne donne rien de : listes, listes.DQ"
+    )
     assert healthy(town, "worker", "--alive") == (0, "worker : 1 processus en vie")
     rabbit_node.start()
     await_health(town, 0, "worker")
@@ -109,9 +131,20 @@ def test_a_worker_without_broker_lives_but_is_not_ready(town: Town, rabbit_node:
     ],
 )
 def test_a_worker_with_a_dead_or_stuck_thread_leaves(town: Town, thread: str, word: str) -> None:
-    program = [sys.executable, "-m", "dramatiq", "tests.integration.mortal_worker", "-p", "1", "-t", "1"]
+    program = [
+        sys.executable,
+        "-m",
+        "dramatiq",
+        "tests.integration.mortal_worker",
+        "-p",
+        "1",
+        "-t",
+        "1",
+    ]
     log = town.folder / "mortal.log"
-    mortal = Process(program, env=town.environment | {"MORTAL_THREAD": thread}, folder=ROOT, log=log)
+    mortal = Process(
+        program, env=town.environment | {"MORTAL_THREAD": thread}, folder=ROOT, log=log
+    )
     await_health(town, 0, "worker")
     town.ask()
     wait_until(lambda: not mortal.alive, message="the end of the process")
@@ -135,7 +168,9 @@ def test_a_process_that_lacks_descriptors_finishes_and_leaves(town: Town, role: 
 
 
 @pytest.mark.slow
-def test_a_notifier_is_ready_while_its_database_answers(town: Town, postgres_server: PostgresServer) -> None:
+def test_a_notifier_is_ready_while_its_database_answers(
+    town: Town, postgres_server: PostgresServer
+) -> None:
     notifier = town.start_notifier()
     assert await_health(town, 0, "notifier") == "notifier : 1 processus au travail"
     postgres_server.stop()
@@ -164,7 +199,9 @@ def test_a_frozen_process_is_stuck_whatever_it_said_last(town: Town) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["producer"]])
-def test_a_process_of_another_name_is_a_fault_of_the_command(town: Town, arguments: list[str]) -> None:
+def test_a_process_of_another_name_is_a_fault_of_the_command(
+    town: Town, arguments: list[str]
+) -> None:
     code, message = healthy(town, *arguments)
     assert code == 2
     assert "worker|notifier" in message

@@ -70,7 +70,9 @@ def test_the_same_bytes_taken_later_are_a_link_more(desk: Desk) -> None:
     desk.load(electeurs(3), intake=Intake(taken_on=first))
     assert desk.load(electeurs(3)).unchanged, "nobody says that they are another export"
     assert desk.load(electeurs(3), intake=Intake(taken_on=first)).unchanged
-    with pytest.raises(ImportRefusedError, match="le même, octet pour octet, que l'export du 10/09/2026"):
+    with pytest.raises(
+        ImportRefusedError, match="le même, octet pour octet, que l'export du 10/09/2026"
+    ):
         desk.load(electeurs(3), intake=Intake(taken_on=until))
     later = desk.load(electeurs(3), intake=Intake(taken_on=until), accept_changes=True)
     assert (later.unchanged, later.comparison and later.comparison.inscriptions) == (False, 0)
@@ -83,7 +85,9 @@ def test_the_same_bytes_taken_later_are_a_link_more(desk: Desk) -> None:
 def test_a_list_is_emptied_by_the_same_bytes_when_somebody_says_so(desk: Desk) -> None:
     desk.load([*electeurs(3), *electeurs(1, EUROPEENNE)])
     assert desk.load(electeurs(3)).kept, "the European list, which the file does not hold"
-    assert not desk.load(electeurs(3), intake=Intake(empty=[Liste.COMPLEMENTAIRE_EUROPEENNE])).unchanged
+    assert not desk.load(
+        electeurs(3), intake=Intake(empty=[Liste.COMPLEMENTAIRE_EUROPEENNE])
+    ).unchanged
     assert desk.counts() == {P: 3, CE: 0}
     undo_import(desk.engine)
     assert desk.counts() == {P: 3, CE: 1}
@@ -98,7 +102,9 @@ def test_the_same_file_is_another_list_once_it_is_said_to_be_of_another_commune(
     ours = Intake(commune=COMMUNE, liste=Liste.PRINCIPALE)
     desk.load_file(path, intake=ours)
     assert desk.load_file(path, intake=ours).unchanged
-    assert not desk.load_file(path, intake=Intake(commune=VOISINE, liste=Liste.PRINCIPALE)).unchanged
+    assert not desk.load_file(
+        path, intake=Intake(commune=VOISINE, liste=Liste.PRINCIPALE)
+    ).unchanged
     assert desk.counts() == {P: 3, (VOISINE, "P"): 3}
 
 
@@ -114,15 +120,21 @@ def test_imports_are_undone_one_after_the_other(desk: Desk) -> None:
         desk.load(electeurs(size, {LIBELLE_BUREAU: nom} if nom else {}))
     desk.load(electeurs(2, {CODE: VOISINE, BUREAU: "9"}))
     desk.purge()
-    with pytest.raises(ImportRefusedError, match=r"l'import 3 \(reu.csv\) a remplacé ensuite la liste P de 13055"):
+    with pytest.raises(
+        ImportRefusedError, match=r"l'import 3 \(reu.csv\) a remplacé ensuite la liste P de 13055"
+    ):
         undo_import(desk.engine, 1)
     seen = []
     for number in (3, 2, 1):
         undone = undo_import(desk.engine, number)
-        seen.append((undone.import_id, desk.counts().get(P), [row[1] for row in desk.bureaux()][:1]))
+        seen.append(
+            (undone.import_id, desk.counts().get(P), [row[1] for row in desk.bureaux()][:1])
+        )
     assert seen == [(3, 4, ["ECOLE"]), (2, 3, ["HOTEL DE VILLE"]), (1, None, ["HOTEL DE VILLE"])]
     desk.purge()
-    assert (desk.counts(), desk.stored()) == ({(VOISINE, "P"): 2}, 2), "another commune's import does not matter"
+    assert (desk.counts(), desk.stored()) == ({(VOISINE, "P"): 2}, 2), (
+        "another commune's import does not matter"
+    )
     assert undo_import(desk.engine).import_id == 4
 
 
@@ -167,7 +179,9 @@ def test_an_import_that_a_service_has_overwritten_is_not_undone(desk: Desk) -> N
 def test_a_list_that_loses_much_is_refused_unless_accepted(desk: Desk) -> None:
     desk.load([*electeurs(10), *electeurs(10, EUROPEENNE)])
     desk.load([*electeurs(8), *electeurs(10, EUROPEENNE)])
-    with pytest.raises(ImportRefusedError, match="La liste principale de 13055 perdrait 2 électeurs connus sur 8"):
+    with pytest.raises(
+        ImportRefusedError, match="La liste principale de 13055 perdrait 2 électeurs connus sur 8"
+    ):
         desk.load([*electeurs(6), *electeurs(10, EUROPEENNE)])
     assert desk.counts() == {P: 8, CE: 10}
     summary = desk.load([*electeurs(6), *electeurs(10, EUROPEENNE)], accept_changes=True)
@@ -176,7 +190,11 @@ def test_a_list_that_loses_much_is_refused_unless_accepted(desk: Desk) -> None:
 
 
 def test_rejected_lines_are_reported_and_must_be_accepted(desk: Desk) -> None:
-    rows = [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "LANTERNE"}), *electeurs(2, {CODE: "97999"})]
+    rows = [
+        *electeurs(2),
+        *electeurs(1, {DATE: "hier", NOM: "LANTERNE"}),
+        *electeurs(2, {CODE: "97999"}),
+    ]
     with pytest.raises(ImportRefusedError) as refusal:
         desk.load(rows)
     assert "3 lignes rejetées sur 5" in str(refusal.value)
@@ -193,7 +211,9 @@ def test_rejected_lines_are_reported_and_must_be_accepted(desk: Desk) -> None:
         "5;code de l'ugle;commune inconnue : 97999",
         "6;code de l'ugle;commune inconnue : 97999",
     ]
-    assert not desk.load(rows, accept_rejects=True).unchanged, "the commune may have been added since"
+    assert not desk.load(rows, accept_rejects=True).unchanged, (
+        "the commune may have been added since"
+    )
 
 
 def test_the_report_of_an_earlier_attempt_does_not_stay(desk: Desk) -> None:
@@ -225,11 +245,16 @@ def test_a_file_without_electors_is_refused(desk: Desk, rows: list[dict[str, str
 def test_what_the_operator_knows_of_a_bureau_is_kept(desk: Desk) -> None:
     desk.load(electeurs(2, {CIRCONSCRIPTION: ""}))
     with desk.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE bureau SET code_canton = '1301', code_circonscription = '01'")
+        connection.exec_driver_sql(
+            "UPDATE bureau SET code_canton = '1301', code_circonscription = '01'"
+        )
     desk.load(electeurs(3, {CIRCONSCRIPTION: "", LIBELLE_BUREAU: "ECOLE"}))
     assert desk.bureaux() == [("0001", "ECOLE", "1301", "01")]
     desk.load([*electeurs(3), *electeurs(1, {BUREAU: "2"})])
-    assert desk.bureaux() == [("0001", "HOTEL DE VILLE", "1301", "16"), ("0002", "HOTEL DE VILLE", "", "16")]
+    assert desk.bureaux() == [
+        ("0001", "HOTEL DE VILLE", "1301", "16"),
+        ("0002", "HOTEL DE VILLE", "", "16"),
+    ]
     undo_import(desk.engine)
     assert desk.bureaux() == [("0001", "ECOLE", "1301", "01")]
 
@@ -258,9 +283,13 @@ import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", pr
 def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
     desk.load(electeurs(3))
     path = desk.write([*electeurs(MANY), *electeurs(2, EUROPEENNE)])
-    killed = subprocess.run([sys.executable, "-c", KILLED, desk.url, path, str(BATCH)], cwd=ROOT, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, desk.url, path, str(BATCH)], cwd=ROOT, check=False
+    )
     assert killed.returncode == -signal.SIGKILL
-    assert desk.stored() in {BATCH + 3, 2 * BATCH + 3}, "while it reads the second batch, or once it has written it"
+    assert desk.stored() in {BATCH + 3, 2 * BATCH + 3}, (
+        "while it reads the second batch, or once it has written it"
+    )
     assert (desk.counts(), desk.imports()[1:]) == ({P: 3}, [(2, 0, False, False)])
     desk.load(electeurs(4))
     desk.purge()
@@ -281,8 +310,13 @@ def test_an_import_of_one_commune_delays_no_other_commune(desk: Desk) -> None:
     def meet(lines: int, _share: float) -> None:
         if refused or not lines:
             return
-        others: dict[str, Callable[[], object]] = {it: partial(load, it) for it in (COMMUNE, VOISINE)}
-        others |= {"undo": partial(undo_import, desk.engine), "all": partial(desk.load_file, desk.folder / "reu.csv")}
+        others: dict[str, Callable[[], object]] = {
+            it: partial(load, it) for it in (COMMUNE, VOISINE)
+        }
+        others |= {
+            "undo": partial(undo_import, desk.engine),
+            "all": partial(desk.load_file, desk.folder / "reu.csv"),
+        }
         for name, other in others.items():
             try:
                 other()
@@ -294,7 +328,9 @@ def test_an_import_of_one_commune_delays_no_other_commune(desk: Desk) -> None:
     is_server = desk.engine.dialect.name == "postgresql"
     assert refused == [COMMUNE, *([] if is_server else [VOISINE]), "undo", "all"]
     assert desk.counts() == {P: 3} | ({(VOISINE, "P"): 2} if is_server else {})
-    assert [is_finished for _, _, is_finished, _ in desk.imports()] == ([True, True] if is_server else [True])
+    assert [is_finished for _, _, is_finished, _ in desk.imports()] == (
+        [True, True] if is_server else [True]
+    )
     desk.load(electeurs(3, {CODE: VOISINE}), intake=Intake(commune=VOISINE, named="liste.csv"))
 
 
@@ -337,7 +373,10 @@ Rows = list[dict[str, str]]
 def _in_bureaux(count: int, *codes: str, changes: dict[str, str] | None = None) -> Rows:
     """This many electors in each of these bureaux, numbered from 1 in each."""
     rows = electeurs(count * len(codes), changes)
-    return [row | {BUREAU: codes[index // count], NUMERO: str(index % count + 1)} for index, row in enumerate(rows)]
+    return [
+        row | {BUREAU: codes[index // count], NUMERO: str(index % count + 1)}
+        for index, row in enumerate(rows)
+    ]
 
 
 def _asked(desk: Desk, rows: Rows, **options: object) -> tuple[list[ImportQuestion], str]:
@@ -364,21 +403,31 @@ def test_known_people_who_vanish_are_asked_about_though_others_come(desk: Desk) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about(desk: Desk, *, shuffled: bool) -> None:
+def test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about(
+    desk: Desk, *, shuffled: bool
+) -> None:
     """In the order of the former file, or in that of the bureaux when the former file had another order."""
     rows = _in_bureaux(50, "0001", "0002")
     desk.load(rows[::-1] if shuffled else rows)
     kinds, said = _asked(desk, [*rows[:85], *electeurs(1, OTHERS)])
     assert kinds == [ImportQuestion.CUT_END]
-    assert "La liste principale de 13055 perdrait 15 électeurs connus sur 100, dont ses 15 derniers." in said
+    assert (
+        "La liste principale de 13055 perdrait 15 électeurs connus sur 100, dont ses 15 derniers."
+        in said
+    )
     assert "Le téléchargement a peut-être été coupé." in said
 
 
 def test_a_cut_file_in_the_order_of_names_is_asked_about(desk: Desk) -> None:
     """The former file has another order; the new one sorts É as E."""
     ranks = [index * 37 % 100 for index in range(100)]
-    names = [f"{'É' if rank in {40, 41} else 'ABCDEFGHIJ'[rank // 10]}{'ABCDEFGHIJ'[rank % 10]}" for rank in ranks]
-    rows = [row | {NOM: name} for row, name in zip(_in_bureaux(50, "0001", "0002"), names, strict=True)]
+    names = [
+        f"{'É' if rank in {40, 41} else 'ABCDEFGHIJ'[rank // 10]}{'ABCDEFGHIJ'[rank % 10]}"
+        for rank in ranks
+    ]
+    rows = [
+        row | {NOM: name} for row, name in zip(_in_bureaux(50, "0001", "0002"), names, strict=True)
+    ]
     desk.load(rows)
     by_name = [row for _, row in sorted(zip(ranks, rows, strict=True), key=lambda pair: pair[0])]
     kinds, said = _asked(desk, by_name[:85])
@@ -393,7 +442,10 @@ def test_a_small_bureau_that_disappears_from_the_principal_list_is_asked_about(d
     desk.load([*rows, *european])
     kinds, said = _asked(desk, [*rows[:-4], *european[:-4]])
     assert kinds == [ImportQuestion.LOST_BUREAU]
-    assert "Le bureau 0003 (4 électeurs) n'aurait plus d'électeur sur la liste principale de 13055." in said
+    assert (
+        "Le bureau 0003 (4 électeurs) n'aurait plus d'électeur sur la liste principale de 13055."
+        in said
+    )
     assert "Regroupement de bureaux, ou fichier incomplet ?" in said
 
 
@@ -401,7 +453,11 @@ def test_a_small_bureau_that_disappears_from_the_principal_list_is_asked_about(d
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        (SEXE, "M", "Le sexe changerait pour 10 électeurs connus sur 40 de la liste principale de 13055."),
+        (
+            SEXE,
+            "M",
+            "Le sexe changerait pour 10 électeurs connus sur 40 de la liste principale de 13055.",
+        ),
         (BUREAU, "0002", "Le bureau changerait pour 10 électeurs connus sur 40"),
         ("libellé nationalité", "Rue Neuve", "La nationalité changerait pour 10"),
         (LIEU, "13001", "Le lieu de naissance changerait pour 10"),
@@ -410,7 +466,9 @@ def test_a_small_bureau_that_disappears_from_the_principal_list_is_asked_about(d
         (USAGE, "FEMME", "Le nom d'usage changerait pour 10"),
     ],
 )
-def test_a_field_that_changes_for_many_is_asked_about(desk: Desk, field: str, value: str, words: str) -> None:
+def test_a_field_that_changes_for_many_is_asked_about(
+    desk: Desk, field: str, value: str, words: str
+) -> None:
     rows = electeurs(40)
     desk.load(rows)
     kinds, said = _asked(desk, [*({**row, field: value} for row in rows[:10]), *rows[10:]])
@@ -426,20 +484,33 @@ def test_bytes_that_another_export_has_replaced_are_asked_about(desk: Desk) -> N
     desk.load(electeurs(41), intake=Intake(second))
     kinds, said = _asked(desk, electeurs(40), intake=Intake(third))
     assert kinds == [ImportQuestion.SAME_BYTES]
-    assert "Ce fichier est le même, octet pour octet, que l'export du 10/09/2026 qui est déjà repris." in said
+    assert (
+        "Ce fichier est le même, octet pour octet, que l'export du 10/09/2026 qui est déjà repris."
+        in said
+    )
     assert "si l'export est bien du 10/11/2026, rien n'a changé jusque-là" in said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("known", [[], electeurs(60, OTHERS)], ids=["a new commune", "a commune that grows"])
-def test_a_commune_that_takes_the_electors_of_another_is_asked_about(desk: Desk, known: Rows) -> None:
+@pytest.mark.parametrize(
+    "known", [[], electeurs(60, OTHERS)], ids=["a new commune", "a commune that grows"]
+)
+def test_a_commune_that_takes_the_electors_of_another_is_asked_about(
+    desk: Desk, known: Rows
+) -> None:
     desk.load(electeurs(20, {CODE: VOISINE}))
     if known:
         desk.load(known)
     kinds, said = _asked(desk, [*known, *electeurs(18)])
     assert kinds == [ImportQuestion.ABSORBED]
-    assert "18 électeurs sur 20 de la liste principale de 13900 arriveraient sur celle de 13055." in said
-    assert "Cette commune en a peut-être absorbé une autre. Après votre oui, aucune liste de 13900 n'est prête" in said
+    assert (
+        "18 électeurs sur 20 de la liste principale de 13900 arriveraient sur celle de 13055."
+        in said
+    )
+    assert (
+        "Cette commune en a peut-être absorbé une autre. Après votre oui, aucune liste de 13900 n'est prête"
+        in said
+    )
 
 
 def test_the_command_asks_and_the_trail_keeps_the_answer(
@@ -455,8 +526,13 @@ def test_the_command_asks_and_the_trail_keeps_the_answer(
         "Si tout cela est voulu, ajoutez --accept-changes.\n"
     )
     assert main([*command, "--accept-changes"]) == ExitCode.DONE
-    assert "Accepté : la liste principale de 13055 garderait 0 électeur connu" in capsys.readouterr().out
-    (detail,) = desk.rows("SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC")[0]
+    assert (
+        "Accepté : la liste principale de 13055 garderait 0 électeur connu"
+        in capsys.readouterr().out
+    )
+    (detail,) = desk.rows(
+        "SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC"
+    )[0]
     assert detail.endswith(" ; confirmé : autres électeurs (liste P de 13055)")
 
 
@@ -476,7 +552,11 @@ def _run(desk: Desk, *statements: str) -> None:
 
 def _said(desk: Desk) -> list[str]:
     with desk.engine.connect() as connection:
-        lines = [it.detail for it in read_audit(connection, limit=9_999) if it.action == Action.VERSIONS_PURGED]
+        lines = [
+            it.detail
+            for it in read_audit(connection, limit=9_999)
+            if it.action == Action.VERSIONS_PURGED
+        ]
     return lines[::-1]
 
 
@@ -490,7 +570,9 @@ def test_what_no_import_brings_back_leaves_and_nothing_else(desk: Desk) -> None:
     assert desk.stored() == 3 + 4 + 1
     desk.age_imports(UNDO_DAYS + 1)
     assert desk.purge() == [3]
-    assert (desk.counts(), desk.stored()) == ({P: 4}, 4 + 1), "what another service wrote is its own"
+    assert (desk.counts(), desk.stored()) == ({P: 4}, 4 + 1), (
+        "what another service wrote is its own"
+    )
     assert _said(desk) == ["3 lignes d'électeur"]
     desk.load(electeurs(5))
     assert desk.purge() == []
@@ -517,7 +599,9 @@ def test_what_an_import_left_that_died_leaves_too_but_not_while_one_is_at_work(d
     with history.importing(desk.engine):
         seen.append((desk.purge(), desk.stored()))
     assert seen == [([], 1)]
-    wait_until(lambda: desk.purge() == [1], message="the lock, released after the end of the connection")
+    wait_until(
+        lambda: desk.purge() == [1], message="the lock, released after the end of the connection"
+    )
     assert desk.stored() == 0
     assert desk.imports() == []
     desk.load(electeurs(3), progress=lambda _lines, _share: seen.append((desk.purge(), 0)))
@@ -547,5 +631,7 @@ def test_the_notifier_removes_them(desk: Desk, tmp_path: Path) -> None:
     work(build_notifier(settings, desk.engine, enqueue=lambda _: None, publish=None))
     assert (desk.counts(), desk.stored()) == ({P: 9}, 9)
     with desk.engine.connect() as connection:
-        line = next(it for it in read_audit(connection, limit=99) if it.action == Action.VERSIONS_PURGED)
+        line = next(
+            it for it in read_audit(connection, limit=99) if it.action == Action.VERSIONS_PURGED
+        )
     assert (line.actor, line.detail) == (NOTIFIER, "8 lignes d'électeur")

@@ -39,14 +39,22 @@ def register(register: MouvementsDesk) -> MouvementsDesk:
 
 def _shown(tableaux: TableauDesk, made: Made) -> AskedFile:
     with tableaux.engine.connect() as connection:
-        return next(it for it in read_files(connection, select_made(COMMUNE)) if it.export_id == made.row["export_id"])
+        return next(
+            it
+            for it in read_files(connection, select_made(COMMUNE))
+            if it.export_id == made.row["export_id"]
+        )
 
 
 def test_a_tableau_without_dates_and_motifs_is_to_be_completed(tableaux: TableauDesk) -> None:
     made = tableaux.make(VINGT_JOURS, **VINGT)
     missing = [line for line in made.anomalies if line[0] == "à compléter"]
-    assert [line[-1] for line in missing] == ["date_et_motif_absents"] * 3, "one line a mouvement; none of who moved"
-    assert {line[-2] for line in missing} == {"Date et motif inconnus : les indiquer (page « Dates et motifs »)."}
+    assert [line[-1] for line in missing] == ["date_et_motif_absents"] * 3, (
+        "one line a mouvement; none of who moved"
+    )
+    assert {line[-2] for line in missing} == {
+        "Date et motif inconnus : les indiquer (page « Dates et motifs »)."
+    }
     assert (made.row["bloquantes"], made.row["a_completer"]) == (0, 3)
     said = "À compléter, à ne publier que par décision motivée : 3 dates, 3 motifs"
     assert all(said in " ".join(page.split()) for page in made.pages)
@@ -54,13 +62,24 @@ def test_a_tableau_without_dates_and_motifs_is_to_be_completed(tableaux: Tableau
     assert "20/03/2025 " not in made.text.replace(BETWEEN, "").partition("Ce tableau indique")[0]
 
     file = _shown(tableaux, made)
-    assert (file.state.label, file.state.tone, file.missing) == ("à compléter", "warning", "3 dates, 3 motifs")
+    assert (file.state.label, file.state.tone, file.missing) == (
+        "à compléter",
+        "warning",
+        "3 dates, 3 motifs",
+    )
     assert not file.is_finished
     with Session(tableaux.engine) as session:
-        query = select(Export).options(joinedload(Export.request)).where(Export.id == made.row["export_id"])
+        query = (
+            select(Export)
+            .options(joinedload(Export.request))
+            .where(Export.id == made.row["export_id"])
+        )
         export = session.scalars(query).one()
         event = file_event(export.request, export)
-        assert (event.data["file"]["a_completer"], event.data["file"]["anomalies_bloquantes"]) == (3, 0)
+        assert (event.data["file"]["a_completer"], event.data["file"]["anomalies_bloquantes"]) == (
+            3,
+            0,
+        )
         mail = describe_request(RequestReport(export.request, "LIBREVILLE (13900)"), "")
     assert mail.subject.startswith("Tableau à compléter — ")
     assert "À compléter : 3 dates, 3 motifs" in mail.mail

@@ -105,7 +105,9 @@ def _walk(name: str, home: Path) -> list[str]:
     tracer = Tracer()
     if arguments := JOURNEYS[name]:
         with tracer.trace(), _start_uncounted(tracer):
-            code = main([*arguments, "--commune", _COMMUNE, "--liste", "P", "--requested-by", AGENT])
+            code = main(
+                [*arguments, "--commune", _COMMUNE, "--liste", "P", "--requested-by", AGENT]
+            )
         assert code in {0, _ANOMALIES}, code
     else:
         _press_the_button(tracer)
@@ -139,7 +141,9 @@ def _press_the_button(tracer: Tracer) -> None:
             solo = running.enter_context(Solo(settings))
             app = create_app(web, solo.publish)
             browser = running.enter_context(TestClient(app, "http://127.0.0.1"))
-            form = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', browser.get(page).text))
+            form = dict(
+                re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', browser.get(page).text)
+            )
 
         def links() -> list[str]:
             return re.findall(rf"/communes/{_COMMUNE}/exports/\d+/fichier", browser.get(page).text)
@@ -150,7 +154,11 @@ def _press_the_button(tracer: Tracer) -> None:
         content = browser.get(link).raise_for_status().content
         noted = "SELECT 1 FROM export WHERE downloaded_at IS NOT NULL"
         with closing(sqlite3.connect(settings.home / "prefecture.db")) as record:
-            wait_until(lambda: record.execute(noted).fetchall(), timeout=120, message="the download in the record")
+            wait_until(
+                lambda: record.execute(noted).fetchall(),
+                timeout=120,
+                message="the download in the record",
+            )
     assert content == next(settings.exports_dir.rglob("liste-*[0-9].csv")).read_bytes()
 
 

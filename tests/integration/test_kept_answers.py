@@ -25,7 +25,11 @@ from worker.registre.models import Import
 from worker.registre.protections import Protege, add_protection, select_protections
 from worker.registre.reu.importer import Intake, preview_file
 
-pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.database(TWO_COMMUNES),
+    pytest.mark.desk(opened_by=MouvementsDesk.open),
+    pytest.mark.slow,
+]
 
 SAME, TWO = DoubtDecision.SAME_PERSON, DoubtDecision.TWO_PERSONS
 BEFORE, AFTER, DAY = date(2026, 9, 1), date(2026, 10, 1), date(2026, 9, 12)
@@ -72,18 +76,26 @@ def _note(desk: MouvementsDesk) -> list[Mouvement]:
 
 
 def _known(desk: MouvementsDesk) -> list[Mouvement]:
-    return sorted((replace(it, id=0) for it in desk.mouvements()), key=lambda it: (it.nature, it.numero))
+    return sorted(
+        (replace(it, id=0) for it in desk.mouvements()), key=lambda it: (it.nature, it.numero)
+    )
 
 
 def _doubts(desk: MouvementsDesk) -> tuple[int, Sequence[tuple[str, str]]]:
     """The number of open doubts, and the decision of each doubt that the page shows, with who decided."""
-    query = "SELECT d.decision, d.decided_by FROM doutes v JOIN doubt d ON d.id = v.doute ORDER BY d.id"
+    query = (
+        "SELECT d.decision, d.decided_by FROM doutes v JOIN doubt d ON d.id = v.doute ORDER BY d.id"
+    )
     rows = desk.rows(query)
     return sum(not decision for decision, _ in rows), [(it[0], it[1]) for it in rows if it[0]]
 
 
-@pytest.mark.parametrize("other", [{}, {VOIE: "Rue Longue"}, {BUREAU: "2"}], ids=["same", "address", "bureau"])
-def test_days_and_motifs_come_back_with_the_same_or_a_corrected_export(desk: MouvementsDesk, other: Line) -> None:
+@pytest.mark.parametrize(
+    "other", [{}, {VOIE: "Rue Longue"}, {BUREAU: "2"}], ids=["same", "address", "bureau"]
+)
+def test_days_and_motifs_come_back_with_the_same_or_a_corrected_export(
+    desk: MouvementsDesk, other: Line
+) -> None:
     _export(desk, LEAVES, day=BEFORE)
     _export(desk, COMES)
     noted = _note(desk)
@@ -98,15 +110,21 @@ def test_days_and_motifs_come_back_with_the_same_or_a_corrected_export(desk: Mou
     assert len(desk.rows("SELECT id FROM mouvement")) == 2
 
 
-def test_they_come_back_to_nobody_else_to_no_other_change_and_on_no_other_day(desk: MouvementsDesk) -> None:
+def test_they_come_back_to_nobody_else_to_no_other_change_and_on_no_other_day(
+    desk: MouvementsDesk,
+) -> None:
     _export(desk, LEAVES, day=BEFORE)
     _export(desk, COMES)
     _note(desk)
     undo_import(desk.engine)
     _export(desk, LEAVES, COMES | {PRENOMS: "Odette"})
-    assert [(it.motif, it.categorie, bool(it.after)) for it in desk.mouvements()] == [("", "", True)]
+    assert [(it.motif, it.categorie, bool(it.after)) for it in desk.mouvements()] == [
+        ("", "", True)
+    ]
     _export(desk, COMES, day=date(2026, 11, 1))
-    assert {it.motif for it in desk.mouvements()} == {""}, "they leave and come between two other exports"
+    assert {it.motif for it in desk.mouvements()} == {""}, (
+        "they leave and come between two other exports"
+    )
     for number in (4, 3):
         undo_import(desk.engine, number)
     _export(desk, LEAVES, COMES, {**COMES, VOIE: "Rue Longue", NUMERO: "9"})
@@ -134,7 +152,12 @@ def test_a_doubt_is_decided_again_and_asked_when_it_is_another(
     _export(desk, LEAVES | CORRECTED | moved)
     with desk.engine.begin() as connection:
         for found in list_doubts(connection):
-            declare(connection, COMMUNE, DoubtDecided(doubt=found.doute, decision=decision), by=Actor("mairie"))
+            declare(
+                connection,
+                COMMUNE,
+                DoubtDecided(doubt=found.doute, decision=decision),
+                by=Actor("mairie"),
+            )
     known, doubts = _note(desk) if decision is TWO or moved else [], _doubts(desk)
     with desk.engine.connect() as connection:
         protected = select_protections(connection, COMMUNE)
@@ -150,18 +173,26 @@ def test_a_doubt_is_decided_again_and_asked_when_it_is_another(
     assert _doubts(desk) == (1, []), "another date of birth is another question"
 
 
-def test_the_preview_says_what_comes_back_and_a_month_later_nothing_does(desk: MouvementsDesk) -> None:
+def test_the_preview_says_what_comes_back_and_a_month_later_nothing_does(
+    desk: MouvementsDesk,
+) -> None:
     _export(desk, LEAVES, day=BEFORE)
     _export(desk, COMES)
     _note(desk)
     undo_import(desk.engine)
     path = desk.write([STAYS, COMES])
     found = preview_file(desk.engine, path, intake=Intake(AFTER), progress=lambda *_: None).summary
-    assert found.notes == ("2 réponses notées avant une annulation reviennent : dates, motifs ou doutes",)
+    assert found.notes == (
+        "2 réponses notées avant une annulation reviennent : dates, motifs ou doutes",
+    )
     desk.purge()
     assert len(desk.rows("SELECT id FROM mouvement")) == 2
     with desk.engine.begin() as connection:
-        connection.execute(update(Import).where(Import.undone_at.is_not(None)).values(undone_at=utc_now(-31 * 86_400)))
+        connection.execute(
+            update(Import)
+            .where(Import.undone_at.is_not(None))
+            .values(undone_at=utc_now(-31 * 86_400))
+        )
     desk.purge()
     assert desk.rows("SELECT id FROM mouvement") == []
 

@@ -19,12 +19,18 @@ pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 BEFORE, MEETING = date(2026, 3, 20), date(2026, 9, 18)
 POLL, SECOND_ROUND = date(2026, 10, 11), date(2026, 10, 18)
 LATER = date(2026, 10, 25)
-_BILAN = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
+_BILAN = re.compile(
+    r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)"
+)
 
 
 def invented(nom: str, birth: str, bureau: str = "0001") -> dict[str, str]:
     """An elector unlike all others, so that the import raises no doubt."""
-    its_own = {PRENOMS: f"Zoé {nom}", VOIE: f"Rue {nom}", NUMERO: str(100 + len(nom) * 7 + ord(nom[1]) + ord(nom[-2]))}
+    its_own = {
+        PRENOMS: f"Zoé {nom}",
+        VOIE: f"Rue {nom}",
+        NUMERO: str(100 + len(nom) * 7 + ord(nom[1]) + ord(nom[-2])),
+    }
     return electeurs(1, {NOM: nom, DATE: birth, BUREAU: bureau})[0] | its_own
 
 
@@ -48,7 +54,9 @@ SECOND = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, COMES, COME
 def register(register: MouvementsDesk) -> MouvementsDesk:
     register.load(FIRST, intake=Intake(BEFORE))
     register.load(SECOND, intake=Intake(MEETING))
-    register.load([*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER))  # the elector who was never of age is absent
+    register.load(
+        [*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER)
+    )  # the elector who was never of age is absent
     with register.engine.begin() as connection:
         for meeting in (BEFORE, MEETING):
             add_reunion(connection, COMMUNE, CalendarReunion(meeting))
@@ -78,7 +86,9 @@ def test_of_age_for_the_poll_or_its_second_round(tableaux: TableauDesk) -> None:
     vingt = _make(tableaux, TypeTableau.VINGT_JOURS)
     assert _shown(vingt) == YOUNG - {"GERBOISE", "GIBBON"}
     assert _figures(vingt) == [21, 6, 1, 26], "she who left had come of age before"
-    assert vingt.text.count("Inscription d’office") == 5, "the one who came of age before she was entered has no motif"
+    assert vingt.text.count("Inscription d’office") == 5, (
+        "the one who came of age before she was entered has no motif"
+    )
     assert "le 18/10/2026 au plus tard (Code électoral, art. L. 11, II, 1°)" in vingt.text
     assert not [line for line in vingt.anomalies if line[0] == "bloquante"]
     cinq = _make(tableaux, TypeTableau.CINQ_JOURS_REU)
@@ -89,7 +99,9 @@ def test_of_age_for_the_poll_or_its_second_round(tableaux: TableauDesk) -> None:
     assert tableaux.process(export_id)["electeurs"] == 26
 
 
-def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(tableaux: TableauDesk) -> None:
+def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(
+    tableaux: TableauDesk,
+) -> None:
     """The tableau of the meeting was made before the poll was called: it counts age on the day of the meeting."""
     first: dict[str, object] = {"scrutin": None, "reunion": BEFORE, "until": MEETING}
     _make(tableaux, TypeTableau.VINGT_JOURS, **first)
@@ -103,7 +115,9 @@ def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(tableaux:
     )
     _make(tableaux, TypeTableau.VINGT_JOURS, **first)
     again = _make(tableaux, TypeTableau.CINQ_JOURS_REU)
-    assert "majorite_entre_tableaux" not in [line[-1] for line in again.anomalies], "the one before counts for the poll"
+    assert "majorite_entre_tableaux" not in [line[-1] for line in again.anomalies], (
+        "the one before counts for the poll"
+    )
     with tableaux.engine.begin() as connection:
         remove_scrutin(connection, NATIONAL, POLL)
     late = _make(tableaux, TypeTableau.VINGT_JOURS, scrutin=None, reunion=MEETING, until=LATER)

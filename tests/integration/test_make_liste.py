@@ -38,9 +38,19 @@ STRICT_SEXE = """<xs:element name="Sexe"><xs:simpleType><xs:restriction base="xs
     ("code", "asked_at", "born", "is_elector"),
     [
         (COMMUNE, "2026-11-26T04:00:00Z", "2008-11-26", True),
-        ("98735", "2026-11-26T04:00:00Z", "2008-11-26", False),  # 18 in Paris, 17 in Papeete, on the 25th
+        (
+            "98735",
+            "2026-11-26T04:00:00Z",
+            "2008-11-26",
+            False,
+        ),  # 18 in Paris, 17 in Papeete, on the 25th
         ("98735", "2026-11-26T10:00:00Z", "2008-11-26", True),
-        ("98818", "2026-11-25T20:00:00Z", "2008-11-26", True),  # 17 in Paris, 18 in Nouméa, on the 26th
+        (
+            "98818",
+            "2026-11-25T20:00:00Z",
+            "2008-11-26",
+            True,
+        ),  # 17 in Paris, 18 in Nouméa, on the 26th
         ("98818", "2026-11-25T12:59:59Z", "2008-11-26", False),
     ],
 )
@@ -58,7 +68,10 @@ def test_age_and_date_of_the_list_are_of_the_civil_day_of_the_commune(
     assert row["status"] == "ready", row["error_message"]
     lines = [line.split(";") for line in desk.read(row).decode().splitlines()[1:]]
     day = civil_day(instant, code)
-    assert (any("FÉVEROLE" in line for line in lines), is_mineur(born, day)) == (is_elector, not is_elector)
+    assert (any("FÉVEROLE" in line for line in lines), is_mineur(born, day)) == (
+        is_elector,
+        not is_elector,
+    )
     assert {line[2] for line in lines} == {f"{day:%d/%m/%Y}"}
     assert f" du {day:%d/%m/%Y} " in row["label"]
 
@@ -71,7 +84,11 @@ def test_files_are_for_the_group_and_nobody_else(desk: Desk) -> None:
         os.umask(before)
     folder = desk.root / COMMUNE
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
-    assert modes == {folder: 0o2750, folder / row["file_name"]: 0o640, folder / row["report_name"]: 0o640}
+    assert modes == {
+        folder: 0o2750,
+        folder / row["file_name"]: 0o640,
+        folder / row["report_name"]: 0o640,
+    }
 
 
 @pytest.mark.slow
@@ -94,14 +111,18 @@ def test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready(
     row = desk.process(desk.ask())
     hidden = {name for action, name in done if action == "sync" and name.endswith(".part")}
     assert len(hidden) == 2
-    assert done.index(("sync", desk.root.name)) < done.index(("rename", row["file_name"])), "the commune's own folder"
+    assert done.index(("sync", desk.root.name)) < done.index(("rename", row["file_name"])), (
+        "the commune's own folder"
+    )
     for name in (row["file_name"], row["report_name"]):
         (part,) = (it for it in hidden if it.startswith(f".{name}."))
         assert done.index(("sync", part)) < done.index(("rename", name))
     assert done[-1] == ("sync", COMMUNE)
 
 
-def test_an_elector_changed_meanwhile_is_written_as_she_was(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_elector_changed_meanwhile_is_written_as_she_was(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = desk.process(desk.ask())
     before_writing(monkeypatch, lambda: desk.run("UPDATE electeur SET nom_naissance = 'AUTREMENT'"))
     meanwhile = desk.process(desk.ask())
@@ -119,7 +140,9 @@ def test_no_cell_of_the_report_can_become_a_formula(desk: Desk) -> None:
         )
     row = desk.process(desk.ask(Liste.COMPLEMENTAIRE_MUNICIPALE))
     report = (desk.root / COMMUNE / row["report_name"]).read_bytes().decode("utf-8-sig")
-    cells = [cell for line in csv.reader(io.StringIO(report, newline=""), delimiter=";") for cell in line]
+    cells = [
+        cell for line in csv.reader(io.StringIO(report, newline=""), delimiter=";") for cell in line
+    ]
     assert {f"'{formula.strip()}" for formula in FORMULAS} <= set(cells)
     assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))] == []
 
@@ -133,7 +156,9 @@ def test_a_copy_of_the_doorbell_does_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("format_", Format)
-def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format) -> None:
+def test_a_missing_line_fails_the_export(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
+) -> None:
     def count_one_more(*arguments: object) -> Census:
         census = take_census(*arguments)  # type: ignore[arg-type]
         census.electeurs += 1
@@ -150,8 +175,12 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("written", "read"), [("A ; B", "A , B"), ('A "B"', "A 'B'")])
-def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: str, read: str) -> None:
-    desk.run("DELETE FROM electeur WHERE facts <> 0")  # an elector with an anomaly is looked at anyway
+def test_a_separator_in_a_value_becomes_what_looks_like_it(
+    desk: Desk, written: str, read: str
+) -> None:
+    desk.run(
+        "DELETE FROM electeur WHERE facts <> 0"
+    )  # an elector with an anomaly is looked at anyway
     desk.run("UPDATE electeur SET complement1 = :written", written=written)
     row = desk.process(desk.ask())
     assert row["status"] == "ready"
@@ -159,7 +188,9 @@ def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: 
     assert f";{read};".encode() in desk.read(row)
 
 
-def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_separator_that_nobody_announced_stops_the_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unexpected separator or quote would shift the columns of a line: the file fails."""
     write: Any = LISTE_FORMATS[Format.CSV].write
     replace_writer(monkeypatch, lambda *arguments, **_flags: write(*arguments, cleaning=False))
@@ -172,7 +203,9 @@ def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatc
     assert desk.files() == []
 
 
-def test_an_xml_that_breaks_the_operators_schema_is_not_published(desk: Desk, tmp_path: Path) -> None:
+def test_an_xml_that_breaks_the_operators_schema_is_not_published(
+    desk: Desk, tmp_path: Path
+) -> None:
     xsd = tmp_path / "ministere.xsd"
     ours = (SHIPPED.parent / "../liste_electorale.xsd").read_text("utf-8")
     xsd.write_text(ours.replace('<xs:element name="Sexe" type="xs:string"/>', STRICT_SEXE), "utf-8")
@@ -180,7 +213,9 @@ def test_an_xml_that_breaks_the_operators_schema_is_not_published(desk: Desk, tm
     desk.use_profile(xsd=xsd)
     row = desk.process(desk.ask(format_=Format.XML))
     assert (row["status"], row["error_code"]) == ("failed", "xsd")
-    assert row["error_message"] == "Le fichier XML ne suit pas le schéma ministere.xsd : élément Sexe."
+    assert (
+        row["error_message"] == "Le fichier XML ne suit pas le schéma ministere.xsd : élément Sexe."
+    )
     assert not any(name.endswith((".xml", ".part")) or "-xml-" in name for name in desk.files())
 
 
@@ -198,23 +233,34 @@ def test_an_unreadable_schema_is_told(desk: Desk, tmp_path: Path, content: bytes
     assert desk.process(desk.ask())["status"] == "ready"
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM liste", "DELETE FROM commune WHERE code = '13900'"])
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM liste", "DELETE FROM commune WHERE code = '13900'"]
+)
 def test_a_register_that_vanished_since_the_request_is_told(desk: Desk, statement: str) -> None:
     export_id = desk.ask()
     desk.run(statement)
     row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
-    assert row["error_message"] == "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau."
+    assert (
+        row["error_message"]
+        == "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau."
+    )
     assert desk.files() == []
 
 
 def _said(row: RowMapping) -> dict[str, tuple[str, list[str]]]:
     """The anomalies of the file as a whole, by code: severity and text."""
-    return {it["code"]: (it["severity"], it["messages"]) for it in decoded(row["anomalies"]) if "messages" in it}
+    return {
+        it["code"]: (it["severity"], it["messages"])
+        for it in decoded(row["anomalies"])
+        if "messages" in it
+    }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("day", "is_old"), [("2026-09-24", False), ("2026-09-23", True), ("2025-04-20", True)])
+@pytest.mark.parametrize(
+    ("day", "is_old"), [("2026-09-24", False), ("2026-09-23", True), ("2025-04-20", True)]
+)
 def test_a_list_from_an_old_export_says_so(desk: Desk, day: str, *, is_old: bool) -> None:
     desk.run("UPDATE import SET taken_on = :day", day=date.fromisoformat(day))
     said = _said(desk.process(desk.ask()))
@@ -235,7 +281,9 @@ def test_a_list_that_the_last_export_did_not_hold_says_so(desk: Desk) -> None:
     intake = Intake(date(2026, 11, 20))
     import_file(desk.engine, path, imported_by="test", intake=intake, accept_changes=True)
     assert _said(desk.process(desk.ask())) == {}
-    severity, (message,) = _said(desk.process(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE)))["liste_absente"]
+    severity, (message,) = _said(desk.process(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE)))[
+        "liste_absente"
+    ]
     assert severity == "remarque"
     assert message.startswith("Liste absente du dernier export, du 20/11/2026")
     undo_import(desk.engine)
@@ -294,7 +342,8 @@ def test_a_register_that_sql_has_changed_since_its_export_blocks_the_list(
     severity, (message,) = _said(row)["registre_modifie"]
     assert severity == "bloquante"
     assert re.match(
-        r"Le registre a été modifié hors import : l'export du \d\d/\d\d/\d{4} donnait 330 électeurs, ", message
+        r"Le registre a été modifié hors import : l'export du \d\d/\d\d/\d{4} donnait 330 électeurs, ",
+        message,
     )
     assert f"le registre en a {found}." in message
 
@@ -330,7 +379,9 @@ def _label_of(name: str) -> str:
     assert match, name
     liste, day, hour, number, format_ = match.groups()
     moment = datetime.strptime(day + hour, "%Y%m%d%H%M%S")  # noqa: DTZ007
-    return f"Liste {liste} du {moment:%d/%m/%Y %H:%M:%S}{f' ({number})' if number else ''} [{format_}]"
+    return (
+        f"Liste {liste} du {moment:%d/%m/%Y %H:%M:%S}{f' ({number})' if number else ''} [{format_}]"
+    )
 
 
 def _named(desk: Desk, *asked_at: str, code: str = COMMUNE) -> list[str]:
@@ -345,17 +396,26 @@ def _named(desk: Desk, *asked_at: str, code: str = COMMUNE) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("code", "second"), [(COMMUNE, "20260715-003005"), ("98735", "20260714-123005"), ("98818", "20260715-093005")]
+    ("code", "second"),
+    [(COMMUNE, "20260715-003005"), ("98735", "20260714-123005"), ("98818", "20260715-093005")],
 )
-def test_a_file_is_named_for_the_civil_time_of_the_commune(desk: Desk, code: str, second: str) -> None:
+def test_a_file_is_named_for_the_civil_time_of_the_commune(
+    desk: Desk, code: str, second: str
+) -> None:
     names = _named(desk, "2026-07-14T22:30:05.999Z", code=code)
     assert names == [f"liste-{liste}-{code}-{second}.{format_}" for liste, format_ in PARTS]
 
 
 def test_requests_of_one_second_have_a_counter(desk: Desk) -> None:
-    names = _named(desk, *(f"2026-11-25T08:30:00.{tenth}00Z" for tenth in range(1, 10)), "2026-11-25T08:30:00.950Z")
+    names = _named(
+        desk,
+        *(f"2026-11-25T08:30:00.{tenth}00Z" for tenth in range(1, 10)),
+        "2026-11-25T08:30:00.950Z",
+    )
     assert len(set(names)) == 10 * len(PARTS)
-    assert [name[-19:] for name in names if name.startswith("liste-P") and name.endswith("csv")] == [
+    assert [
+        name[-19:] for name in names if name.startswith("liste-P") and name.endswith("csv")
+    ] == [
         "20261125-093000.csv",
         *(f"261125-093000-{number}.csv" for number in range(2, 10)),
         "61125-093000-10.csv",

@@ -54,7 +54,9 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
     assert (row["starts"], row["waits"], row["owner"], row["lease_until"]) == (0, 1, None, None)
     assert desk.files() == []
     with desk.engine.begin() as connection:
-        connection.execute(update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600)))
+        connection.execute(
+            update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600))
+        )
     row = desk.row(export_id)
     assert desk.process(export_id) == row, "its message came again before it was due"
 
@@ -62,7 +64,9 @@ def _check_waits_for_room(desk: Desk, export_id: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("code", NO_ROOM, ids=errno.errorcode.get)
 @pytest.mark.parametrize("call", ["open", "fsync"])
-def test_a_volume_without_room_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch, call: str, code: int) -> None:
+def test_a_volume_without_room_is_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, call: str, code: int
+) -> None:
     export_id = desk.ask()
     fail_once(monkeypatch, call, code, on=".part")
     before = datetime.now(UTC)
@@ -74,7 +78,9 @@ def test_a_volume_without_room_is_waited_for(desk: Desk, monkeypatch: pytest.Mon
     assert (row["status"], row["error_code"], row["error_message"]) == ("ready", "", "")
 
 
-def test_a_disk_that_fills_up_under_the_bytes_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_under_the_bytes_leaves_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.open
 
     def open_full(path: Any, flags: int, *mode: int) -> int:  # noqa: ANN401 — as os.open
@@ -88,7 +94,9 @@ def test_a_disk_that_fills_up_under_the_bytes_leaves_nothing(desk: Desk, monkeyp
     _check_waits_for_room(desk, desk.ask(format_=Format.XML))
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_work(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_small_is_told_before_the_work(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1000))
     row = desk.process(desk.ask())
     assert (row["status"], row["error_code"]) == ("queued", "disque_plein")
@@ -96,7 +104,9 @@ def test_a_disk_that_is_too_small_is_told_before_the_work(desk: Desk, monkeypatc
     assert desk.files() == []
 
 
-def test_a_volume_without_room_for_too_long_fails_the_row(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_volume_without_room_for_too_long_fails_the_row(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.configure(retry_seconds=0)
     fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
     row = desk.process(desk.ask())
@@ -119,7 +129,10 @@ def test_a_volume_without_room_for_too_long_fails_the_row(desk: Desk, monkeypatc
     ids=lambda error: type(error).__name__,
 )
 def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
 ) -> None:
     def crash(*_arguments: object, **_options: object) -> int:
         local = ELECTEUR
@@ -145,7 +158,9 @@ def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("code", AWAY, ids=errno.errorcode.get)
-def test_a_volume_that_does_not_answer_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+def test_a_volume_that_does_not_answer_is_waited_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     export_id = desk.ask()
     for tries in range(1, 6):
         with monkeypatch.context() as patch:
@@ -153,7 +168,8 @@ def test_a_volume_that_does_not_answer_is_waited_for(desk: Desk, monkeypatch: py
             row = desk.process(export_id)
         assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
         assert (
-            row["error_message"] == f"Volume des exports injoignable ({errno.errorcode[code]}) : prévenez l'exploitant."
+            row["error_message"]
+            == f"Volume des exports injoignable ({errno.errorcode[code]}) : prévenez l'exploitant."
         )
         assert row["waits"] == tries
         desk.run("UPDATE work SET due_at = NULL")
@@ -174,7 +190,9 @@ def test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot
     assert desk.process(export_id)["status"] == "ready"
 
 
-def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_without_descriptors_takes_no_file_for_wrong(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever error a library raises for a file that it could not open."""
     export_id = desk.ask()
     with monkeypatch.context() as patch:
@@ -187,7 +205,12 @@ def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkey
 def test_memory_that_is_short_costs_no_start(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, five files of ten failed for good: a library's import failed, then each use of the half-imported one."""
     export_id = desk.ask()
-    for error in (ImportError("failed to map segment"), MemoryError(), AttributeError("half imported"), KeyError()):
+    for error in (
+        ImportError("failed to map segment"),
+        MemoryError(),
+        AttributeError("half imported"),
+        KeyError(),
+    ):
         with monkeypatch.context() as patch:
             before_writing(patch, partial(_raise, error))
             _is_given_back(desk, export_id)
@@ -195,7 +218,9 @@ def test_memory_that_is_short_costs_no_start(desk: Desk, monkeypatch: pytest.Mon
     assert desk.process(export_id)["status"] == "ready"
 
 
-@pytest.mark.parametrize("start", [lambda *_: 0, lambda *_: _raise(RuntimeError("can't start new thread"))])
+@pytest.mark.parametrize(
+    "start", [lambda *_: 0, lambda *_: _raise(RuntimeError("can't start new thread"))]
+)
 def test_a_heartbeat_that_does_not_start_costs_no_start(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, start: Callable[..., object]
 ) -> None:
@@ -213,11 +238,15 @@ def _is_given_back(desk: Desk, export_id: int, code: str = "ENOMEM") -> None:
         desk.process(export_id)
     row = desk.row(export_id)
     assert (row["status"], row["error_code"], row["starts"]) == ("queued", "indisponible", 0)
-    assert row["error_message"] == f"Le serveur manque de ressources ({code}) : prévenez l'exploitant."
+    assert (
+        row["error_message"] == f"Le serveur manque de ressources ({code}) : prévenez l'exploitant."
+    )
     desk.run("UPDATE work SET due_at = NULL")
 
 
-def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_blips_of_a_database_cost_no_start_and_no_lease(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before, three outages failed the file, each after a lease."""
     export_id = desk.ask()
     for tries in range(5):
@@ -226,7 +255,12 @@ def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypa
             with pytest.raises(DatabaseAwayError):
                 desk.process(export_id)
         row = desk.row(export_id)
-        assert (row["status"], row["starts"], row["owner"], row["lease_until"]) == ("queued", 0, None, None)
+        assert (row["status"], row["starts"], row["owner"], row["lease_until"]) == (
+            "queued",
+            0,
+            None,
+            None,
+        )
         assert row["error_message"].startswith("Base de données indisponible")
         assert tries or row["due_at"] is None, "after one blip the row may be taken at once"
         desk.run("UPDATE work SET due_at = NULL")
@@ -235,7 +269,9 @@ def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypa
 
 
 @pytest.mark.slow
-def test_a_row_is_given_back_as_soon_as_its_database_is_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_is_given_back_as_soon_as_its_database_is_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refused: list[bool] = []
     real = make_export_module.release  # type: ignore[attr-defined]
 
@@ -252,7 +288,8 @@ def test_a_row_is_given_back_as_soon_as_its_database_is_back(desk: Desk, monkeyp
     with pytest.raises(DatabaseAwayError):
         desk.process(export_id)
     row = wait_until(
-        lambda: (row := desk.row(export_id))["status"] == "queued" and row, message="the row to be given back"
+        lambda: (row := desk.row(export_id))["status"] == "queued" and row,
+        message="the row to be given back",
     )
     assert (row["starts"], row["owner"], len(refused)) == (0, None, 3)
 
@@ -291,10 +328,15 @@ def test_an_error_of_the_database_quotes_no_value(desk: Desk) -> None:
 
 def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
     export_id = desk.ask()
-    desk.run("UPDATE work SET state = 'held', owner = 'dead', starts = 3, lease_until = '2000-01-01 00:00:00.000'")
+    desk.run(
+        "UPDATE work SET state = 'held', owner = 'dead', starts = 3, lease_until = '2000-01-01 00:00:00.000'"
+    )
     row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")
-    assert row["error_message"] == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
+    assert (
+        row["error_message"]
+        == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
+    )
     assert desk.files() == []
 
 
@@ -316,7 +358,10 @@ def test_a_lost_lease_is_noticed_while_writing(desk: Desk, monkeypatch: pytest.M
 
     def write(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
         desk.run("UPDATE work SET owner = 'other'")
-        wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
+        wait_until(
+            lambda: _raises_lease_lost(progress),
+            message="the heartbeat to see that the lease is lost",
+        )
         noticed.append(True)
         return real(connection, spec, sink, progress, **options)
 
@@ -356,11 +401,19 @@ def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
     assert desk.process(desk.ask())["owner"] == "other"
 
 
-def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_stands_still_loses_its_lease_and_its_process(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It kept the row for ever, frozen in COPY: another worker claims it, and that costs no start."""
     real = LISTE_FORMATS[Format.CSV].write
 
-    def stand_still(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
+    def stand_still(
+        connection: Any,  # noqa: ANN401
+        spec: Any,  # noqa: ANN401
+        sink: Any,  # noqa: ANN401
+        progress: Progress,
+        **options: bool,
+    ) -> int:
         if desk.services.stuck.wait(PATIENCE_SECONDS):
             seen.append(desk.row(export_id))
         return real(connection, spec, sink, progress, **options)
@@ -393,7 +446,9 @@ def test_a_step_that_was_announced_may_take_its_time(monkeypatch: pytest.MonkeyP
     heartbeat.expect(0)  # raises where the lease was lost
 
 
-def test_the_validation_of_an_xml_file_is_announced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_validation_of_an_xml_file_is_announced(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The validation is one call, whose duration grows with the file."""
     announced: list[float] = []
     monkeypatch.setattr(Heartbeat, "expect", lambda _heartbeat, seconds: announced.append(seconds))
@@ -474,13 +529,18 @@ def test_an_empty_directory_in_its_place_is_waited_for(desk: Desk) -> None:
     export_id = desk.ask()
     row = desk.process(export_id)
     assert (row["status"], row["error_code"], row["starts"]) == ("queued", "volume_absent", 0)
-    assert row["error_message"] == "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
+    assert (
+        row["error_message"]
+        == "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
+    )
     put_back()
     desk.run("UPDATE work SET due_at = NULL")
     assert desk.process(export_id)["status"] == "ready"
 
 
-def test_a_volume_that_is_taken_away_under_a_file_gets_it_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_volume_that_is_taken_away_under_a_file_gets_it_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _guard(desk)
     desk.process(desk.ask())
     before_writing(monkeypatch, lambda: returned.append(_unmount(desk.root)))

@@ -10,7 +10,16 @@ from schemas.vocabulary import DoubtDecision
 from tests.integration.export_desk import decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
-from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, VOIE, electeurs
+from tests.unit.reu_sample import (
+    BUREAU,
+    DATE,
+    LIBELLE_BUREAU,
+    NOM,
+    NUMERO,
+    PRENOMS,
+    VOIE,
+    electeurs,
+)
 from worker.registre.comparaison.doubts import decide_doubt, list_doubts
 from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.history import undo_import
@@ -20,7 +29,9 @@ pytestmark = pytest.mark.database(TWO_COMMUNES)
 
 FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 11, 28)
 NAMES = {"0001": "HOTEL DE VILLE", "0002": "ECOLE", "0003": "GYMNASE"}
-_OF_COMMUNE = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
+_OF_COMMUNE = re.compile(
+    r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)"
+)
 
 
 def _electeurs(nom: str, count: int, bureau: str) -> list[dict[str, str]]:
@@ -37,14 +48,18 @@ def _moved_to(bureau: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_nobody_is_printed_only_where_it_is_known(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     """Two exports, the second taken after the meeting: « Néant » may be false, so the tableau is not ready."""
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
     meeting = date(2026, 11, 20)
     assert _gaps(tableaux, meeting) == ["couverture_fin"]
     register.load([*THEN, *_moved_to("0001")], intake=Intake(SECOND), accept_changes=True)
     assert _gaps(tableaux, meeting) == ["couverture_date"]
-    assert "Néant" in _make(tableaux, FIRST, meeting, Presentation.COMMUNE), "made all the same, and said everywhere"
+    assert "Néant" in _make(tableaux, FIRST, meeting, Presentation.COMMUNE), (
+        "made all the same, and said everywhere"
+    )
     set_taken_on(register.engine, 2, meeting)
     assert _gaps(tableaux, meeting) == []
     text = _make(tableaux, FIRST, meeting, Presentation.COMMUNE)
@@ -56,7 +71,9 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tabl
     assert "À compléter, à ne publier que par décision motivée" in text
     undo_import(register.engine)
     register.load(
-        [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_changes=True
+        [*THEN, *_moved_to("0001")],
+        intake=Intake(meeting, no_compare="reprise d'une sauvegarde"),
+        accept_changes=True,
     )
     assert _gaps(tableaux, meeting) == ["couverture_lacune"]
 
@@ -67,7 +84,9 @@ def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_who_was_told_from_homonyms_by_a_guess_is_named(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     """Two homonyms at two addresses, then at two others: the register cannot tell which one lives where."""
     two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
     there = [_homonym("0003", "93", "Rue C"), _homonym("0002", "94", "Rue D")]
@@ -75,7 +94,9 @@ def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk
     register.load([*STAY, *there], intake=Intake(SECOND))
     asked = {"commune": COMMUNE, "reunion": FIRST, "until": SECOND}
     made = tableaux.make(TypeTableau.VINGT_JOURS, **asked)
-    line, _ = sorted((line for line in made.anomalies if line[-1] == "homonymes_supposes"), key=lambda it: it[2])
+    line, _ = sorted(
+        (line for line in made.anomalies if line[-1] == "homonymes_supposes"), key=lambda it: it[2]
+    )
     assert line[:6] == ["remarque", "0003", "93", "MÉSANGE", "Zoé", "14/03/1962"]
     assert line[-2] == (
         "Homonymes que rien ne départage dans l'export du 25/11/2026 : celui d'avant (bureau 0001, n° 91) est supposé "
@@ -85,7 +106,9 @@ def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk
     assert "MÉSANGE" not in str(made.row["anomalies"]), "the row names nobody"
     register.load([*STAY, *there], intake=Intake(THIRD), accept_changes=True)
     later = tableaux.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
-    assert "homonymes_supposes" not in [line[-1] for line in later.anomalies], "it was of the period before"
+    assert "homonymes_supposes" not in [line[-1] for line in later.anomalies], (
+        "it was of the period before"
+    )
     undo_import(register.engine)
     undo_import(register.engine, 2)
     assert register.rows("SELECT count(*) FROM homonym") == [(0,)]
@@ -104,7 +127,9 @@ def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_post
     assert made.row["bloquantes"] == 1
     (line,) = [line for line in made.anomalies if line[-1] == "doutes_ouverts"]
     assert line[0] == "bloquante"
-    assert line[-2].startswith("2 doutes sont ouverts : une radiation et une inscription sont peut-être celles d'une ")
+    assert line[-2].startswith(
+        "2 doutes sont ouverts : une radiation et une inscription sont peut-être celles d'une "
+    )
     with register.engine.begin() as connection:
         one, _ = list_doubts(connection, COMMUNE)
         decide_doubt(connection, one.doute, DoubtDecision.SAME_PERSON, by="mairie")
@@ -152,7 +177,9 @@ def _gaps(tableaux: TableauDesk, meeting: date) -> list[str]:
     assert all(("À corriger, ne pas afficher" in page) == is_blocking for page in made.pages)
     record = decoded(made.row["anomalies"])
     said = {it["code"]: it["messages"] for it in record if it["code"] in codes}
-    assert said == {code: [line[-2] for line in made.anomalies if line[-1] == code] for code in codes}
+    assert said == {
+        code: [line[-2] for line in made.anomalies if line[-1] == code] for code in codes
+    }
     return codes
 
 

@@ -40,8 +40,13 @@ MENTION = "Exemplaire de la commission — ne pas afficher"
 def test_a_protected_address_is_nowhere_in_the_file(
     desk: TableauDesk, edition: Edition, presentation: Presentation
 ) -> None:
-    hidden = [INSCRIPTION | {"adresse": CACHOT, "is_protegee": True}, RADIATION | named("LE TRÉSOR", adresse=CACHOT)]
-    write_register(desk.engine, [*hidden, INSCRIPTION | named("VOISIN", adresse="10 Impasse du Voisin")])
+    hidden = [
+        INSCRIPTION | {"adresse": CACHOT, "is_protegee": True},
+        RADIATION | named("LE TRÉSOR", adresse=CACHOT),
+    ]
+    write_register(
+        desk.engine, [*hidden, INSCRIPTION | named("VOISIN", adresse="10 Impasse du Voisin")]
+    )
     with desk.engine.begin() as connection:
         add_protection(connection, "13900", Protege("le tresor", "Zoé", "1962-03-14"))
     made = desk.make(**VINGT_JOURS, edition=edition, presentations=[presentation])
@@ -55,7 +60,9 @@ def test_a_protected_address_is_nowhere_in_the_file(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("presentation", [Presentation.COMMUNE, Presentation.PAR_BUREAU])
-def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentation: Presentation) -> None:
+def test_a_whole_motif_is_for_the_commission_only(
+    desk: TableauDesk, presentation: Presentation
+) -> None:
     write_register(desk.engine, [RADIATION | CONDAMNATION, INSCRIPTION | {"motif": ""}])
     posted = desk.make(**VINGT_JOURS, presentations=[presentation])
     assert not [form for form in _encoded("Condamnation") if form in _everything(posted)]
@@ -63,9 +70,14 @@ def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentatio
     assert "commission" not in posted.text
     made = desk.make(**VINGT_JOURS, presentations=[presentation], edition=Edition.COMMISSION)
     assert "3 Rue des Abeilles 1 20/01/2027 Condamnation du 3 mai, tutelle levée" in made.text
-    assert "3 Rue des Abeilles 1 20/01/2027 Inscription volontaire" in made.text, "the category, for want of a motif"
+    assert "3 Rue des Abeilles 1 20/01/2027 Inscription volontaire" in made.text, (
+        "the category, for want of a motif"
+    )
     assert all(MENTION in page for page in made.pages)
-    assert made.row["file_name"] == f"tableau-vingt_jours-P-13900-{presentation}-commission-20270320-093000.pdf"
+    assert (
+        made.row["file_name"]
+        == f"tableau-vingt_jours-P-13900-{presentation}-commission-20270320-093000.pdf"
+    )
     assert f"({presentation.label}, pour la commission), liste P" in made.row["label"]
     assert made.row["edition"] == "commission"
 
@@ -78,16 +90,25 @@ def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentatio
         ("98735", "2027-04-07T09:59:59Z", "06/04/2027 à 23:59", True),  # Papeete: the 7th in Paris
         ("98735", "2027-04-07T10:00:00Z", "07/04/2027 à 00:00", False),
         ("98818", "2027-04-06T12:59:59Z", "06/04/2027 à 23:59", True),
-        ("98818", "2027-04-06T13:00:00Z", "07/04/2027 à 00:00", False),  # Nouméa: still the 6th in Paris
+        (
+            "98818",
+            "2027-04-06T13:00:00Z",
+            "07/04/2027 à 00:00",
+            False,
+        ),  # Nouméa: still the 6th in Paris
     ],
 )
 def test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune(
     desk: TableauDesk, code: str, asked_at: str, edited: str, *, is_provisoire: bool
 ) -> None:
-    write_register(desk.engine, [INSCRIPTION | {"code_commune": code}], commune=(code, "LIBREVILLE"))
+    write_register(
+        desk.engine, [INSCRIPTION | {"code_commune": code}], commune=(code, "LIBREVILLE")
+    )
     asked = {"commune": code, "scrutin": SCRUTIN, "created_at": datetime.fromisoformat(asked_at)}
     made = desk.make(TypeTableau.CINQ_JOURS_REU, **asked)
-    assert ("P R O V I S O I R E" in made.pages[0], made.row["label"].endswith(", provisoire")) == (is_provisoire,) * 2
+    assert ("P R O V I S O I R E" in made.pages[0], made.row["label"].endswith(", provisoire")) == (
+        is_provisoire,
+    ) * 2
     assert str(made.row["provisoire_until"]) == ("2027-04-07" if is_provisoire else "None")
     assert f"Édité le {edited}" in made.text
     assert f" du {edited.replace(' à', '')}:" in made.row["label"]
@@ -100,7 +121,11 @@ def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
     saturday, monday = date(2027, 4, 10), date(2027, 4, 5)
     rows = [
         TARDIVE | {"code_commune": "97209", "date_mouvement": day} | named(nom)
-        for nom, day in (("LUNDI", monday), ("MARDI", date(2027, 4, 6)), ("LA VEILLE", date(2027, 3, 20)))
+        for nom, day in (
+            ("LUNDI", monday),
+            ("MARDI", date(2027, 4, 6)),
+            ("LA VEILLE", date(2027, 3, 20)),
+        )
     ]
     write_register(desk.engine, rows, commune=("97209", "FORT-DE-LIBREVILLE"))
     made = desk.make(CINQ, commune="97209", scrutin=saturday)
@@ -118,10 +143,14 @@ def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
     [VINGT_JOURS, {"types": [VINGT], "reunion": REUNION_PRECEDENTE}],
     ids=["of a poll", "without a poll"],
 )
-def test_the_days_of_the_publication_are_left_to_be_written_by_hand(desk: TableauDesk, dates: dict[str, Any]) -> None:
+def test_the_days_of_the_publication_are_left_to_be_written_by_hand(
+    desk: TableauDesk, dates: dict[str, Any]
+) -> None:
     """The request gives the planned day: the tableau may be published on another, which the certificate states."""
     write_register(desk.engine, [INSCRIPTION])
-    made = desk.make(**dates, publication=date(2027, 3, 22), presentations=["par_bureau"], signature_maire=True)
+    made = desk.make(
+        **dates, publication=date(2027, 3, 22), presentations=["par_bureau"], signature_maire=True
+    )
     note = "Publié le ____________. Consultable jusqu’au ____________."
     assert [page.count(note) for page in made.pages] == [*[0] * (len(made.pages) - 1), 1]
     assert "Publié à LIBREVILLE, le Le maire" in made.text
@@ -143,7 +172,11 @@ def _encoded(word: str) -> list[bytes]:
 
 @pytest.mark.slow
 def test_values_that_a_service_wrote_dirty_are_printed_clean(desk: TableauDesk) -> None:
-    dirty = named(" CO\u0302TELETTE\u00a0", "Zoe\u0301\t\u200bLise ", adresse="3\u00a0Rue\ndes  Abeilles\u0007")
+    dirty = named(
+        " CO\u0302TELETTE\u00a0",
+        "Zoe\u0301\t\u200bLise ",
+        adresse="3\u00a0Rue\ndes  Abeilles\u0007",
+    )
     bureaux = {"1": " HO\u0302TEL\u00a0DE  VILLE\r\n"}
     write_register(desk.engine, [INSCRIPTION | dirty], bureaux=bureaux, electeurs={"1": 3})
     made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
@@ -156,7 +189,10 @@ def test_values_that_a_service_wrote_dirty_are_printed_clean(desk: TableauDesk) 
 
 
 WAITING = {"etat": "actif"}
-KNOWN = [RADIATION | WAITING | named("SUR-LA-LISTE"), INSCRIPTION | WAITING | named("DÉJÀ", "Inscrite")]
+KNOWN = [
+    RADIATION | WAITING | named("SUR-LA-LISTE"),
+    INSCRIPTION | WAITING | named("DÉJÀ", "Inscrite"),
+]
 FAULTS = [
     *KNOWN,
     RADIATION | WAITING | named("HORS LISTE"),
@@ -201,14 +237,19 @@ EXPECTED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("presentation", Presentation)
-def test_each_anomaly_is_told_with_what_to_do(desk: TableauDesk, presentation: Presentation) -> None:
+def test_each_anomaly_is_told_with_what_to_do(
+    desk: TableauDesk, presentation: Presentation
+) -> None:
     write_register(desk.engine, FAULTS, inscrits=KNOWN)
     made = desk.make(**VINGT_JOURS, presentations=[presentation])
     lacks = presentation is not Presentation.RECAPITULATIF
     expected = [line for line in EXPECTED if lacks or line[0] != "à compléter"]
     assert made.anomalies == expected
     severities = Counter(line[0] for line in expected)
-    assert (made.row["bloquantes"], made.row["remarques"]) == (severities["bloquante"], severities["remarque"])
+    assert (made.row["bloquantes"], made.row["remarques"]) == (
+        severities["bloquante"],
+        severities["remarque"],
+    )
     assert made.row["a_completer"] == severities["à compléter"]
     assert made.row["electeurs"] == len(FAULTS)
     if presentation is Presentation.COMMUNE:

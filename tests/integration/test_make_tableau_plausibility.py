@@ -10,7 +10,16 @@ from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
-from tests.unit.reu_sample import DATE, ELECTEUR, NATIONALITE, NOM, NUMERO, POSTAL, PRENOMS, electeurs
+from tests.unit.reu_sample import (
+    DATE,
+    ELECTEUR,
+    NATIONALITE,
+    NOM,
+    NUMERO,
+    POSTAL,
+    PRENOMS,
+    electeurs,
+)
 from worker.registre.protections import Protege, add_protection
 from worker.registre.reu.importer import Intake
 
@@ -22,11 +31,23 @@ SEXE = "sexe"
 
 
 def _arrive(nom: str, numero: int, **changes: str) -> dict[str, str]:
-    named = {"date": DATE, "nationalite": NATIONALITE, "prenoms": PRENOMS, "postal": POSTAL, "sexe": SEXE}
-    return ELECTEUR | {NOM: nom, NUMERO: str(numero)} | {named[name]: value for name, value in changes.items()}
+    named = {
+        "date": DATE,
+        "nationalite": NATIONALITE,
+        "prenoms": PRENOMS,
+        "postal": POSTAL,
+        "sexe": SEXE,
+    }
+    return (
+        ELECTEUR
+        | {NOM: nom, NUMERO: str(numero)}
+        | {named[name]: value for name, value in changes.items()}
+    )
 
 
-def _load(register: MouvementsDesk, before: list[dict[str, str]], after: list[dict[str, str]]) -> None:
+def _load(
+    register: MouvementsDesk, before: list[dict[str, str]], after: list[dict[str, str]]
+) -> None:
     register.load(before, intake=Intake(FIRST))
     register.load(after, intake=Intake(SECOND))
 
@@ -59,10 +80,14 @@ def _said_by_the_list(tableaux: TableauDesk, liste: Liste) -> list[list[str]]:
     row = tableaux.process(tableaux.ask_all([(liste, Format.CSV)], ASKED_AT, COMMUNE)[0])
     assert row["status"] == "ready"
     report = (tableaux.root / COMMUNE / row["report_name"]).read_text("utf-8-sig")
-    return [line for line in csv.reader(io.StringIO(report), delimiter=";") if line[0] == "bloquante"]
+    return [
+        line for line in csv.reader(io.StringIO(report), delimiter=";") if line[0] == "bloquante"
+    ]
 
 
-def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_who_comes_is_accused_as_the_list_file_accuses_her(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     ruined = [
         _arrive("BERTHÃ‰T", 30),
         _arrive("FEVRIER", 31, date="31/02/1990"),
@@ -75,7 +100,13 @@ def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsD
     made = _make(tableaux)
     found = [line for line in made.anomalies if line[0] == "bloquante"]
     assert sorted(line[-1] for line in found) == [
-        *("caracteres_abimes", "code_postal_sans_zero", "date_impossible", "date_trop_recente", "electeur_en_double"),
+        *(
+            "caracteres_abimes",
+            "code_postal_sans_zero",
+            "date_impossible",
+            "date_trop_recente",
+            "electeur_en_double",
+        ),
         "electeur_en_double",
     ]
     assert "TROP JEUNE" in made.text
@@ -84,15 +115,22 @@ def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsD
     assert made.row["bloquantes"] == len(found)
 
 
-def test_nobody_is_accused_whom_it_does_not_show(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_nobody_is_accused_whom_it_does_not_show(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     """Electors already on the list, electors who leave, and values that no tableau prints."""
     old, gone = _arrive("ANCIENNE", 30, date="31/02/1950"), _arrive("PARTIE", 31, date="31/02/1960")
     _load(register, [*STAY, old, gone], [*STAY, old, _arrive("SANS SEXE", 32, sexe="")])
-    assert {line[3] for line in _said_by_the_list(tableaux, Liste.PRINCIPALE)} == {"ANCIENNE", "SANS SEXE"}
+    assert {line[3] for line in _said_by_the_list(tableaux, Liste.PRINCIPALE)} == {
+        "ANCIENNE",
+        "SANS SEXE",
+    }
     assert _blocking(_make(tableaux)) == []
 
 
-def test_an_address_that_is_masked_is_not_judged(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_an_address_that_is_masked_is_not_judged(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     protegee = _arrive("PROTÉGÉE", 30, postal="1300", prenoms="Zoé", date="14/03/1970")
     _load(register, STAY, [*STAY, protegee])
     assert _blocking(_make(tableaux)) == [("PROTÉGÉE", "code_postal_sans_zero")]
@@ -101,7 +139,9 @@ def test_an_address_that_is_masked_is_not_judged(register: MouvementsDesk, table
     assert _blocking(_make(tableaux)) == []
 
 
-def test_who_comes_of_age_by_its_last_day_is_judged(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+def test_who_comes_of_age_by_its_last_day_is_judged(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
     """The tableau is made before the birthday, and prints the elector's name."""
     _load(register, STAY, [*STAY, _arrive("BERTHÃ‰T", 30, date="05/12/2008")])
     asked = datetime.fromisoformat("2026-11-26T09:30:00+01:00")

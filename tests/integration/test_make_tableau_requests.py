@@ -38,7 +38,10 @@ def desk(desk: TableauDesk) -> TableauDesk:
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({}, "Tableau des vingt jours : indiquer la réunion précédente de la commission de contrôle, d'où"),
+    (
+        {},
+        "Tableau des vingt jours : indiquer la réunion précédente de la commission de contrôle, d'où",
+    ),
     ({"scrutin": None}, "scrutin manque, pour vingt_jours (ou until, ou publication)."),
     ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
     ({"scrutin": "2027-04-10"}, "On ne vote pas le 10/04/2027 : vérifiez la date du scrutin."),
@@ -59,7 +62,9 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
 
 
 def test_a_request_that_cannot_be_served_is_refused_with_its_reason(desk: TableauDesk) -> None:
-    desk.run("INSERT INTO commune (code, nom, code_departement) VALUES ('13055', 'MARSEILLE', '13')")
+    desk.run(
+        "INSERT INTO commune (code, nom, code_departement) VALUES ('13055', 'MARSEILLE', '13')"
+    )
     good = wrap(VINGT, scrutin=SCRUTIN)
     for number, (changes, reason) in enumerate(REFUSALS):
         data = {name: value for name, value in (good.data | changes).items() if value is not None}
@@ -73,7 +78,9 @@ def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: Table
     doorbells: list[Doorbell] = []
     desk.configure(enqueue=doorbells.extend)
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
-    event = wrap(VINGT, CINQ, scrutin=SCRUTIN, listes=["P", "CE"], presentations=["commune", "recapitulatif"])
+    event = wrap(
+        VINGT, CINQ, scrutin=SCRUTIN, listes=["P", "CE"], presentations=["commune", "recapitulatif"]
+    )
     for _ in range(3):
         ingest_request(event, desk.services)
     exports = _exports(desk)
@@ -85,13 +92,17 @@ def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: Table
     ]
     assert doorbells == [Doorbell(export.id, ExportKind.TABLEAU) for export in exports]
     assert len({export.file_name for export in exports}) == len(exports)
-    assert {(export.kind, export.format, export.edition) for export in exports} == {("tableau", "pdf", "affichage")}
+    assert {(export.kind, export.format, export.edition) for export in exports} == {
+        ("tableau", "pdf", "affichage")
+    }
 
 
 @pytest.mark.slow
 def test_dates_that_are_not_given_are_those_of_the_register(desk: TableauDesk) -> None:
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
-    vingt, cinq = (desk.finish(export_id) for export_id in desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN))
+    vingt, cinq = (
+        desk.finish(export_id) for export_id in desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN)
+    )
     assert "intervenues depuis le 19/09/2026, jusqu’au 19/03/2027." in vingt.text
     assert "intervenues depuis le 20/03/2027, jusqu’au 06/04/2027." in cinq.text
     given = desk.make(VINGT, scrutin=SCRUTIN, reunion=date(2026, 12, 24), until=date(2027, 1, 31))
@@ -148,22 +159,34 @@ def _in_the_middle(monkeypatch: pytest.MonkeyPatch, action: Callable[[Progress],
     monkeypatch.setattr(make_tableau, "write_report", write)
 
 
-def test_a_worker_that_lost_its_lease_publishes_nothing(polled: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_lost_its_lease_publishes_nothing(
+    polled: TableauDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _in_the_middle(monkeypatch, lambda _: polled.run("UPDATE work SET owner = 'other', starts = 2"))
     row = polled.process(_ask(polled))
     assert (row["status"], row["owner"], row["starts"]) == ("running", "other", 2)
-    assert (row["sha256"], row["pages"], row["finished_at"], row["error_code"]) == (None, None, None, "")
+    assert (row["sha256"], row["pages"], row["finished_at"], row["error_code"]) == (
+        None,
+        None,
+        None,
+        "",
+    )
     assert polled.files() == []
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ("DELETE FROM liste", "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau."),
+        (
+            "DELETE FROM liste",
+            "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau.",
+        ),
         ("UPDATE mouvement SET categorie = 'exil' WHERE id = 3", "mouvement n° 3 : "),
     ],
 )
-def test_a_register_that_cannot_be_printed_fails_the_row(polled: TableauDesk, changes: str, message: str) -> None:
+def test_a_register_that_cannot_be_printed_fails_the_row(
+    polled: TableauDesk, changes: str, message: str
+) -> None:
     export_id = _ask(polled)
     polled.run(changes)
     row = polled.process(export_id)

@@ -22,7 +22,14 @@ from producers.publisher import Publisher
 from schemas.envelope import CloudEvent, Data
 from schemas.events import AnsweredRequest, FileStage, FileStatus, RequestStage, RequestStatus
 from schemas.requests import ListeExportRequested
-from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT, listener_key, request_key
+from schemas.topology import (
+    EXCHANGE,
+    QUEUE_LISTES,
+    QUEUE_REQUESTS,
+    REQUEST_LISTE_EXPORT,
+    listener_key,
+    request_key,
+)
 from schemas.vocabulary import ExportKind, FileFormat, Liste
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import account_of, queue_messages
@@ -31,7 +38,15 @@ from worker.actors import AFTER_THOSE, AT_ONCE
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker, build_broker
-from worker.messaging.encoder import ACTOR_QUEUES, BULK, INGEST, LISTE, TABLEAU, IncomingEvent, PrefectureEncoder
+from worker.messaging.encoder import (
+    ACTOR_QUEUES,
+    BULK,
+    INGEST,
+    LISTE,
+    TABLEAU,
+    IncomingEvent,
+    PrefectureEncoder,
+)
 from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import build_middleware
 from worker.messaging.queues import (
@@ -75,14 +90,18 @@ def test_an_acknowledgment_from_before_a_reconnection_hits_no_other_message(
     assert len(queue_messages(amqp_url, QUEUE_LISTES)) == 1
 
 
-def test_a_call_that_fails_by_a_bug_waits_among_the_dead_letters(broker: PrefectureBroker, amqp_url: str) -> None:
+def test_a_call_that_fails_by_a_bug_waits_among_the_dead_letters(
+    broker: PrefectureBroker, amqp_url: str
+) -> None:
     def fail(_export_id: int) -> None:
         raise KeyError
 
     dramatiq.actor(broker=broker, actor_name=LISTE, queue_name=QUEUE_LISTES)(fail)
     DoorbellQueues(broker).enqueue([Doorbell(7, ExportKind.LISTE)])
     with _working(broker):
-        dead = wait_until(lambda: queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), message="the dead letter")
+        dead = wait_until(
+            lambda: queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), message="the dead letter"
+        )
     ((_, body),) = dead
     assert Message.decode(body).args == (7,)
     assert queue_messages(amqp_url, QUEUE_LISTES) == []
@@ -112,7 +131,10 @@ def test_what_the_database_is_away_for_is_delivered_again_and_is_no_dead_letter(
             rabbit_node.start()
         wait_until(lambda: len(tries) > 1, message="another try")
     assert tries == [7, 7]
-    assert (queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), queue_messages(amqp_url, QUEUE_LISTES)) == ([], [])
+    assert (
+        queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"),
+        queue_messages(amqp_url, QUEUE_LISTES),
+    ) == ([], [])
 
 
 @pytest.mark.slow
@@ -131,7 +153,10 @@ def test_a_consumer_tries_again_and_again_and_says_so_once(
 
         monkeypatch.setattr(broker, "consume", count_and_consume)
         with _working(broker):
-            wait_until(lambda: min(map(tries.count, set(tries)), default=0) > 2, message="several tries of each queue")
+            wait_until(
+                lambda: min(map(tries.count, set(tries)), default=0) > 2,
+                message="several tries of each queue",
+            )
     said = [record.name for record in caplog.records if "connection error" in record.message]
     assert len(said) == len(set(said)) == len(set(tries))
 
@@ -140,15 +165,28 @@ def test_each_worker_holds_as_many_messages_as_it_has_threads(
     broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode
 ) -> None:
     dramatiq.actor(broker=broker, actor_name=LISTE, queue_name=QUEUE_LISTES)(lambda _id: None)
-    question = ("list_consumers", "-p", unquote(urlsplit(amqp_url).path[1:]), "queue_name", "prefetch_count")
+    question = (
+        "list_consumers",
+        "-p",
+        unquote(urlsplit(amqp_url).path[1:]),
+        "queue_name",
+        "prefetch_count",
+    )
     with _working(broker, threads=3):
-        wait_until(lambda: f"{QUEUE_LISTES}\t3" in rabbit_node.rabbitmqctl(*question), message="a prefetch of 3")
+        wait_until(
+            lambda: f"{QUEUE_LISTES}\t3" in rabbit_node.rabbitmqctl(*question),
+            message="a prefetch of 3",
+        )
 
 
 def test_a_doorbell_that_the_broker_does_not_take_is_told(
     broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode
 ) -> None:
-    policy = {"pattern": ".*", "apply-to": "queues", "definition": {"max-length": 1, "overflow": "reject-publish"}}
+    policy = {
+        "pattern": ".*",
+        "apply-to": "queues",
+        "definition": {"max-length": 1, "overflow": "reject-publish"},
+    }
     vhost = quote(unquote(urlsplit(amqp_url).path[1:]), safe="")
     rabbit_node.management.request("PUT", f"/policies/{vhost}/short", policy)
     doorbells = DoorbellQueues(broker)
@@ -157,12 +195,17 @@ def test_a_doorbell_that_the_broker_does_not_take_is_told(
         doorbells.enqueue([Doorbell(2, ExportKind.LISTE)])
 
 
-def test_doorbells_leave_together_for_the_queue_of_each(broker: PrefectureBroker, amqp_url: str) -> None:
+def test_doorbells_leave_together_for_the_queue_of_each(
+    broker: PrefectureBroker, amqp_url: str
+) -> None:
     kinds = (ExportKind.LISTE, ExportKind.TABLEAU)
     doorbells = [Doorbell(number, kinds[number % 2], number > 50) for number in range(1, 101)]
     DoorbellQueues(broker).enqueue(doorbells)
     found = {
-        what: [Message.decode(body).args[0] for _, body in queue_messages(amqp_url, DOORBELL_QUEUES[what])]
+        what: [
+            Message.decode(body).args[0]
+            for _, body in queue_messages(amqp_url, DOORBELL_QUEUES[what])
+        ]
         for what in product(kinds, (False, True))
     }
     assert found == {what: [it.row_id for it in doorbells if it[1:] == what] for what in found}
@@ -173,7 +216,9 @@ def _next(consumer: Any) -> Any:  # noqa: ANN401 — Dramatiq's consumers are pa
 
 
 def test_queues_are_measured_without_being_declared(amqp_url: str) -> None:
-    assert read_queues(amqp_url) == [QueueState(name, 0, 0, 0) for name in sorted(set(ACTOR_QUEUES.values()))]
+    assert read_queues(amqp_url) == [
+        QueueState(name, 0, 0, 0) for name in sorted(set(ACTOR_QUEUES.values()))
+    ]
 
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()
@@ -207,7 +252,9 @@ def test_an_alarm_of_the_broker_is_named(amqp_url: str, rabbit_node: RabbitNode)
     wait_until(lambda: not is_blocked(amqp_url), message="the end of the alarm")
 
 
-EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/test")
+EVENT = CloudEvent.wrap(
+    ListeExportRequested(commune="13900", requested_by="mairie"), source="/test"
+)
 FORGED = "prefecture"
 DEAD = f"{QUEUE_REQUESTS}.XQ"
 
@@ -221,9 +268,13 @@ def ingesting(amqp_url: str) -> Iterator[PrefectureBroker]:
         yield ingesting
 
 
-def _publish_raw(amqp_url: str, body: bytes, properties: pika.BasicProperties, exchange: str = EXCHANGE) -> None:
+def _publish_raw(
+    amqp_url: str, body: bytes, properties: pika.BasicProperties, exchange: str = EXCHANGE
+) -> None:
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        routing_key = request_key(account_of(amqp_url), REQUEST_LISTE_EXPORT) if exchange else QUEUE_REQUESTS
+        routing_key = (
+            request_key(account_of(amqp_url), REQUEST_LISTE_EXPORT) if exchange else QUEUE_REQUESTS
+        )
         channel = connection.channel()
         channel.confirm_delivery()
         channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
@@ -236,16 +287,26 @@ def _take(ingesting: PrefectureBroker) -> Any:  # noqa: ANN401 — Dramatiq's pr
 
 def _call(**options: object) -> bytes:
     event = json.loads(EVENT.to_bytes())
-    fields = {"queue_name": QUEUE_REQUESTS, "actor_name": INGEST, "args": [event], "kwargs": {}, "options": options}
+    fields = {
+        "queue_name": QUEUE_REQUESTS,
+        "actor_name": INGEST,
+        "args": [event],
+        "kwargs": {},
+        "options": options,
+    }
     return json.dumps(fields | {"message_id": "1", "message_timestamp": 1}).encode()
 
 
-def test_an_event_that_does_not_say_it_has_no_sender(ingesting: PrefectureBroker, amqp_url: str) -> None:
+def test_an_event_that_does_not_say_it_has_no_sender(
+    ingesting: PrefectureBroker, amqp_url: str
+) -> None:
     _publish_raw(amqp_url, EVENT.to_bytes(), pika.BasicProperties())
     assert _take(ingesting).args[0].sender == ""
 
 
-def test_nothing_in_the_message_chooses_the_sender(ingesting: PrefectureBroker, amqp_url: str) -> None:
+def test_nothing_in_the_message_chooses_the_sender(
+    ingesting: PrefectureBroker, amqp_url: str
+) -> None:
     body = json.dumps(json.loads(EVENT.to_bytes()) | {"sender": FORGED, "userid": FORGED}).encode()
     headers = {"sender": FORGED, "x-sender": FORGED, "user_id": FORGED}
     _publish_raw(amqp_url, body, pika.BasicProperties(headers=headers, app_id=FORGED))
@@ -254,7 +315,8 @@ def test_nothing_in_the_message_chooses_the_sender(ingesting: PrefectureBroker, 
 
 @pytest.mark.parametrize(
     ("exchange", "body"),
-    [(where, call) for where in (EXCHANGE, "") for call in (_call(), _call(sender=FORGED))] + [("", EVENT.to_bytes())],
+    [(where, call) for where in (EXCHANGE, "") for call in (_call(), _call(sender=FORGED))]
+    + [("", EVENT.to_bytes())],
     ids=["exchange-call", "exchange-sender", "queue-call", "queue-sender", "queue-event"],
 )
 def test_a_forged_call_or_event_is_put_aside(
@@ -302,21 +364,35 @@ def test_batches_get_a_fifth_of_a_process_that_reads_every_queue() -> None:
 
     for name in (LISTE, TABLEAU, LISTE + BULK):
         priority = AFTER_THOSE if name.endswith(BULK) else AT_ONCE
-        declare = dramatiq.actor(broker=broker, actor_name=name, queue_name=ACTOR_QUEUES[name], priority=priority)
+        declare = dramatiq.actor(
+            broker=broker, actor_name=name, queue_name=ACTOR_QUEUES[name], priority=priority
+        )
         declare(partial(work, name))
         for row_id in range(1, 61):
             broker.enqueue(Message(ACTOR_QUEUES[name], name, (row_id,), {}, {}))
     with _working(broker):
         wait_until(lambda: len(done) == 180, message="the messages")
-    assert 10 <= done[:100].count(LISTE + BULK) <= 60, "twenty, or more where no single message was held yet"
+    assert 10 <= done[:100].count(LISTE + BULK) <= 60, (
+        "twenty, or more where no single message was held yet"
+    )
 
 
 ABOUT = AnsweredRequest(source="/test", id="1")
-_LISTE = {"export_id": 1, "commune": "13900", "liste": Liste.PRINCIPALE, "format": FileFormat.CSV, "label": "Liste P"}
+_LISTE = {
+    "export_id": 1,
+    "commune": "13900",
+    "liste": Liste.PRINCIPALE,
+    "format": FileFormat.CSV,
+    "label": "Liste P",
+}
 EVENTS: dict[str, Data] = {
-    "a commune": RequestStatus(request=ABOUT, status=RequestStage.SETTLED, request_id=1, commune="13900", ready=1),
+    "a commune": RequestStatus(
+        request=ABOUT, status=RequestStage.SETTLED, request_id=1, commune="13900", ready=1
+    ),
     "no commune": RequestStatus(request=ABOUT, status=RequestStage.REFUSED, reason="essai"),
-    "progress": FileStatus.model_validate(_LISTE | {"request": ABOUT, "status": FileStage.RUNNING, "lines_written": 0}),
+    "progress": FileStatus.model_validate(
+        _LISTE | {"request": ABOUT, "status": FileStage.RUNNING, "lines_written": 0}
+    ),
 }
 
 
@@ -337,11 +413,15 @@ def _bind(amqp_url: str) -> None:
         channel.queue_bind("listener", EXCHANGE, _event().type)
 
 
-def test_an_event_is_published_where_no_worker_ever_ran(amqp_url: str, publisher: EventPublisher) -> None:
+def test_an_event_is_published_where_no_worker_ever_ran(
+    amqp_url: str, publisher: EventPublisher
+) -> None:
     publisher.publish(_event(), "")
     _bind(amqp_url)
     publisher.publish(_event(), "")
-    assert [CloudEvent.from_bytes(body).type for _, body in queue_messages(amqp_url, "listener")] == [_event().type]
+    assert [
+        CloudEvent.from_bytes(body).type for _, body in queue_messages(amqp_url, "listener")
+    ] == [_event().type]
 
 
 @pytest.mark.slow
@@ -370,7 +450,10 @@ def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
     """The broker refuses the whole publication, and does not name the full queue."""
     configure_logs("json", "INFO")
     ready = [_event("a commune") for _ in range(5)]
-    with closing(build_broker(amqp_url)) as broker, pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+    with (
+        closing(build_broker(amqp_url)) as broker,
+        pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection,
+    ):
         publisher = EventPublisher(broker, source="/ville")
         publisher.publish(_event(), "")
         channel = connection.channel()
@@ -382,7 +465,10 @@ def test_a_full_queue_neither_repeats_an_event_to_the_others_nor_delays_it(
             publisher.publish(event, "")
     expected = [event.id for event in ready]
     for name in ("other", "third"):
-        assert [CloudEvent.from_bytes(body).id for _, body in queue_messages(amqp_url, f"listener.{name}")] == expected
+        assert [
+            CloudEvent.from_bytes(body).id
+            for _, body in queue_messages(amqp_url, f"listener.{name}")
+        ] == expected
     (told, *others) = queue_messages(amqp_url, "listener.full")
     assert len(others) < len(ready) - 1
     assert CloudEvent.from_bytes(told[1]).source == "/ville"
@@ -411,7 +497,9 @@ KEYS = {
         ("progress", {"its account", "everything"}),
     ],
 )
-def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: str, heard_by: set[str]) -> None:
+def test_who_hears_an_event(
+    amqp_url: str, publisher: EventPublisher, event_of: str, heard_by: set[str]
+) -> None:
     """An event about a commune that its account may not request goes to this account only: it may name the account."""
     publisher.publish(_event(), "")
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
@@ -419,7 +507,9 @@ def test_who_hears_an_event(amqp_url: str, publisher: EventPublisher, event_of: 
         for name, key in KEYS.items():
             channel.queue_declare(name, durable=True)
             channel.queue_bind(name, EXCHANGE, key)
-        channel.queue_bind("its account", EXCHANGE, KEYS["its commune"])  # bound both ways, it hears an event once
+        channel.queue_bind(
+            "its account", EXCHANGE, KEYS["its commune"]
+        )  # bound both ways, it hears an event once
     publisher.publish(_event(event_of), "mairie.13900")
     heard = {name: queue_messages(amqp_url, name) for name in KEYS}
     assert {name for name, messages in heard.items() if messages} == heard_by

@@ -70,7 +70,9 @@ class Scrape:
         """The value of `name`, or of `name{label="value"}` with all of its labels that are not empty."""
         name, _, inside = sample.partition("{")
         wanted = set(re.findall(r'(\w+)="([^"]*)"', inside))
-        (value,) = (v for (n, labels), v in self.samples.items() if n == name and _full(labels) == wanted)
+        (value,) = (
+            v for (n, labels), v in self.samples.items() if n == name and _full(labels) == wanted
+        )
         return value
 
     def nonzero(self, name: str) -> dict[str, float]:
@@ -134,7 +136,9 @@ class Prometheus:
         return [rule for group in self._ask("rules")["data"]["groups"] for rule in group["rules"]]
 
     def _ask(self, what: str, **parameters: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(fetch(f"{self.url}/api/v1/{what}?{urlencode(parameters)}"))
+        answer: dict[str, Any] = json.loads(
+            fetch(f"{self.url}/api/v1/{what}?{urlencode(parameters)}")
+        )
         assert answer["status"] == "success", answer
         return answer
 
@@ -166,7 +170,10 @@ def look(desk: Desk) -> Scrape:
 
 
 def test_files_are_counted_by_what_they_are_and_what_became_of_them(desk: Desk) -> None:
-    files = [make_export(it, finished_at=FINISHED) for it in ("P.csv", "P.xml=failed", "CE.csv=cancelled")]
+    files = [
+        make_export(it, finished_at=FINISHED)
+        for it in ("P.csv", "P.xml=failed", "CE.csv=cancelled")
+    ]
     tableau = make_tableau("vingt_jours.P.par_bureau", "t", finished_at=FINISHED)
     old = make_export("CM.csv", finished_at=utc_now(-HOUR_SECONDS - 1))
     refused = {"outcome": RequestOutcome.REFUSED, "created_at": ASKED}
@@ -174,7 +181,11 @@ def test_files_are_counted_by_what_they_are_and_what_became_of_them(desk: Desk) 
     desk.ask(tableau, event_id="t", event_type=REQUEST_TABLEAUX_RENDER, created_at=ASKED)
     desk.ask(event_id="non", reason="Commune inconnue.", **refused)
     desk.ask(event_id="?", reason="Type inconnu.", event_type="bougie.verte", **refused)
-    desk.ask(event_id="old", reason="Commune inconnue.", **refused | {"created_at": utc_now(-HOUR_SECONDS - 1)})
+    desk.ask(
+        event_id="old",
+        reason="Commune inconnue.",
+        **refused | {"created_at": utc_now(-HOUR_SECONDS - 1)},
+    )
 
     seen = look(desk)
 
@@ -207,20 +218,27 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
     assert after.nonzero("prefecture_messages_delayed") == {}
 
 
-def test_a_mail_that_the_server_does_not_take_is_delayed_after_a_minute(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_mail_that_the_server_does_not_take_is_delayed_after_a_minute(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     desk.ask(make_export("P.csv", **MADE))
     mailbox.stop()
     work(desk.notifier(smtp(mailbox)))
     assert look(desk).nonzero("prefecture_messages_delayed") == {}, "it may be a matter of seconds"
     with desk.engine.begin() as connection:
-        connection.execute(update(Notification).values(created_at=utc_now(-UNDELIVERED_SECONDS - 1)))
+        connection.execute(
+            update(Notification).values(created_at=utc_now(-UNDELIVERED_SECONDS - 1))
+        )
     assert look(desk).nonzero("prefecture_messages_delayed") == {"courriel": 1}
 
 
 def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
     waits, held = make_export("2=queued", "2", created_at=utc_now(-30)), {"state": WorkState.HELD}
     delayed = make_export("3=queued", "3", created_at=utc_now(-600), error_code="disque_plein")
-    running = [make_export(f"{number}=running", str(number), created_at=utc_now(-20)) for number in (4, 5, 6)]
+    running = [
+        make_export(f"{number}=running", str(number), created_at=utc_now(-20))
+        for number in (4, 5, 6)
+    ]
     desk.ask(
         make_export("1=queued", "1", created_at=utc_now(-40)),
         *(waits, delayed, *running),
@@ -254,14 +272,18 @@ def test_no_label_names_a_commune_or_a_person(desk: Desk, mailbox: Mailbox) -> N
     labels = {label for _, pairs in seen.samples for label in pairs}
     assert {name for name, _ in labels} == {label for metric in METRICS for label in metric.labels}
     values = " ".join(value for _, value in labels).lower()
-    assert not [word for word in ("13900", "libreville", "mairie", "clic-demande") if word in values]
+    assert not [
+        word for word in ("13900", "libreville", "mairie", "clic-demande") if word in values
+    ]
 
 
 def test_every_metric_is_shown_even_before_the_first_request(desk: Desk) -> None:
     assert look(desk).kinds == dict.fromkeys((metric.name for metric in METRICS), "gauge")
 
 
-def test_a_database_that_is_away_hides_its_figures_only(postgres_url: str, postgres_server: PostgresServer) -> None:
+def test_a_database_that_is_away_hides_its_figures_only(
+    postgres_url: str, postgres_server: PostgresServer
+) -> None:
     desk = Desk(postgres_url)
     desk.ask(make_export("P.csv", **MADE))
     exporter = Exporter(desk.engine, _no_queue, bool, Path("/"))
@@ -276,16 +298,24 @@ def test_a_database_that_is_away_hides_its_figures_only(postgres_url: str, postg
     desk.engine.dispose()
 
 
-def test_a_part_that_answers_late_is_away_and_hides_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter, "wait", lambda looks, timeout: wait(looks, timeout, FIRST_COMPLETED))
+def test_a_part_that_answers_late_is_away_and_hides_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        exporter, "wait", lambda looks, timeout: wait(looks, timeout, FIRST_COMPLETED)
+    )
     late = Event()
-    seen = scrape(Exporter(desk.engine, lambda: [QueueState("late", late.wait(60), 0, 0)], bool, Path("/")))
+    seen = scrape(
+        Exporter(desk.engine, lambda: [QueueState("late", late.wait(60), 0, 0)], bool, Path("/"))
+    )
     late.set()
     assert (seen['prefecture_up{part="broker"}'], seen['prefecture_up{part="database"}']) == (0, 1)
 
 
 def _ready(seen: Scrape) -> float:
-    return sum(value for labels, value in seen.nonzero("prefecture_exports").items() if "ready" in labels)
+    return sum(
+        value for labels, value in seen.nonzero("prefecture_exports").items() if "ready" in labels
+    )
 
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
@@ -294,7 +324,9 @@ DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
 
 @pytest.mark.slow
 @pytest.mark.database(LIBREVILLE_TEMPLATE)
-def test_prometheus_answers_every_question_of_the_dashboard(town: Town, mailbox: Mailbox, tmp_path: Path) -> None:
+def test_prometheus_answers_every_question_of_the_dashboard(
+    town: Town, mailbox: Mailbox, tmp_path: Path
+) -> None:
     port = free_port()
     town.start_worker()
     town.start_worker("-Q", QUEUE_REGISTRE)
@@ -302,7 +334,10 @@ def test_prometheus_answers_every_question_of_the_dashboard(town: Town, mailbox:
     town.wait_for(town.ask(formats=["csv", "xml"]))
     mailbox.wait_for(1)
     town.publish(b"not an event", "requests", exchange="")
-    wait_until(lambda: _scrape(port)['prefecture_dead_letters{queue="requests"}'] == 1, message="the dead letter")
+    wait_until(
+        lambda: _scrape(port)['prefecture_dead_letters{queue="requests"}'] == 1,
+        message="the dead letter",
+    )
     wait_until(lambda: _scrape(port)["prefecture_requests_untold"] == 0, message="the request told")
     seen = _scrape(port)
     assert seen.kinds.keys() == {metric.name for metric in METRICS}
@@ -312,7 +347,11 @@ def test_prometheus_answers_every_question_of_the_dashboard(town: Town, mailbox:
     assert seen.nonzero("prefecture_queue_consumers") == dict.fromkeys(ACTOR_QUEUES.values(), 1)
     assert seen.nonzero("prefecture_up") == {"database": 1, "broker": 1}
 
-    changes = {"notifier:9464": f"{LOOPBACK}:{port}", "interval: 30s": "interval: 1s", "timeout: 25s": "timeout: 1s"}
+    changes = {
+        "notifier:9464": f"{LOOPBACK}:{port}",
+        "interval: 30s": "interval: 1s",
+        "timeout: 25s": "timeout: 1s",
+    }
     changes["interval: 15s"] = "interval: 1s"
     with Prometheus(MONITORING / "prometheus.yml", changes, tmp_path) as prometheus:
         wait_until(
@@ -330,7 +369,9 @@ def test_prometheus_answers_every_question_of_the_dashboard(town: Town, mailbox:
     assert len(alerts) == 24
     named = {alert["metric"]["alertname"] for alert in waiting}
     away = {"PrefectureAlertsNotMailed", "PrefectureExporterAway"}
-    assert named == {"PrefectureDeadLetters", *away}, "neither Alertmanager nor an exporter of the host runs here"
+    assert named == {"PrefectureDeadLetters", *away}, (
+        "neither Alertmanager nor an exporter of the host runs here"
+    )
 
 
 def _scrape(port: int) -> Scrape:

@@ -37,12 +37,27 @@ pytestmark = pytest.mark.database(TWO_COMMUNES)
 @pytest.mark.slow
 def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     first = electeurs(10)
-    assert "Aucun mouvement" in run("import-reu", write_reu(tmp_path / "un.csv", first), "--taken-on", "2026-11-10").out
-    second = [first[1] | {BUREAU: "2"}, first[2] | {VOIE: "Rue Neuve"}, first[2], *first[3:], *electeurs(12)[10:]]
+    assert (
+        "Aucun mouvement"
+        in run("import-reu", write_reu(tmp_path / "un.csv", first), "--taken-on", "2026-11-10").out
+    )
+    second = [
+        first[1] | {BUREAU: "2"},
+        first[2] | {VOIE: "Rue Neuve"},
+        first[2],
+        *first[3:],
+        *electeurs(12)[10:],
+    ]
     done = run("import-reu", write_reu(tmp_path / "deux.csv", second), "--taken-on", "2026-11-20")
     assert (done.code, done.err) == (ExitCode.DONE, "")
-    assert "D'après l'export du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n" in done.out
-    assert "3 doutes bloquent les tableaux tant que personne n'a dit s'il s'agit de la même personne" in done.out
+    assert (
+        "D'après l'export du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n"
+        in done.out
+    )
+    assert (
+        "3 doutes bloquent les tableaux tant que personne n'a dit s'il s'agit de la même personne"
+        in done.out
+    )
     undone = run("imports", "--undo")
     assert undone.out.endswith(
         "1 liste remise à l'état précédent, 0 liste retirée du registre, 5 mouvements effacés.\n"
@@ -50,7 +65,9 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, tmp_path: Path) -> None:
+def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(
+    run: Run, tmp_path: Path
+) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
     done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(5)))
     assert "celui de l'import, faute de --taken-on" in done.out
@@ -60,7 +77,9 @@ def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, 
     early = run("imports", "--taken-on", "2", "09/11/2026")
     assert early.code == ExitCode.FAILED
     assert "un export du 10/11/2026 a été repris avant celui-ci (import 1)" in early.err
-    assert "n'est pas celui d'un export du REU" in run("imports", "--taken-on", "7", "09/11/2026").err
+    assert (
+        "n'est pas celui d'un export du REU" in run("imports", "--taken-on", "7", "09/11/2026").err
+    )
 
 
 @pytest.mark.slow
@@ -70,9 +89,14 @@ def test_a_file_is_vouched_for_afterwards_too(run: Run, tmp_path: Path) -> None:
     assert "sont connus jusqu'au" not in run("import-mouvements", mouvements).out
     again = run("import-mouvements", mouvements, "--complete-until", "20/11/2026")
     assert "rien n'a changé" in again.out
-    assert "Tous les mouvements sont connus jusqu'au 20/11/2026, est-il dit de cet import." in again.out
+    assert (
+        "Tous les mouvements sont connus jusqu'au 20/11/2026, est-il dit de cet import."
+        in again.out
+    )
     assert "terminé, dit complet jusqu'au 20/11/2026" in " ".join(run("imports").out.split())
-    known = read_rows(os.environ["PREFECTURE_DATABASE_URL"], "SELECT complete_until FROM import ORDER BY id")
+    known = read_rows(
+        os.environ["PREFECTURE_DATABASE_URL"], "SELECT complete_until FROM import ORDER BY id"
+    )
     assert [str(day) for (day,) in known] == ["None", "2026-11-20"]
 
 
@@ -98,15 +122,25 @@ def _refuse_day_to_come(run: Run, *arguments: str | Path) -> None:
     assert f"le {arguments[-1]} n'est pas encore venu : vérifiez la date" in refused.err
 
 
-def test_the_view_counts_the_minors_of_the_civil_day_of_each_commune(run: Run, tmp_path: Path) -> None:
+def test_the_view_counts_the_minors_of_the_civil_day_of_each_commune(
+    run: Run, tmp_path: Path
+) -> None:
     wallis, papeete = "98613", "98735"
     _add_communes(wallis, papeete)
     born = last_birth(civil_day(now(), wallis))
     year, month, day = born.split("-")
-    both = [it | {COMMUNE: code, DATE: f"{day}/{month}/{year}"} for code in (wallis, papeete) for it in electeurs(1)]
+    both = [
+        it | {COMMUNE: code, DATE: f"{day}/{month}/{year}"}
+        for code in (wallis, papeete)
+        for it in electeurs(1)
+    ]
     run("import-reu", write_reu(tmp_path / "deux.csv", both))
-    counted = read_rows(os.environ["PREFECTURE_DATABASE_URL"], "SELECT code_commune, mineurs FROM registres")
-    assert dict(counted) == {code: is_mineur(born, civil_day(now(), code)) for code in (wallis, papeete)}
+    counted = read_rows(
+        os.environ["PREFECTURE_DATABASE_URL"], "SELECT code_commune, mineurs FROM registres"
+    )
+    assert dict(counted) == {
+        code: is_mineur(born, civil_day(now(), code)) for code in (wallis, papeete)
+    }
 
 
 def _add_communes(*codes: str) -> None:
@@ -125,12 +159,29 @@ def _number_of(imported: Ran) -> str:
 @pytest.mark.parametrize(
     ("code", "instant", "today", "tomorrow"),
     [
-        ("98735", "2026-11-26T04:00:00+00:00", "25/11/2026", "26/11/2026"),  # Papeete; in Paris it is the 26th
-        ("98818", "2026-11-26T21:00:00+00:00", "27/11/2026", "28/11/2026"),  # Nouméa; in Paris it is the 26th
+        (
+            "98735",
+            "2026-11-26T04:00:00+00:00",
+            "25/11/2026",
+            "26/11/2026",
+        ),  # Papeete; in Paris it is the 26th
+        (
+            "98818",
+            "2026-11-26T21:00:00+00:00",
+            "27/11/2026",
+            "28/11/2026",
+        ),  # Nouméa; in Paris it is the 26th
     ],
 )
 def test_the_day_of_an_import_is_that_of_its_commune(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, code: str, instant: str, today: str, tomorrow: str
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    code: str,
+    instant: str,
+    today: str,
+    tomorrow: str,
 ) -> None:
     _add_communes(code)
     clock = Mock(wraps=datetime, **{"now.return_value": datetime.fromisoformat(instant)})
@@ -140,7 +191,9 @@ def test_the_day_of_an_import_is_that_of_its_commune(
     imported = run("import-reu", reu)
     assert f"Jour de l'export : {today}, celui de l'import" in imported.out
     _refuse_day_to_come(run, "imports", "--taken-on", _number_of(imported), tomorrow)
-    redated = run("imports", "--taken-on", _number_of(imported), today, "--reason", "dit par la mairie")
+    redated = run(
+        "imports", "--taken-on", _number_of(imported), today, "--reason", "dit par la mairie"
+    )
     assert redated.code == ExitCode.DONE
 
 
@@ -149,16 +202,26 @@ def test_an_export_is_not_left_uncompared_without_a_reason(run: Run, tmp_path: P
     for reason in ("", "  "):
         refused = run("import-reu", reu, "--no-compare", reason)
         assert refused.code == ExitCode.USAGE
-        assert "--no-compare demande une raison : pourquoi cet export n'est-il pas comparé ?" in refused.err
+        assert (
+            "--no-compare demande une raison : pourquoi cet export n'est-il pas comparé ?"
+            in refused.err
+        )
     first = run("import-reu", reu, "--no-compare", "export partiel")
     assert first.code == ExitCode.DONE
     assert "Lacune" not in first.out, "nothing was there to be compared with"
 
 
 @pytest.mark.slow
-def test_what_it_costs_not_to_compare_is_said_and_shown_until_it_is_undone(run: Run, tmp_path: Path) -> None:
+def test_what_it_costs_not_to_compare_is_said_and_shown_until_it_is_undone(
+    run: Run, tmp_path: Path
+) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
-    second = "import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-20"
+    second = (
+        "import-reu",
+        write_reu(tmp_path / "deux.csv", electeurs(4)),
+        "--taken-on",
+        "2026-11-20",
+    )
     done = run(*second, "--no-compare", "trop long")
     assert (
         "Lacune : aucun tableau ne pourra couvrir du 10/11/2026 au 20/11/2026 (liste P de 13055), ce qui a changé "
@@ -172,40 +235,75 @@ def test_what_it_costs_not_to_compare_is_said_and_shown_until_it_is_undone(run: 
     compared = run(*second)
     assert "Lacune" not in compared.out
     assert "lacune" not in run("imports").out
-    again = run("import-reu", write_reu(tmp_path / "trois.csv", electeurs(5)), "--no-compare", "trop long", "--json")
+    again = run(
+        "import-reu",
+        write_reu(tmp_path / "trois.csv", electeurs(5)),
+        "--no-compare",
+        "trop long",
+        "--json",
+    )
     (gap,) = json.loads(again.out)["gaps"]
     assert gap[:4] == [4, "13055", "P", "2026-11-20"]
 
 
 def test_an_export_that_comes_late_is_refused(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-20")
-    late = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-10")
+    late = run(
+        "import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-10"
+    )
     assert late.code == ExitCode.FAILED
     assert "celui-ci, du 10/11/2026, vient trop tard" in late.err
 
 
 @pytest.mark.slow
-def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(run: Run, tmp_path: Path) -> None:
+def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(
+    run: Run, tmp_path: Path
+) -> None:
     both = [*electeurs(3), *electeurs(2, EUROPEENNE)]
     run("import-reu", write_reu(tmp_path / "un.csv", both), "--taken-on", "2026-11-10")
-    kept = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-11")
-    assert "Liste CE de 13055, absente de ce fichier : 2 électeurs conservés (--empty la viderait)." in kept.out
+    kept = run(
+        "import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-11"
+    )
+    assert (
+        "Liste CE de 13055, absente de ce fichier : 2 électeurs conservés (--empty la viderait)."
+        in kept.out
+    )
     emptied = run(
         *("import-reu", write_reu(tmp_path / "trois.csv", electeurs(5))),
         *("--taken-on", "2026-11-12", "--empty", "CE"),
     )
     assert emptied.code == ExitCode.DONE
     assert "1 inscription, 2 radiations, 0 changement de bureau." in emptied.out
-    later = run("import-reu", write_reu(tmp_path / "cinq.csv", electeurs(6)), "--taken-on", "2026-11-13")
+    later = run(
+        "import-reu", write_reu(tmp_path / "cinq.csv", electeurs(6)), "--taken-on", "2026-11-13"
+    )
     assert later.code == ExitCode.DONE
     assert "absente de ce fichier" not in later.out, "nobody is on that list any more"
     nobody = write_reu(tmp_path / "quatre.csv", [])
-    assert "indiquez laquelle avec --empty" in run("import-reu", nobody, "--taken-on", "2026-11-13").err
-    assert "indiquez avec --commune" in run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "CE").err
-    all_of_them = "import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "P", "--commune", "13055"
+    assert (
+        "indiquez laquelle avec --empty"
+        in run("import-reu", nobody, "--taken-on", "2026-11-13").err
+    )
+    assert (
+        "indiquez avec --commune"
+        in run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "CE").err
+    )
+    all_of_them = (
+        "import-reu",
+        nobody,
+        "--taken-on",
+        "2026-11-13",
+        "--empty",
+        "P",
+        "--commune",
+        "13055",
+    )
     refused = run(*all_of_them)
     assert refused.code == ExitCode.FAILED
-    assert "La liste principale de 13055 perdrait 6 électeurs connus sur 6. Le fichier est vide" in refused.err
+    assert (
+        "La liste principale de 13055 perdrait 6 électeurs connus sur 6. Le fichier est vide"
+        in refused.err
+    )
     done = run(*all_of_them, "--accept-changes")
     assert done.code == ExitCode.DONE
     assert "0 inscription, 6 radiations" in done.out
@@ -215,7 +313,9 @@ def test_mouvements_are_imported_once_and_taken_back(run: Run, tmp_path: Path) -
     path = write_mouvements(tmp_path / "mouvements.csv", lignes(2))
     done = run("import-mouvements", path, "--imported-by", "Mme Lefèvre")
     assert (done.code, done.err) == (ExitCode.DONE, "")
-    assert "Import 1 : 2 lignes lues, 2 mouvements ajoutés, 0 rejeté, 0 valeur nettoyée." in done.out
+    assert (
+        "Import 1 : 2 lignes lues, 2 mouvements ajoutés, 0 rejeté, 0 valeur nettoyée." in done.out
+    )
     assert "rien n'a changé" in run("import-mouvements", path).out
     said = json.loads(run("import-mouvements", path, "--json").out)
     assert (said["unchanged"], said["recalled"], said["contradicted"]) == (True, [], [])
@@ -236,15 +336,24 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
     number = show("motifs").split("│")[1].strip()
-    motif = {"mouvement": int(number), "categorie": "inscription_volontaire", "motif": "Emménagement"}
+    motif = {
+        "mouvement": int(number),
+        "categorie": "inscription_volontaire",
+        "motif": "Emménagement",
+    }
     done = declare(
         {"note": poll},
         {"commune": "13055", "note": {"kind": "reunion", "jour": "2026-11-13", "liste": "CE"}},
         {"commune": "13055", "note": {"kind": "motifs", "motifs": [motif]}},
-        {"commune": "13055", "note": {"kind": "bureaux", "bureaux": [{"bureau": "1", "code_canton": "1301"}]}},
+        {
+            "commune": "13055",
+            "note": {"kind": "bureaux", "bureaux": [{"bureau": "1", "code_canton": "1301"}]},
+        },
     )
     assert done == (ExitCode.DONE, "4 déclarations notées.\n", "")
-    assert [it for it in ("15/03/2026", "décret n° 2025-848", "11/04/2027") if it not in show("scrutin")] == []
+    assert [
+        it for it in ("15/03/2026", "décret n° 2025-848", "11/04/2027") if it not in show("scrutin")
+    ] == []
     assert [it for it in ("13/11/2026", "CE", "oui") if it not in show("reunion")] == []
     assert "Inscription volontaire" in show("motifs") or "inscription_volontaire" in show("motifs")
     assert "1301" in show("bureau")
@@ -260,8 +369,16 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
             ExitCode.FAILED,
             "ce n'est pas un dimanche",
         ),
-        ({"note": {"kind": "scrutin", "jour": "2027-04-11"}}, ExitCode.USAGE, "libelle est attendu"),
-        ({"note": {"kind": "parade"}}, ExitCode.USAGE, "les valeurs possibles sont reunion, scrutin"),
+        (
+            {"note": {"kind": "scrutin", "jour": "2027-04-11"}},
+            ExitCode.USAGE,
+            "libelle est attendu",
+        ),
+        (
+            {"note": {"kind": "parade"}},
+            ExitCode.USAGE,
+            "les valeurs possibles sont reunion, scrutin",
+        ),
         ({"note": {"kind": "reunion", "jour": "2026-11-13"}}, ExitCode.FAILED, "inconnue"),
         (
             {"commune": "13055", "note": {"kind": "reunion", "jour": "2026-11-13", "liste": "X"}},
@@ -285,20 +402,31 @@ def test_a_declaration_that_is_refused_notes_nothing(
     run: Run, tmp_path: Path, declared: dict[str, Any], code: ExitCode, said: str
 ) -> None:
     path = tmp_path / "declarations.json"
-    path.write_text(json.dumps([{"note": {"kind": "scrutin", "jour": "2027-05-09", "libelle": "Autre"}}, declared]))
+    path.write_text(
+        json.dumps(
+            [{"note": {"kind": "scrutin", "jour": "2027-05-09", "libelle": "Autre"}}, declared]
+        )
+    )
     refused = run("declare", path)
     assert (refused.code, said in refused.err) == (code, True), refused.err
     assert "09/05/2027" not in run("declare", "--show", "scrutin").out
 
 
-def test_a_declaration_of_bureaux_is_one_line_of_the_trail_if_one_changes(run: Run, tmp_path: Path) -> None:
-    run("import-reu", write_reu(tmp_path / "un.csv", [it | {BUREAU: it[NUMERO]} for it in electeurs(2)]))
+def test_a_declaration_of_bureaux_is_one_line_of_the_trail_if_one_changes(
+    run: Run, tmp_path: Path
+) -> None:
+    run(
+        "import-reu",
+        write_reu(tmp_path / "un.csv", [it | {BUREAU: it[NUMERO]} for it in electeurs(2)]),
+    )
     bureaux = [{"bureau": code, "code_canton": "1301"} for code in ("1", "01", "001", "2")]
     said = {"commune": "13055", "note": {"kind": "bureaux", "bureaux": bureaux}}
     (path := tmp_path / "declarations.json").write_text(json.dumps([said, said]))
     assert run("declare", path).out == "2 déclarations notées.\n"
     query = "SELECT words FROM audit_word WHERE words LIKE 'bureau %'"
-    described = (f"bureau 000{number} : canton 1301 MARSEILLE-1, circonscription 16" for number in (1, 2))
+    described = (
+        f"bureau 000{number} : canton 1301 MARSEILLE-1, circonscription 16" for number in (1, 2)
+    )
     assert read_rows(os.environ["PREFECTURE_DATABASE_URL"], query) == [(" ; ".join(described),)]
 
 
@@ -320,7 +448,9 @@ def test_electors_are_protected_by_names_that_are_asked_for(
     assert [it for it in ("D'AUBIGNE", "Zoé C", "14/03/1962") if it not in show()] == []
     refused = answer("--protect", "d’Aubigny", "ZOE C", "14/03/1962")
     assert refused.code == ExitCode.FAILED
-    assert "Erreur : personne de ce nom, de ces prénoms et de cette date de naissance" in refused.err
+    assert (
+        "Erreur : personne de ce nom, de ces prénoms et de cette date de naissance" in refused.err
+    )
     assert "Aubigny" not in refused.err
     assert answer("--protect", "d’Aubigné", "ZOE C", "hier").code == ExitCode.USAGE
     assert answer("--protect").code == ExitCode.INTERRUPTED

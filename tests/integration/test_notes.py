@@ -33,7 +33,10 @@ from worker.registre.protections import Protege
 from worker.registre.scrutins import MOST, add_reunion, read_calendrier, select_reunions
 from worker.writers import precheck
 
-pytestmark = [pytest.mark.database(MOUVEMENTS_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
+pytestmark = [
+    pytest.mark.database(MOUVEMENTS_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 COMMUNE = "13900"
 DAYS = demo_calendrier(TODAY)
@@ -83,7 +86,10 @@ def _recalled(desk: DepotsDesk) -> list[tuple[int, str]]:
 def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDesk) -> None:
     tomorrow = today() + timedelta(days=1)
     code, reason = _refusal(_note(desk, "reunion", jour=tomorrow.isoformat()))
-    assert (code, reason) == ("date_a_venir", f"Le {tomorrow:%d/%m/%Y} n'est pas encore venu : vérifiez la date.")
+    assert (code, reason) == (
+        "date_a_venir",
+        f"Le {tomorrow:%d/%m/%Y} n'est pas encore venu : vérifiez la date.",
+    )
     code, reason = _refusal(_note(desk, "reunion", removed=True, jour="2020-01-02"))
     assert reason == "Aucune réunion le 02/01/2020."
     code, reason = _refusal(_note(desk, "reunion", jour="2020-01-03", replaces="2020-01-02"))
@@ -100,9 +106,14 @@ def test_polls_of_other_times_are_refused(desk: DepotsDesk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "note"), [(Scrutin, {"kind": "scrutin", "libelle": "x"}), (Commission, {"kind": "reunion"})]
+    ("model", "note"),
+    [(Scrutin, {"kind": "scrutin", "libelle": "x"}), (Commission, {"kind": "reunion"})],
 )
-def test_a_commune_notes_so_many_polls_and_meetings(desk: DepotsDesk, model: Any, note: dict[str, Any]) -> None:  # noqa: ANN401
+def test_a_commune_notes_so_many_polls_and_meetings(
+    desk: DepotsDesk,
+    model: Any,  # noqa: ANN401
+    note: dict[str, Any],
+) -> None:
     days = [date(2010, 1, 3) + timedelta(weeks=week) for week in range(MOST[model][0])]
     with desk.engine.begin() as connection:
         connection.execute(delete(model).where(model.code_commune == COMMUNE))
@@ -113,14 +124,20 @@ def test_a_commune_notes_so_many_polls_and_meetings(desk: DepotsDesk, model: Any
     _accepted(_note(desk, **note, jour="2022-01-02", replaces=f"{days[0]}"))
 
 
-def test_a_calendar_reads_the_days_of_each_poll_once(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_reads_the_days_of_each_poll_once(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     polls = [date(2010, 1, 3) + timedelta(weeks=week) for week in range(50)]
     asked = Mock(wraps=calendrier.commission_between)
     monkeypatch.setattr(calendrier, "commission_between", asked)
     with desk.engine.begin() as connection:
         for poll in polls:
             connection.execute(insert(Scrutin).values(code_commune=COMMUNE, date=poll))
-            add_reunion(connection, COMMUNE, CalendarReunion(poll - timedelta(days=22), has_deliberated=False))
+            add_reunion(
+                connection,
+                COMMUNE,
+                CalendarReunion(poll - timedelta(days=22), has_deliberated=False),
+            )
         known = read_calendrier(connection, COMMUNE, Liste.PRINCIPALE)
     assert known.reunions[:50] == tuple(day - timedelta(days=20) for day in polls)
     assert asked.call_count < 2 * len(polls)
@@ -128,7 +145,9 @@ def test_a_calendar_reads_the_days_of_each_poll_once(desk: DepotsDesk, monkeypat
 
 
 @pytest.mark.slow
-def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(desk: DepotsDesk) -> None:
+def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(
+    desk: DepotsDesk,
+) -> None:
     (made,) = _tableau(desk, VINGT)
     desk.process(made)
     _accepted(_note(desk, "reunion", jour=DAYS.reunion.isoformat(), has_deliberated=False))
@@ -139,7 +158,9 @@ def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(de
 
 
 @pytest.mark.slow
-def test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again(desk: DepotsDesk) -> None:
+def test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again(
+    desk: DepotsDesk,
+) -> None:
     (vingt,) = _tableau(desk, VINGT)
     (other,) = _tableau(desk, VINGT, reunion="2026-10-01", until="2026-11-02")
     for number in (vingt, other):
@@ -148,9 +169,14 @@ def test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again(desk
     moved = DAYS.reunion + timedelta(days=1)
     _accepted(_note(desk, "reunion", jour=moved.isoformat(), replaces=DAYS.reunion.isoformat()))
     because = f"la commission de contrôle s'est réunie le {moved:%d/%m/%Y}, et non le {DAYS.reunion:%d/%m/%Y}"
-    assert _recalled(desk) == [(vingt, because), (cinq, because)], "one made, one to be made; not the one with own days"
+    assert _recalled(desk) == [(vingt, because), (cinq, because)], (
+        "one made, one to be made; not the one with own days"
+    )
     assert desk.process(cinq)["recalled_because"] == because
-    assert [it.export_id for it in desk.audit() if it.action == Action.FILE_RECALLED] == [vingt, cinq]
+    assert [it.export_id for it in desk.audit() if it.action == Action.FILE_RECALLED] == [
+        vingt,
+        cinq,
+    ]
 
 
 @pytest.mark.slow
@@ -187,9 +213,14 @@ def _motifs(desk: DepotsDesk) -> list[tuple[str, str]]:
 def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
     rows = _unspecified(desk)
     of = {"inscription": Categorie.INSCRIPTION_OFFICE, "radiation": Categorie.RADIATION_DECES}
-    motifs = [{"mouvement": row.id, "categorie": of[row.nature], "motif": f"motif {row.id}"} for row in rows]
+    motifs = [
+        {"mouvement": row.id, "categorie": of[row.nature], "motif": f"motif {row.id}"}
+        for row in rows
+    ]
     wrong = "radiation_deces" if rows[-1].nature == "inscription" else "inscription_office"
-    code, reason = _refusal(_note(desk, "motifs", motifs=[*motifs[:-1], motifs[-1] | {"categorie": wrong}]))
+    code, reason = _refusal(
+        _note(desk, "motifs", motifs=[*motifs[:-1], motifs[-1] | {"categorie": wrong}])
+    )
     assert code == "categorie_incoherente"
     said = f"cette catégorie n'est pas celle d'une {rows[-1].nature}."
     assert reason.endswith(f"Mouvement n° {rows[-1].id} : {said}")
@@ -213,7 +244,11 @@ _IN_PERIOD = (
 
 def _four_tableaux(desk: DepotsDesk) -> list[int]:
     """One to be posted, one for the commission, one without names, one of a period without mouvements."""
-    asked: tuple[dict[str, Any], ...] = ({}, {"edition": "commission"}, {"presentations": ["recapitulatif"]})
+    asked: tuple[dict[str, Any], ...] = (
+        {},
+        {"edition": "commission"},
+        {"presentations": ["recapitulatif"]},
+    )
     made = [number for fields in asked for number in _tableau(desk, VINGT, **fields)]
     made += _tableau(desk, VINGT, reunion="2020-01-01", until="2020-02-01")
     assert [desk.process(number)["status"] for number in made] == ["ready"] * 4
@@ -223,7 +258,10 @@ def _four_tableaux(desk: DepotsDesk) -> list[int]:
 @pytest.mark.slow
 def test_a_tableau_that_prints_another_motif_now_is_to_be_made_again(desk: DepotsDesk) -> None:
     _unspecified(desk)
-    mouvement = _one(desk, f"SELECT m.id FROM mouvement m WHERE m.nature = 'radiation' AND {_IN_PERIOD}")  # noqa: S608
+    mouvement = _one(
+        desk,
+        f"SELECT m.id FROM mouvement m WHERE m.nature = 'radiation' AND {_IN_PERIOD}",  # noqa: S608
+    )
     posted, commission, _, _ = _four_tableaux(desk)
     _accepted(desk.download(posted))
     motif = {"mouvement": mouvement, "categorie": "", "motif": "Courrier du 3"}
@@ -233,12 +271,18 @@ def test_a_tableau_that_prints_another_motif_now_is_to_be_made_again(desk: Depot
     _accepted(_note(desk, "motifs", motifs=[motif]))
     assert _recalled(desk) == [(commission, because)], "it was said before"
     _accepted(_note(desk, "motifs", motifs=[motif | {"categorie": "radiation_deces"}]))
-    assert _recalled(desk) == [(posted, because), (commission, because)], "what was said is the reason"
-    assert [it.detail for it in _trail(desk) if it.action == Action.MOTIFS_COMPLETED] == [because] * 3
+    assert _recalled(desk) == [(posted, because), (commission, because)], (
+        "what was said is the reason"
+    )
+    assert [it.detail for it in _trail(desk) if it.action == Action.MOTIFS_COMPLETED] == [
+        because
+    ] * 3
 
 
 @pytest.mark.slow
-def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_again(desk: DepotsDesk) -> None:
+def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_again(
+    desk: DepotsDesk,
+) -> None:
     _may_protect(desk)
     desk.add_person()
     posted, commission, _, _ = _four_tableaux(desk)
@@ -263,12 +307,23 @@ def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_aga
     assert again not in dict(_recalled(desk)), "an address that is masked harms nobody"
 
 
-def test_a_commune_has_so_many_tableaux_in_thirty_days(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commune_has_so_many_tableaux_in_thirty_days(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ingest_request, "MOST_TABLEAUX", 2)
-    asked = {"commune": COMMUNE, "listes": ["P"], "types": [VINGT], "scrutin": DAYS.scrutin, "requested_by": AGENT}
+    asked = {
+        "commune": COMMUNE,
+        "listes": ["P"],
+        "types": [VINGT],
+        "scrutin": DAYS.scrutin,
+        "requested_by": AGENT,
+    }
 
     def codes(number: int) -> list[str]:
-        return [desk.declare(TableauxRenderRequested.model_validate(asked))["code"] for _ in range(number)]
+        return [
+            desk.declare(TableauxRenderRequested.model_validate(asked))["code"]
+            for _ in range(number)
+        ]
 
     assert codes(3) == ["", "", "quota"]
     listes = ListeExportRequested(commune=COMMUNE, requested_by=AGENT, listes=[Liste.PRINCIPALE])
@@ -278,7 +333,9 @@ def test_a_commune_has_so_many_tableaux_in_thirty_days(desk: DepotsDesk, monkeyp
     assert codes(1) == [""]
 
 
-def test_many_tableaux_read_a_protected_elector_once(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_tableaux_read_a_protected_elector_once(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The elector came of age in the period of the tableaux. The list has the elector, but no mouvement."""
     _may_protect(desk)
     desk.add_person(born=last_birth(DAYS.reunion - timedelta(days=9)))
@@ -292,7 +349,9 @@ def test_many_tableaux_read_a_protected_elector_once(desk: DepotsDesk, monkeypat
     assert {it.call_count for it in reads.values()} == {2}, "before and after the change"
 
 
-def test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableaux(desk: DepotsDesk) -> None:
+def test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableaux(
+    desk: DepotsDesk,
+) -> None:
     posted, commission, _, _ = _four_tableaux(desk)
     marked = f"SELECT min(m.id) FROM mouvement m WHERE NOT m.is_protegee AND m.nature = 'inscription' AND {_IN_PERIOD}"  # noqa: S608
     columns = "code_commune, liste, effet, etat, nom_naissance, prenoms, date_naissance, import_id"
@@ -301,7 +360,9 @@ def test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableau
             f"INSERT INTO mouvement ({columns}, nature, date_tableau, date_mouvement, is_protegee) SELECT {columns}, "  # noqa: S608
             f"'radiation', '2030-01-01', '2030-01-01', true FROM mouvement WHERE id = ({marked})"
         )
-        number = connection.scalar(text("SELECT import_id FROM mouvement WHERE date_tableau = '2030-01-01'"))
+        number = connection.scalar(
+            text("SELECT import_id FROM mouvement WHERE date_tableau = '2030-01-01'")
+        )
         labels = [protect_marked(connection, number, by=Actor("moi")) for _ in range(2)]
     assert [len(it) for it in labels] == [2, 0]
     assert {posted, commission} == {*dict(_recalled(desk))}
@@ -317,7 +378,9 @@ def test_a_tableau_that_is_being_made_prints_no_address_of_who_is_protected_mean
         if not done:
             done.append(True)
             with desk.engine.begin() as connection:
-                protect(connection, COMMUNE, Protege("INVENTEE", "Zélie", "1962-03-14"), by=Actor("moi"))
+                protect(
+                    connection, COMMUNE, Protege("INVENTEE", "Zélie", "1962-03-14"), by=Actor("moi")
+                )
         return precheck.write_report(*arguments)
 
     desk.add_person()
@@ -351,7 +414,8 @@ def _one(desk: DepotsDesk, query: str) -> Any:  # noqa: ANN401 — one value
 def test_only_an_agent_with_that_right_protects(desk: DepotsDesk, name: str) -> None:
     _may_protect(desk, "Mme Sureau")
     desk.run(
-        "INSERT INTO agent (name, code_commune, email) VALUES ('mairie-libreville', :code, 'a@a.example')", code=COMMUNE
+        "INSERT INTO agent (name, code_commune, email) VALUES ('mairie-libreville', :code, 'a@a.example')",
+        code=COMMUNE,
     )
     desk.add_person()
     electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
@@ -379,7 +443,9 @@ def test_an_agent_says_what_she_is_told_of(desk: DepotsDesk) -> None:
         {"kind": "protection", "electeur": 1},
     ],
 )
-def test_a_register_that_another_software_keeps_is_not_written(desk: DepotsDesk, note: dict[str, Any]) -> None:
+def test_a_register_that_another_software_keeps_is_not_written(
+    desk: DepotsDesk, note: dict[str, Any]
+) -> None:
     elsewhere = build_engine(str(desk.engine.url.render_as_string(hide_password=False)))
     desk.configure(registre=elsewhere)
     code, reason = _refusal(_note(desk, **note))
@@ -394,7 +460,12 @@ def test_only_the_account_of_the_screen_writes_what_the_screen_notes(desk: Depot
     desk.sender = "mairie-13900"
     seen: dict[str, Any] = {"page": SeenPage.DOUBTS, "electeurs": 4}
     code, reason = _refusal(_note(desk, "electeurs_seen", **seen))
-    assert (code, "ne peut pas envoyer ce que note l'écran" in reason) == ("compte_non_autorise", True)
+    assert (code, "ne peut pas envoyer ce que note l'écran" in reason) == (
+        "compte_non_autorise",
+        True,
+    )
     desk.sender = "ecran"
     _accepted(_note(desk, "electeurs_seen", **seen))
-    assert [line.account for line in _trail(desk) if line.action == Action.ELECTEURS_SEEN] == ["ecran"]
+    assert [line.account for line in _trail(desk) if line.action == Action.ELECTEURS_SEEN] == [
+        "ecran"
+    ]

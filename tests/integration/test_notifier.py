@@ -16,7 +16,16 @@ from structlog.testing import capture_logs
 from common.calendrier import civil_time
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Channel, RequestOutcome, Wish
-from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, Killed, running, smtp, work
+from tests.integration.notifier_desk import (
+    ADJOINT,
+    MAIRIE,
+    TEMPLATE,
+    Desk,
+    Killed,
+    running,
+    smtp,
+    work,
+)
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
@@ -38,7 +47,9 @@ pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.op
 
 
 @pytest.mark.parametrize("unfinished", ["P.csv=queued", "P.csv=running"])
-def test_a_request_is_not_told_before_its_last_file(desk: Desk, mailbox: Mailbox, unfinished: str) -> None:
+def test_a_request_is_not_told_before_its_last_file(
+    desk: Desk, mailbox: Mailbox, unfinished: str
+) -> None:
     desk.ask(unfinished, "CE.csv")
 
     assert work(desk.notifier(smtp(mailbox))) == 0
@@ -46,8 +57,12 @@ def test_a_request_is_not_told_before_its_last_file(desk: Desk, mailbox: Mailbox
 
 
 @pytest.mark.parametrize("code_commune", ["", "75056"])
-def test_a_commune_without_agents_holds_nothing_up(desk: Desk, mailbox: Mailbox, code_commune: str) -> None:
-    request_id = desk.ask(code_commune=code_commune, outcome=RequestOutcome.REFUSED, reason="Commune inconnue.")
+def test_a_commune_without_agents_holds_nothing_up(
+    desk: Desk, mailbox: Mailbox, code_commune: str
+) -> None:
+    request_id = desk.ask(
+        code_commune=code_commune, outcome=RequestOutcome.REFUSED, reason="Commune inconnue."
+    )
 
     with capture_logs() as logs:
         assert work(desk.notifier(smtp(mailbox))) == 1
@@ -59,14 +74,21 @@ def test_a_commune_without_agents_holds_nothing_up(desk: Desk, mailbox: Mailbox,
 SCREEN = "https://prefecture.example.org"
 
 
-@pytest.mark.parametrize(("downloaded_by", "is_told"), [("mairie-libreville", False), ("adjoint", True), ("", True)])
+@pytest.mark.parametrize(
+    ("downloaded_by", "is_told"), [("mairie-libreville", False), ("adjoint", True), ("", True)]
+)
 def test_who_asked_gets_no_mail_about_files_that_are_all_downloaded_within_ten_minutes(
     desk: Desk, mailbox: Mailbox, downloaded_by: str, *, is_told: bool
 ) -> None:
     desk.add_agent("adjoint", ADJOINT)
-    request_id, notifier = desk.ask("P.csv", "CE.csv"), desk.notifier(smtp(mailbox), public_url=SCREEN)
+    request_id, notifier = (
+        desk.ask("P.csv", "CE.csv"),
+        desk.notifier(smtp(mailbox), public_url=SCREEN),
+    )
     work(notifier)
-    assert [mail.recipients for mail in mailbox.mails] == [(ADJOINT,)], "the others are told at once"
+    assert [mail.recipients for mail in mailbox.mails] == [(ADJOINT,)], (
+        "the others are told at once"
+    )
     (waiting,) = desk.works()
     assert waiting.due_at
     assert 500 < (waiting.due_at - waiting.created_at).total_seconds() <= 601
@@ -80,7 +102,9 @@ def test_who_asked_gets_no_mail_about_files_that_are_all_downloaded_within_ten_m
     assert desk.request(request_id).notified_at
 
 
-@pytest.mark.parametrize(("files", "sharing"), [(["P.csv", "CE.csv=failed"], []), (["P.csv"], ["accueil"])])
+@pytest.mark.parametrize(
+    ("files", "sharing"), [(["P.csv", "CE.csv=failed"], []), (["P.csv"], ["accueil"])]
+)
 def test_who_asked_is_told_at_once_of_a_failure_and_at_a_shared_address(
     desk: Desk, mailbox: Mailbox, files: list[str], sharing: list[str]
 ) -> None:
@@ -103,19 +127,28 @@ def test_who_chose_one_mail_a_day_gets_all_news_in_one_and_nothing_on_a_day_with
     desk.ask("P.csv=failed", event_id="old")
     work(notifier)
     desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 1))
-    requests = [desk.ask("P.csv=failed", event_id="un"), desk.ask("CE.csv", "CM.csv", event_id="deux")]
+    requests = [
+        desk.ask("P.csv=failed", event_id="un"),
+        desk.ask("CE.csv", "CM.csv", event_id="deux"),
+    ]
     work(notifier)
     assert {mail.recipients for mail in mailbox.mails} == {(MAIRIE,)}
     waiting = desk.works(kind=WorkKind.SUMMARY)
-    mornings = {civil_time(it.due_at + timedelta(minutes=1), "13900").hour for it in waiting if it.due_at}
+    mornings = {
+        civil_time(it.due_at + timedelta(minutes=1), "13900").hour for it in waiting if it.due_at
+    }
     assert (len(waiting), mornings) == (3, {7})
-    desk.change(Export, downloaded_by="mairie-libreville")  # who asked needs no mail any more, the others do
+    desk.change(
+        Export, downloaded_by="mairie-libreville"
+    )  # who asked needs no mail any more, the others do
 
     mailbox.refuse(ADJOINT, 452)
     for refuses in (True, False):
         desk.make_due()
         work(notifier)
-        assert len(desk.works(state=WorkState.DUE)) == (2 if refuses else 0), "the old one is given up alone"
+        assert len(desk.works(state=WorkState.DUE)) == (2 if refuses else 0), (
+            "the old one is given up alone"
+        )
         mailbox.accept(ADJOINT)
     assert (held[-2:], all(desk.request(it).notified_at for it in requests)) == ([3, 2], True)
     mail = mailbox.mails[-1]
@@ -141,12 +174,16 @@ def test_the_daily_mail_comes_at_seven_and_what_is_of_no_use_then_comes_at_once(
     monkeypatch.setattr(sending, "now", lambda: datetime.fromisoformat(instant))
     daily = Addressee("", Channel.MAIL, ADJOINT, frozenset({Wish.DAILY}))
     text = Text(Topic.DEADLINE, "", "", "")
-    notice = Notice("", lambda: text, dict, "", "13900", frozenset(), until=date.fromisoformat(until))
+    notice = Notice(
+        "", lambda: text, dict, "", "13900", frozenset(), until=date.fromisoformat(until)
+    )
     kind = WorkKind.SUMMARY if hours else WorkKind.MAIL
     assert sending.plan(notice, daily) == (kind, hours * 3600)
 
 
-def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     def send_and_die(message: EmailMessage) -> None:
         smtp(mailbox)(message)
         raise Killed
@@ -165,14 +202,19 @@ def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(d
     assert desk.request(request_id).notified_at is not None
 
 
-def test_a_full_mailbox_is_tried_again_and_the_others_are_told_once(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_full_mailbox_is_tried_again_and_the_others_are_told_once(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     desk.add_agent("adjoint", ADJOINT)
     request_id = desk.ask("P.csv")
     mailbox.refuse(ADJOINT, 452)
     notifier = desk.notifier(smtp(mailbox))
 
     assert work(notifier) == 0
-    assert (desk.request(request_id).notified_at, desk.notifications()[ADJOINT].attempts) == (None, 1)
+    assert (desk.request(request_id).notified_at, desk.notifications()[ADJOINT].attempts) == (
+        None,
+        1,
+    )
     assert work(notifier) == 0  # not yet due
 
     mailbox.accept(ADJOINT)
@@ -181,7 +223,9 @@ def test_a_full_mailbox_is_tried_again_and_the_others_are_told_once(desk: Desk, 
     assert sorted(mail.recipients for mail in mailbox.mails) == [(ADJOINT,), (MAIRIE,)]
 
 
-def test_who_will_never_be_reached_is_recorded_and_the_others_are_told(desk: Desk, mailbox: Mailbox) -> None:
+def test_who_will_never_be_reached_is_recorded_and_the_others_are_told(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     desk.add_agent("adjoint", ADJOINT)
     desk.add_agent("faute de frappe", "a@example.org, b@example.org")
     desk.ask("P.csv")
@@ -190,7 +234,9 @@ def test_who_will_never_be_reached_is_recorded_and_the_others_are_told(desk: Des
     assert work(desk.notifier(smtp(mailbox))) == 1
 
     notifications = desk.notifications()
-    assert notifications[ADJOINT].refusal == ("550 5.1.1 No such user here[2J" + " again" * 1000)[:500]
+    assert (
+        notifications[ADJOINT].refusal == ("550 5.1.1 No such user here[2J" + " again" * 1000)[:500]
+    )
     assert notifications["a@example.org, b@example.org"].refusal == "adresse invalide"
     assert [email for email, row in notifications.items() if row.sent_at] == [MAIRIE]
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
@@ -222,7 +268,10 @@ def test_the_others_are_told_and_it_is_tried_again(desk: Desk) -> None:
     desk.notifier(mailer.send).work(threading.Event())
     assert mailer.sent == [MAIRIE]
     assert desk.request(request).notified_at is None
-    assert (desk.notifications()[ADJOINT].ended_at, [it.error for it in desk.works()]) == (None, [FAILED])
+    assert (desk.notifications()[ADJOINT].ended_at, [it.error for it in desk.works()]) == (
+        None,
+        [FAILED],
+    )
     mailer.bad = ""
     desk.make_due()
     desk.notifier(mailer.send).work(threading.Event())
@@ -264,7 +313,10 @@ def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_wait
         wait_until(lambda: server.posts and len(events) == 4, message="the webhook and the events")
         of_mail = {"kind": WorkKind.MAIL, "subject": f"request:{request_id}"}
         (first,) = (one.lease_until for one in desk.works(**of_mail))
-        wait_until(lambda: desk.works(**of_mail)[0].lease_until != first, message="the renewal of the lease")
+        wait_until(
+            lambda: desk.works(**of_mail)[0].lease_until != first,
+            message="the renewal of the lease",
+        )
         assert work(desk.notifier(smtp(mailbox), name="other")) == 0
         answered.set()
         wait_until(lambda: desk.request(request_id).notified_at, message="the record of the mail")
@@ -303,7 +355,9 @@ def test_a_server_that_never_answers_the_dot_may_have_the_mail(
     assert not answered.is_set()
 
 
-@pytest.mark.parametrize(("line", "most", "pause"), [(b"220-a\r\n", 400, 0.05), (b"220-%8000d\r\n" % 1, 1 << 15, 0)])
+@pytest.mark.parametrize(
+    ("line", "most", "pause"), [(b"220-a\r\n", 400, 0.05), (b"220-%8000d\r\n" % 1, 1 << 15, 0)]
+)
 @pytest.mark.parametrize("stage", ["", "EHLO", "QUIT"])
 def test_a_reply_without_end_holds_no_mail_up(
     monkeypatch: pytest.MonkeyPatch, stage: str, line: bytes, most: int, pause: float

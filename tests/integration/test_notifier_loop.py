@@ -57,16 +57,25 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
     counts = {name: settled.data[name] for name in ("ready", "failed", "cancelled")}
     assert counts == {"ready": 1, "failed": 1, "cancelled": 1}
     assert {event.type for event in (ready, failed, cancelled)} == {FileStatus.EVENT_TYPE}
-    made, failure, dropped = (FileStatus.model_validate(event.data) for event in (ready, failed, cancelled))
+    made, failure, dropped = (
+        FileStatus.model_validate(event.data) for event in (ready, failed, cancelled)
+    )
     assert [it.status for it in (made, failure, dropped)] == ["ready", "failed", "cancelled"]
-    assert (made.file and made.file.path, failure.code) == ("13900/liste-P-demande.csv", "disque_plein")
+    assert (made.file and made.file.path, failure.code) == (
+        "13900/liste-P-demande.csv",
+        "disque_plein",
+    )
     assert dropped.label.startswith("Liste CE ")
     assert {event.source for event in events} == {"/module-prefecture"}
-    assert {(event.causationid, event.correlationid) for event in events} == {("demande", "clic-demande")}
+    assert {(event.causationid, event.correlationid) for event in events} == {
+        ("demande", "clic-demande")
+    }
 
 
 @pytest.mark.slow
-def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(desk: Desk, mailbox: Mailbox) -> None:
+def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     request_id = desk.ask(*SIX)
     events: list[CloudEvent] = []
     answers = iter([None, None, TransientError("away"), TransientError("away")])
@@ -89,7 +98,9 @@ def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(des
     assert len(mailbox.mails) == 1
 
 
-def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk: Desk, mailbox: Mailbox) -> None:
+def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     desk.ask("P.csv")
     events: list[CloudEvent] = []
 
@@ -127,12 +138,16 @@ def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
     enqueued: list[Doorbell] = []
 
     assert sweep(desk.engine, enqueued.extend) == 4
-    assert sorted(doorbell.row_id for doorbell in enqueued) == sorted(export.id for export in forgotten)
+    assert sorted(doorbell.row_id for doorbell in enqueued) == sorted(
+        export.id for export in forgotten
+    )
     assert sweep(desk.engine, enqueued.extend) == 0
 
 
 @pytest.mark.slow
-def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_request_that_cannot_be_told_does_not_stop_the_others(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     broken = desk.ask(make_export("P.csv", kind="unheard of"), event_id="cassée")
     sound = desk.ask("P.csv", event_id="bonne")
 
@@ -162,7 +177,12 @@ def test_a_finished_file_wakes_the_notifier_at_once(
         for number in rounds:
             with desk.engine.begin() as connection:
                 unfinished = Export.file_name == make_export("P.csv", f"demande-{number}").file_name
-                ready = update(Export).where(unfinished).values(status=ExportStatus.READY).returning(Export.request_id)
+                ready = (
+                    update(Export)
+                    .where(unfinished)
+                    .values(status=ExportStatus.READY)
+                    .returning(Export.request_id)
+                )
                 settle(connection, connection.scalars(ready))
             mailbox.wait_for(number)
 
@@ -172,7 +192,9 @@ def test_the_last_two_files_of_a_request_may_end_at_the_same_time(desk: Desk) ->
     request_id = desk.ask("P.csv=running", "CE.csv=running")
 
     def end(connection: Connection, part: str) -> int:
-        connection.execute(update(Export).where(Export.part == part).values(status=ExportStatus.READY))
+        connection.execute(
+            update(Export).where(Export.part == part).values(status=ExportStatus.READY)
+        )
         return settle(connection, [request_id])
 
     def end_the_second() -> None:
@@ -183,7 +205,10 @@ def test_the_last_two_files_of_a_request_may_end_at_the_same_time(desk: Desk) ->
     with desk.engine.begin() as first:
         assert end(first, "P.csv") == 0
         second.start()
-        wait_until(lambda: not second.is_alive() or _is_seen(desk, "wait_event_type = 'Lock'"), message="the second")
+        wait_until(
+            lambda: not second.is_alive() or _is_seen(desk, "wait_event_type = 'Lock'"),
+            message="the second",
+        )
     second.join()
     assert desk.request(request_id).completed_at is not None
 
@@ -197,7 +222,9 @@ def _is_seen(desk: Desk, activity: str) -> bool:
 HANGING = 3
 
 
-def test_what_was_given_up_is_counted_and_tried_again(desk: Desk, mailbox: Mailbox, run: Run) -> None:
+def test_what_was_given_up_is_counted_and_tried_again(
+    desk: Desk, mailbox: Mailbox, run: Run
+) -> None:
     desk.ask("P.csv")
     mailbox.refuse(MAIRIE, 452)
     work(desk.notifier(smtp(mailbox)))
@@ -205,7 +232,9 @@ def test_what_was_given_up_is_counted_and_tried_again(desk: Desk, mailbox: Mailb
     desk.make_due()
     assert work(desk.notifier(smtp(mailbox))) == 1
     listed = run("work", "list").out
-    assert all(word in listed for word in ("courriel", "abandonné", "abandonné après 3 jours : 452"))
+    assert all(
+        word in listed for word in ("courriel", "abandonné", "abandonné après 3 jours : 452")
+    )
     mailbox.accept(MAIRIE)
     for words, said in (("550", "0 travail repris"), ("452", "1 travail repris")):
         assert said in run("work", "retry", "--error", words, "--since", "2026-01-01").out
@@ -219,7 +248,9 @@ def test_the_events_of_one_account_are_published_again_under_the_same_ids(
 ) -> None:
     desk.ask("P.csv", "P.xml=failed", sender="prog")
     desk.ask("CE.csv", event_id="purgée", sender="prog")
-    desk.ask(event_id="non", outcome=RequestOutcome.REFUSED, reason="Commune inconnue.", sender="prog")
+    desk.ask(
+        event_id="non", outcome=RequestOutcome.REFUSED, reason="Commune inconnue.", sender="prog"
+    )
     desk.ask("CM.csv", event_id="autre", sender="ecran")
     first: list[CloudEvent] = []
     work(desk.notifier(smtp(mailbox), first.append))
@@ -242,11 +273,16 @@ def test_webhooks_that_hang_delay_no_other(desk: Desk, mailbox: Mailbox) -> None
     with serving() as answering, socket.create_server((LOOPBACK, 0)) as silent:
         desk.add_recipient(Channel.WEBHOOK, answering.url(), "answers")
         for number in range(HANGING):
-            desk.add_recipient(Channel.WEBHOOK, f"http://{LOOPBACK}:{silent.getsockname()[1]}/", f"hangs-{number}")
+            desk.add_recipient(
+                Channel.WEBHOOK, f"http://{LOOPBACK}:{silent.getsockname()[1]}/", f"hangs-{number}"
+            )
         for number in range(7):
             desk.ask("P.csv", event_id=f"demande-{number}")
         with running(desk.notifier(smtp(mailbox))):
-            wait_until(lambda: len(answering.posts) == 7, message="all messages of the webhook that answers")
+            wait_until(
+                lambda: len(answering.posts) == 7,
+                message="all messages of the webhook that answers",
+            )
             held = [one.part for one in desk.works(kind=WorkKind.MESSAGE) if one.owner]
             assert len(held) == len(set(held)) <= HANGING, "one message at a time to one recipient"
 
@@ -301,11 +337,21 @@ BECAUSE = "l'import 12 (reu.csv) a été annulé"
 
 def _recall(desk: Desk, *parts: str, reason: str = "") -> int:
     with Session(desk.engine) as session, session.begin():
-        recall = Recall(code_commune="13900", because=BECAUSE, reason=reason, recalled_by="exploitant")
+        recall = Recall(
+            code_commune="13900", because=BECAUSE, reason=reason, recalled_by="exploitant"
+        )
         session.add(recall)
         session.flush()
-        files = update(Export).where(Export.part.in_(parts)).values(recall_id=recall.id).returning(Export.id)
-        works = [NewWork(WorkKind.EVENT, f"recall:{recall.id}", str(it)) for it in sorted(session.scalars(files))]
+        files = (
+            update(Export)
+            .where(Export.part.in_(parts))
+            .values(recall_id=recall.id)
+            .returning(Export.id)
+        )
+        works = [
+            NewWork(WorkKind.EVENT, f"recall:{recall.id}", str(it))
+            for it in sorted(session.scalars(files))
+        ]
         add(session.connection(), [*works, NewWork(WorkKind.RECIPIENTS, f"recall:{recall.id}")])
         return recall.id
 
@@ -320,12 +366,16 @@ def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox)
     work(desk.notifier(smtp(mailbox)))
     _recall(desk, "P.csv", reason="mauvais fichier")
     events: list[CloudEvent] = []
-    notifier = desk.notifier(smtp(mailbox), events.append, public_url="https://exports.example.org/")
+    notifier = desk.notifier(
+        smtp(mailbox), events.append, public_url="https://exports.example.org/"
+    )
     work(notifier)
     assert work(notifier) == 0
     _, mail = mailbox.mails
     assert mail.recipients == (MAIRIE,)
-    assert mail.message["Subject"] == ("Fichier à refaire — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)")
+    assert mail.message["Subject"] == (
+        "Fichier à refaire — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"
+    )
     for words in (
         f"Ce fichier a été fait pour LIBREVILLE (13900) à partir de ce qui ne vaut plus : {BECAUSE}.",
         "Raison : mauvais fichier",
@@ -356,7 +406,10 @@ def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> No
     statuses = [event.data["status"] for event in events if event.type == FileStatus.EVENT_TYPE]
     assert statuses == [FileStage.READY, FileStage.RECALLED]
     first, second = (str(mail.message["Subject"]) for mail in mailbox.mails)
-    assert (first.split(" — ")[0], second.split(" — ")[0]) == ("Fichier à refaire", "Fichier à refaire")
+    assert (first.split(" — ")[0], second.split(" — ")[0]) == (
+        "Fichier à refaire",
+        "Fichier à refaire",
+    )
 
 
 def test_a_batch_is_served_while_single_works_keep_coming(desk: Desk) -> None:

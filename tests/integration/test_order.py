@@ -33,7 +33,10 @@ from worker.housekeeping.housekeeping import sweep
 from worker.notifier.messages.events import answer_event
 from worker.work.queue import ClaimRule, Work, WorkKind, claim, claim_enqueued, finish, release
 
-pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
+pytestmark = [
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 BY = {"requested_by": AGENT}
 NAMED = "INVENTEE Zélie, date de naissance fausse"
@@ -44,7 +47,9 @@ def _wrap(data: Data, **attributes: Any) -> CloudEvent:  # noqa: ANN401 — of t
 
 
 def _ask(**fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
-    return _wrap(ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"]} | BY | fields))
+    return _wrap(
+        ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"]} | BY | fields)
+    )
 
 
 def _about(model: type[CancelRequested] | type[RetryRequested], event: CloudEvent) -> CloudEvent:
@@ -61,7 +66,10 @@ def _depot(*export_ids: int, **fields: Any) -> DeclarationNoted:  # noqa: ANN401
 
 
 def _outcomes(desk: DepotsDesk, *events: CloudEvent) -> list[str]:
-    outcomes = {row["event_id"]: str(row["outcome"]) for row in desk.rows("SELECT event_id, outcome FROM demandes")}
+    outcomes = {
+        row["event_id"]: str(row["outcome"])
+        for row in desk.rows("SELECT event_id, outcome FROM demandes")
+    }
     return [outcomes.get(event.id, "") for event in events]
 
 
@@ -71,7 +79,9 @@ def _deferred(desk: DepotsDesk) -> int:
 
 def _due(desk: DepotsDesk) -> None:
     with desk.engine.begin() as connection:
-        connection.execute(update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now()))
+        connection.execute(
+            update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now())
+        )
 
 
 def _states(desk: DepotsDesk, event: CloudEvent) -> list[str]:
@@ -107,7 +117,10 @@ def test_what_waits_for_what_waits_is_served_too(desk: DepotsDesk) -> None:
 
 @pytest.mark.slow
 def test_a_verdict_that_overtakes_its_deposits_waits_for_each_of_them(desk: DepotsDesk) -> None:
-    one, other = desk.make()["export_id"], desk.make(liste=Liste.COMPLEMENTAIRE_EUROPEENNE)["export_id"]
+    one, other = (
+        desk.make()["export_id"],
+        desk.make(liste=Liste.COMPLEMENTAIRE_EUROPEENNE)["export_id"],
+    )
     verdict = desk.send(_verdict(one, other, answer=NAMED))
     desk.send(_depot(one))
     assert (_outcomes(desk, verdict), _deferred(desk)) == ([""], 1)
@@ -117,7 +130,9 @@ def test_a_verdict_that_overtakes_its_deposits_waits_for_each_of_them(desk: Depo
 
 
 @pytest.mark.parametrize("days", [0, 8])
-def test_a_cancel_of_a_request_that_waits_in_a_queue_is_kept_for_a_week(desk: DepotsDesk, days: int) -> None:
+def test_a_cancel_of_a_request_that_waits_in_a_queue_is_kept_for_a_week(
+    desk: DepotsDesk, days: int
+) -> None:
     """The request is read after a backlog, when its cancellation was answered long ago."""
     asked = _ask(listes=["P", "CE"])
     cancel = _about(CancelRequested, asked)
@@ -145,11 +160,17 @@ def test_it_is_refused_once_it_was_looked_at_twice_in_vain(desk: DepotsDesk) -> 
     check_deferred(deferred_id, desk.services)
     assert (_outcomes(desk, cancel), _deferred(desk)) == ([""], 1)
     check_deferred(deferred_id, desk.services)
-    assert _outcomes(desk, cancel) == [""], "not due: a second message about the same look changes nothing"
+    assert _outcomes(desk, cancel) == [""], (
+        "not due: a second message about the same look changes nothing"
+    )
     assert _sweep_after(desk, due=True) == [deferred_id]
     check_deferred(deferred_id, desk.services)
     row = desk.request(cancel)
-    assert (row["outcome"], row["reason"][:19], _deferred(desk)) == ("refused", "Demande introuvable", 0)
+    assert (row["outcome"], row["reason"][:19], _deferred(desk)) == (
+        "refused",
+        "Demande introuvable",
+        0,
+    )
 
 
 def test_a_request_recorded_while_its_cancel_is_deferred_is_seen(
@@ -196,17 +217,23 @@ def deposited(desk: DepotsDesk) -> int:
     return export_id
 
 
-def test_of_two_deposits_the_one_said_last_counts_and_the_other_says_why(desk: DepotsDesk, deposited: int) -> None:
+def test_of_two_deposits_the_one_said_last_counts_and_the_other_says_why(
+    desk: DepotsDesk, deposited: int
+) -> None:
     now = datetime.now(UTC)
     desk.send(_depot(deposited, remarque="la bonne"), now - timedelta(seconds=1))
     late = desk.send(_depot(deposited, remarque="l'ancienne"), now - timedelta(seconds=2))
     assert desk.depot(deposited)["remarque"] == "la bonne"
-    assert desk.request(late)["reason"].startswith("Une déclaration faite après celle-ci est déjà notée pour « Liste P")
+    assert desk.request(late)["reason"].startswith(
+        "Une déclaration faite après celle-ci est déjà notée pour « Liste P"
+    )
     desk.send(_depot(deposited, remarque="la dernière"), now)
     assert desk.depot(deposited)["remarque"] == "la dernière"
 
 
-def test_of_two_verdicts_the_one_said_last_counts_and_the_other_says_why(desk: DepotsDesk, deposited: int) -> None:
+def test_of_two_verdicts_the_one_said_last_counts_and_the_other_says_why(
+    desk: DepotsDesk, deposited: int
+) -> None:
     now = datetime.now(UTC)
     desk.send(_verdict(deposited, verdict="accepte"), now - timedelta(seconds=1))
     late = desk.send(_verdict(deposited, verdict="rejete"), now - timedelta(seconds=2))
@@ -218,26 +245,34 @@ def test_of_two_verdicts_the_one_said_last_counts_and_the_other_says_why(desk: D
 
 def test_the_files_that_were_not_overtaken_are_recorded(desk: DepotsDesk, deposited: int) -> None:
     other = desk.make(liste=Liste.COMPLEMENTAIRE_EUROPEENNE)["export_id"]
-    late = desk.send(_depot(deposited, other, remarque="deux"), datetime.now(UTC) - timedelta(hours=4))
+    late = desk.send(
+        _depot(deposited, other, remarque="deux"), datetime.now(UTC) - timedelta(hours=4)
+    )
     assert desk.request(late)["outcome"] == "accepted"
     assert [desk.depot(it)["remarque"] for it in (deposited, other)] == ["", "deux"]
 
 
 @pytest.mark.slow
-def test_a_clock_that_is_ahead_does_not_keep_others_from_correcting(desk: DepotsDesk, deposited: int) -> None:
+def test_a_clock_that_is_ahead_does_not_keep_others_from_correcting(
+    desk: DepotsDesk, deposited: int
+) -> None:
     desk.send(_depot(deposited, remarque="demain"), datetime.now(UTC) + timedelta(days=1))
     desk.send(_depot(deposited, remarque="corrigée"), datetime.now(UTC) + timedelta(seconds=1))
     assert desk.depot(deposited)["remarque"] == "corrigée"
 
 
-def test_a_deposit_recorded_before_times_were_kept_is_corrected(desk: DepotsDesk, deposited: int) -> None:
+def test_a_deposit_recorded_before_times_were_kept_is_corrected(
+    desk: DepotsDesk, deposited: int
+) -> None:
     desk.run("UPDATE depot SET said_at = NULL")
     desk.send(_depot(deposited, remarque="corrigée"), datetime(2026, 1, 1, tzinfo=UTC))
     assert desk.depot(deposited)["remarque"] == "corrigée"
 
 
 def test_nothing_of_an_answer_is_left_where_it_waited(desk: DepotsDesk) -> None:
-    verdict = desk.send(_verdict(desk.make()["export_id"], answer=NAMED, verdict_on=date(2026, 1, 1)))
+    verdict = desk.send(
+        _verdict(desk.make()["export_id"], answer=NAMED, verdict_on=date(2026, 1, 1))
+    )
     desk.wait_in_vain()
     assert (desk.request(verdict)["outcome"], _deferred(desk)) == ("refused", 0)
 
@@ -260,23 +295,32 @@ def _serve(desk: DepotsDesk, number: int) -> str:
 
 
 def _codes(desk: DepotsDesk) -> list[tuple[str, str]]:
-    return [(row["sender"], row["code"]) for row in desk.rows("SELECT sender, code FROM request ORDER BY id")]
+    return [
+        (row["sender"], row["code"])
+        for row in desk.rows("SELECT sender, code FROM request ORDER BY id")
+    ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bulk", [True, False])
-def test_a_clerk_is_served_next_however_much_another_asked_for(desk: DepotsDesk, *, bulk: bool) -> None:
+def test_a_clerk_is_served_next_however_much_another_asked_for(
+    desk: DepotsDesk, *, bulk: bool
+) -> None:
     _send(desk, HOG, 12, bulk=bulk)
     assert _serve(desk, 4) == "hhhh"
     _send(desk, CLERK, 2, bulk=bulk)
     assert _serve(desk, 4) == "hhhh" + "hchc", "in turn, from the one that was next"
-    assert _serve(desk, 6) == "hhhh" + "hchc" + "hhhhhh", "who gave way is served by the doorbell of who did not"
+    assert _serve(desk, 6) == "hhhh" + "hchc" + "hhhhhh", (
+        "who gave way is served by the doorbell of who did not"
+    )
     assert not desk.enqueued
     assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60)
 
 
 def test_a_clerk_is_served_next_however_many_files_one_request_has(desk: DepotsDesk) -> None:
-    ingest_request(_ask(listes=["P", "CE", "CM"], formats=["csv", "xml"], bulk=True), desk.services, sender=HOG)
+    ingest_request(
+        _ask(listes=["P", "CE", "CM"], formats=["csv", "xml"], bulk=True), desk.services, sender=HOG
+    )
     assert _serve(desk, 1) == "h"
     _send(desk, CLERK, 2, bulk=True)
     assert _serve(desk, 4) == "h" + "chch"
@@ -294,7 +338,9 @@ def test_an_account_has_one_file_made_at_a_time(
         first = claim_enqueued(connection, desk.enqueued.pop(0), "other", lease_seconds=30)
     assert first
     assert _serve(desk, 3) == "c"
-    assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60), "while the first file is made"
+    assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60), (
+        "while the first file is made"
+    )
     with desk.engine.begin() as connection:
         assert release(connection, first, 0)
     desk.enqueued.append(Doorbell(first.subject_id, WorkKind.LISTE))
@@ -309,7 +355,9 @@ def test_a_message_makes_a_file_that_is_unblocked_meanwhile(desk: DepotsDesk) ->
         first = claim_enqueued(connection, desk.enqueued.pop(0), "other", lease_seconds=30)
     assert first
 
-    def end_first(connection: Connection, _cursor: object, statement: str, *_others: object) -> None:
+    def end_first(
+        connection: Connection, _cursor: object, statement: str, *_others: object
+    ) -> None:
         if statement.startswith("UPDATE work SET enqueued_at"):
             finish(connection, [first])
 
@@ -364,7 +412,9 @@ def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk) -> None:
     assert {code for sender, code in _codes(desk) if sender == CLERK} == {""}
 
 
-def test_an_account_has_few_events_wait_and_one_message_serves_few_of_them(desk: DepotsDesk) -> None:
+def test_an_account_has_few_events_wait_and_one_message_serves_few_of_them(
+    desk: DepotsDesk,
+) -> None:
     desk.configure(quota=AT_ONCE + 2)
     asked = _ask()
     cancels = [_about(CancelRequested, asked) for _ in range(AT_ONCE + 3)]
@@ -388,7 +438,9 @@ def test_a_share_that_was_served_has_its_quota_again(desk: DepotsDesk) -> None:
     assert [code for _, code in _codes(desk)] == ["", "", "quota", "", ""]
 
 
-def test_an_account_that_asks_for_much_gives_way_to_clerks(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_asks_for_much_gives_way_to_clerks(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def lanes(*senders: str) -> list[int]:
         before = len(_codes(desk))
         for sender in senders:
@@ -400,10 +452,16 @@ def test_an_account_that_asks_for_much_gives_way_to_clerks(desk: DepotsDesk, mon
     _serve(desk, 6)
     assert lanes(HOG, CLERK) == [0, 0]
     begun = utc_now(-ingest.MOST_SECONDS_OF_ACCOUNT - 2)
-    made = select(Export.id).join(Request).where(Request.sender == HOG, Export.started_at.is_not(None))
+    made = (
+        select(Export.id).join(Request).where(Request.sender == HOG, Export.started_at.is_not(None))
+    )
     with desk.engine.begin() as connection:
-        connection.execute(update(Export).where(Export.id.in_(made.limit(1))).values(started_at=begun))
+        connection.execute(
+            update(Export).where(Export.id.in_(made.limit(1))).values(started_at=begun)
+        )
     assert lanes(HOG, CLERK) == [1, 0], "its files took ten seconds"
     assert lanes(SCREEN_ACCOUNT) == [0]
     shares = {"hog\n", "clerk\n", f"{SCREEN_ACCOUNT}\n{COMMUNE}"}
-    assert {*desk.values("SELECT share FROM request")} == shares, "of the screen, a commune is a tenant"
+    assert {*desk.values("SELECT share FROM request")} == shares, (
+        "of the screen, a commune is a tenant"
+    )

@@ -49,12 +49,16 @@ WORKERS = {
     "bulk": ("listes-bulk", "tableaux-bulk"),
     "registre": ("registre",),
 }
-DEPOSITED = "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'moi')"
+DEPOSITED = (
+    "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'moi')"
+)
 PUBLISHED = """
 INSERT INTO publication (export_id, mode, published_on, published_until, published_by, said_at)
 VALUES (:id, 'affichage', '2026-11-25', '2026-11-26', 'moi', now())
 """
-CUT_OFF = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'prefecture_listes'"
+CUT_OFF = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'prefecture_listes'"
+)
 SERVED = """
 SELECT (SELECT count(*) FROM depot WHERE fingerprint IS NOT NULL)
      + (SELECT count(*) FROM piece WHERE kind = 'certificat') AS number
@@ -64,16 +68,24 @@ SELECT (SELECT count(*) FROM depot WHERE fingerprint IS NOT NULL)
 @pytest.fixture
 def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
     """The test connects as owner and administrator."""
-    town = Town(deployment.database_url("owner"), deployment.broker.url(VHOST), tmp_path, mailbox.port)
+    town = Town(
+        deployment.database_url("owner"), deployment.broker.url(VHOST), tmp_path, mailbox.port
+    )
     with town.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE volume SET marked_at = NULL")  # not the account of another test
+        connection.exec_driver_sql(
+            "UPDATE volume SET marked_at = NULL"
+        )  # not the account of another test
     town.allow("producteur")
     yield town
     town.close()
 
 
-def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment, town: Town, mailbox: Mailbox) -> None:
-    (before,) = town.rows("SELECT coalesce(max(id), 0) AS id FROM audit")  # other tests have forged lines
+def test_each_process_does_its_work_with_its_own_accounts(
+    deployment: Deployment, town: Town, mailbox: Mailbox
+) -> None:
+    (before,) = town.rows(
+        "SELECT coalesce(max(id), 0) AS id FROM audit"
+    )  # other tests have forged lines
     for account, queues in WORKERS.items():
         town.start_worker("-Q", *queues, **deployment.addresses(account))
     port = free_port()
@@ -95,18 +107,29 @@ def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment
     mailbox.wait_for(3)
     ours = {event.id for event in (listes, tableaux, batch, refused)}
     told = "SELECT event_id FROM demandes WHERE notified_at IS NOT NULL"
-    wait_until(lambda: {row["event_id"] for row in town.rows(told)} >= ours, message="mails and events")
+    wait_until(
+        lambda: {row["event_id"] for row in town.rows(told)} >= ours, message="mails and events"
+    )
     with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
-        seen = re.findall(r'^prefecture_up{part="(\w+)"} (\S+)$', answer.read().decode(), re.MULTILINE)
+        seen = re.findall(
+            r'^prefecture_up{part="(\w+)"} (\S+)$', answer.read().decode(), re.MULTILINE
+        )
     assert dict(seen) == {"database": "1.0", "broker": "1.0"}
     # nothing is to be explained of what the processes and a command have written
     with town.engine.begin() as connection:
         record_audit(connection, Action.SENDER_ALLOWED, actor="root", detail="mairie")
     log = town.folder / "acts" / "audit.log"
-    wait_until(lambda: _read(log).digests and not _find_faults(town, log, before["id"]), message="each line in the log")
-    _declare_and_ring(deployment, town, [*town.exports_of(listes)[:1], *town.exports_of(batch)[:1]], DEPOSITED)
+    wait_until(
+        lambda: _read(log).digests and not _find_faults(town, log, before["id"]),
+        message="each line in the log",
+    )
+    _declare_and_ring(
+        deployment, town, [*town.exports_of(listes)[:1], *town.exports_of(batch)[:1]], DEPOSITED
+    )
     _declare_and_ring(deployment, town, town.exports_of(tableaux)[:1], PUBLISHED)
-    wait_until(lambda: town.rows(SERVED)[0]["number"] == 3, message="two fingerprints and a certificate")
+    wait_until(
+        lambda: town.rows(SERVED)[0]["number"] == 3, message="two fingerprints and a certificate"
+    )
     notifier = build_engine(deployment.database_url("notifier"))
     purged = total(purge_files(notifier, Storage(town.exports), days=0, actor="notifier"))
     assert purged.exports == 6
@@ -121,20 +144,28 @@ def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment
 
 def _find_faults(town: Town, log: Path, before: int) -> list[tuple[int, str]]:
     with town.engine.connect() as connection:
-        return [(number, said) for number, said in verify_audit(connection, _read(log)) if number > before]
+        return [
+            (number, said)
+            for number, said in verify_audit(connection, _read(log))
+            if number > before
+        ]
 
 
 def _read(log: Path) -> LoggedActs:
     return read_log(log.read_text().splitlines())
 
 
-def _declare_and_ring(deployment: Deployment, town: Town, files: Sequence[RowMapping], statement: str) -> None:
+def _declare_and_ring(
+    deployment: Deployment, town: Town, files: Sequence[RowMapping], statement: str
+) -> None:
     """Insert the declarations of existing files by SQL, and enqueue these files once more."""
     with town.engine.begin() as connection:
         for file in files:
             connection.execute(text(statement), {"id": file["export_id"]})
     broker = build_broker(deployment.broker.url(VHOST))
-    DoorbellQueues(broker).enqueue([Doorbell(it["export_id"], it["kind"], it["is_bulk"]) for it in files])
+    DoorbellQueues(broker).enqueue(
+        [Doorbell(it["export_id"], it["kind"], it["is_bulk"]) for it in files]
+    )
     broker.close()
 
 
@@ -153,7 +184,9 @@ def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town)
     try:
         deployment.server.execute(sql.SQL(CUT_OFF))
         late = town.ask(listes=["P"])
-        wait_until(lambda: "OperationalError" in town.log("worker"), message="a database that is away")
+        wait_until(
+            lambda: "OperationalError" in town.log("worker"), message="a database that is away"
+        )
     finally:
         deployment.make_accounts()
     town.wait_for(late)

@@ -32,7 +32,13 @@ HISTORY, WAITING = 200_000, 5_000
 BIG = {"request", "export", "notification", "audit"}
 OTHERS = "13901"
 _OF_FEW = (
-    *("ix_request_refused", "ix_request_settled", "ix_request_share", "ix_request_turn", "ix_request_unanswered"),
+    *(
+        "ix_request_refused",
+        "ix_request_settled",
+        "ix_request_share",
+        "ix_request_turn",
+        "ix_request_unanswered",
+    ),
     *("ix_export_purge", "ix_export_recall", "ix_export_turn", "ix_export_unfinished"),
 )
 """Indexes that contain only unfinished work."""
@@ -89,7 +95,9 @@ def _add_history(connection: Connection) -> None:
     }
     words["past"] = "CASE WHEN {is_past} THEN {at} END".format(**words)
     for statement in _PAST:
-        connection.exec_driver_sql(statement.format(**words).replace("%", "%" if is_sqlite else "%%"))
+        connection.exec_driver_sql(
+            statement.format(**words).replace("%", "%" if is_sqlite else "%%")
+        )
     if not is_sqlite:
         for table in ("request", "export"):
             connection.execute(text(f"SELECT setval('{table}_id_seq', {HISTORY + WAITING + 1})"))
@@ -117,7 +125,9 @@ class Plans:
             statement.lstrip().split(None, 1)[0] in {"SELECT", "UPDATE", "DELETE", "INSERT", "WITH"}
             and parameters != []
         ):
-            is_list = many and isinstance(parameters, list)  # else the values of one multi-row INSERT
+            is_list = many and isinstance(
+                parameters, list
+            )  # else the values of one multi-row INSERT
             values = parameters[0] if is_list else parameters
             self._statements.setdefault((statement, OTHERS in repr(values)), values)
 
@@ -125,20 +135,30 @@ class Plans:
         """The statements that read a whole big table or a whole index on it, with that step of their plan."""
         explain = self._on_sqlite if self._engine.dialect.name == "sqlite" else self._on_postgresql
         with self._engine.connect() as connection:
-            found = {one: explain(connection, one[0], values) for one, values in self._statements.items()}
+            found = {
+                one: explain(connection, one[0], values) for one, values in self._statements.items()
+            }
         assert len(found) > 40, "the road asks more than that"
         return [f"{step}: {statement}" for (statement, _), step in found.items() if step]
 
     def _on_sqlite(self, connection: Connection, statement: str, values: Any) -> str:  # noqa: ANN401 — the driver's
-        steps = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+        steps = [
+            row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+        ]
         names = BIG | set(_ALIASES.findall(statement))
-        scans = [step for step in steps if step.startswith("SCAN") and step.split()[1].strip('"') in names]
+        scans = [
+            step
+            for step in steps
+            if step.startswith("SCAN") and step.split()[1].strip('"') in names
+        ]
         if ExportStatus.READY in repr(values):  # all files ever made
             scans += [step for step in steps if step.endswith("INDEX ix_export_status (status=?)")]
         return "; ".join(step for step in scans if not step.endswith(_OF_FEW))
 
     def _on_postgresql(self, connection: Connection, statement: str, values: Any) -> str:  # noqa: ANN401 — the driver's
-        plan: Any = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+        plan: Any = connection.exec_driver_sql(
+            f"EXPLAIN (FORMAT JSON) {statement}", values
+        ).scalar_one()
         nodes = list(_nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
         return "; ".join(
             f"{node['Node Type']} on {node['Relation Name']} {node.get('Index Name', '')}"
@@ -169,7 +189,9 @@ def test_no_question_of_the_road_reads_through_the_past(
     desk: DepotsDesk, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("producers.state._count", lambda *_: 0)  # a count reads what it counts
-    settings = load_settings(database_url=database_url, exports_dir=tmp_path / "exports", home=tmp_path)
+    settings = load_settings(
+        database_url=database_url, exports_dir=tmp_path / "exports", home=tmp_path
+    )
     published: list[CloudEvent] = []
     notifier = build_notifier(
         settings,
@@ -178,18 +200,25 @@ def test_no_question_of_the_road_reads_through_the_past(
         publish=lambda event, _account: published.append(event),
     )
     plans = Plans(desk.engine)
-    wanted = ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"], "requested_by": AGENT})
+    wanted = ListeExportRequested.model_validate(
+        {"commune": COMMUNE, "listes": ["P"], "requested_by": AGENT}
+    )
     with plans.watching(), State(database_url) as state:
         asked, again, unheard = (CloudEvent.wrap(wanted, source="/test") for _ in range(3))
         for one in (asked, again, asked):
             ingest_request(one, desk.services)
         for one in (again, unheard):
             by = {"request": {"source": one.source, "id": one.id}, "requested_by": AGENT}
-            ingest_request(CloudEvent.wrap(CancelRequested.model_validate(by), source="/test"), desk.services)
+            ingest_request(
+                CloudEvent.wrap(CancelRequested.model_validate(by), source="/test"), desk.services
+            )
         for doorbell in desk.enqueued:
             desk.process(doorbell.row_id)
         notifier.work(Event())
-        for commune in (COMMUNE, OTHERS):  # owns few files, or nearly all: then the newest ones may still be of others
+        for commune in (
+            COMMUNE,
+            OTHERS,
+        ):  # owns few files, or nearly all: then the newest ones may still be of others
             with state.reading() as reading:
                 select_latest(reading, commune)
             read_page(state, commune)

@@ -17,7 +17,10 @@ from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.handlers.making.make_liste import OTHER_COLUMNS
 from worker.handlers.requests.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
+pytestmark = [
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 
 def _ask(desk: DepotsDesk) -> RowMapping:
@@ -32,7 +35,11 @@ def _ask(desk: DepotsDesk) -> RowMapping:
 
 def _electeurs(content: bytes, encoding: str, separator: str) -> list[dict[str, str]]:
     return list(
-        csv.DictReader(io.StringIO(content.decode(encoding), newline=""), delimiter=separator, quoting=csv.QUOTE_NONE)
+        csv.DictReader(
+            io.StringIO(content.decode(encoding), newline=""),
+            delimiter=separator,
+            quoting=csv.QUOTE_NONE,
+        )
     )
 
 
@@ -62,23 +69,44 @@ def test_a_departement_is_served_by_a_file_alone(desk: DepotsDesk, tmp_path: Pat
     electeurs = _electeurs(content, "cp1252", ",")
     assert {it["TypeListe"] for it in electeurs} == {"01"}
     (new,) = [it for it in electeurs if it["NOM FAMILLE"].startswith("ÉLÉPHANT")]
-    assert (new["NOM FAMILLE"], new["LibelleVoie"]) == ("ÉLÉPHANT-ŠTASTNÝ", "12; rue de la Sauge ; bât. |B|")
+    assert (new["NOM FAMILLE"], new["LibelleVoie"]) == (
+        "ÉLÉPHANT-ŠTASTNÝ",
+        "12; rue de la Sauge ; bât. |B|",
+    )
     assert len(electeurs) == len(before) + 3
     report = (desk.root / COMMUNE / row["report_name"]).read_text("utf-8-sig")
-    lines = {line[8]: line for line in csv.reader(io.StringIO(report), delimiter=";") if "PHANT" in line[3]}
-    assert lines["lettre_hors_encodage"][:1] + lines["lettre_hors_encodage"][6:7] == ["bloquante", "NOM FAMILLE"]
+    lines = {
+        line[8]: line
+        for line in csv.reader(io.StringIO(report), delimiter=";")
+        if "PHANT" in line[3]
+    }
+    assert lines["lettre_hors_encodage"][:1] + lines["lettre_hors_encodage"][6:7] == [
+        "bloquante",
+        "NOM FAMILLE",
+    ]
     assert "cp1252" in lines["lettre_hors_encodage"][7]
     assert lines["separateur_remplace"][7].startswith("La virgule et le guillemet")
-    found = {(line[3], line[8]) for line in csv.reader(io.StringIO(report), delimiter=";") if "INVENTÉE" in line[3]}
-    assert found == {("INVENTÉE-VIRGULE", "separateur_remplace"), ("INVENTÉE-ŤASTNÁ", "lettre_hors_encodage")}
+    found = {
+        (line[3], line[8])
+        for line in csv.reader(io.StringIO(report), delimiter=";")
+        if "INVENTÉE" in line[3]
+    }
+    assert found == {
+        ("INVENTÉE-VIRGULE", "separateur_remplace"),
+        ("INVENTÉE-ŤASTNÁ", "lettre_hors_encodage"),
+    }
 
 
 @pytest.mark.parametrize("cause", ["clean", "most_bytes"])
 def test_an_unknown_letter_or_a_large_file_blocks_and_nothing_else(
     desk: DepotsDesk, tmp_path: Path, cause: str
 ) -> None:
-    desk.run("DELETE FROM electeur WHERE nom_naissance <> (SELECT min(nom_naissance) FROM electeur WHERE liste = 'P')")
-    profile = virgule(tmp_path).model_copy(update={"most_bytes": 100 if cause == "most_bytes" else 10_000_000})
+    desk.run(
+        "DELETE FROM electeur WHERE nom_naissance <> (SELECT min(nom_naissance) FROM electeur WHERE liste = 'P')"
+    )
+    profile = virgule(tmp_path).model_copy(
+        update={"most_bytes": 100 if cause == "most_bytes" else 10_000_000}
+    )
     desk.configure(profiles=everywhere(profile))
     anomalies = {it["code"]: it["severity"] for it in decoded(_ask(desk)["anomalies"])}
     assert "lettre_hors_encodage" not in anomalies
@@ -92,7 +120,9 @@ def test_a_file_keeps_the_form_in_which_it_was_made(desk: DepotsDesk, tmp_path: 
     desk.configure(profiles=everywhere(virgule(tmp_path)))
     desk.deposit(first["export_id"])
     second = _ask(desk)
-    lost = sum(it["count"] for it in decoded(second["anomalies"]) if it["code"] == "lettre_hors_encodage")
+    lost = sum(
+        it["count"] for it in decoded(second["anomalies"]) if it["code"] == "lettre_hors_encodage"
+    )
     assert _differences(second) == {"arrivees": 0, "departs": 0, "modifications": lost}
     desk.run("DELETE FROM electeur WHERE nom_naissance = 'INVENTEE'")
     desk.deposit(second["export_id"])
@@ -113,7 +143,9 @@ def test_an_xml_has_the_titles_of_its_profile(desk: DepotsDesk, tmp_path: Path) 
     content = desk.read(row)
     assert content.count(b"<Genre") == row["electeurs"]
     desk.deposit(row["export_id"])
-    assert not any(_differences(desk.make(Format.XML)).values()), "each value is read where it stands"
+    assert not any(_differences(desk.make(Format.XML)).values()), (
+        "each value is read where it stands"
+    )
     desk.configure(profiles=everywhere(virgule(tmp_path)))
     row = desk.make(Format.XML)
     assert row["error_message"].startswith("« NOM FAMILLE » ne peut pas nommer un élément du XML")

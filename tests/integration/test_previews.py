@@ -26,7 +26,17 @@ from tests.integration import export_desk, import_desk
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.notifier_desk import Killed
 from tests.parts.wait import wait_until
-from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, EUROPEENNE, NOM, NUMERO, PRENOMS, electeurs, format_reu
+from tests.unit.reu_sample import (
+    BUREAU,
+    DATE,
+    ELECTEUR,
+    EUROPEENNE,
+    NOM,
+    NUMERO,
+    PRENOMS,
+    electeurs,
+    format_reu,
+)
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.test_apart import doze
 from worker import arrivals
@@ -67,9 +77,17 @@ class Desk:
     def _enqueue(self, doorbells: Iterable[Doorbell]) -> None:
         self.enqueued += [it.row_id for it in doorbells if it.kind == WorkKind.PREVIEW]
 
-    def upload(self, content: str | bytes | Iterable[Mapping[str, str]], name: str = "") -> tuple[str, str]:
+    def upload(
+        self, content: str | bytes | Iterable[Mapping[str, str]], name: str = ""
+    ) -> tuple[str, str]:
         """Write a file to the folder, as the screen does; its name there, and its SHA-256."""
-        data = content if isinstance(content, bytes) else content if isinstance(content, str) else format_reu(content)
+        data = (
+            content
+            if isinstance(content, bytes)
+            else content
+            if isinstance(content, str)
+            else format_reu(content)
+        )
         written = data.encode() if isinstance(data, str) else data
         name = name or f"{uuid4().hex}.csv"
         (self.folder / name).write_bytes(written)
@@ -78,9 +96,17 @@ class Desk:
     def ask_preview(self, content: Any, sender: str = "", **fields: Any) -> str:  # noqa: ANN401 — see `upload`, the event
         """Upload an export and request its preview; the id of the event."""
         arrival, sha256 = self.upload(content)
-        asked = {"commune": COMMUNE, "taken_on": TAKEN_ON, "file_name": "liste.csv", "requested_by": AGENT}
+        asked = {
+            "commune": COMMUNE,
+            "taken_on": TAKEN_ON,
+            "file_name": "liste.csv",
+            "requested_by": AGENT,
+        }
         return self.send(
-            RegistrePreviewRequested.model_validate(asked | {"arrival": arrival, "sha256": sha256} | fields), sender
+            RegistrePreviewRequested.model_validate(
+                asked | {"arrival": arrival, "sha256": sha256} | fields
+            ),
+            sender,
         )
 
     def preview(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `ask_preview`
@@ -90,7 +116,12 @@ class Desk:
 
     def ask_import(self, preview: Mapping[str, Any], **fields: Any) -> str:  # noqa: ANN401 — fields of the event
         """Accept a preview; the id of the event."""
-        asked = {"commune": COMMUNE, "preview": preview["id"], "sha256": preview["sha256"], "requested_by": AGENT}
+        asked = {
+            "commune": COMMUNE,
+            "preview": preview["id"],
+            "sha256": preview["sha256"],
+            "requested_by": AGENT,
+        }
         return self.send(RegistreImportRequested.model_validate(asked | fields))
 
     def import_export(self, content: Any, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — see `upload`, the event
@@ -125,7 +156,9 @@ class Desk:
     def row(self, preview_id: int) -> dict[str, Any]:
         with Session(self.register.engine) as session:
             preview = session.get_one(Preview, preview_id)
-            return {column.name: getattr(preview, column.key) for column in Preview.__table__.columns}
+            return {
+                column.name: getattr(preview, column.key) for column in Preview.__table__.columns
+            }
 
     def change(self, **values: Any) -> None:  # noqa: ANN401 — columns
         """Update every row."""
@@ -166,19 +199,28 @@ def test_a_preview_tells_what_would_change_and_changes_nothing(desk: Desk) -> No
     rows = electeurs(30)
     rows[3] |= {BUREAU: "0002"}
     rows[4:6] = []
-    rows += [ELECTEUR | {PRENOMS: "Ursule", NUMERO: "99"}, ELECTEUR | {PRENOMS: "Ode", DATE: "le 3 mai", NUMERO: "98"}]
+    rows += [
+        ELECTEUR | {PRENOMS: "Ursule", NUMERO: "99"},
+        ELECTEUR | {PRENOMS: "Ode", DATE: "le 3 mai", NUMERO: "98"},
+    ]
     preview = desk.preview(rows, taken_on=date(2026, 11, 24))
 
     assert (preview["status"], preview["reason"]) == ("ready", "")
     found = preview["found"]
     assert found["listes"] == [{"liste": "P", "electeurs": 29, "before": 30}]
     assert found["kept"] == [{"liste": "CE", "electeurs": 1}]
-    changes = {name: found["comparison"][name] for name in ("inscriptions", "radiations", "changements")}
+    changes = {
+        name: found["comparison"][name] for name in ("inscriptions", "radiations", "changements")
+    }
     assert changes == {"inscriptions": 1, "radiations": 2, "changements": 1}
     assert (found["lines_read"], found["lines_kept"], found["lines_rejected"]) == (30, 29, 1)
     assert found["reasons"] == {"date de naissance illisible": 1}
     assert found["rejections"] == [[31, "date de naissance", "date de naissance illisible"]]
-    assert (desk.register.shown(), desk.register.imports(), desk.register.stored()) == (before, imports, 31)
+    assert (desk.register.shown(), desk.register.imports(), desk.register.stored()) == (
+        before,
+        imports,
+        31,
+    )
     assert desk.register.rows("SELECT count(*) FROM mouvement") == [(0,)]
     assert len(desk.files()) == 1
     assert "Ursule" not in str(found)
@@ -206,25 +248,45 @@ def test_what_was_previewed_enters_the_register_and_its_file_goes(desk: Desk) ->
     known = desk.register.rows(said, id=row["import_id"])
     assert known == [("liste.csv", preview["sha256"], COLLEAGUE, True)]
     assert desk.trail() == [
-        *((AGENT, action, COMMUNE) for action in ("arrival_received", "registre_imported", "arrival_received")),
+        *(
+            (AGENT, action, COMMUNE)
+            for action in ("arrival_received", "registre_imported", "arrival_received")
+        ),
         (COLLEAGUE, "registre_imported", COMMUNE),
     ]
 
 
 REFUSED: list[tuple[str | bytes, str]] = [
-    ("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", "liste.csv : c'est une page"),
+    (
+        "<!DOCTYPE html><html><body>Votre session a expiré</body></html>",
+        "liste.csv : c'est une page",
+    ),
     (b"", "liste.csv : le fichier est vide"),
-    ("nom;prenom\nBANJO;Ode\n", "liste.csv : ce n'est pas un export « Liste des électeurs actifs » du REU"),
+    (
+        "nom;prenom\nBANJO;Ode\n",
+        "liste.csv : ce n'est pas un export « Liste des électeurs actifs » du REU",
+    ),
     (format_reu([]), "Le fichier ne contient aucun électeur ; vérifiez le téléchargement."),
-    (format_reu([*electeurs(2), ELECTEUR | {CODE: VOISINE}]), f"Ce fichier a des électeurs de Libreville ({VOISINE})"),
+    (
+        format_reu([*electeurs(2), ELECTEUR | {CODE: VOISINE}]),
+        f"Ce fichier a des électeurs de Libreville ({VOISINE})",
+    ),
     (format_reu(electeurs(2, {CODE: "98999"})), "Ce fichier a des électeurs de 98999 et non de"),
-    (format_reu(electeurs(2, {DATE: "hier"})), "2 lignes rejetées sur 2 : date de naissance illisible (2). Corrig"),
-    (format_reu(electeurs(2, {DATE: "23456"})), "2 lignes rejetées sur 2 : date de naissance en nombre de jours"),
+    (
+        format_reu(electeurs(2, {DATE: "hier"})),
+        "2 lignes rejetées sur 2 : date de naissance illisible (2). Corrig",
+    ),
+    (
+        format_reu(electeurs(2, {DATE: "23456"})),
+        "2 lignes rejetées sur 2 : date de naissance en nombre de jours",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("content", "said"), REFUSED)
-def test_what_cannot_enter_is_refused_in_words_for_the_screen(desk: Desk, content: str, said: str) -> None:
+def test_what_cannot_enter_is_refused_in_words_for_the_screen(
+    desk: Desk, content: str, said: str
+) -> None:
     preview = desk.preview(content)
     assert preview["status"] == "refused"
     assert preview["reason"].startswith(said)
@@ -274,7 +336,10 @@ def test_the_register_must_be_the_one_that_was_previewed(desk: Desk) -> None:
     desk.ask_import(hers, requested_by=COLLEAGUE)
     desk.work()
     assert desk.row(mine["id"])["status"] == "imported"
-    assert desk.row(hers["id"])["reason"] == "Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier."
+    assert (
+        desk.row(hers["id"])["reason"]
+        == "Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier."
+    )
     assert (desk.register.counts(), desk.files()) == ({(COMMUNE, "P"): 30}, [])
 
 
@@ -285,7 +350,9 @@ def test_the_same_preview_is_imported_once(desk: Desk) -> None:
     desk.work()
     assert desk.refusal(second) == "Cet export ne se reprend pas, ou plus : reprise en attente."
     assert "repris" in desk.refusal(desk.ask_import(preview, requested_by="tiers"))
-    assert desk.register.rows("SELECT event_id FROM request WHERE outcome = 'accepted'")[-1] == (first,)
+    assert desk.register.rows("SELECT event_id FROM request WHERE outcome = 'accepted'")[-1] == (
+        first,
+    )
     assert [kept for _, kept, *_ in desk.register.imports()] == [30]
 
 
@@ -312,7 +379,9 @@ def test_rejected_lines_and_losses_are_accepted_or_the_register_stays(desk: Desk
     desk.ask_import(preview, accept_rejects=True, accept_changes=True)
     desk.work()
     assert desk.register.counts() == {(COMMUNE, "P"): 10}
-    (detail,) = desk.register.rows("SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC")[0]
+    (detail,) = desk.register.rows(
+        "SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC"
+    )[0]
     assert " ; confirmé : fin de liste absente (liste P de 13055), " in detail
 
 
@@ -352,7 +421,9 @@ def _die_after(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["open_reu", "_write_electeurs", "_count", "find_facts", "_record"])
+@pytest.mark.parametrize(
+    "step", ["open_reu", "_write_electeurs", "_count", "find_facts", "_record"]
+)
 def test_a_worker_that_dies_leaves_the_old_register_or_the_new_one(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -391,7 +462,10 @@ def test_what_kills_its_workers_is_given_up(
         desk.change_work(lease_until=utc_now(-1), due_at=None)
         desk.sweep()
     desk.work()
-    assert desk.last()["reason"] == "La lecture s'est arrêtée 3 fois avant la fin : prévenez votre administrateur."
+    assert (
+        desk.last()["reason"]
+        == "La lecture s'est arrêtée 3 fois avant la fin : prévenez votre administrateur."
+    )
     assert desk.files() == []
 
 
@@ -407,7 +481,9 @@ def test_a_bug_is_tried_again_then_said(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert "prévenez votre administrateur" in desk.last()["reason"]
 
 
-def test_an_import_is_given_back_as_soon_as_its_database_is_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_is_given_back_as_soon_as_its_database_is_back(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The worker used to wait until the lease expired; a start that the database ended costs none."""
     refused: list[bool] = []
     real = handler.release  # type: ignore[attr-defined]
@@ -433,7 +509,9 @@ def test_an_import_is_given_back_as_soon_as_its_database_is_back(desk: Desk, mon
 
 
 @pytest.mark.slow
-def test_a_worker_that_lost_its_row_imports_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_lost_its_row_imports_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     preview = desk.preview(electeurs(30))
     desk.ask_import(preview)
     real = facts.find_facts
@@ -452,7 +530,9 @@ def test_a_worker_that_lost_its_row_imports_nothing(desk: Desk, monkeypatch: pyt
 def test_who_does_not_want_it_has_it_erased(desk: Desk) -> None:
     event_id = desk.ask_preview(electeurs(30))
     desk.work()
-    cancel = CancelRequested.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": COLLEAGUE})
+    cancel = CancelRequested.model_validate(
+        {"request": {"source": "/test", "id": event_id}, "requested_by": COLLEAGUE}
+    )
     desk.send(cancel)
     desk.work()
     assert (desk.last()["status"], desk.files()) == ("dropped", [])
@@ -474,10 +554,14 @@ def test_the_imports_of_communes_take_turns(desk: Desk) -> None:
     assert order == [COMMUNE, VOISINE, COMMUNE, COMMUNE]
 
 
-def test_after_some_refused_exports_an_agent_waits_a_minute(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_some_refused_exports_an_agent_waits_a_minute(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(arrivals, "_MOST_REFUSED", 2)
     assert [desk.preview([])["status"] for _ in range(2)] == ["refused", "refused"]
-    assert desk.preview(electeurs(3), requested_by=COLLEAGUE)["status"] == "ready", "a colleague does not wait"
+    assert desk.preview(electeurs(3), requested_by=COLLEAGUE)["status"] == "ready", (
+        "a colleague does not wait"
+    )
     assert (desk.preview(electeurs(3))["status"], desk.sweep()) == ("queued", 0)
     desk.change(finished_at=utc_now(-61))
     desk.change_work(due_at=None)
@@ -491,11 +575,14 @@ def test_exports_of_a_commune_wait_without_a_worker(desk: Desk) -> None:
     for commune in (COMMUNE, COMMUNE, VOISINE):
         desk.ask_preview(electeurs(3, {CODE: commune}), commune=commune)
     with desk.register.engine.begin() as connection:
-        first = claim_enqueued(connection, Doorbell(desk.enqueued.pop(0), WorkKind.PREVIEW), "other", lease_seconds=30)
+        first = claim_enqueued(
+            connection, Doorbell(desk.enqueued.pop(0), WorkKind.PREVIEW), "other", lease_seconds=30
+        )
     desk.work()
-    assert [code for (code,) in desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")] == [
-        VOISINE
-    ]
+    assert [
+        code
+        for (code,) in desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")
+    ] == [VOISINE]
     assert desk.sweep() == 0
     assert first
     with desk.register.engine.begin() as connection:
@@ -506,7 +593,9 @@ def test_exports_of_a_commune_wait_without_a_worker(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("step", ["find_titles", "split_file"])
-def test_who_does_not_want_it_ends_its_reading(desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_who_does_not_want_it_ends_its_reading(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     monkeypatch.setattr(imported_file, step, doze)
     event_id = desk.ask_preview(format_reu(electeurs(3), titles={PRENOMS: "Champ 6"}))
     with ThreadPoolExecutor() as pool:
@@ -559,23 +648,31 @@ def test_an_account_imports_for_its_communes_only(desk: Desk) -> None:
     desk.ask_preview(electeurs(3), sender="logiciel")
     desk.work()
     assert desk.last()["status"] == "ready"
-    assert "Le compte" in desk.refusal(desk.ask_preview(electeurs(3), sender="logiciel", commune=VOISINE))
+    assert "Le compte" in desk.refusal(
+        desk.ask_preview(electeurs(3), sender="logiciel", commune=VOISINE)
+    )
 
 
 def test_a_preview_of_another_commune_is_not_found(desk: Desk) -> None:
     preview = desk.preview(electeurs(3))
     assert desk.refusal(desk.ask_import(preview, commune=VOISINE)).startswith("Aperçu inconnu")
-    assert desk.refusal(desk.ask_import(preview, sha256="0" * 64)).startswith("L'aperçu est celui d'un autre fichier")
+    assert desk.refusal(desk.ask_import(preview, sha256="0" * 64)).startswith(
+        "L'aperçu est celui d'un autre fichier"
+    )
     assert desk.last()["status"] == "ready"
 
 
 def test_nobody_takes_an_export_of_tomorrow(desk: Desk) -> None:
     tomorrow = date.fromordinal(jour_a_paris(now()).toordinal() + 2)
-    assert "n'est pas encore venu" in desk.refusal(desk.ask_preview(electeurs(3), taken_on=tomorrow))
+    assert "n'est pas encore venu" in desk.refusal(
+        desk.ask_preview(electeurs(3), taken_on=tomorrow)
+    )
 
 
 def test_a_register_kept_elsewhere_is_not_fed_here(desk: Desk) -> None:
     other = import_desk.Desk("sqlite://", desk.folder.parent / "other")
     desk.services = replace(desk.services, registre=other.engine)
-    assert desk.refusal(desk.ask_preview(electeurs(3))).startswith("Le registre est tenu par un autre logiciel")
+    assert desk.refusal(desk.ask_preview(electeurs(3))).startswith(
+        "Le registre est tenu par un autre logiciel"
+    )
     other.engine.dispose()

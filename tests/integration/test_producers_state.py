@@ -57,7 +57,12 @@ class Records:
                 "file_name": f"liste-{liste}-{wanted.commune}-{event.id}.{format_}",
                 "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
             }
-            of_part = {"code_commune": wanted.commune, "part": f"{liste}.{format_}", "liste": liste, "format": format_}
+            of_part = {
+                "code_commune": wanted.commune,
+                "part": f"{liste}.{format_}",
+                "liste": liste,
+                "format": format_,
+            }
             request.exports.append(Export(**of_part | name | values))
         with Session(self.engine) as session, session.begin():
             session.add(request)
@@ -90,7 +95,9 @@ def test_a_request_is_unseen_then_accepted_with_its_files(records: Records, stat
     assert {(file.lines_written, file.electeurs) for file in seen.exports} == {(100, 327)}
 
 
-def test_the_latest_come_newest_first_and_no_more_than_asked(records: Records, state: State) -> None:
+def test_the_latest_come_newest_first_and_no_more_than_asked(
+    records: Records, state: State
+) -> None:
     records.accept(ask(), minutes_ago=2)
     records.accept(ask("2A004"), minutes_ago=1)
     records.accept(ask(formats=(Format.XML,)))
@@ -145,7 +152,10 @@ def test_a_session_can_only_read(postgres_url: str) -> None:
 
 def test_a_sqlite_file_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "absent.sqlite3"
-    with State(f"sqlite:///{path}") as state, pytest.raises(StateAwayError, match="PREFECTURE_STATE_URL"):
+    with (
+        State(f"sqlite:///{path}") as state,
+        pytest.raises(StateAwayError, match="PREFECTURE_STATE_URL"),
+    ):
         state.latest()
     assert not path.exists()
 
@@ -205,7 +215,10 @@ def test_the_command_runs_as_a_process_whatever_the_locale(queue: RequestsQueue)
 
 
 def test_nothing_is_sent_when_the_database_is_away(
-    queue: RequestsQueue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    queue: RequestsQueue,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PREFECTURE_STATE_URL", f"sqlite:///{tmp_path / 'absent.sqlite3'}")
     assert main([*ASK, "--wait"]) == ExitCode.AWAY
@@ -213,7 +226,9 @@ def test_nothing_is_sent_when_the_database_is_away(
     assert queue.poll() is None
 
 
-def test_exports_shows_ten_files_and_counts_the_others(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exports_shows_ten_files_and_counts_the_others(
+    records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
     for minutes_ago in (3, 2, 1, 0):
         event = build_liste_export(commune="13900", requested_by="mairie", source="/tests")
         records.accept(event, minutes_ago=minutes_ago, **READY)

@@ -15,10 +15,14 @@ from tests.parts.rabbitmq import RabbitNode
 
 @pytest.fixture
 def event() -> CloudEvent:
-    return CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/tests")
+    return CloudEvent.wrap(
+        ListeExportRequested(commune="13900", requested_by="mairie"), source="/tests"
+    )
 
 
-def test_an_event_is_routed_by_account_and_type_and_described_by_properties(amqp_url: str, event: CloudEvent) -> None:
+def test_an_event_is_routed_by_account_and_type_and_described_by_properties(
+    amqp_url: str, event: CloudEvent
+) -> None:
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
         publisher.publish(event)
         routing_key, properties, body = queue.take()
@@ -41,9 +45,13 @@ def test_an_exchange_or_a_virtual_host_that_does_not_exist_is_told(
         publisher.publish(event)
 
 
-def test_an_unknown_type_comes_back_and_the_next_event_passes(amqp_url: str, event: CloudEvent) -> None:
+def test_an_unknown_type_comes_back_and_the_next_event_passes(
+    amqp_url: str, event: CloudEvent
+) -> None:
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
-        with pytest.raises(errors.PublishError, match=r"aucune file n'attend .*fr\.openelec\.inconnu"):
+        with pytest.raises(
+            errors.PublishError, match=r"aucune file n'attend .*fr\.openelec\.inconnu"
+        ):
             publisher.publish(event.model_copy(update={"type": "fr.openelec.inconnu"}))
         publisher.publish(event)
         assert queue.take_event() == event
@@ -57,11 +65,17 @@ def test_a_full_queue_refuses(amqp_url: str, event: CloudEvent) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"type": REQUEST_DECLARATION, "data": {"x": "y" * 300_000}}, {"data": {"x": "y" * 17_000}}]
+    "change",
+    [{"type": REQUEST_DECLARATION, "data": {"x": "y" * 300_000}}, {"data": {"x": "y" * 17_000}}],
 )
-def test_an_event_too_large_is_refused_before_any_connection(event: CloudEvent, change: dict[str, object]) -> None:
+def test_an_event_too_large_is_refused_before_any_connection(
+    event: CloudEvent, change: dict[str, object]
+) -> None:
     huge = event.model_copy(update=change)
-    with Publisher("amqp://127.0.0.1:1/") as publisher, pytest.raises(errors.InvalidRequestError, match="rien n'a été"):
+    with (
+        Publisher("amqp://127.0.0.1:1/") as publisher,
+        pytest.raises(errors.InvalidRequestError, match="rien n'a été"),
+    ):
         publisher.publish(huge)
 
 
@@ -69,7 +83,10 @@ def test_refused_credentials_are_told_at_once_and_without_the_password(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
 ) -> None:
     url = rabbit_node.url(password="secret-password")
-    with Publisher(url) as publisher, pytest.raises(errors.PublishError, match="mot de passe") as caught:
+    with (
+        Publisher(url) as publisher,
+        pytest.raises(errors.PublishError, match="mot de passe") as caught,
+    ):
         publisher.publish(event)
     assert f"127.0.0.1:{rabbit_node.port}" in str(caught.value)
     assert "secret-password" not in str(caught.value)
@@ -118,7 +135,10 @@ def test_a_publisher_that_stays_open_survives_a_restart_of_the_broker(
 
 @pytest.mark.slow
 def test_a_stopped_broker_is_told_within_seconds_and_exits_with_3(
-    rabbit_node: RabbitNode, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    rabbit_node: RabbitNode,
+    amqp_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
     rabbit_node.stop()

@@ -27,7 +27,9 @@ SERVERS = ("python -m worker.main", "python -m worker notifier", "python -m prod
 
 def _commands(title: str) -> list[str]:
     """The lines of the block under a title; a line continued by a backslash is one."""
-    section = (ROOT / "README.md").read_text("utf-8").partition(f"## {title}\n")[2].partition("\n## ")[0]
+    section = (
+        (ROOT / "README.md").read_text("utf-8").partition(f"## {title}\n")[2].partition("\n## ")[0]
+    )
     (block,) = re.findall(r"```sh\n(.+?)```", section, re.DOTALL)
     return str(block).replace("\\\n", " ").splitlines()
 
@@ -38,7 +40,13 @@ def folder(tmp_path: Path) -> Path:
     rows = electeurs(40)
     write_reu(tmp_path / "export-reu.csv", rows)
     newcomers = [
-        row | {NOM: f"ARRIVANTE-{'ABC'[place]}", PRENOMS: "Léonie", DATE: "02/02/1982", NUMERO: str(90 + place)}
+        row
+        | {
+            NOM: f"ARRIVANTE-{'ABC'[place]}",
+            PRENOMS: "Léonie",
+            DATE: "02/02/1982",
+            NUMERO: str(90 + place),
+        }
         for place, row in enumerate(rows[:3])
     ]
     write_reu(tmp_path / "export-reu-du-mois-suivant.csv", [*rows[2:], *newcomers])
@@ -55,7 +63,12 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
 
     def run() -> subprocess.CompletedProcess[str] | None:
         done = subprocess.run(
-            ["sh", "-eu", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            ["sh", "-eu", "-c", command],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return None if done.returncode == ExitCode.AWAY else done
 
@@ -105,7 +118,14 @@ def test_a_commune_with_a_broker(
             variables += f"{command}\n"
         elif command.startswith(SERVERS):
             log = folder / f"server-{len(servers)}.log"
-            servers.append(Process(["sh", "-c", f"{variables}exec {command}"], env=environment, folder=folder, log=log))
+            servers.append(
+                Process(
+                    ["sh", "-c", f"{variables}exec {command}"],
+                    env=environment,
+                    folder=folder,
+                    log=log,
+                )
+            )
         else:
             printed[command] = _run(variables + command, folder, environment)
     assert len(servers) == len(SERVERS)

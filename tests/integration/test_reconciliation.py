@@ -10,7 +10,16 @@ from schemas.tableaux import TypeTableau
 from tests.integration.export_desk import decoded
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import TableauDesk
-from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
+from tests.integration.test_majorite import (
+    ADULTS,
+    BEFORE,
+    IN_PERIOD,
+    LATER,
+    MEETING,
+    ON_POLL,
+    POLL,
+    invented,
+)
 from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]

@@ -34,7 +34,9 @@ MEETING, VINGT, CINQ = date(2027, 3, 18), date(2027, 3, 22), date(2027, 4, 6)
 def desk(desk: Desk) -> Desk:
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.PRINCIPALE))
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.COMPLEMENTAIRE_EUROPEENNE))
-    desk.change(Scrutin, date=SCRUTIN, libelle="Élection présidentielle, 1er tour")  # of the decree; it is over
+    desk.change(
+        Scrutin, date=SCRUTIN, libelle="Élection présidentielle, 1er tour"
+    )  # of the decree; it is over
     return desk
 
 
@@ -50,7 +52,9 @@ def on(
     publish: Callable[[CloudEvent], None] | None = None,
     name: str = "notifier",
 ) -> Notifier:
-    return desk.notifier(smtp(mailbox), publish, today=lambda _commune: day, reminder_days=(10, 3), name=name)
+    return desk.notifier(
+        smtp(mailbox), publish, today=lambda _commune: day, reminder_days=(10, 3), name=name
+    )
 
 
 def subjects(mailbox: Mailbox) -> list[str]:
@@ -62,7 +66,9 @@ def subjects(mailbox: Mailbox) -> list[str]:
 
 @pytest.mark.slow
 @ON_SQLITE
-def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(desk: Desk, mailbox: Mailbox) -> None:
+def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     told: dict[date, list[str]] = {}
     for number in range(70):
         day = date(2027, 2, 10) + timedelta(days=number)
@@ -83,7 +89,9 @@ def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(desk: D
     assert {mail.recipients for mail in mailbox.mails} == {(MAIRIE,)}
     assert "Élection présidentielle, 1er tour" in mailbox.mails[0].text
     with desk.engine.connect() as connection:
-        shown = connection.exec_driver_sql("SELECT DISTINCT request_id, kind, channel FROM envois").all()
+        shown = connection.exec_driver_sql(
+            "SELECT DISTINCT request_id, kind, channel FROM envois"
+        ).all()
     assert [tuple(row) for row in shown] == [(None, "echeance", "courriel")]
 
 
@@ -111,7 +119,9 @@ def test_the_day_of_a_reminder_is_that_of_the_commune(
 LAST_DAY = date(2027, 3, 29)
 
 
-def published(desk: Desk, *parts: str, until: date = LAST_DAY, withdrawn_on: date | None = None) -> None:
+def published(
+    desk: Desk, *parts: str, until: date = LAST_DAY, withdrawn_on: date | None = None
+) -> None:
     """Tableaux published until a day."""
     desk.ask(*(make_tableau(part, "t") for part in parts), event_id="t")
     with Session(desk.engine) as session, session.begin():
@@ -126,7 +136,9 @@ def published(desk: Desk, *parts: str, until: date = LAST_DAY, withdrawn_on: dat
 
 
 @pytest.mark.slow
-def test_a_withdrawal_is_reminded_of_once_on_the_day_after_the_last_one(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_withdrawal_is_reminded_of_once_on_the_day_after_the_last_one(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     published(desk, "vingt_jours.P.commune", "vingt_jours.CM.commune")
     told: dict[date, list[str]] = {}
     for number in range(12):
@@ -144,10 +156,18 @@ def test_a_withdrawal_is_reminded_of_once_on_the_day_after_the_last_one(desk: De
 @pytest.mark.parametrize(
     ("code", "instant", "is_told"),
     [
-        ("98735", "2027-03-30T08:00:00+00:00", False),  # still the last day in Tahiti, the day after in Paris
+        (
+            "98735",
+            "2027-03-30T08:00:00+00:00",
+            False,
+        ),  # still the last day in Tahiti, the day after in Paris
         ("98735", "2027-03-30T11:00:00+00:00", True),
         ("98611", "2027-03-29T11:00:00+00:00", False),
-        ("98611", "2027-03-29T13:00:00+00:00", True),  # the day after in Wallis, still the last one in Paris
+        (
+            "98611",
+            "2027-03-29T13:00:00+00:00",
+            True,
+        ),  # the day after in Wallis, still the last one in Paris
     ],
 )
 def test_a_withdrawal_follows_the_civil_day_of_the_commune(
@@ -198,20 +218,31 @@ def test_who_does_not_want_to_be_reminded_is_not(desk: Desk, mailbox: Mailbox) -
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
 
 
-def test_a_recipient_of_every_commune_is_reminded_for_those_that_have_a_register(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_recipient_of_every_commune_is_reminded_for_those_that_have_a_register(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     desk.change(Agent, kinds="pret")
     with serving() as server:
-        recipient = desk.add_recipient(Channel.WEBHOOK, server.url(), code_commune="*", kinds="echeance")
+        recipient = desk.add_recipient(
+            Channel.WEBHOOK, server.url(), code_commune="*", kinds="echeance"
+        )
         work(on(CINQ - timedelta(days=3), desk, mailbox))
         (event,) = json.loads(server.posts[0].body)
     assert recipient.kinds == "echeance"
     assert event["type"] == EcheanceNear.EVENT_TYPE
     near = EcheanceNear.model_validate_json(json.dumps(event["data"]))
-    assert (near.commune, near.echeance, near.due_on, near.scrutin) == ("13900", "cinq_jours_reu", CINQ, SCRUTIN)
+    assert (near.commune, near.echeance, near.due_on, near.scrutin) == (
+        "13900",
+        "cinq_jours_reu",
+        CINQ,
+        SCRUTIN,
+    )
     assert mailbox.mails == []
 
 
-def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(
+    desk: Desk, mailbox: Mailbox
+) -> None:
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("DROP VIEW scrutins")
         connection.exec_driver_sql("DROP TABLE scrutin")

@@ -52,7 +52,9 @@ def _import(engine: Engine, path: Path, mapping: SourceMapping) -> int:
         named=path.name,
         profile=read_reu().joined(mapping),
     )
-    return import_file(engine, path, imported_by="a test", accept_changes=True, intake=intake).import_id
+    return import_file(
+        engine, path, imported_by="a test", accept_changes=True, intake=intake
+    ).import_id
 
 
 def _import_variant(engine: Engine, folder: Path, variant: Variant) -> int:
@@ -72,8 +74,13 @@ def _import_variant(engine: Engine, folder: Path, variant: Variant) -> int:
 def _electeurs(engine: Engine, import_id: int, variant: Variant) -> Counter[tuple[Any, ...]]:
     """The electors of an import, without the fields that the variant lost, and with joined ones as one value."""
     left = {"nettoyages", *variant.lost, *variant.joined}
-    names = [*(it for it in variant.joined if it in FIELDS), *(name for name in FIELDS if name not in left)]
-    query = select(*(getattr(Electeur, name) for name in names)).where(Electeur.version == import_id)
+    names = [
+        *(it for it in variant.joined if it in FIELDS),
+        *(name for name in FIELDS if name not in left),
+    ]
+    query = select(*(getattr(Electeur, name) for name in names)).where(
+        Electeur.version == import_id
+    )
     place = len({*variant.joined} & {*FIELDS})
     with engine.connect() as connection:
         rows = connection.execute(query).all()
@@ -101,10 +108,16 @@ def test_a_changed_export_is_read_right_after_one_page_of_questions(
 
 
 @pytest.mark.slow
-def test_the_lists_of_each_are_right_for_the_verifier_of_three_platforms(engine: Engine, tmp_path: Path) -> None:
+def test_the_lists_of_each_are_right_for_the_verifier_of_three_platforms(
+    engine: Engine, tmp_path: Path
+) -> None:
     """A file of one platform has no fault by its own profile, and at least one by the profile of another."""
     desk = Desk(engine, tmp_path / "exports")
-    platforms = {"e-listelec": read_shipped(), "virgule": virgule(tmp_path), "tabulation": tabulation(tmp_path)}
+    platforms = {
+        "e-listelec": read_shipped(),
+        "virgule": virgule(tmp_path),
+        "tabulation": tabulation(tmp_path),
+    }
     wrong: list[str] = []
     for variant in filter(lambda it: it.is_readable, VARIANTS.values()):
         _import_variant(engine, tmp_path, variant)
@@ -112,8 +125,14 @@ def test_the_lists_of_each_are_right_for_the_verifier_of_three_platforms(engine:
             desk.configure(profiles=everywhere(profile))
             row = desk.process(ask_liste(desk, LIBREVILLE.code, Liste.PRINCIPALE, now()))
             uploaded = examine(io.BytesIO(desk.read(row)), row["file_name"])
-            judged = {other: explain(uploaded, None, None, it.form) for other, it in platforms.items()}
-            wrong += [f"{variant.name}, {name} by {it}" for it, said in judged.items() if bool(said) is (it == name)]
+            judged = {
+                other: explain(uploaded, None, None, it.form) for other, it in platforms.items()
+            }
+            wrong += [
+                f"{variant.name}, {name} by {it}"
+                for it, said in judged.items()
+                if bool(said) is (it == name)
+            ]
     assert wrong == []
 
 
@@ -127,7 +146,14 @@ def test_the_profile_of_an_operator_makes_a_file_known(
     assert run("communes", "--add", LIBREVILLE.code, LIBREVILLE.label).code == 0
     refused = run("import-reu", path)
     assert "Colonnes manquantes : nom de naissance, date de naissance" in refused.err
-    said = {"kind": "source", "name": "x", "label": "x", "version": "1", "according_to": "x", "seen_on": TODAY}
+    said = {
+        "kind": "source",
+        "name": "x",
+        "label": "x",
+        "version": "1",
+        "according_to": "x",
+        "seen_on": TODAY,
+    }
     fields = {"nom_naissance": {"titles": ["Champ 4"]}, "date_naissance": {"titles": ["Champ 8"]}}
     profile = write_profile(SourceProfile.model_validate(said | {"fields": fields}))
     (folder := tmp_path / "profiles").mkdir()

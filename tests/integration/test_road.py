@@ -46,15 +46,24 @@ def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox
     of_age = count_of_age(jour_a_paris(now()))
     for export in exports:
         content = (town.exports / "13900" / export["file_name"]).read_bytes()
-        assert (len(content), hashlib.sha256(content).hexdigest()) == (export["size"], export["sha256"])
-        lines = content.count(b"\n") - 1 if export["format"] == "csv" else content.count(b"<Electeur>")
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            export["size"],
+            export["sha256"],
+        )
+        lines = (
+            content.count(b"\n") - 1 if export["format"] == "csv" else content.count(b"<Electeur>")
+        )
         assert lines == export["electeurs"] == {"P": of_age, "CE": 20, "CM": 24}[export["liste"]]
     assert mail.recipients == (EMAIL,)
     assert "2 fichiers prêts, 4 à corriger, 11 anomalies bloquantes" in mail.message["Subject"]
 
     events = [CloudEvent.from_bytes(body) for _, body in town.collect("listener", 6)]
-    assert {said.data["file"]["path"] for said in events} == {f"13900/{export['file_name']}" for export in exports}
-    assert {(said.correlationid, said.causationid) for said in events} == {(event.correlationid, event.id)}
+    assert {said.data["file"]["path"] for said in events} == {
+        f"13900/{export['file_name']}" for export in exports
+    }
+    assert {(said.correlationid, said.causationid) for said in events} == {
+        (event.correlationid, event.id)
+    }
 
 
 @pytest.mark.slow
@@ -67,14 +76,19 @@ def test_a_worker_refuses_a_database_that_is_not_migrated(town: Town) -> None:
 
 CLICKS = {"clic-du-matin": ["P"], "clic-du-soir": ["CE", "CM"]}
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
-TRACE = {"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01", "tracestate": "mairie=00f067aa0ba902b7"}
+TRACE = {
+    "traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01",
+    "tracestate": "mairie=00f067aa0ba902b7",
+}
 TRACES = {"clic-du-soir": TRACE}
 UNKNOWN = "clic-pour-une-autre-commune"
 AUDITOR = "auditor"
 
 
 def _ask(town: Town, correlation_id: str, **fields: object) -> None:
-    asked = ListeExportRequested.model_validate({"commune": "13900", "requested_by": AGENT} | fields)
+    asked = ListeExportRequested.model_validate(
+        {"commune": "13900", "requested_by": AGENT} | fields
+    )
     event = CloudEvent.wrap(asked, source="/test", correlationid=correlation_id)
     event = event.model_copy(update=TRACES.get(correlation_id, {}))
     body = event.to_bytes()
@@ -84,7 +98,11 @@ def _ask(town: Town, correlation_id: str, **fields: object) -> None:
 
 def _words(town: Town, process: str, correlation_id: str) -> list[str]:
     """The log events about one request, with repetitions."""
-    return sorted(line["event"] for line in town.json_log(process) if line.get("correlation_id") == correlation_id)
+    return sorted(
+        line["event"]
+        for line in town.json_log(process)
+        if line.get("correlation_id") == correlation_id
+    )
 
 
 @pytest.mark.slow
@@ -103,20 +121,34 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     assert mails.keys() == CLICKS.keys()
     for click, listes in CLICKS.items():
         files = len(listes)
-        assert _words(town, "worker", click) == sorted(["export_queued", "export_started", "export_ready"] * files)
+        assert _words(town, "worker", click) == sorted(
+            ["export_queued", "export_started", "export_ready"] * files
+        )
         published = ["event_published"] * (files + 2)  # accepted, each file, completed
-        assert _words(town, "notifier", click) == sorted(["message_sent", *published, "request_notified"])
+        assert _words(town, "notifier", click) == sorted(
+            ["message_sent", *published, "request_notified"]
+        )
     assert _words(town, "worker", UNKNOWN) == ["request_refused"]
-    assert _words(town, "notifier", UNKNOWN) == ["event_published", "no_recipient", "request_notified"]
+    assert _words(town, "notifier", UNKNOWN) == [
+        "event_published",
+        "no_recipient",
+        "request_notified",
+    ]
 
-    ids = [click for click, listes in CLICKS.items() for _ in (*listes, "accepted", "settled")] + [UNKNOWN]
+    ids = [click for click, listes in CLICKS.items() for _ in (*listes, "accepted", "settled")] + [
+        UNKNOWN
+    ]
     heard = [CloudEvent.from_bytes(body) for _, body in town.collect(AUDITOR, len(ids))]
     assert sorted(event.correlationid for event in heard) == sorted(ids)
     for event in heard:
         trace = {"traceparent": event.traceparent, "tracestate": event.tracestate}
         assert trace == TRACES.get(event.correlationid, dict.fromkeys(trace))
     for process in ("worker", "notifier"):
-        traced = {it["correlation_id"]: it.get("trace_id") for it in town.json_log(process) if "correlation_id" in it}
+        traced = {
+            it["correlation_id"]: it.get("trace_id")
+            for it in town.json_log(process)
+            if "correlation_id" in it
+        }
         assert traced == {**dict.fromkeys((*CLICKS, UNKNOWN)), "clic-du-soir": TRACE_ID}
 
 
@@ -135,14 +167,19 @@ def ask(town: Town, routing_key: str, *, bulk: bool) -> CloudEvent:
 def waiting(town: Town) -> dict[str, int]:
     """The number of messages in each queue, dead letters included; empty queues are left out."""
     states = read_queues(town.amqp_url, [town.account])
-    lengths = {it.queue: it.messages for it in states} | {f"{it.queue}.XQ": it.dead_letters for it in states}
+    lengths = {it.queue: it.messages for it in states} | {
+        f"{it.queue}.XQ": it.dead_letters for it in states
+    }
     return {queue: length for queue, length in lengths.items() if length}
 
 
 def start_reader(town: Town) -> Process:
     """A worker that ingests requests of both kinds, and makes no files."""
     worker = town.start_worker("-Q", *READ)
-    wait_until(lambda: all(it.consumers for it in read_queues(town.amqp_url) if it.queue in READ), message="consumers")
+    wait_until(
+        lambda: all(it.consumers for it in read_queues(town.amqp_url) if it.queue in READ),
+        message="consumers",
+    )
     return worker
 
 
@@ -176,7 +213,9 @@ def test_requests_of_a_batch_wait_in_a_queue_of_their_own(town: Town) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_serves_everything_takes_a_clerks_file_before_those_of_a_batch(town: Town) -> None:
+def test_a_worker_that_serves_everything_takes_a_clerks_file_before_those_of_a_batch(
+    town: Town,
+) -> None:
     start_reader(town).kill()
     batch = [ask(town, BULK_KEY, bulk=True) for _ in range(30)]
     single = ask(town, REQUEST_LISTE_EXPORT, bulk=False)
@@ -184,7 +223,10 @@ def test_a_worker_that_serves_everything_takes_a_clerks_file_before_those_of_a_b
     town.wait_for(single)
     for event in batch:
         town.wait_for(event)
-    finished = [row["event_id"] for row in town.rows("SELECT event_id FROM derniers_exports ORDER BY finished_at")]
+    finished = [
+        row["event_id"]
+        for row in town.rows("SELECT event_id FROM derniers_exports ORDER BY finished_at")
+    ]
     assert finished.index(single.id) < 8
 
 
@@ -203,7 +245,9 @@ def upload(town: Town, size: int) -> CloudEvent:
         commune="13900",
         arrival=path.name,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        taken_on=jour_a_paris(now()),  # not before the register's own export, which was imported just now
+        taken_on=jour_a_paris(
+            now()
+        ),  # not before the register's own export, which was imported just now
         file_name="liste-13900.csv",
         requested_by=AGENT,
     )
@@ -211,7 +255,12 @@ def upload(town: Town, size: int) -> CloudEvent:
 
 
 def accept(town: Town, said: Mapping[str, Any]) -> CloudEvent:
-    fields = {"commune": "13900", "preview": said["preview_id"], "sha256": said["sha256"], "requested_by": AGENT}
+    fields = {
+        "commune": "13900",
+        "preview": said["preview_id"],
+        "sha256": said["sha256"],
+        "requested_by": AGENT,
+    }
     empty = said["kept"]
     accepted = fields | {"accept_changes": True, "accept_rejects": True, "empty": empty}
     return send(town, RegistreImportRequested.model_validate(accepted))
@@ -219,7 +268,11 @@ def accept(town: Town, said: Mapping[str, Any]) -> CloudEvent:
 
 def shown(town: Town) -> int:
     """The number of electors that the register shows."""
-    return int(town.rows("SELECT count(*) AS n FROM electeur NATURAL JOIN liste WHERE code_commune = '13900'")[0]["n"])
+    return int(
+        town.rows(
+            "SELECT count(*) AS n FROM electeur NATURAL JOIN liste WHERE code_commune = '13900'"
+        )[0]["n"]
+    )
 
 
 def _next(town: Town) -> CloudEvent:
@@ -228,7 +281,9 @@ def _next(town: Town) -> CloudEvent:
 
 
 @pytest.mark.slow
-def test_a_service_previews_an_export_and_imports_it_by_two_events(town: Town, mailbox: Mailbox) -> None:
+def test_a_service_previews_an_export_and_imports_it_by_two_events(
+    town: Town, mailbox: Mailbox
+) -> None:
     town.start_worker("-Q", "requests")
     town.start_worker("-Q", "registre")
     town.listen("listener", EVENT_REGISTRE_STATUS)

@@ -135,7 +135,17 @@ ORDINARY = {
     "pays": "FRANCE",
 }
 _NUMBERS = {"numero_ordre": 1, "numero_general": 1}
-DATES = ("1953-00-00", "1955-08-00", "2008-11-25", "2008-11-26", "2008-12-00", "2009-00-00", "1900-02-29", "", "1961")
+DATES = (
+    "1953-00-00",
+    "1955-08-00",
+    "2008-11-25",
+    "2008-11-26",
+    "2008-12-00",
+    "2009-00-00",
+    "1900-02-29",
+    "",
+    "1961",
+)
 TEXTS = nasty_texts(nul=False)
 SPECIAL = {
     "date_naissance": st.sampled_from(DATES) | TEXTS.filter(lambda text: text.count("-") < 2),
@@ -145,7 +155,10 @@ SPECIAL = {
     "nom_usage": st.sampled_from(["", "LANTERNE", "LANTERNE ", "POIRIER-DES-BROUETTES"]) | TEXTS,
 }
 ELECTEUR = st.fixed_dictionaries(
-    {"numero_ordre": st.none() | st.integers(0, 12), "numero_general": st.none() | st.integers(0, 2**31 - 1)},
+    {
+        "numero_ordre": st.none() | st.integers(0, 12),
+        "numero_general": st.none() | st.integers(0, 2**31 - 1),
+    },
     optional={name: SPECIAL.get(name, TEXTS) for name in ORDINARY},
 ).map(lambda drawn: ORDINARY | drawn)
 NO_NAMES = dict.fromkeys(("libelle", "code_canton", "code_circonscription"), "")
@@ -175,7 +188,9 @@ class _Memory:
 
 @pytest.fixture(scope="module")
 def engines(
-    postgres_server: PostgresServer, sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory
+    postgres_server: PostgresServer,
+    sqlite_files: SqliteFiles,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[list[Engine]]:
     """A migrated database of each kind; every example writes to them and rolls back."""
     postgres_server.start()
@@ -190,13 +205,21 @@ def engines(
     postgres_server.drop(postgres_url)
 
 
-def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, dict[str, str]]) -> Files:
+def _export(
+    engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, dict[str, str]]
+) -> Files:
     key = {"code_commune": SPEC.code_commune}
     with engine.connect() as connection, connection.begin() as transaction:
-        connection.execute(insert(Commune).values(code="13900", nom="Libreville", code_departement="13"))
+        connection.execute(
+            insert(Commune).values(code="13900", nom="Libreville", code_departement="13")
+        )
         connection.execute(insert(ListeCommunale).values(**key, liste="P", version=1))
-        connection.execute(insert(Bureau), [key | {"code": code} | fields for code, fields in bureaux.items()])
-        connection.execute(insert(Electeur), [key | {"liste": "P", "version": 1} | fields for fields in electeurs])
+        connection.execute(
+            insert(Bureau), [key | {"code": code} | fields for code, fields in bureaux.items()]
+        )
+        connection.execute(
+            insert(Electeur), [key | {"liste": "P", "version": 1} | fields for fields in electeurs]
+        )
         outputs: dict[Format, bytes] = {}
         cleaned = 0
         for format_ in Format:
@@ -204,10 +227,17 @@ def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, 
             anomalies = list(find_anomalies(connection, SPEC, census, format_))
             sink = _Memory()
             if format_ is Format.CSV:
-                cleaned = sum(anomaly.code == "caracteres_nettoyes" and not anomaly.column for anomaly in anomalies)
-                written = write_csv(connection, SPEC, sink, sink.note, cleaning=census.needs_cleaning)
+                cleaned = sum(
+                    anomaly.code == "caracteres_nettoyes" and not anomaly.column
+                    for anomaly in anomalies
+                )
+                written = write_csv(
+                    connection, SPEC, sink, sink.note, cleaning=census.needs_cleaning
+                )
             else:
-                written = write_xml(connection, SPEC, sink, sink.note, cleaning=census.needs_cleaning)
+                written = write_xml(
+                    connection, SPEC, sink, sink.note, cleaning=census.needs_cleaning
+                )
             assert written == census.electeurs == sink.written
             outputs[format_] = bytes(sink.content)
         transaction.rollback()
@@ -223,11 +253,24 @@ def _is_changed(fields: dict[str, Any]) -> bool:
 @given(drawn=st.lists(ELECTEUR, min_size=1, max_size=6), first=BUREAU, second=BUREAU)
 @example(drawn=[ORDINARY | _NUMBERS], first=NO_NAMES | {"libelle": "\u037e\u00a0"}, second=NO_NAMES)
 @example(drawn=[ORDINARY | _NUMBERS | {"complement1": "\u037e"}], first=NO_NAMES, second=NO_NAMES)
-@example(drawn=[ORDINARY | _NUMBERS | {"numero_voie": " Sans", "pays": "\u00a0"}], first=NO_NAMES, second=NO_NAMES)
-@example(drawn=[ORDINARY | _NUMBERS | {"nom_usage": "LANTERNE\u00a0"}], first=NO_NAMES, second=NO_NAMES)
-@example(drawn=[ORDINARY | _NUMBERS | {"date_naissance": "1962-03-14\u00a0"}], first=NO_NAMES, second=NO_NAMES)
+@example(
+    drawn=[ORDINARY | _NUMBERS | {"numero_voie": " Sans", "pays": "\u00a0"}],
+    first=NO_NAMES,
+    second=NO_NAMES,
+)
+@example(
+    drawn=[ORDINARY | _NUMBERS | {"nom_usage": "LANTERNE\u00a0"}], first=NO_NAMES, second=NO_NAMES
+)
+@example(
+    drawn=[ORDINARY | _NUMBERS | {"date_naissance": "1962-03-14\u00a0"}],
+    first=NO_NAMES,
+    second=NO_NAMES,
+)
 def test_what_is_in_the_register_is_what_is_read(
-    engines: list[Engine], drawn: list[dict[str, Any]], first: dict[str, str], second: dict[str, str]
+    engines: list[Engine],
+    drawn: list[dict[str, Any]],
+    first: dict[str, str],
+    second: dict[str, str],
 ) -> None:
     electeurs = [fields | {"id": number} for number, fields in enumerate(drawn, 1)]
     bureaux = {"0001": first, "1;2": second}
@@ -236,7 +279,9 @@ def test_what_is_in_the_register_is_what_is_read(
     on_postgresql, on_sqlite = (_export(engine, electeurs, bureaux) for engine in engines)
 
     assert on_postgresql.csv == on_sqlite.csv
-    in_csv = [[value.replace(";", ",").replace('"', "'") for value in line] for line in lines]  # it has neither sign
+    in_csv = [
+        [value.replace(";", ",").replace('"', "'") for value in line] for line in lines
+    ]  # it has neither sign
     assert read_csv(on_sqlite.csv) == (HEADER, in_csv)
     for files in (on_postgresql, on_sqlite):
         assert read_xml(files.xml) == (HEADER if lines else HEADER[:6], lines)
@@ -250,9 +295,15 @@ def test_what_is_in_the_register_is_what_is_read(
 @pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 500, 501, 1001])
 def test_no_line_is_lost_where_blocks_meet(engines: list[Engine], count: int) -> None:
     electeurs = [
-        ORDINARY | {"id": number, "numero_ordre": number, "numero_general": number} for number in range(1, count + 1)
+        ORDINARY | {"id": number, "numero_ordre": number, "numero_general": number}
+        for number in range(1, count + 1)
     ]
-    minor = ORDINARY | {"id": count + 1, "numero_ordre": 0, "numero_general": None, "date_naissance": "2010-01-01"}
+    minor = ORDINARY | {
+        "id": count + 1,
+        "numero_ordre": 0,
+        "numero_general": None,
+        "date_naissance": "2010-01-01",
+    }
     lines = [expected_line(fields, {}) for fields in electeurs]
     for engine in engines:
         files = _export(engine, [*electeurs, minor], {"0002": {}})

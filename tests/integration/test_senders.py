@@ -7,7 +7,12 @@ from sqlalchemy import RowMapping, update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
-from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from schemas.requests import (
+    CancelRequested,
+    ListeExportRequested,
+    RetryRequested,
+    TableauxRenderRequested,
+)
 from schemas.vocabulary import ExportStatus
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.notes import note_file
@@ -32,7 +37,9 @@ def _model(fields: dict[str, Any]) -> Asked:
 
 
 def _about(model: type[CancelRequested | RetryRequested], event_id: str, **fields: Any) -> Asked:  # noqa: ANN401
-    return model.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": "mairie"} | fields)
+    return model.model_validate(
+        {"request": {"source": "/test", "id": event_id}, "requested_by": "mairie"} | fields
+    )
 
 
 @pytest.fixture
@@ -41,7 +48,9 @@ def desk(desk: Desk) -> Desk:
     senders = [("mairie-13900", COMMUNE), ("mairie-13055", "13055"), ("departement", EVERY_COMMUNE)]
     with Session(desk.engine) as session, session.begin():
         session.add_all(Sender(name=name, code_commune=code) for name, code in senders)
-        session.add(Sender(name="listes", code_commune=COMMUNE, acts="liste_export retry downloaded"))
+        session.add(
+            Sender(name="listes", code_commune=COMMUNE, acts="liste_export retry downloaded")
+        )
     return desk
 
 
@@ -55,7 +64,9 @@ def _send(desk: Desk, data: Any, sender: str) -> RowMapping:  # noqa: ANN401 —
 @pytest.mark.slow
 @pytest.mark.parametrize("sender", ["mairie-13900", "departement"])
 @pytest.mark.parametrize("asked", [LISTES, TABLEAUX], ids=["listes", "tableaux"])
-def test_a_known_sender_is_served_for_its_commune(desk: Desk, sender: str, asked: dict[str, Any]) -> None:
+def test_a_known_sender_is_served_for_its_commune(
+    desk: Desk, sender: str, asked: dict[str, Any]
+) -> None:
     row = _send(desk, _model(asked), sender)
     assert (row["outcome"], row["sender"], row["code_commune"]) == ("accepted", sender, COMMUNE)
 
@@ -63,10 +74,14 @@ def test_a_known_sender_is_served_for_its_commune(desk: Desk, sender: str, asked
 @pytest.mark.slow
 @pytest.mark.parametrize("sender", ["mairie-13055", "nobody", EVERY_COMMUNE, "mairie-libreville"])
 @pytest.mark.parametrize("asked", [LISTES, TABLEAUX], ids=["listes", "tableaux"])
-def test_another_is_refused_with_a_reason_and_nobody_is_mailed(desk: Desk, sender: str, asked: dict[str, Any]) -> None:
+def test_another_is_refused_with_a_reason_and_nobody_is_mailed(
+    desk: Desk, sender: str, asked: dict[str, Any]
+) -> None:
     row = _send(desk, _model(asked), sender)
     assert (row["outcome"], row["sender"]) == ("refused", sender)
-    assert row["reason"].startswith(f"Le compte « {sender} » ne peut pas demander de fichiers de {COMMUNE} : ")
+    assert row["reason"].startswith(
+        f"Le compte « {sender} » ne peut pas demander de fichiers de {COMMUNE} : "
+    )
     assert row["code_commune"] == "", "whose agents would be written to at a stranger's request"
 
 
@@ -77,9 +92,16 @@ def test_a_token_does_the_acts_that_it_was_made_for(desk: Desk, *, is_embedded: 
         token = make_token(connection, "compta", [COMMUNE], ["liste_export"], actor="exploitant")
         make_token(connection, "lecteur", [COMMUNE], [], actor="exploitant")
     row = _send(desk, _model(LISTES), "jeton compta")
-    assert (row["outcome"], row["requested_by"], row["sender"]) == ("accepted", "jeton compta", "jeton compta")
+    assert (row["outcome"], row["requested_by"], row["sender"]) == (
+        "accepted",
+        "jeton compta",
+        "jeton compta",
+    )
     assert _send(desk, _model(TABLEAUX), "jeton compta")["code"] == "acte_non_autorise"
-    assert _send(desk, _model(LISTES | {"commune": "13055"}), "jeton compta")["code"] == "compte_non_autorise"
+    assert (
+        _send(desk, _model(LISTES | {"commune": "13055"}), "jeton compta")["code"]
+        == "compte_non_autorise"
+    )
     assert _send(desk, _model(LISTES), "jeton lecteur")["code"] == "compte_non_autorise"
     with desk.engine.begin() as connection:
         revoke_token(connection, token.split("_")[1], actor="exploitant")
@@ -89,13 +111,18 @@ def test_a_token_does_the_acts_that_it_was_made_for(desk: Desk, *, is_embedded: 
 @pytest.mark.slow
 def test_an_account_of_lists_does_nothing_else(desk: Desk) -> None:
     """It may retry: but a file that it may not ask for, of another account, it may not retry either."""
-    lists, tableaux = CloudEvent.wrap(_model(LISTES), source="/test"), CloudEvent.wrap(_model(TABLEAUX), source="/test")
+    lists, tableaux = (
+        CloudEvent.wrap(_model(LISTES), source="/test"),
+        CloudEvent.wrap(_model(TABLEAUX), source="/test"),
+    )
     for event in (lists, tableaux):
         ingest_request(event, desk.services, sender="mairie-13900")
     number: int = desk.files_of(lists)[0]["export_id"]
     desk.process(number)
     with Session(desk.engine) as session, session.begin():
-        session.execute(update(Export).where(Export.id != number).values(status=ExportStatus.FAILED))
+        session.execute(
+            update(Export).where(Export.id != number).values(status=ExportStatus.FAILED)
+        )
     asked = [
         (_model(LISTES), ""),
         (_model(TABLEAUX), "acte_non_autorise"),
@@ -120,7 +147,10 @@ def test_invalid_data_of_a_stranger_is_told_to_no_agent(desk: Desk) -> None:
         event = CloudEvent.wrap(_model(LISTES), source="/test")
         event = event.model_copy(update={"data": event.data | {"formats": ["doc"]}})
         ingest_request(event, desk.services, sender=sender)
-        assert (desk.request(event)["outcome"], desk.request(event)["code_commune"]) == ("refused", commune)
+        assert (desk.request(event)["outcome"], desk.request(event)["code_commune"]) == (
+            "refused",
+            commune,
+        )
 
 
 @pytest.mark.slow
@@ -131,7 +161,8 @@ def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
     event = CloudEvent.wrap(_model(LISTES), source="/test")
     ingest_request(event, desk.services, sender="mairie-13900")
     reasons = [
-        _send(desk, _about(model, event_id), "mairie-13055")["reason"] for event_id in (event.id, "no-such-request")
+        _send(desk, _about(model, event_id), "mairie-13055")["reason"]
+        for event_id in (event.id, "no-such-request")
     ]
     assert reasons[0] == reasons[1]
     assert desk.values("SELECT status FROM export") == ["queued"]

@@ -43,7 +43,9 @@ from worker.work.queue import Work, WorkKind, is_open
 pytestmark = [
     pytest.mark.database(LIBREVILLE_TEMPLATE),
     pytest.mark.desk(opened_by=Desk.open),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # cursors of killed processes
+    pytest.mark.filterwarnings(
+        "ignore::pytest.PytestUnraisableExceptionWarning"
+    ),  # cursors of killed processes
 ]
 
 SLOW = int(os.environ.get("SEQUENCES", "1000"))
@@ -55,7 +57,9 @@ LATER_SECONDS = 1400
 ENDED = (FileStage.READY, FileStage.FAILED, FileStage.CANCELLED)
 _SMALL = (Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE)
 _VALID = {
-    it: jsonschema.Draft202012Validator(json.loads((ROOT / "json" / f"{it}.json").read_text("utf-8")))
+    it: jsonschema.Draft202012Validator(
+        json.loads((ROOT / "json" / f"{it}.json").read_text("utf-8"))
+    )
     for it in EVENT_TYPES
 }
 
@@ -82,7 +86,15 @@ class Play:
     def run(self) -> None:
         steps: Sequence[Callable[[], None]] = (
             *(self._ask, self._ask, self._cancel, self._copy, self._damage),
-            *(self._deliver, self._deliver, self._deliver, self._make, self._make, self._notify, self._wait),
+            *(
+                self._deliver,
+                self._deliver,
+                self._deliver,
+                self._make,
+                self._make,
+                self._notify,
+                self._wait,
+            ),
         )
         with self._traced():
             for _ in range(self._random.randint(8, 40)):
@@ -90,7 +102,9 @@ class Play:
             for _ in range(60):
                 if not self._drain():
                     return
-        raise AssertionError(f"seed {self._seed}: it does not come to an end: {self._inbox}, {self._doorbells}")
+        raise AssertionError(
+            f"seed {self._seed}: it does not come to an end: {self._inbox}, {self._doorbells}"
+        )
 
     def _act(self, step: Callable[[], None], *, kill: bool) -> None:
         self._left, self._is_dead = self._random.randint(1, 25) if kill else 0, False
@@ -103,7 +117,11 @@ class Play:
     def _ask(self) -> None:
         listes = self._random.sample(_SMALL, self._random.randint(1, 2))
         data = ListeExportRequested(
-            commune=COMMUNE, listes=listes, requested_by=AGENT, bulk=self._random.random() < 0.3, progress=True
+            commune=COMMUNE,
+            listes=listes,
+            requested_by=AGENT,
+            bulk=self._random.random() < 0.3,
+            progress=True,
         )
         self._send_new(self._random.choice(ACCOUNTS), data)
 
@@ -131,7 +149,9 @@ class Play:
 
     def _send_new(self, account: str, data: Data) -> None:
         event_id = f"{self._seed}-{len(self.sent)}"
-        self._send(account, CloudEvent.wrap(data, source="/sequences").model_copy(update={"id": event_id}))
+        self._send(
+            account, CloudEvent.wrap(data, source="/sequences").model_copy(update={"id": event_id})
+        )
 
     def _send(self, account: str, sent: CloudEvent) -> None:
         self.sent.append((account, sent))
@@ -147,9 +167,12 @@ class Play:
         del self._inbox[position]
         if sent.type == REQUEST_CANCEL:
             of_cancel = select(Request.outcome).where(Request.event_id == sent.id)
-            target = select(Request.id).where(Request.event_id == sent.data["request"]["id"], Request.code == "")
+            target = select(Request.id).where(
+                Request.event_id == sent.data["request"]["id"], Request.code == ""
+            )
             open_files = select(Export.id).where(
-                Export.request_id.in_(target), Export.status.in_([ExportStatus.QUEUED, ExportStatus.RUNNING])
+                Export.request_id.in_(target),
+                Export.status.in_([ExportStatus.QUEUED, ExportStatus.RUNNING]),
             )
             with self._desk.engine.connect() as connection:
                 if "accepted" in connection.scalars(of_cancel).all():
@@ -172,7 +195,9 @@ class Play:
 
     def _notify(self) -> None:
         pools = build_pools(self._desk.engine, Notices(""), {}, self._publish)
-        Notifier(self._desk.engine, pools, owner="notifier", lease_seconds=60).work(threading.Event())
+        Notifier(self._desk.engine, pools, owner="notifier", lease_seconds=60).work(
+            threading.Event()
+        )
 
     def _publish(self, event: CloudEvent, account: str) -> None:
         self._pass()
@@ -186,7 +211,11 @@ class Play:
         """Let leases and pauses end, and sweep."""
         with self._desk.engine.begin() as connection:
             for column in (Work.enqueued_at, Work.due_at, Work.lease_until):
-                connection.execute(update(Work).where(column.is_not(None)).values({column: utc_now(-LATER_SECONDS)}))
+                connection.execute(
+                    update(Work)
+                    .where(column.is_not(None))
+                    .values({column: utc_now(-LATER_SECONDS)})
+                )
         sweep(self._desk.engine, self._enqueue)
 
     def _drain(self) -> int:
@@ -197,7 +226,9 @@ class Play:
         for _ in range(len(self._doorbells)):
             self._act(self._make, kill=False)
         self._act(self._notify, kill=False)
-        kept = select(DeferredEvent.id).join(Work, Work.subject == func.concat("deferred_event:", DeferredEvent.id))
+        kept = select(DeferredEvent.id).join(
+            Work, Work.subject == func.concat("deferred_event:", DeferredEvent.id)
+        )
         with self._desk.engine.connect() as connection:
             kept_ids = connection.scalars(kept.where(Work.starts >= CHECKS)).all()
             is_left = is_open() & Work.subject.not_in([f"deferred_event:{it}" for it in kept_ids])
@@ -239,7 +270,10 @@ class Heard:
     """What the accounts heard, by the id of their event or the number of the file."""
 
     def __init__(self, published: Sequence[tuple[CloudEvent, str]]) -> None:
-        self.answers, self.settled = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+        self.answers, self.settled = (
+            defaultdict[str, set[str]](set),
+            defaultdict[str, set[str]](set),
+        )
         self.ends = defaultdict[int, set[str]](set)
         self.expected: dict[int, str] = {}
         self.invalid: list[str] = []
@@ -285,13 +319,19 @@ def _find_uncancelled(play: Play, heard: Heard) -> Iterator[str]:
 
 def _find_wrong_files(desk: Desk, expected: set[int]) -> Iterator[str]:
     with desk.engine.connect() as connection:
-        exports = connection.execute(select(Export.id, Export.status, Export.file_name, Export.sha256)).all()
+        exports = connection.execute(
+            select(Export.id, Export.status, Export.file_name, Export.sha256)
+        ).all()
         pieces = connection.execute(select(ExportPiece.file_name, ExportPiece.sha256)).all()
     if {it.id for it in exports} != expected:
         yield f"files {sorted(it.id for it in exports)} and not {sorted(expected)}"
     named = {it.file_name: it.sha256 for it in exports if it.status == ExportStatus.READY}
     named |= {it.file_name: it.sha256 for it in pieces}
-    there = {path.name: sha256(path.read_bytes()).hexdigest() for path in desk.root.glob("*/*.*") if path.is_file()}
+    there = {
+        path.name: sha256(path.read_bytes()).hexdigest()
+        for path in desk.root.glob("*/*.*")
+        if path.is_file()
+    }
     if there != named:
         yield f"on the volume {sorted(there)} and not {sorted(named)}"
 

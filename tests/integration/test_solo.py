@@ -24,7 +24,12 @@ VINGT_JOURS = ["--type", "vingt_jours", "--scrutin", "11/04/2027"]
 def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
     first = _run(tmp_path, "demo")
     assert first.returncode == 0, first.stderr
-    for loaded in ("374 gardées", "38 gardées", "377 gardées", "15 inscriptions, 12 radiations, 12 changements"):
+    for loaded in (
+        "374 gardées",
+        "38 gardées",
+        "377 gardées",
+        "15 inscriptions, 12 radiations, 12 changements",
+    ):
         assert loaded in first.stdout
     assert "déjà importée" not in first.stdout
     again = _run(tmp_path, "demo")
@@ -32,9 +37,18 @@ def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
     assert "LIBREVILLE est déjà importée" in again.stdout
     assert "gardées" not in again.stdout
     exports = _exports(tmp_path)
-    kinds = Counter(name.split("-")[1] if name.startswith("tableau") else "liste" for _, name, _ in exports)
+    kinds = Counter(
+        name.split("-")[1] if name.startswith("tableau") else "liste" for _, name, _ in exports
+    )
     assert kinds == {"liste": len(Liste) * len(Format) * 2, "vingt_jours": 6} | dict.fromkeys(
-        ("cinq_jours_reu", "cinq_jours", "premier_rectificatif", "second_rectificatif", "additions"), 2
+        (
+            "cinq_jours_reu",
+            "cinq_jours",
+            "premier_rectificatif",
+            "second_rectificatif",
+            "additions",
+        ),
+        2,
     )
     said = "bloquantes + remarques, provisoire_until IS NOT NULL, count(*)"
     with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection:
@@ -52,17 +66,25 @@ def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
         str(message_from_bytes(path.read_bytes(), policy=policy.default)["Subject"])
         for path in (tmp_path / "mails").glob("*.eml")
     ]
-    assert len([subject for subject in subjects if not subject.startswith("Rappel")]) == 10, subjects
+    assert len([subject for subject in subjects if not subject.startswith("Rappel")]) == 10, (
+        subjects
+    )
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
+def test_killed_in_the_middle_the_next_start_finishes_the_files(
+    tmp_path: Path, sqlite_files: SqliteFiles
+) -> None:
     """After any number of interrupted starts: on a slow computer each may interrupt the same file."""
     sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
-    interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml", "--format", "csv")
+    interrupted = _start(
+        tmp_path, "export-liste", "--commune", "13900", "--format", "xml", "--format", "csv"
+    )
     wait_until(lambda: list(tmp_path.rglob("13900/.*.part")), message="a file being written")
     interrupted.kill()
-    assert "ready" not in {status for status, name, _ in _exports(tmp_path) if "-P-" in name and name.endswith("xml")}
+    assert "ready" not in {
+        status for status, name, _ in _exports(tmp_path) if "-P-" in name and name.endswith("xml")
+    }
     with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection, connection:
         connection.execute("UPDATE work SET starts = 29 WHERE kind = 'liste'")
     assert _run(tmp_path, "export-liste", "--commune", "13900", "--liste", "CE").returncode == 0
@@ -70,22 +92,30 @@ def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path, 
     exports = _exports(tmp_path)
     assert [status for status, _, _ in exports] == ["ready"] * 7
     for _, name, sha256 in exports:
-        assert hashlib.sha256((tmp_path / "exports/13900" / name).read_bytes()).hexdigest() == sha256
+        assert (
+            hashlib.sha256((tmp_path / "exports/13900" / name).read_bytes()).hexdigest() == sha256
+        )
     assert list(tmp_path.rglob(".*.part")) == []
     assert len(list((tmp_path / "mails").glob("*.eml"))) == 2
 
 
 @pytest.mark.slow
-def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
+def test_what_a_killed_process_left_is_cancelled_then_made_after_all(
+    tmp_path: Path, sqlite_files: SqliteFiles
+) -> None:
     sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
-    interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--liste", "P", "--format", "xml")
+    interrupted = _start(
+        tmp_path, "export-liste", "--commune", "13900", "--liste", "P", "--format", "xml"
+    )
     wait_until(lambda: list(tmp_path.rglob("13900/.*.part")), message="a file being written")
     interrupted.kill()
     with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection:
         ((asked,),) = connection.execute("SELECT event_id FROM request").fetchall()
 
     cancelled = _run(tmp_path, "cancel", asked, "--requested-by", "mairie")
-    assert (cancelled.returncode, "Annulé par mairie." in cancelled.stdout) == (0, True), cancelled.stderr
+    assert (cancelled.returncode, "Annulé par mairie." in cancelled.stdout) == (0, True), (
+        cancelled.stderr
+    )
     assert list((tmp_path / "exports").rglob("*.xml")) == []
     assert "Rien à annuler" in _run(tmp_path, "cancel", asked).stdout
     assert _run(tmp_path, "retry", asked).returncode == 5, "made, with anomalies"
@@ -97,12 +127,18 @@ def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: P
     ("arguments", "code", "message"),
     [
         (["export-liste", "--commune", "../x"], 2, "code INSEE de commune attendu"),
-        (["render-tableaux", "--commune", "01001", *VINGT_JOURS], 1, "Aucun registre importé pour 01001"),
+        (
+            ["render-tableaux", "--commune", "01001", *VINGT_JOURS],
+            1,
+            "Aucun registre importé pour 01001",
+        ),
         (["declare", "--show", "scrutin"], 0, "décret n° 2025-848"),
         (["import-reu", "Makefile"], 1, "ce n'est pas un export « Liste des électeurs actifs »"),
     ],
 )
-def test_a_command_is_answered_in_french(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+def test_a_command_is_answered_in_french(
+    tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
     done = _run(tmp_path, *arguments)
     assert done.returncode == code
     assert message in done.stdout + done.stderr
@@ -110,8 +146,12 @@ def test_a_command_is_answered_in_french(tmp_path: Path, arguments: list[str], c
 
 
 def test_the_database_of_another_installation_is_not_touched(tmp_path: Path) -> None:
-    environment = _environment(tmp_path) | {"PREFECTURE_DATABASE_URL": "postgresql+psycopg://mairie@127.0.0.1/base"}
-    done = subprocess.run(_command("demo"), env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = _environment(tmp_path) | {
+        "PREFECTURE_DATABASE_URL": "postgresql+psycopg://mairie@127.0.0.1/base"
+    }
+    done = subprocess.run(
+        _command("demo"), env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert "ce mode travaille sur SQLite" in done.stderr
 
@@ -126,7 +166,13 @@ def _environment(home: Path) -> dict[str, str]:
 
 def _run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        _command(*arguments), env=_environment(home), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        _command(*arguments),
+        env=_environment(home),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -136,4 +182,6 @@ def _start(home: Path, *arguments: str) -> Process:
 
 def _exports(home: Path) -> list[tuple[str, str, str]]:
     with closing(sqlite3.connect(home / "prefecture.db")) as connection:
-        return connection.execute("SELECT status, file_name, sha256 FROM export ORDER BY id").fetchall()
+        return connection.execute(
+            "SELECT status, file_name, sha256 FROM export ORDER BY id"
+        ).fetchall()

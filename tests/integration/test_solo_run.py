@@ -58,8 +58,13 @@ class Desk:
         """Start the process; return once the address is printed."""
         self.log.write_bytes(b"")
         process = self.start(**settings)
-        opened = re.compile(rf"http://(prefecture-[0-9a-f]{{10}}\.localhost:{self.port})(/ouvrir\?cle=\S+)")
-        wait_until(lambda: opened.search(self.said()) or not process.alive, message=f"{opened.pattern}: {self.said()}")
+        opened = re.compile(
+            rf"http://(prefecture-[0-9a-f]{{10}}\.localhost:{self.port})(/ouvrir\?cle=\S+)"
+        )
+        wait_until(
+            lambda: opened.search(self.said()) or not process.alive,
+            message=f"{opened.pattern}: {self.said()}",
+        )
         assert process.alive, self.said()
         ((self.host, self.opening),) = opened.findall(self.said())
         assert self.ask("GET", self.opening)[0] == 303
@@ -124,13 +129,17 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     assert (status, b"LIBREVILLE (13900)" in page) == (200, True)
     desk.press_the_button("csv")
     ((name, sha256),) = wait_until(lambda: desk.rows(READY), message="the file")
-    assert hashlib.sha256((desk.home / "exports" / "13900" / name).read_bytes()).hexdigest() == sha256
+    assert (
+        hashlib.sha256((desk.home / "exports" / "13900" / name).read_bytes()).hexdigest() == sha256
+    )
     ((number,),) = desk.rows("SELECT id FROM export")
     status, content = desk.ask("GET", f"/communes/13900/exports/{number}/fichier")
     assert (status, hashlib.sha256(content).hexdigest()) == (200, sha256)
     (mail,) = wait_until(lambda: list((desk.home / "mails").glob("*.eml")), message="the mail")
     assert f"http://{desk.host}/demandes/" in mail.read_text("utf-8").replace("=\n", "")
-    sent = "SELECT 1 FROM notification WHERE sent_at IS NOT NULL"  # recorded once the mail is written
+    sent = (
+        "SELECT 1 FROM notification WHERE sent_at IS NOT NULL"  # recorded once the mail is written
+    )
     wait_until(lambda: desk.rows(sent), message="the mail to be noted")
     messages = unescape(desk.ask("GET", "/communes/13900/envois")[1].decode())
     assert "gardé ici" in messages
@@ -159,18 +168,29 @@ def test_an_added_agent_opens_their_own_commune_after_libreville(desk: Desk) -> 
     assert desk.end(SIGINT) == 0
 
 
-def test_another_account_of_this_computer_reads_nothing(desk: Desk, sqlite_files: SqliteFiles) -> None:
+def test_another_account_of_this_computer_reads_nothing(
+    desk: Desk, sqlite_files: SqliteFiles
+) -> None:
     sqlite_files.create(desk.home / "prefecture.db", LIBREVILLE_TEMPLATE)
     desk.open()
     stranger = Desk(desk.home)
     stranger.port = desk.port
-    for path in ("/", LISTES, "/communes/13900/suivi", "/ouvrir", "/ouvrir?cle=devinee", desk.opening):
+    for path in (
+        "/",
+        LISTES,
+        "/communes/13900/suivi",
+        "/ouvrir",
+        "/ouvrir?cle=devinee",
+        desk.opening,
+    ):
         status, page = stranger.ask("GET", path)
         assert (status, b"LIBREVILLE" in page) == (401, False), path
         assert "affiche à son démarrage" in page.decode(), path
         assert desk.host.encode() not in page, "its name is not for others"
     assert (desk.home / "screen-key").stat().st_mode & 0o777 == 0o600
-    assert read_key(desk.home) not in _write_start(desk.home, f"http://x/?cle={read_key(desk.home)}")
+    assert read_key(desk.home) not in _write_start(
+        desk.home, f"http://x/?cle={read_key(desk.home)}"
+    )
     assert (desk.home / "screen.html").stat().st_mode & 0o777 == 0o600
 
 
@@ -262,7 +282,11 @@ def test_a_port_that_is_taken_is_said(desk: Desk) -> None:
             {"PREFECTURE_WEB_AGENT": "mairie"},
             "PREFECTURE_WEB_AGENT : etat-civil",
         ),
-        ("UPDATE liste SET code_commune = '13055'; DELETE FROM agent", {}, "python -m worker.solo agents --add"),
+        (
+            "UPDATE liste SET code_commune = '13055'; DELETE FROM agent",
+            {},
+            "python -m worker.solo agents --add",
+        ),
     ],
 )
 def test_who_uses_the_computer_is_asked(
@@ -280,10 +304,18 @@ def test_who_uses_the_computer_is_asked(
 def test_the_first_page_for_producers_brings_a_file(desk: Desk, tmp_path: Path) -> None:
     """Its commands run as they are written, but for the Python and the port of this test."""
     desk.open()
-    commands = FIRST_FILE.replace(".venv/bin/python", sys.executable).replace(":8000", f":{desk.port}")
-    environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(desk.home), "PYTHONPATH": str(ROOT)}
+    commands = FIRST_FILE.replace(".venv/bin/python", sys.executable).replace(
+        ":8000", f":{desk.port}"
+    )
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PREFECTURE_HOME": str(desk.home),
+        "PYTHONPATH": str(ROOT),
+    }
     run = ["sh", "-eu", "-c", commands]
-    done = subprocess.run(run, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        run, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
     ((_, sha256),) = desk.rows(READY)
     assert hashlib.sha256((tmp_path / "liste.csv").read_bytes()).hexdigest() == sha256

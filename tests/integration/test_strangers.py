@@ -17,7 +17,13 @@ import pytest
 from sqlalchemy import insert
 
 from schemas.generate import ROOT as SCHEMAS
-from schemas.topology import EXCHANGE, LISTENER_PREFIX, REQUEST_LISTE_EXPORT, SCREEN_ACCOUNT, listener_key
+from schemas.topology import (
+    EXCHANGE,
+    LISTENER_PREFIX,
+    REQUEST_LISTE_EXPORT,
+    SCREEN_ACCOUNT,
+    listener_key,
+)
 from schemas.vocabulary import Channel
 from tests.parts.packages import Files, Part, require
 from tests.parts.ports import LOOPBACK, free_port
@@ -56,7 +62,9 @@ def install_node(folder: Path, *packages: str) -> None:
     install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), *packages]
     done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install them: {done.stderr[-500:]}")
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            f"npm cannot install them: {done.stderr[-500:]}"
+        )
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,20 @@ class Installation:
         environment = {**os.environ, **self.environment, **more}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         return subprocess.run(
-            [*command, *arguments], input=said, env=environment, capture_output=True, timeout=120, check=False
+            [*command, *arguments],
+            input=said,
+            env=environment,
+            capture_output=True,
+            timeout=120,
+            check=False,
         )
 
 
 @pytest.fixture(scope="module")
 def installation(
-    rabbit_node: RabbitNode, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+    rabbit_node: RabbitNode,
+    postgres_server: PostgresServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("strangers")
     secret, port = make_secret(), free_port()
@@ -97,9 +112,17 @@ def installation(
         web = ends.enter_context(serving())
         vhost = rabbit_node.create_vhost()
         ends.callback(rabbit_node.delete_vhost, vhost)
-        town = Town(postgres_server.create_database(LIBREVILLE_TEMPLATE), rabbit_node.url(vhost), folder)
+        town = Town(
+            postgres_server.create_database(LIBREVILLE_TEMPLATE), rabbit_node.url(vhost), folder
+        )
         ends.callback(town.close)
-        hook = {"id": "r1", "channel": Channel.WEBHOOK, "address": web.url(), "code_commune": COMMUNE, "secret": secret}
+        hook = {
+            "id": "r1",
+            "channel": Channel.WEBHOOK,
+            "address": web.url(),
+            "code_commune": COMMUNE,
+            "secret": secret,
+        }
         with town.engine.begin() as connection:
             connection.execute(insert(Recipient).values(hook))
         own = town.environment | {
@@ -112,17 +135,39 @@ def installation(
         town.start_worker()
         town.start_notifier(PREFECTURE_PUBLIC_URL=url, PREFECTURE_WEBHOOK_HOSTS=LOOPBACK)
         rights = {"configure": "", "write": EXCHANGE, "read": ""}
-        rabbit_node.management.request("PUT", f"/users/{SCREEN_ACCOUNT}", {"password": "p", "tags": ""})
-        rabbit_node.management.request("PUT", f"/permissions/{quote(vhost, safe='')}/{SCREEN_ACCOUNT}", rights)
+        rabbit_node.management.request(
+            "PUT", f"/users/{SCREEN_ACCOUNT}", {"password": "p", "tags": ""}
+        )
+        rabbit_node.management.request(
+            "PUT", f"/permissions/{quote(vhost, safe='')}/{SCREEN_ACCOUNT}", rights
+        )
         town.allow(SCREEN_ACCOUNT)
-        run = partial(run, env=own | {"PREFECTURE_AMQP_URL": rabbit_node.url(vhost, SCREEN_ACCOUNT, "p")})
+        run = partial(
+            run, env=own | {"PREFECTURE_AMQP_URL": rabbit_node.url(vhost, SCREEN_ACCOUNT, "p")}
+        )
         screen = run([sys.executable, "-m", "producers", "web"])
         ends.callback(screen.kill)
-        add = [sys.executable, "-m", "worker", "accounts", "--kind", "jeton", "--add", "stranger", "--commune", COMMUNE]
+        add = [
+            sys.executable,
+            "-m",
+            "worker",
+            "accounts",
+            "--kind",
+            "jeton",
+            "--add",
+            "stranger",
+            "--commune",
+            COMMUNE,
+        ]
         add += ["--act", "liste_export"]
         added = subprocess.run(add, env=own, cwd=ROOT, capture_output=True, text=True, check=True)
         schema = SCHEMAS / "json" / f"{REQUEST_LISTE_EXPORT}.json"
-        told = {"URL": url, "PREFECTURE_AMQP_URL": town.amqp_url, "SCHEMA": str(schema), "SECRET": secret}
+        told = {
+            "URL": url,
+            "PREFECTURE_AMQP_URL": town.amqp_url,
+            "SCHEMA": str(schema),
+            "SECRET": secret,
+        }
         yield Installation(told | {"TOKEN": added.stdout.split()[-1]}, web, town.amqp_url)
 
 
@@ -161,18 +206,27 @@ def test_a_stranger_asks_is_answered_takes_the_file_and_verifies_the_webhook(
         install_node(tmp_path, *NODE_PACKAGES)
         program = Path(shutil.copy(program, tmp_path))
     command = [*RUNNERS[program.suffix], str(program)]
-    asked = installation.run(command, "ask", COMMUNE, QUEUE=installation.listen(name.partition(".")[2]))
+    asked = installation.run(
+        command, "ask", COMMUNE, QUEUE=installation.listen(name.partition(".")[2])
+    )
     assert asked.returncode == 0, asked.stderr.decode()
     event_id, files, said, taken = asked.stdout.decode().split()
     assert files == "1"
     assert said == taken != sha256(b"").hexdigest()
 
     def find_post() -> Post | None:
-        return next((post for post in installation.web.posts if event_id.encode() in post.body), None)
+        return next(
+            (post for post in installation.web.posts if event_id.encode() in post.body), None
+        )
 
     post = wait_until(find_post, message="the webhook")
     assert post
     signed = [post.headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature")]
     verified = installation.run(command, "verify", *signed, said=post.body)
     assert (verified.returncode, verified.stdout.strip()) == (0, b"1"), verified.stderr.decode()
-    assert installation.run(command, "verify", *signed, said=post.body.replace(b"13900", b"13901")).returncode != 0
+    assert (
+        installation.run(
+            command, "verify", *signed, said=post.body.replace(b"13900", b"13901")
+        ).returncode
+        != 0
+    )

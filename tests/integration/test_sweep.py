@@ -20,7 +20,11 @@ from worker.work.queue import FILES, WorkState, withdraw
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
-LISTES, LISTES_BULK, TABLEAUX = (ExportKind.LISTE, False), (ExportKind.LISTE, True), (ExportKind.TABLEAU, False)
+LISTES, LISTES_BULK, TABLEAUX = (
+    (ExportKind.LISTE, False),
+    (ExportKind.LISTE, True),
+    (ExportKind.TABLEAU, False),
+)
 ALWAYS = -1
 """A grace period that every row has exceeded."""
 
@@ -59,7 +63,9 @@ def serve(desk: Desk, queue: Queue, number: int) -> None:
     """Take this many messages and make their rows ready; a copy finds its row ready."""
     taken = [queue.messages.popleft() for _ in range(min(number, len(queue.messages)))]
     with desk.engine.begin() as connection:
-        connection.execute(update(Export).where(Export.id.in_(taken)).values(status=ExportStatus.READY))
+        connection.execute(
+            update(Export).where(Export.id.in_(taken)).values(status=ExportStatus.READY)
+        )
         withdraw(connection, FILES, taken)
 
 
@@ -96,8 +102,12 @@ def test_lost_rows_of_a_queue_that_never_empties_are_made_within_one_pass_of_it(
     passes = 0
     while waiting(desk) & set(rows):
         passes += 1
-        assert passes <= 9  # 40 messages at 10 a time, then the lost ones are appended to a queue of the same length
-        newcomers = [make_export(f"{passes}-{index}=queued", f"{passes}-{index}") for index in range(10)]
+        assert (
+            passes <= 9
+        )  # 40 messages at 10 a time, then the lost ones are appended to a queue of the same length
+        newcomers = [
+            make_export(f"{passes}-{index}=queued", f"{passes}-{index}") for index in range(10)
+        ]
         desk.ask(*newcomers, event_id=str(passes))
         sweep(desk.engine, queue.enqueue, count=queue.count, grace_seconds=ALWAYS)
         serve(desk, queue, 10)
@@ -132,8 +142,14 @@ def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
     desk.ask(single, tableau, event_id="alone")
     desk.change_file(single, enqueued_at=utc_now(-60))
     enqueued: list[Doorbell] = []
-    assert sweep(desk.engine, enqueued.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5}) == 3
-    assert enqueued == [*(Doorbell(row, *LISTES_BULK) for row in bulk[:2]), Doorbell(tableau.id, *TABLEAUX)]
+    assert (
+        sweep(desk.engine, enqueued.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5})
+        == 3
+    )
+    assert enqueued == [
+        *(Doorbell(row, *LISTES_BULK) for row in bulk[:2]),
+        Doorbell(tableau.id, *TABLEAUX),
+    ]
 
 
 def test_between_two_counts_what_never_left_is_enqueued(desk: Desk) -> None:
@@ -146,7 +162,12 @@ def test_between_two_counts_what_never_left_is_enqueued(desk: Desk) -> None:
 
 
 def test_the_broker_counts_the_doorbells_of_each_queue(amqp_url: str) -> None:
-    doorbells = [Doorbell(1, *LISTES), Doorbell(2, *LISTES_BULK), Doorbell(3, *LISTES_BULK), Doorbell(4, *TABLEAUX)]
+    doorbells = [
+        Doorbell(1, *LISTES),
+        Doorbell(2, *LISTES_BULK),
+        Doorbell(3, *LISTES_BULK),
+        Doorbell(4, *TABLEAUX),
+    ]
     with closing(build_broker(amqp_url)) as broker:
         DoorbellQueues(broker).enqueue(doorbells)
     none = dict.fromkeys([(ExportKind.TABLEAU, True), ("preview", False), ("deferred", False)], 0)

@@ -76,16 +76,29 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 @pytest.fixture
 def town(servers: Servers, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
     town = Town(servers.database_url, servers.node.url(), tmp_path, mailbox.port)
-    town.environment |= {name: url for name, url in servers.environment().items() if name != "PREFECTURE_STATE_URL"}
+    town.environment |= {
+        name: url for name, url in servers.environment().items() if name != "PREFECTURE_STATE_URL"
+    }
     yield town
     town.close()
 
 
 @pytest.mark.slow
-def test_a_request_is_served_from_end_to_end(servers: Servers, town: Town, mailbox: Mailbox) -> None:
+def test_a_request_is_served_from_end_to_end(
+    servers: Servers, town: Town, mailbox: Mailbox
+) -> None:
     town.start_worker()
     town.start_notifier()
-    asked = _run(servers.environment(), "producers", "export-liste", "--commune", "13900", "--liste", "P", "--wait")
+    asked = _run(
+        servers.environment(),
+        "producers",
+        "export-liste",
+        "--commune",
+        "13900",
+        "--liste",
+        "P",
+        "--wait",
+    )
     assert asked.returncode == 5, asked.stderr  # LIBREVILLE has blocking anomalies
     mailbox.wait_for(1)
     encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl"
@@ -94,13 +107,28 @@ def test_a_request_is_served_from_end_to_end(servers: Servers, town: Town, mailb
 
 
 WRONG = {
-    "another host": (LOOPBACK, "ours", "n'est pas celui de cet hôte", "n'est pas celui de cet hôte"),
-    "another authority": (HOST, "other", "n'est pas signé par une autorité connue", "autorité attendue, ou a expiré"),
+    "another host": (
+        LOOPBACK,
+        "ours",
+        "n'est pas celui de cet hôte",
+        "n'est pas celui de cet hôte",
+    ),
+    "another authority": (
+        HOST,
+        "other",
+        "n'est pas signé par une autorité connue",
+        "autorité attendue, ou a expiré",
+    ),
 }
 
 
 @pytest.fixture(params=list(WRONG.values()), ids=list(WRONG))
-def wrong(request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wrong:
+def wrong(
+    request: pytest.FixtureRequest,
+    servers: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Wrong:
     """An environment with another host name, or another authority."""
     host, authority, broker, database = request.param
     environment = servers.environment(host, getattr(servers, authority))
@@ -132,8 +160,13 @@ def test_nobody_reads_a_wrong_database(wrong: Wrong, capsys: pytest.CaptureFixtu
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["PREFECTURE_AMQP_URL", "PREFECTURE_DATABASE_URL"])
 @pytest.mark.parametrize("process", [("worker.main", "--processes", "1"), ("worker", "notifier")])
-def test_workers_and_notifier_do_not_start(servers: Servers, wrong: Wrong, part: str, process: tuple[str, ...]) -> None:
-    plain = {"PREFECTURE_AMQP_URL": servers.node.url(), "PREFECTURE_DATABASE_URL": servers.database_url}
+def test_workers_and_notifier_do_not_start(
+    servers: Servers, wrong: Wrong, part: str, process: tuple[str, ...]
+) -> None:
+    plain = {
+        "PREFECTURE_AMQP_URL": servers.node.url(),
+        "PREFECTURE_DATABASE_URL": servers.database_url,
+    }
     started = _run(wrong.environment | plain | {part: wrong.environment[part]}, *process)
     assert started.returncode == 2, started.stderr
     assert f"corrigez {part} ou SSL_CERT_FILE" in started.stderr
@@ -167,18 +200,27 @@ def test_what_secrets_makes_is_what_the_parts_believe(tmp_path: Path) -> None:
     with RabbitNode(config=conf) as node, PostgresServer(certificate=certificate) as server:
         plain = server.create_database()
         for folder, is_ours in ((secrets, True), (other, False)):
-            tail = (secrets / "broker_listes_tls_url").read_text().partition("@broker/prefecture")[2]
+            tail = (
+                (secrets / "broker_listes_tls_url").read_text().partition("@broker/prefecture")[2]
+            )
             amqp_url = f"amqps://{node.user}:{node.password}@{HOST}:{port}/%2F{tail}"
-            tail = (secrets / "database_listes_tls_url").read_text().partition("@database/prefecture")[2]
+            tail = (
+                (secrets / "database_listes_tls_url")
+                .read_text()
+                .partition("@database/prefecture")[2]
+            )
             database_url = plain.replace(LOOPBACK, HOST) + tail
             amqp_url, database_url = (
-                url.replace("/run/secrets/authority", str(folder / "authority.pem")) for url in (amqp_url, database_url)
+                url.replace("/run/secrets/authority", str(folder / "authority.pem"))
+                for url in (amqp_url, database_url)
             )
             engine = build_engine(database_url)
             if is_ours:
                 assert ping_broker(amqp_url) == f"{HOST}:{port}//"
                 with engine.connect() as connection:
-                    assert connection.scalar(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+                    assert connection.scalar(
+                        text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+                    )
             else:
                 with pytest.raises(TransientError, match="TLS impossible"):
                     ping_broker(amqp_url)

@@ -70,7 +70,9 @@ def _rows(engine: Engine) -> Rows:
         return {
             table: [
                 dict(row)
-                for row in connection.execute(text(f'SELECT * FROM "{table}" ORDER BY 1, 2')).mappings()  # noqa: S608
+                for row in connection.execute(
+                    text(f'SELECT * FROM "{table}" ORDER BY 1, 2')  # noqa: S608
+                ).mappings()
             ]
             for table in inspect(engine).get_table_names()
             if table not in {"alembic_version", "audit_unlogged"}
@@ -83,7 +85,9 @@ def test_the_models_declare_every_table_and_index_of_a_new_database(engine: Engi
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
     found = {
-        index["name"] for table in ("electeur", "export", "request") for index in inspect(engine).get_indexes(table)
+        index["name"]
+        for table in ("electeur", "export", "request")
+        for index in inspect(engine).get_indexes(table)
     }
     assert found.issuperset(INDEXES)
 
@@ -114,7 +118,9 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
     (deadline,) = before.pop("reminder_echeance")
     named = "echeance", "due_on", "until", "scrutin", "libelle", "days"
     (stored,) = decoded(after["reminder"][0]["echeances"])
-    assert {name: str(it) for name, it in stored.items()} == {name: str(deadline[name]) for name in named}
+    assert {name: str(it) for name, it in stored.items()} == {
+        name: str(deadline[name]) for name in named
+    }
     for table, name, new_name in (
         ("audit", "chain", None),
         ("audit_word", "sign", "pseudonym"),
@@ -137,7 +143,12 @@ def test_what_a_former_database_does_not_say_is_not_made_up(upgraded: Engine) ->
         decreed, noted = select_scrutins(connection, "13900")
         assert select_reunions(connection, "13900") == [CalendarReunion(date(2026, 11, 13))]
         parts = connection.execute(text("SELECT parts FROM import_liste")).scalars().all()
-    assert [(it.id, bool(it.is_dated)) for it in dated] == [(1, False), (2, False), (3, True), (4, True)]
+    assert [(it.id, bool(it.is_dated)) for it in dated] == [
+        (1, False),
+        (2, False),
+        (3, True),
+        (4, True),
+    ]
     assert (decreed.jour, "décret n° 2025-848" in decreed.libelle) == (date(2026, 3, 15), True)
     assert (noted.publication_due, noted.has_commission, noted.texte) == (None, True, "")
     assert parts == [None, None]
@@ -149,7 +160,9 @@ def test_an_export_without_a_day_gets_that_of_its_import(engine: Engine) -> None
         connection.exec_driver_sql("UPDATE import SET taken_on = NULL WHERE id = 1")
     migrate(engine)
     with engine.connect() as connection:
-        days = connection.scalars(select(Import.taken_on).where(Import.id.in_((1, 3))).order_by(Import.id)).all()
+        days = connection.scalars(
+            select(Import.taken_on).where(Import.id.in_((1, 3))).order_by(Import.id)
+        ).all()
     assert days == [date(2026, 9, 10), None]
 
 
@@ -171,23 +184,34 @@ def test_recorded_and_deferred_declarations_have_the_types_of_the_contract(engin
         connection.execute(text("UPDATE parked SET event = :it"), {"it": former.model_dump_json()})
     migrate(engine)
     with engine.connect() as connection:
-        kinds = connection.execute(text("SELECT event_type, kind FROM demandes WHERE request_id = 1")).one()
+        kinds = connection.execute(
+            text("SELECT event_type, kind FROM demandes WHERE request_id = 1")
+        ).one()
         (deferred,) = connection.execute(select(DeferredEvent.event)).scalars()
     assert kinds == (DeclarationNoted.EVENT_TYPE, "deposited")
     assert deferred["type"] == DeclarationNoted.EVENT_TYPE
-    assert DeclarationNoted.model_validate(deferred["data"]) == note_file("verdict", 1, requested_by="m", **VERDICT)
+    assert DeclarationNoted.model_validate(deferred["data"]) == note_file(
+        "verdict", 1, requested_by="m", **VERDICT
+    )
 
 
 def test_what_stands_beside_a_file_has_a_row(upgraded: Engine) -> None:
     with upgraded.connect() as connection:
-        pieces = connection.execute(text("SELECT export_id, kind, file_name, size, sha256 FROM piece ORDER BY size"))
+        pieces = connection.execute(
+            text("SELECT export_id, kind, file_name, size, sha256 FROM piece ORDER BY size")
+        )
         assert [tuple(row) for row in pieces] == [
             (1, "rapport", "liste-P-1-csv-anomalies.csv", 13, "a1"),
             (4, "reconciliation", "tableau-4-pdf-reconciliation.json", 14, "a2"),
             (4, "certificat", "tableau-4-pdf-certificat.pdf", 15, "a3"),
         ]
         left = connection.execute(select(Export.id, Export.reconciliation).order_by(Export.id))
-        assert [tuple(row) for row in left] == [(1, None), (2, {"apres": 3}), (3, None), (4, {"apres": 2})]
+        assert [tuple(row) for row in left] == [
+            (1, None),
+            (2, {"apres": 3}),
+            (3, None),
+            (4, {"apres": 2}),
+        ]
 
 
 def test_what_the_operator_said_of_a_decreed_day_stays(engine: Engine) -> None:
@@ -197,16 +221,30 @@ def test_what_the_operator_said_of_a_decreed_day_stays(engine: Engine) -> None:
         connection.exec_driver_sql(noted)
     migrate(engine)
     with engine.connect() as connection:
-        national = connection.execute(text("SELECT libelle FROM scrutin WHERE code_commune = ''")).scalars().all()
+        national = (
+            connection.execute(text("SELECT libelle FROM scrutin WHERE code_commune = ''"))
+            .scalars()
+            .all()
+        )
     assert national == ["Dit par l'exploitant"]
 
 
 def test_what_was_due_is_work(upgraded: Engine) -> None:
     with upgraded.connect() as connection:
-        found = connection.execute(text("SELECT kind, subject, part, starts, state FROM work ORDER BY id")).all()
-        said = connection.execute(text("SELECT id, completed_at IS NULL, notified_at IS NULL FROM request ORDER BY id"))
+        found = connection.execute(
+            text("SELECT kind, subject, part, starts, state FROM work ORDER BY id")
+        ).all()
+        said = connection.execute(
+            text("SELECT id, completed_at IS NULL, notified_at IS NULL FROM request ORDER BY id")
+        )
         assert [(row[0], bool(row[1]), bool(row[2])) for row in said] == [
-            *((1, False, False), (2, False, True), (3, True, True), (4, True, True), (5, False, True)),
+            *(
+                (1, False, False),
+                (2, False, True),
+                (3, True, True),
+                (4, True, True),
+                (5, False, True),
+            )
         ]
     assert [tuple(row[:3]) for row in found] == [
         ("reply", "request:5", ""),
@@ -245,7 +283,9 @@ def test_functions_and_triggers_guard_an_upgraded_database(upgraded: Engine) -> 
     with upgraded.begin() as connection:
         connection.exec_driver_sql("UPDATE electeur SET facts = 0")
         connection.exec_driver_sql("UPDATE electeur SET sexe = 'M' WHERE id = 1")
-        assert connection.exec_driver_sql("SELECT facts FROM electeur ORDER BY id").scalars().all() == [1, 0, 0]
+        assert connection.exec_driver_sql(
+            "SELECT facts FROM electeur ORDER BY id"
+        ).scalars().all() == [1, 0, 0]
 
 
 @pytest.mark.parametrize("revision", ["0031", "0043", "0047"])
@@ -263,10 +303,10 @@ def test_an_older_database_is_refused_and_left_as_it_is(
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
     assert main(["migrate"]) == ExitCode.USAGE
     said = capsys.readouterr().err
-    assert (f"(révision {revision})" in said, "installez d'abord la version 0.3.0 (révision 0044)" in said) == (
-        True,
-        True,
-    )
+    assert (
+        f"(révision {revision})" in said,
+        "installez d'abord la version 0.3.0 (révision 0044)" in said,
+    ) == (True, True)
     assert describe_schema(engine) == before
     assert current_revision(engine)[0] == revision
     with pytest.raises(ConfigurationError, match="trop ancienne"):
@@ -299,10 +339,14 @@ def test_accounts_have_the_same_rights_on_an_upgraded_database(deployment: Deplo
         if revision:
             make_former(engine)
             with engine.begin() as connection:
-                connection.exec_driver_sql("GRANT SELECT ON request, derniers_exports TO prefecture_lecture")
+                connection.exec_driver_sql(
+                    "GRANT SELECT ON request, derniers_exports TO prefecture_lecture"
+                )
         migrate(engine)
         found.append(describe_schema(engine))
         engine.dispose()
     upgraded, new = found
     assert upgraded == new
-    assert any(line.startswith("grant | depot | fingerprint | prefecture_listes | UPDATE") for line in new)
+    assert any(
+        line.startswith("grant | depot | fingerprint | prefecture_listes | UPDATE") for line in new
+    )

@@ -66,10 +66,22 @@ DAMAGES: list[tuple[Callable[[Path], None], FileFault, str]] = [
     (Path.unlink, FileFault.MISSING, "absent du volume"),
     (lambda path: os.truncate(path, path.stat().st_size - 1), FileFault.TRUNCATED, "tronqué"),
     (_flip, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
-    (lambda path: path.symlink_to(path.rename(path.with_name("elsewhere")).name), FileFault.UNREADABLE, "illisible"),
+    (
+        lambda path: path.symlink_to(path.rename(path.with_name("elsewhere")).name),
+        FileFault.UNREADABLE,
+        "illisible",
+    ),
     (_replace_by_a_pipe, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
-    (lambda path: path.chmod(0o644), FileFault.PERMISSIONS, "droits à rétablir : fichier 640, dossier 2750"),
-    (lambda path: path.parent.chmod(0o755), FileFault.PERMISSIONS, "droits à rétablir : fichier 640, dossier 2750"),
+    (
+        lambda path: path.chmod(0o644),
+        FileFault.PERMISSIONS,
+        "droits à rétablir : fichier 640, dossier 2750",
+    ),
+    (
+        lambda path: path.parent.chmod(0o755),
+        FileFault.PERMISSIONS,
+        "droits à rétablir : fichier 640, dossier 2750",
+    ),
 ]
 
 
@@ -91,11 +103,19 @@ def test_a_damaged_file_is_found_and_said(
     assert said.out.endswith("1 export vérifié (1 fichier) : 1 fichier en défaut.\n")
     lines = map(json.loads, said.err.splitlines())
     (line,) = (line for line in lines if line["event"] != "audit")  # the copy in the audit trail
-    assert (line["level"], line["event"], line["export_id"]) == ("error", "file_found_wrong", export_id)
+    assert (line["level"], line["event"], line["export_id"]) == (
+        "error",
+        "file_found_wrong",
+        export_id,
+    )
     assert NAME not in said.err
     assert desk.export(export_id).verified_at is None
     (noted,) = desk.audit()
-    assert (noted.action, noted.export_id, noted.detail) == (Action.FILE_FOUND_WRONG, export_id, f"{NAME} : {label}")
+    assert (noted.action, noted.export_id, noted.detail) == (
+        Action.FILE_FOUND_WRONG,
+        export_id,
+        f"{NAME} : {label}",
+    )
 
     wrong = desk.run("verify", "--json").document["wrong"]
     request = {"source": "/mairie/13900", "event_id": "demande"}
@@ -107,7 +127,11 @@ def test_a_damaged_report_is_found_beside_its_intact_file(desk: FilesDesk) -> No
     _flip(desk.path(export_id).with_name(REPORT))
     document = desk.run("verify", "--json").document
     (wrong,) = document["wrong"]
-    assert (wrong["export_id"], wrong["path"], wrong["fault"]) == (export_id, f"13900/{REPORT}", "altered")
+    assert (wrong["export_id"], wrong["path"], wrong["fault"]) == (
+        export_id,
+        f"13900/{REPORT}",
+        "altered",
+    )
     assert (document["exports"], document["files"]) == (1, 2)
     with desk.engine.begin() as connection:
         connection.execute(update(Request).values(source="/mairie\u202e"))
@@ -147,7 +171,10 @@ def test_strangers_in_the_volume_are_told(desk: FilesDesk) -> None:
         "1 export vérifié (1 fichier) : tous intacts.",
     ]
     document = desk.run("verify", "--json").document
-    assert (document["unknown"], document["came_back"]) == (["13900/vieux.csv"], [f"13900/{report.name}"])
+    assert (document["unknown"], document["came_back"]) == (
+        ["13900/vieux.csv"],
+        [f"13900/{report.name}"],
+    )
 
 
 def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(
@@ -180,7 +207,10 @@ def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
     (desk.root / SENTINEL).unlink()
     refused = desk.run("verify")
     assert refused.code == 3
-    assert refused.err == "Erreur : Volume des exports absent, ou un autre à sa place : prévenez l'exploitant.\n"
+    assert (
+        refused.err
+        == "Erreur : Volume des exports absent, ou un autre à sa place : prévenez l'exploitant.\n"
+    )
     assert "n'est pas le volume de cette installation" in desk.run("diagnose").out
     assert desk.run("purge", "--older-than", "0", "--yes").code == 3
     assert desk.run("verify", "--accept-volume").code == 0
@@ -188,7 +218,9 @@ def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
     assert "n'est pas le volume" not in desk.run("diagnose").out
 
 
-def test_two_restores_of_one_backup_give_no_id_twice(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_restores_of_one_backup_give_no_id_twice(
+    desk: FilesDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What the first restore gave in ten hours is lost by the second."""
     with desk.engine.begin() as connection:
         record_audit(connection, Action.FILE_PURGED, actor="root")
@@ -196,10 +228,14 @@ def test_two_restores_of_one_backup_give_no_id_twice(desk: FilesDesk, monkeypatc
     before = desk.make("avant")
     monkeypatch.setattr(integrity, "utc_now", lambda: literal(in_ten_hours))
     integrity.skip_ids(desk.engine)
-    assert desk.make("après") > before + (11 * SKIPPED_IDS if desk.engine.dialect.name == "postgresql" else 0)
+    assert desk.make("après") > before + (
+        11 * SKIPPED_IDS if desk.engine.dialect.name == "postgresql" else 0
+    )
 
 
-def test_after_a_restore_no_id_is_given_again_and_lost_files_are_named_at_once(desk: FilesDesk) -> None:
+def test_after_a_restore_no_id_is_given_again_and_lost_files_are_named_at_once(
+    desk: FilesDesk,
+) -> None:
     """A copy of the database that lacks its last seconds is promoted: a file that it knew nothing of stays behind."""
     last = desk.make("connue")
     Storage(desk.root, desk.engine).mark()
@@ -214,7 +250,10 @@ def test_after_a_restore_no_id_is_given_again_and_lost_files_are_named_at_once(d
     assert (kept.code, stray.exists()) == (130, True)
     removed = desk.run("verify", "--remove-unknown", typed="o\n")
     assert (removed.code, stray.exists()) == (0, False)
-    assert [(it.action, it.detail) for it in desk.audit()][-1] == ("file_purged", f"{stray.name}, inconnu de la base")
+    assert [(it.action, it.detail) for it in desk.audit()][-1] == (
+        "file_purged",
+        f"{stray.name}, inconnu de la base",
+    )
 
 
 def test_diagnose_does_not_call_a_full_volume_well(
@@ -225,7 +264,9 @@ def test_diagnose_does_not_call_a_full_volume_well(
         assert desk.run("verify", "--accept-volume").code == 0
         assert "OK     Volume des exports" in desk.run("diagnose").out
         disk.fill()
-        assert re.search(r"small est presque plein \(0.octets libres sur 1,0.Mo\)", desk.run("diagnose").out)
+        assert re.search(
+            r"small est presque plein \(0.octets libres sur 1,0.Mo\)", desk.run("diagnose").out
+        )
 
 
 def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: FilesDesk) -> None:
@@ -243,7 +284,10 @@ def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: Fil
 
 @pytest.mark.slow
 def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) -> None:
-    old, recent = desk.make("ancienne", days=30.01, has_report=True), desk.make("récente", days=29.98)
+    old, recent = (
+        desk.make("ancienne", days=30.01, has_report=True),
+        desk.make("récente", days=29.98),
+    )
 
     done = desk.run("purge")
 
@@ -261,11 +305,16 @@ def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) 
     )
     assert desk.run("purge").out.startswith("0 export purgé (0 fichier effacé")
     with State(desk.engine.url.render_as_string(hide_password=False)) as state:
-        assert {export.export_id: export.is_available for export in state.latest()[0]} == {old: False, recent: True}
+        assert {export.export_id: export.is_available for export in state.latest()[0]} == {
+            old: False,
+            recent: True,
+        }
 
 
 @pytest.mark.slow
-def test_the_delay_is_a_setting_or_an_option(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_delay_is_a_setting_or_an_option(
+    desk: FilesDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for days in (3, 10, 40):
         desk.make(f"de {days} jours", days=days)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", "7")
@@ -274,7 +323,9 @@ def test_the_delay_is_a_setting_or_an_option(desk: FilesDesk, monkeypatch: pytes
     desk.make("d'aujourd'hui")
     for delay in ("1", "999999999999"):
         assert desk.run("purge", "--older-than", delay, "--json").document["purged"]["exports"] == 0
-    assert desk.run("purge", "--older-than", "0", "--yes", "--json").document["purged"]["exports"] == 1
+    assert (
+        desk.run("purge", "--older-than", "0", "--yes", "--json").document["purged"]["exports"] == 1
+    )
 
 
 def test_for_ever_means_for_ever(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,14 +333,19 @@ def test_for_ever_means_for_ever(desk: FilesDesk, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", "0")
     refused = desk.run("purge")
     assert (refused.code, desk.path(export_id).exists()) == (ExitCode.USAGE, True)
-    assert refused.err.startswith("Erreur : PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than")
+    assert refused.err.startswith(
+        "Erreur : PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than"
+    )
     for wrong in ("-1", "trente", "1.5"):
         assert desk.run("purge", "--older-than", wrong).code == ExitCode.USAGE
 
 
 def test_files_wait_until_somebody_was_told_of_them(desk: FilesDesk) -> None:
     export_id = desk.make(days=31, told=False)
-    assert "Plus anciens, mais gardés tant que personne n'en est prévenu : 1 export." in desk.run("purge").out
+    assert (
+        "Plus anciens, mais gardés tant que personne n'en est prévenu : 1 export."
+        in desk.run("purge").out
+    )
     assert desk.path(export_id).exists()
     desk.change(Request, notified_at=utc_now())
     assert desk.run("purge").out.startswith("1 export purgé")
@@ -377,7 +433,10 @@ def test_a_file_that_the_system_keeps_stops_no_other_and_is_tried_again(desk: Fi
 
     failed = desk.run("purge")
     assert failed.code == ExitCode.FAILED
-    assert "Échec : le volume refuse d'effacer les fichiers de 1 export ; voyez le journal." in failed.err
+    assert (
+        "Échec : le volume refuse d'effacer les fichiers de 1 export ; voyez le journal."
+        in failed.err
+    )
     assert f'"export_id": {stuck}' in failed.err
     assert [line.export_id for line in desk.audit()] == [other]
     assert desk.export(stuck).purged_at is None
@@ -405,7 +464,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> 
 
     done = desk.run("purge", "--json").document
     assert done["unknown"] == ["13900/copie de Mme Lefèvre.csv"]
-    assert desk.files() == [name for name in before if "ancienne" not in name or name.startswith(".")]
+    assert desk.files() == [
+        name for name in before if "ancienne" not in name or name.startswith(".")
+    ]
 
 
 def _kill_after(number: int, patch: pytest.MonkeyPatch) -> None:
@@ -432,9 +493,15 @@ def _purge(desk: FilesDesk, seconds: float) -> Chore:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("retention", "left"), [("30", ["récente"]), ("0", ["ancienne", "récente"])])
+@pytest.mark.parametrize(
+    ("retention", "left"), [("30", ["récente"]), ("0", ["ancienne", "récente"])]
+)
 def test_the_notifier_of_an_installation_purges(
-    desk: FilesDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retention: str, left: list[str]
+    desk: FilesDesk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    retention: str,
+    left: list[str],
 ) -> None:
     desk.make("ancienne", days=31)
     desk.make("récente", days=29)
@@ -446,7 +513,9 @@ def test_the_notifier_of_an_installation_purges(
 
 
 @pytest.mark.slow
-def test_who_waits_for_a_mail_gets_it_while_a_purge_lasts(desk: FilesDesk, mailbox: Mailbox) -> None:
+def test_who_waits_for_a_mail_gets_it_while_a_purge_lasts(
+    desk: FilesDesk, mailbox: Mailbox
+) -> None:
     begun, mail_seen = Event(), Event()
 
     def purge() -> Iterator[int]:
@@ -472,7 +541,9 @@ def test_a_purge_goes_on_a_few_files_at_a_time_and_ends(desk: FilesDesk, mailbox
         wait_until(lambda: not desk.files(), message="the end of the purge")
 
 
-def test_a_volume_that_is_away_keeps_nobody_from_being_told(desk: FilesDesk, mailbox: Mailbox) -> None:
+def test_a_volume_that_is_away_keeps_nobody_from_being_told(
+    desk: FilesDesk, mailbox: Mailbox
+) -> None:
     old = desk.make("ancienne", days=31)
     elsewhere = desk.root.rename(desk.root.with_name("elsewhere"))
     desk.ask("P.csv=failed", event_id="à annoncer")
@@ -515,10 +586,18 @@ def test_what_is_refused_of_one_account_is_bounded_and_takes_no_room_of_another(
     with desk.engine.connect() as connection:
         names = set(connection.scalars(select(Request.event_id)))
         sendings = connection.scalar(select(func.count()).select_from(Notification))
-    assert names == left | {"served", "untold"}, "a request without a notification counts, and stays"
+    assert names == left | {"served", "untold"}, (
+        "a request without a notification counts, and stays"
+    )
     assert sendings == 8 - removed
 
 
 def _refuse(desk: FilesDesk, event_id: str, account: str) -> None:
     reason = "Type de demande inconnu. " * 40
-    desk.ask(event_id=event_id, outcome=RequestOutcome.REFUSED, code="type_inconnu", reason=reason, sender=account)
+    desk.ask(
+        event_id=event_id,
+        outcome=RequestOutcome.REFUSED,
+        code="type_inconnu",
+        reason=reason,
+        sender=account,
+    )

@@ -79,7 +79,10 @@ def test_the_events_of_a_request_come_in_one_post_that_its_signature_proves(
 def test_the_trace_of_the_request_goes_on_in_the_name_of_the_installation(
     desk: Desk, server: WebServer, mailbox: Mailbox
 ) -> None:
-    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "mairie=1"}
+    trace = {
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "mairie=1",
+    }
     desk.add_recipient(Channel.WEBHOOK, server.url())
     desk.ask("P.csv")
     desk.change(Request, **trace)
@@ -157,11 +160,23 @@ def test_one_that_dies_before_recording_is_followed_by_the_same_id(
     ("scheme", "host", "hosts", "refusal"),
     [
         ("http", LOOPBACK, (), "hôte absent de PREFECTURE_WEBHOOK_HOSTS"),
-        ("https", "localhost", ("localhost",), "hôte du réseau interne, absent de PREFECTURE_WEBHOOK_HOSTS"),
+        (
+            "https",
+            "localhost",
+            ("localhost",),
+            "hôte du réseau interne, absent de PREFECTURE_WEBHOOK_HOSTS",
+        ),
     ],
 )
 def test_the_list_of_hosts_is_asked_each_time(
-    desk: Desk, server: WebServer, mailbox: Mailbox, *, scheme: str, host: str, hosts: tuple[str, ...], refusal: str
+    desk: Desk,
+    server: WebServer,
+    mailbox: Mailbox,
+    *,
+    scheme: str,
+    host: str,
+    hosts: tuple[str, ...],
+    refusal: str,
 ) -> None:
     desk.add_recipient(Channel.WEBHOOK, server.url(scheme=scheme, host=host))
     desk.ask("P.csv")
@@ -293,7 +308,9 @@ def test_what_is_refused_is_not_tried_again(
     assert len(server.posts) == 1
 
 
-def test_a_recipient_that_is_gone_is_told_nothing_any_more(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+def test_a_recipient_that_is_gone_is_told_nothing_any_more(
+    desk: Desk, server: WebServer, mailbox: Mailbox
+) -> None:
     desk.add_recipient(Channel.WEBHOOK, server.url())
     server.status = 410
     for number in range(3):
@@ -303,14 +320,20 @@ def test_a_recipient_that_is_gone_is_told_nothing_any_more(desk: Desk, server: W
 
     assert len(server.posts) == 1
     with Session(desk.engine) as session:
-        refusals = select(Notification.refusal).where(Notification.recipient == "r1").order_by(Notification.id)
+        refusals = (
+            select(Notification.refusal)
+            .where(Notification.recipient == "r1")
+            .order_by(Notification.id)
+        )
         assert session.scalars(refusals).all() == ["réponse 410"]
         assert session.get_one(Recipient, "r1").disabled_at
         assert session.scalars(select(Audit.action)).all() == [Action.RECIPIENT_DISABLED]
 
 
 @both_channels
-def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel) -> None:
+def test_a_redirection_is_not_followed(
+    desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel
+) -> None:
     with serving() as elsewhere:
         desk.add_recipient(channel, address_of(server, channel))
         desk.ask("P.csv")
@@ -323,7 +346,9 @@ def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: M
     assert row.refusal == (refusal if channel is Channel.WEBHOOK else "")
 
 
-def test_a_removed_recipient_holds_nothing_up(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+def test_a_removed_recipient_holds_nothing_up(
+    desk: Desk, server: WebServer, mailbox: Mailbox
+) -> None:
     desk.add_recipient(Channel.WEBHOOK, server.url())
     desk.ask("P.csv")
     server.status = 500
@@ -340,14 +365,19 @@ def send(url: str, *hosts: str) -> None:
     channel = Channel.WEBHOOK if url.startswith("http") else Channel.CHAT
     addressee = Addressee("r1", channel, url, frozenset(), make_secret())
     try_recipient(
-        {Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)), Channel.CHAT: ChatSender()}, addressee, lieu="13900"
+        {Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)), Channel.CHAT: ChatSender()},
+        addressee,
+        lieu="13900",
     )
 
 
 def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = Authority(tmp_path, "autorite")
     with serving(authority.sign("localhost")) as server:
-        url, of_chat = server.url(scheme="https", host="localhost"), f"mmosts://localhost:{server.port}/{TOKEN}"
+        url, of_chat = (
+            server.url(scheme="https", host="localhost"),
+            f"mmosts://localhost:{server.port}/{TOKEN}",
+        )
         with pytest.raises(DeliveryDelayedError, match="service injoignable"):
             send(of_chat)
         with pytest.raises(DeliveryDelayedError, match="SSLCertVerificationError"):
@@ -372,7 +402,9 @@ def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("scheme", ["http", "mmost"])
-def test_a_server_that_says_little_for_long_is_left_in_time(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_says_little_for_long_is_left_in_time(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.5)
     monkeypatch.setattr(chat, "WHOLE_SECONDS", 5)  # the child process has to start first
     with socket.create_server((LOOPBACK, 0)) as slow:
@@ -406,14 +438,19 @@ def test_a_delay_without_sense_is_no_delay(server: WebServer) -> None:
 
 
 def test_a_reply_that_fills_the_memory_ends_its_child_process_only(chat_server: WebServer) -> None:
-    chat_server.headers, chat_server.body = {"Content-Encoding": "gzip"}, gzip.compress(bytes(160 << 20), 1)
+    chat_server.headers, chat_server.body = (
+        {"Content-Encoding": "gzip"},
+        gzip.compress(bytes(160 << 20), 1),
+    )
     with pytest.raises(DeliveryDelayedError, match="demande trop de mémoire"):
         send(mattermost(chat_server))
 
 
 def test_no_process_shows_the_address_of_a_chat(chat_server: WebServer) -> None:
     shown = list[str]()
-    chat_server.on_post = lambda: shown.append(subprocess.check_output(["ps", "axww", "-o", "args"], text=True))
+    chat_server.on_post = lambda: shown.append(
+        subprocess.check_output(["ps", "axww", "-o", "args"], text=True)
+    )
     send(mattermost(chat_server))
     assert ("common.apart" in shown[0], TOKEN in shown[0]) == (True, False)
 
@@ -430,7 +467,9 @@ def chat_server(server: WebServer) -> WebServer:
 
 
 @pytest.mark.slow
-def test_a_request_is_one_short_message(desk: Desk, chat_server: WebServer, mailbox: Mailbox) -> None:
+def test_a_request_is_one_short_message(
+    desk: Desk, chat_server: WebServer, mailbox: Mailbox
+) -> None:
     desk.add_recipient(Channel.CHAT, mattermost(chat_server))
     request_id = desk.ask("P.csv", "P.xml=failed", correlation_id="@all <!channel>")
     notifier = desk.notifier(smtp(mailbox), public_url="https://prefecture.example.org/")
@@ -479,11 +518,15 @@ def test_the_logs_hold_no_address(
         work(desk.notifier(smtp(mailbox)))
 
     out, err = capfd.readouterr()
-    assert "message_sent" in out + err + caplog.text  # earlier tests may have changed the destination of the logs
+    assert (
+        "message_sent" in out + err + caplog.text
+    )  # earlier tests may have changed the destination of the logs
     assert not any(TOKEN in text for text in (caplog.text, out, err))
 
 
-def test_ntfy_is_told_by_its_own_words(desk: Desk, chat_server: WebServer, mailbox: Mailbox) -> None:
+def test_ntfy_is_told_by_its_own_words(
+    desk: Desk, chat_server: WebServer, mailbox: Mailbox
+) -> None:
     desk.add_recipient(Channel.CHAT, f"ntfy://{LOOPBACK}:{chat_server.port}/mairie-libreville")
     chat_server.body = b"{}"
     desk.ask("P.csv")
@@ -531,7 +574,11 @@ def test_what_is_wrong_with_an_address_is_not_logged(
             "mmosts://m.example/jeton",
             "nctalks://a:b@nuage.example/salle",
         ),
-        *("rockets://compte:mot@r.example/%23salle", "ntfys://ntfy.example/sujet", "discord://123456789/abcdef"),
+        *(
+            "rockets://compte:mot@r.example/%23salle",
+            "ntfys://ntfy.example/sujet",
+            "discord://123456789/abcdef",
+        ),
     ],
 )
 def test_what_town_halls_use_is_understood(address: str) -> None:

@@ -37,7 +37,11 @@ class Planter:
     """LIBREVILLE with a broker whose queues are read, and a volume with the file that `ask` makes."""
 
     def __init__(
-        self, desk: Desk, amqp_url: str, volume: Path, channel: pika.adapters.blocking_connection.BlockingChannel
+        self,
+        desk: Desk,
+        amqp_url: str,
+        volume: Path,
+        channel: pika.adapters.blocking_connection.BlockingChannel,
     ) -> None:
         self.desk = desk
         self.amqp_url = amqp_url
@@ -60,13 +64,22 @@ class Planter:
 
     def tell(self, request_id: int, **fields: Any) -> None:  # noqa: ANN401 — columns
         """The message to the agent."""
-        values = {"recipient": f"courriel:{MAIRIE}", "code_commune": "13900", "kind": "pret", "address": MAIRIE}
+        values = {
+            "recipient": f"courriel:{MAIRIE}",
+            "code_commune": "13900",
+            "kind": "pret",
+            "address": MAIRIE,
+        }
         with Session(self.desk.engine) as session, session.begin():
-            session.add(Notification(request_id=request_id, channel=Channel.MAIL, **values | fields))
+            session.add(
+                Notification(request_id=request_id, channel=Channel.MAIL, **values | fields)
+            )
 
 
 @pytest.fixture
-def planter(database_url: str, amqp_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Planter]:
+def planter(
+    database_url: str, amqp_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Planter]:
     monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
     monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(tmp_path / "exports"))
     (tmp_path / "exports").mkdir()
@@ -115,7 +128,11 @@ def _remove_agents(plant: Planter) -> None:
 
 def _recall(plant: Planter) -> None:
     with Session(plant.desk.engine) as session, session.begin():
-        session.add(Recall(id=7, code_commune="13900", because="l'import 3 a été annulé", recalled_by="essai"))
+        session.add(
+            Recall(
+                id=7, code_commune="13900", because="l'import 3 a été annulé", recalled_by="essai"
+            )
+        )
     _done(plant, recall_id=7)
 
 
@@ -145,7 +162,12 @@ def _preview(plant: Planter, status: PreviewStatus, reason: str = "") -> None:
     with Session(plant.desk.engine) as session, session.begin():
         session.add(
             Preview(
-                request_id=request_id, code_commune="13900", requested_by="m", status=status, reason=reason, **values
+                request_id=request_id,
+                code_commune="13900",
+                requested_by="m",
+                status=status,
+                reason=reason,
+                **values,
             )
         )
 
@@ -161,17 +183,39 @@ def _refuse_mail(plant: Planter) -> None:
     plant.tell(request_id, refusal="550 adresse inconnue", ended_at=utc_now())
 
 
-REFUSED = {"outcome": RequestOutcome.REFUSED, "code": "compte_non_autorise", "reason": "Le compte ne peut pas."}
+REFUSED = {
+    "outcome": RequestOutcome.REFUSED,
+    "code": "compte_non_autorise",
+    "reason": "Le compte ne peut pas.",
+}
 HELD: dict[str, Any] = {"state": WorkState.HELD, "owner": "hote-41/0"}
 BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
-    "refused": (lambda it: it.desk.ask(**REFUSED), "refusée (compte_non_autorise)", "accounts --add"),
+    "refused": (
+        lambda it: it.desk.ask(**REFUSED),
+        "refusée (compte_non_autorise)",
+        "accounts --add",
+    ),
     "its queue has no reader": (_unread, "aucun worker ne lit la file listes", "docker compose up"),
-    "no message yet": (partial(_waiting, enqueued_at=None), "n'est pas parti vers RabbitMQ", "notifier"),
+    "no message yet": (
+        partial(_waiting, enqueued_at=None),
+        "n'est pas parti vers RabbitMQ",
+        "notifier",
+    ),
     "its turn": (_waiting, "attend son tour dans la file listes, 0 avant lui", "attendez"),
-    "at work": (partial(_waiting, lease_until=utc_now(30), **HELD), "en cours, par hote-41/0", "attendez"),
-    "its worker died": (partial(_waiting, lease_until=utc_now(-30), **HELD), "ne répond plus", "file listes"),
+    "at work": (
+        partial(_waiting, lease_until=utc_now(30), **HELD),
+        "en cours, par hote-41/0",
+        "attendez",
+    ),
+    "its worker died": (
+        partial(_waiting, lease_until=utc_now(-30), **HELD),
+        "ne répond plus",
+        "file listes",
+    ),
     "a full disk": (
-        lambda it: it.desk.ask(make_export("P.csv=queued", error_code="disque_plein", error_message="Plein.")),
+        lambda it: it.desk.ask(
+            make_export("P.csv=queued", error_code="disque_plein", error_message="Plein.")
+        ),
         "attend (disque_plein) : Plein.",
         "libérez de la place",
     ),
@@ -184,7 +228,11 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
     "nothing will make it": (_no_work, "aucun travail n'est plus prévu", "retry"),
     "purged": (partial(_done, purged_at=utc_now()), "après son délai", "retry"),
     "gone": (partial(_damage, damage=Path.unlink), "absent du volume", "retry"),
-    "altered": (partial(_damage, damage=lambda file: file.write_bytes(CONTENT.upper())), "altéré", "retry"),
+    "altered": (
+        partial(_damage, damage=lambda file: file.write_bytes(CONTENT.upper())),
+        "altéré",
+        "retry",
+    ),
     "another volume": (
         partial(_damage, damage=lambda file: (file.parents[1] / ".prefecture").unlink()),
         "Volume des exports absent",
@@ -192,13 +240,21 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
     ),
     "recalled": (_recall, "à refaire : l'import 3 a été annulé", "retry"),
     "anomalies": (partial(_done, bloquantes=2), "2 anomalies bloquantes", "corrige dans le REU"),
-    "provisional": (partial(_done, provisoire_until=date(2026, 12, 1)), "provisoire", "à partir du 01/12/2026"),
+    "provisional": (
+        partial(_done, provisoire_until=date(2026, 12, 1)),
+        "provisoire",
+        "à partir du 01/12/2026",
+    ),
     "motifs": (partial(_done, a_completer=3), "3 mouvements sans date ou motif", "Dates et motifs"),
     "the mail server": (_delay_mail, "courriel, retardé : 452 boîte pleine", "serveur de courriel"),
     "a refused mail": (_refuse_mail, "refusé : 550 adresse inconnue", "agents"),
     "no agent": (_remove_agents, "personne n'est à prévenir", "agents --add"),
     "an event given up": (_bury_message, "événement, abandonné", "work retry"),
-    "an export to answer": (partial(_preview, status=PreviewStatus.READY), "un agent doit répondre", "Le registre"),
+    "an export to answer": (
+        partial(_preview, status=PreviewStatus.READY),
+        "un agent doit répondre",
+        "Le registre",
+    ),
     "an export refused": (
         partial(_preview, status=PreviewStatus.REFUSED, reason="Ce n'est pas un export."),
         "Ce n'est pas un export.",
@@ -221,10 +277,22 @@ def test_each_break_is_named_with_what_mends_it(planter: Planter, run_why: Run, 
 
 def test_a_request_that_came_through_has_no_break(planter: Planter, run_why: Run) -> None:
     _done(planter, downloaded_at=utc_now(), downloaded_by="mairie-libreville")
-    for asked in ("demande", "1", "liste-P-demande.csv", "/exports/13900/liste-P-demande.csv", MAIRIE):
+    for asked in (
+        "demande",
+        "1",
+        "liste-P-demande.csv",
+        "/exports/13900/liste-P-demande.csv",
+        MAIRIE,
+    ):
         ran = run_why(asked)
         assert (ran.code, ran.err) == (0, "")
-        for step in ("événement liste_export lu le", "produit", "sur le volume, entier", "téléchargé le", "envoyé le"):
+        for step in (
+            "événement liste_export lu le",
+            "produit",
+            "sur le volume, entier",
+            "téléchargé le",
+            "envoyé le",
+        ):
             assert step in ran.out, (asked, step)
         assert ran.out.endswith("Tout s'est fait.\n")
 
@@ -234,16 +302,29 @@ def test_what_never_arrived_is_looked_for_in_the_broker(planter: Planter, run_wh
     properties = pika.BasicProperties(message_id="clic-9", delivery_mode=2)
     planter.channel.basic_publish("", f"{QUEUE_REQUESTS}.XQ", b"{}", properties)
     assert "dead-letters requeue" in run_why("clic-9").out
-    planter.channel.basic_publish("", account_queue("prog"), b"{}", pika.BasicProperties(delivery_mode=2))
+    planter.channel.basic_publish(
+        "", account_queue("prog"), b"{}", pika.BasicProperties(delivery_mode=2)
+    )
     assert "1 message à lire dans la file requests, 1 lecteur" in run_why("--commune", "13900").out
     assert "aucun fichier 404" in run_why("404").out
 
 
-def test_a_commune_without_an_account_and_an_unknown_address(planter: Planter, run_why: Run) -> None:
+def test_a_commune_without_an_account_and_an_unknown_address(
+    planter: Planter, run_why: Run
+) -> None:
     assert "aucun compte ne peut demander pour 13055" in run_why("--commune", "13055").out
-    planter.desk.ask(code_commune="", outcome=RequestOutcome.REFUSED, code="evenement_illisible", reason="Illisible.")
-    assert "1 demande refusée sans commune" in run_why("--commune", "13900", "--day", "25/11/2026").out
-    assert "aucun agent n'a l'adresse inconnu@mairie.example" in run_why("inconnu@mairie.example").out
+    planter.desk.ask(
+        code_commune="",
+        outcome=RequestOutcome.REFUSED,
+        code="evenement_illisible",
+        reason="Illisible.",
+    )
+    assert (
+        "1 demande refusée sans commune" in run_why("--commune", "13900", "--day", "25/11/2026").out
+    )
+    assert (
+        "aucun agent n'a l'adresse inconnu@mairie.example" in run_why("inconnu@mairie.example").out
+    )
 
 
 def test_without_a_broker_the_record_still_answers(

@@ -56,7 +56,15 @@ class Queue:
         at_work: Sequence[int] = (),
     ) -> list[Claim]:
         with self.engine.begin() as connection:
-            return claim(connection, kind, owner, lease_seconds=60, limit=limit, rule=rule, at_work=lambda: at_work)
+            return claim(
+                connection,
+                kind,
+                owner,
+                lease_seconds=60,
+                limit=limit,
+                rule=rule,
+                at_work=lambda: at_work,
+            )
 
     def finish(self, *claims: Claim) -> set[int]:
         with self.engine.begin() as connection:
@@ -99,7 +107,11 @@ def test_a_work_has_one_owner_and_every_other_writes_no_row(queue: Queue) -> Non
     (taken,) = queue.claim("other")
     assert taken.starts == 2
     before = queue.rows()
-    assert (queue.finish(frozen), queue.release(frozen), queue.bury(frozen)) == (set(), False, False)
+    assert (queue.finish(frozen), queue.release(frozen), queue.bury(frozen)) == (
+        set(),
+        False,
+        False,
+    )
     with queue.engine.begin() as connection:
         renew(connection, [frozen], lease_seconds=3600)
     assert queue.rows() == before
@@ -125,12 +137,18 @@ def test_a_renewal_does_not_wait_for_the_end_of_a_work(queue: Queue) -> None:
 def test_a_claim_reads_few_pages_however_many_works_a_recipient_has(queue: Queue) -> None:
     queue.add(*(mail(number, f"{number % 3}", fair_tag=number) for number in range(1, 1501)))
     queue.claim(rule=ONE_EACH)
-    query = _first_due(WorkKind.MAIL, ONE_EACH._replace(spares_failed=True)).params(number=1, at_work=[0])
+    query = _first_due(WorkKind.MAIL, ONE_EACH._replace(spares_failed=True)).params(
+        number=1, at_work=[0]
+    )
     with queue.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE work")
         written = query.compile(connection, compile_kwargs={"literal_binds": True})
-        (plan,) = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {written}").scalar_one()
-    assert plan["Plan"]["Shared Hit Blocks"] < 4000, "each work looks for the held ones among all of its recipient"
+        (plan,) = connection.exec_driver_sql(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {written}"
+        ).scalar_one()
+    assert plan["Plan"]["Shared Hit Blocks"] < 4000, (
+        "each work looks for the held ones among all of its recipient"
+    )
 
 
 @pytest.mark.slow
@@ -152,8 +170,12 @@ def test_several_loops_claim_each_work_once(queue: Queue, database_url: str) -> 
     assert len(claimed) == len(set(claimed)) == 60
 
 
-@pytest.mark.parametrize(("ends_in", "is_free"), [(-1, True), (1, False), (55, False), (3600, True)])
-def test_a_lease_never_ends_later_than_its_length_from_now(queue: Queue, ends_in: float, *, is_free: bool) -> None:
+@pytest.mark.parametrize(
+    ("ends_in", "is_free"), [(-1, True), (1, False), (55, False), (3600, True)]
+)
+def test_a_lease_never_ends_later_than_its_length_from_now(
+    queue: Queue, ends_in: float, *, is_free: bool
+) -> None:
     """Even when the database's clock was an hour ahead at the start of the lease."""
     queue.add(mail(1))
     queue.claim("first")
@@ -161,7 +183,9 @@ def test_a_lease_never_ends_later_than_its_length_from_now(queue: Queue, ends_in
     assert bool(queue.claim("second")) is is_free
 
 
-def test_a_clock_that_jumps_ahead_takes_no_work_from_a_loop_of_the_same_process(queue: Queue) -> None:
+def test_a_clock_that_jumps_ahead_takes_no_work_from_a_loop_of_the_same_process(
+    queue: Queue,
+) -> None:
     queue.add(mail(1))
     (held,) = queue.claim("process/mail0")
     queue.lease_ends_in(-1)
@@ -175,7 +199,9 @@ def test_what_a_loop_claims_meanwhile_is_seen_by_the_next_one(queue: Queue) -> N
     held: list[int] = []
     with ThreadPoolExecutor() as pool:
         with queue.engine.begin() as connection:
-            (one,) = claim(connection, WorkKind.MAIL, "process/mail0", lease_seconds=60, limit=1, rule=FREE)
+            (one,) = claim(
+                connection, WorkKind.MAIL, "process/mail0", lease_seconds=60, limit=1, rule=FREE
+            )
             second = pool.submit(queue.claim, "process/mail1", at_work=held)
             time.sleep(0.5)  # it waits for its turn
             connection.execute(update(Work).values(lease_until=utc_now(-1)))
@@ -216,7 +242,9 @@ def test_a_work_is_there_once_and_again_makes_it_due(queue: Queue) -> None:
 
 
 def test_works_are_claimed_in_the_order_of_lanes_and_fair_tags(queue: Queue) -> None:
-    queue.add(mail(1, lane=1), mail(2, fair_tag=5), mail(3, fair_tag=2), mail(4, lane=1, fair_tag=-1))
+    queue.add(
+        mail(1, lane=1), mail(2, fair_tag=5), mail(3, fair_tag=2), mail(4, lane=1, fair_tag=-1)
+    )
     assert [one.subject_id for one in queue.claim(limit=9)] == [3, 2, 4, 1]
 
 

@@ -47,11 +47,15 @@ def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
     assert run("imports").out == "Aucun import.\n"
     done = run("import-reu", reu, "--imported-by", "Mme Lefèvre")
     assert (done.code, done.err) == (ExitCode.DONE, "")
-    assert "Import 1 : 5 lignes lues, 5 gardées, 0 rejetée, 0 valeur nettoyée, 1 bureau." in done.out
+    assert (
+        "Import 1 : 5 lignes lues, 5 gardées, 0 rejetée, 0 valeur nettoyée, 1 bureau." in done.out
+    )
     assert "rien n'a changé" in run("import-reu", reu).out
     listed = run("imports").out
     assert "Mme Lefèvre" in listed
-    assert re.search(r"│ \d\d/\d\d/\d{4} \? +│ reu.csv", listed), "nobody said the day of the export"
+    assert re.search(r"│ \d\d/\d\d/\d{4} \? +│ reu.csv", listed), (
+        "nobody said the day of the export"
+    )
     undone = run("imports", "--undo")
     assert undone.out == (
         "Import 1 (reu.csv) annulé : 0 liste remise à l'état précédent, 1 liste retirée du registre.\n"
@@ -67,12 +71,20 @@ def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["import-reu", "import-mouvements"])
-def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path: Path, command: str) -> None:
+def test_rejected_lines_are_explained_without_naming_anybody(
+    run: Run, tmp_path: Path, command: str
+) -> None:
     if command == "import-reu":
-        rows, why = [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "TILLEUL"})], "date de naissance illisible (1)"
+        rows, why = (
+            [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "TILLEUL"})],
+            "date de naissance illisible (1)",
+        )
         path = write_reu(tmp_path / "fichier.csv", rows)
     else:
-        rows, why = [*lignes(2), *lignes(1, nature="naissance")], "nature : valeur inconnue ou illisible (1)"
+        rows, why = (
+            [*lignes(2), *lignes(1, nature="naissance")],
+            "nature : valeur inconnue ou illisible (1)",
+        )
         path = write_mouvements(tmp_path / "fichier.csv", rows)
     report = tmp_path / "ailleurs.csv"
     refused = run(command, path, "--report", report)
@@ -97,7 +109,13 @@ def test_a_file_comes_by_standard_input_too(run: Run, tmp_path: Path) -> None:
         environment = {**os.environ, "TMPDIR": str(kept)}
         with reu.open() as stream:
             return subprocess.run(
-                command, cwd=ROOT, env=environment, stdin=stream, capture_output=True, text=True, check=False
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=stream,
+                capture_output=True,
+                text=True,
+                check=False,
             )
 
     assert pipe().returncode == ExitCode.USAGE
@@ -116,7 +134,9 @@ def test_a_command_keeps_what_it_writes_private(run: Run, tmp_path: Path) -> Non
     """`run` has set the address of the database; whatever the shell's umask, other users cannot read the files."""
     reu = write_reu(tmp_path / "reu.csv", [*electeurs(2), *electeurs(1, {DATE: "hier"})])
     command = [sys.executable, "-m", "worker", "import-reu", str(reu)]
-    refused = subprocess.run(command, cwd=ROOT, umask=0, capture_output=True, text=True, check=False)
+    refused = subprocess.run(
+        command, cwd=ROOT, umask=0, capture_output=True, text=True, check=False
+    )
     assert refused.returncode == ExitCode.FAILED, refused.stderr
     assert stat.S_IMODE((tmp_path / "reu-rejets.csv").stat().st_mode) == 0o640
 
@@ -124,7 +144,9 @@ def test_a_command_keeps_what_it_writes_private(run: Run, tmp_path: Path) -> Non
 def test_a_program_gets_json(run: Run, reu: Path) -> None:
     done = run("import-reu", reu, "--json")
     summary = json.loads(done.out)
-    assert summary["listes"] == [{"code_commune": "13055", "liste": "P", "electeurs": 5, "before": None, "mineurs": 0}]
+    assert summary["listes"] == [
+        {"code_commune": "13055", "liste": "P", "electeurs": 5, "before": None, "mineurs": 0}
+    ]
     assert (summary["lines_kept"], summary["unchanged"], summary["report"]) == (5, False, None)
 
 
@@ -143,7 +165,9 @@ def test_communes_are_found_and_added(run: Run) -> None:
     assert run("communes").out == "2 communes connues ; cherchez avec --search.\n"
     assert run("communes", "--search", "MARSEI").out == "13055  Marseille (13)\n"
     assert run("communes", "--search", "2A004").out == "Aucune commune trouvée.\n"
-    assert run("communes", "--add", "2a004", "Ajaccio", "--search", "2A004").out.endswith("2A004  Ajaccio (2A)\n")
+    assert run("communes", "--add", "2a004", "Ajaccio", "--search", "2A004").out.endswith(
+        "2A004  Ajaccio (2A)\n"
+    )
     wrong = run("communes", "--add", "ABCDE", "Nulle part")
     assert wrong.code == ExitCode.FAILED
     assert "n'est pas un code INSEE" in wrong.err
@@ -151,8 +175,12 @@ def test_communes_are_found_and_added(run: Run) -> None:
 
 def test_agents_are_listed_added_and_removed(run: Run) -> None:
     assert run("agents").out.startswith("Aucun agent : ajoutez-en un avec --add.\n")
-    added = run("agents", "--add", "mairie", "--commune", "13055", "--email", "elections@mairie.example")
-    assert added.out == "mairie sera prévenu pour 13055 à l'adresse elections@mairie.example : tout.\n"
+    added = run(
+        "agents", "--add", "mairie", "--commune", "13055", "--email", "elections@mairie.example"
+    )
+    assert (
+        added.out == "mairie sera prévenu pour 13055 à l'adresse elections@mairie.example : tout.\n"
+    )
     both = ("--commune", "13055", "--commune", "13900")
     run("agents", "--add", "mairie", *both, "--email", "autre@mairie.example")
     listed = run("agents").out
@@ -165,9 +193,15 @@ def test_agents_are_listed_added_and_removed(run: Run) -> None:
     run("agents", "--add", "mairie", "--commune", "13055", "--email", "autre@mairie.example")
     assert run("agents", "--remove", "mairie").code == ExitCode.DONE
     assert run("agents", "--remove", "mairie").code == ExitCode.FAILED
-    assert run("agents", "--add", "x", "--commune", "99999", "--email", "x@y.example").code == ExitCode.FAILED
+    assert (
+        run("agents", "--add", "x", "--commune", "99999", "--email", "x@y.example").code
+        == ExitCode.FAILED
+    )
     for email in ("pas une adresse", "a@b.example\nBcc: c@d.example"):
-        assert run("agents", "--add", "x", "--commune", "13055", "--email", email).code == ExitCode.USAGE
+        assert (
+            run("agents", "--add", "x", "--commune", "13055", "--email", email).code
+            == ExitCode.USAGE
+        )
     assert run("agents", "--add", "x").code == ExitCode.USAGE
 
 
@@ -215,13 +249,25 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("url", "code", "message"),
     [
-        ("sqlite:///nowhere/at/all.db", ExitCode.AWAY, "base de données injoignable : sqlite:///nowhere/at/all.db"),
-        ("postgresql+psycopg://me:secret@127.0.0.1:1/x", ExitCode.AWAY, "postgresql+psycopg://me:***@127.0.0.1:1/x"),
+        (
+            "sqlite:///nowhere/at/all.db",
+            ExitCode.AWAY,
+            "base de données injoignable : sqlite:///nowhere/at/all.db",
+        ),
+        (
+            "postgresql+psycopg://me:secret@127.0.0.1:1/x",
+            ExitCode.AWAY,
+            "postgresql+psycopg://me:***@127.0.0.1:1/x",
+        ),
         ("sqlite://", ExitCode.FAILED, "lancez « python -m worker migrate »"),
     ],
 )
 def test_a_database_that_is_not_there_is_said(
-    url: str, code: ExitCode, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    url: str,
+    code: ExitCode,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
     assert main(["imports"]) == code
@@ -230,7 +276,9 @@ def test_a_database_that_is_not_there_is_said(
     assert "secret" not in said
 
 
-def test_an_unexpected_error_says_where_and_quotes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_error_says_where_and_quotes_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def fail() -> None:
         raise ValueError("LANTERNE Ursule")
 
@@ -250,7 +298,9 @@ def test_a_missing_setting_is_a_wrong_command_line(
 
 def test_the_health_check_starts_without_the_heavy_libraries() -> None:
     script = "import sys, worker.cli.main as m; m.main(['healthy', '--help']); print('sqlalchemy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.endswith("False\n")
 
 
@@ -271,7 +321,12 @@ def test_no_table_cuts_what_it_shows(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     name = f"{'liste-inventee-' * 9}.csv"
-    assert run("import-reu", write_reu(tmp_path / name, electeurs(5)), "--imported-by", "Mme Lefèvre").code == 0
+    assert (
+        run(
+            "import-reu", write_reu(tmp_path / name, electeurs(5)), "--imported-by", "Mme Lefèvre"
+        ).code
+        == 0
+    )
     assert name in run("imports").out, "where it is no terminal, its lines are as long as need be"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     print_table(("Fichier",), [(name,), ("[bold]",)], "")
@@ -281,9 +336,14 @@ def test_no_table_cuts_what_it_shows(
 
 
 @pytest.mark.slow
-def test_what_is_left_out_of_a_list_is_said(run: Run, reu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_left_out_of_a_list_is_said(
+    run: Run, reu: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("mairie-a", "mairie-b", "mairie-c"):
-        assert run("agents", "--add", name, "--commune", "13900", "--email", "a@mairie.example").code == 0
+        assert (
+            run("agents", "--add", name, "--commune", "13900", "--email", "a@mairie.example").code
+            == 0
+        )
     assert run("audit", "--limit", "2").out.endswith("… et d'autres lignes : --limit\n")
     assert "autre" not in run("audit", "--limit", "3").out
     assert "autre" not in run("audit", "--limit", "1", "--commune", "13055").out
@@ -315,14 +375,22 @@ def added(ran: Ran) -> str:
     return found[1]
 
 
-def test_a_webhook_is_added_tried_listed_and_removed(run_agents: Run, database_url: str, server: WebServer) -> None:
-    assert run_agents().out.endswith("Aucune discussion, aucun webhook : ajoutez-en un avec --channel.\n")
+def test_a_webhook_is_added_tried_listed_and_removed(
+    run_agents: Run, database_url: str, server: WebServer
+) -> None:
+    assert run_agents().out.endswith(
+        "Aucune discussion, aucun webhook : ajoutez-en un avec --channel.\n"
+    )
     address = server.url("/chemin-secret")
-    ran = run_agents("--channel", "webhook", "--commune", "13900", "--prevenir", "pret", typed=f"{address}\n")
+    ran = run_agents(
+        "--channel", "webhook", "--commune", "13900", "--prevenir", "pret", typed=f"{address}\n"
+    )
     id_ = added(ran)
     assert ran.out.startswith(f"Destinataire {id_} ajouté : fichiers prêts, pour 13900.\n")
     secret = ran.out.split()[-1]
-    assert read_rows(database_url, "SELECT address, secret, kinds FROM recipient") == [(address, secret, "pret")]
+    assert read_rows(database_url, "SELECT address, secret, kinds FROM recipient") == [
+        (address, secret, "pret")
+    ]
 
     assert run_agents("--test", id_).out == f"Message d'essai envoyé à {id_}.\n"
     (post,) = server.posts
@@ -339,7 +407,9 @@ def test_a_webhook_is_added_tried_listed_and_removed(run_agents: Run, database_u
         ExitCode.FAILED, "", f"Erreur : aucun destinataire de ce numéro : {id_}\n"
     )
     detail = f"webhook {id_}, http://{LOOPBACK}"
-    assert read_rows(database_url, "SELECT actor, action, code_commune, detail FROM audit ORDER BY id") == [
+    assert read_rows(
+        database_url, "SELECT actor, action, code_commune, detail FROM audit ORDER BY id"
+    ) == [
         (system_user(), "recipient_added", "13900", detail),
         (system_user(), "recipient_removed", "13900", detail),
     ]
@@ -348,18 +418,30 @@ def test_a_webhook_is_added_tried_listed_and_removed(run_agents: Run, database_u
 def test_a_chat_of_every_commune(run_agents: Run, database_url: str, server: WebServer) -> None:
     server.status, server.body = 200, b"ok"
     id_ = added(
-        run_agents("--channel", "discussion", "--commune", "*", typed=f"mmost://{LOOPBACK}:{server.port}/jetonsecret\n")
+        run_agents(
+            "--channel",
+            "discussion",
+            "--commune",
+            "*",
+            typed=f"mmost://{LOOPBACK}:{server.port}/jetonsecret\n",
+        )
     )
     assert run_agents("--test", id_).code == ExitCode.DONE
-    assert "Message d'essai du Module Préfecture — toutes les communes" in server.posts[0].body.decode("unicode_escape")
+    assert "Message d'essai du Module Préfecture — toutes les communes" in server.posts[
+        0
+    ].body.decode("unicode_escape")
     listed = run_agents("--commune", "13900").out
     assert "toutes les communes" in listed
     assert "tout " in listed
     assert "jetonsecret" not in listed
-    assert read_rows(database_url, "SELECT kinds, secret FROM recipient") == [("pret,echec,echeance", "")]
+    assert read_rows(database_url, "SELECT kinds, secret FROM recipient") == [
+        ("pret,echec,echeance", "")
+    ]
 
 
-def test_two_secrets_sign_a_webhook_until_the_former_one_ends(run_agents: Run, server: WebServer) -> None:
+def test_two_secrets_sign_a_webhook_until_the_former_one_ends(
+    run_agents: Run, server: WebServer
+) -> None:
     former = make_secret()
     address = f"{server.url()}\n{former}\n"
     ran = run_agents("--channel", "webhook", "--commune", "13900", "--own-secret", typed=address)
@@ -381,17 +463,48 @@ def test_two_secrets_sign_a_webhook_until_the_former_one_ends(run_agents: Run, s
     ("arguments", "typed", "code", "words"),
     [
         (["--channel", "webhook"], "", ExitCode.USAGE, "--channel demande aussi --commune"),
-        (["--channel", "courriel", "--commune", "*"], "", ExitCode.USAGE, "les valeurs possibles sont"),
+        (
+            ["--channel", "courriel", "--commune", "*"],
+            "",
+            ExitCode.USAGE,
+            "les valeurs possibles sont",
+        ),
         (["--prevenir", "pret"], "", ExitCode.USAGE, "demande aussi --add ou --channel"),
-        (["--channel", "webhook", "--commune", "99999"], "", ExitCode.FAILED, "commune inconnue : 99999"),
-        (["--channel", "webhook", "--commune", "*"], "", ExitCode.FAILED, "adresse https:// attendue"),
-        (["--channel", "webhook", "--commune", "*"], "https://h.example/secret", ExitCode.FAILED, "hôte absent de"),
-        (["--channel", "discussion", "--commune", "*"], "exec://secret", ExitCode.FAILED, "service inconnu"),
+        (
+            ["--channel", "webhook", "--commune", "99999"],
+            "",
+            ExitCode.FAILED,
+            "commune inconnue : 99999",
+        ),
+        (
+            ["--channel", "webhook", "--commune", "*"],
+            "",
+            ExitCode.FAILED,
+            "adresse https:// attendue",
+        ),
+        (
+            ["--channel", "webhook", "--commune", "*"],
+            "https://h.example/secret",
+            ExitCode.FAILED,
+            "hôte absent de",
+        ),
+        (
+            ["--channel", "discussion", "--commune", "*"],
+            "exec://secret",
+            ExitCode.FAILED,
+            "service inconnu",
+        ),
         (["--test", "secret"], "", ExitCode.FAILED, "aucun destinataire"),
     ],
 )
 def test_what_cannot_be_told_is_not_added(
-    run_agents: Run, database_url: str, *, arguments: list[str], typed: str, code: ExitCode, words: str
+    run_agents: Run,
+    database_url: str,
+    *,
+    arguments: list[str],
+    typed: str,
+    code: ExitCode,
+    words: str,
 ) -> None:
     ran = run_agents(*arguments, typed=typed)
     assert (ran.code, ran.out) == (code, "")
@@ -411,14 +524,20 @@ def test_a_recipient_that_does_not_answer_is_said(run_agents: Run, server: WebSe
 def test_an_agent_says_what_she_wants(run_agents: Run, database_url: str) -> None:
     add = ["--add", "mairie", "--commune", "13900", "--email", "mairie@libreville.example"]
 
-    assert run_agents(*add).out == "mairie sera prévenu pour 13900 à l'adresse mairie@libreville.example : tout.\n"
+    assert (
+        run_agents(*add).out
+        == "mairie sera prévenu pour 13900 à l'adresse mairie@libreville.example : tout.\n"
+    )
     asked = run_agents(*add, "--prevenir", "echeance", "--prevenir", "pret")
     assert asked.out.endswith(" : fichiers prêts, échéances.\n")
     assert read_rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
     run_agents(*add)
     assert read_rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
     assert "fichiers prêts, échéances" in run_agents().out
-    assert run_agents(*add, "--prevenir", "rien").out == "mairie voit 13900 à l'écran, et n'est prévenu de rien.\n"
+    assert (
+        run_agents(*add, "--prevenir", "rien").out
+        == "mairie voit 13900 à l'écran, et n'est prévenu de rien.\n"
+    )
     assert run_agents("--prevenir", "pret").code == ExitCode.USAGE
 
 
@@ -460,7 +579,9 @@ def test_accounts_are_allowed_listed_and_removed(run_accounts: Run, database_url
     ]
 
 
-def test_an_account_is_removed_with_what_waits_and_the_number_is_said(run_accounts: Run, amqp_url: str) -> None:
+def test_an_account_is_removed_with_what_waits_and_the_number_is_said(
+    run_accounts: Run, amqp_url: str
+) -> None:
     run_accounts("--add", "mairie", "--commune", "13900")
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()
@@ -469,7 +590,9 @@ def test_an_account_is_removed_with_what_waits_and_the_number_is_said(run_accoun
         for _ in range(2):
             channel.basic_publish(EXCHANGE, key, b"{}", mandatory=True)
         removed = run_accounts("--remove", "mairie")
-        assert removed.out.endswith("\nSa file est supprimée, et 2 demandes avec elle : prévenez qui les a envoyées.\n")
+        assert removed.out.endswith(
+            "\nSa file est supprimée, et 2 demandes avec elle : prévenez qui les a envoyées.\n"
+        )
         with pytest.raises(UnroutableError):
             channel.basic_publish(EXCHANGE, key, b"{}", mandatory=True)
 
@@ -490,14 +613,34 @@ def test_nothing_changes_while_the_broker_is_away(
     [
         (["--add", "mairie"], ExitCode.USAGE, "--add demande aussi --commune"),
         (["--add", "", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
-        (["--add", "mai\nrie", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (
+            ["--add", "mai\nrie", "--commune", "*"],
+            ExitCode.USAGE,
+            "un compte a des lettres sans accent",
+        ),
         (["--add", "fr", "--commune", "*"], ExitCode.USAGE, "« fr » est réservé"),
-        (["--add", "mairie.13900", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (
+            ["--add", "mairie.13900", "--commune", "*"],
+            ExitCode.USAGE,
+            "un compte a des lettres sans accent",
+        ),
         (["--add", "é", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
-        (["--add", "mairie", "--remove", "mairie"], ExitCode.USAGE, "--add ou --remove, pas les deux à la fois"),
+        (
+            ["--add", "mairie", "--remove", "mairie"],
+            ExitCode.USAGE,
+            "--add ou --remove, pas les deux à la fois",
+        ),
         (["--account", "mairie"], ExitCode.USAGE, "--account demande aussi --kind ecoute"),
-        (["--kind", "jeton", "--add", "a", "--commune", "*", "--speaks-for-itself"], ExitCode.USAGE, "d'un compte"),
-        (["--kind", "jeton", "--remove", "0a1b2c3d", "--commune", "13900"], ExitCode.USAGE, "--remove sans --commune"),
+        (
+            ["--kind", "jeton", "--add", "a", "--commune", "*", "--speaks-for-itself"],
+            ExitCode.USAGE,
+            "d'un compte",
+        ),
+        (
+            ["--kind", "jeton", "--remove", "0a1b2c3d", "--commune", "13900"],
+            ExitCode.USAGE,
+            "--remove sans --commune",
+        ),
         (["--add", "mairie", "--commune", "99999"], ExitCode.FAILED, "commune inconnue : 99999"),
     ],
 )

@@ -6,7 +6,6 @@ there: a test that fails without a mutant proves nothing.
 
 import os
 import queue
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,12 @@ from typing import NamedTuple
 
 import click
 
-from tests.mutants.mutant import ROOT, Mutant, read_mutants
+from tests.mutants.mutant import Mutant, copy_unsplit, read_mutants
 from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 
 ENOUGH = 0.98
 """The share that must be killed."""
 
-_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", ".*_cache", ".hypothesis")
 _GREEN, _RED = 0, 1
 """pytest's exit codes for passed and failed tests; any other code says that the tests did not run."""
 
@@ -47,13 +45,23 @@ class Fate(NamedTuple):
 
 
 @click.command()
-@click.option("--only", multiple=True, help="Those whose place, line or tests have these words; repeated.")
-@click.option("--parallel", default=2, show_default=True, type=click.IntRange(1), help="How many at once.")
-@click.option("--trust", is_flag=True, help="Do not look first whether the tests are green without a mutant.")
+@click.option(
+    "--only", multiple=True, help="Those whose place, line or tests have these words; repeated."
+)
+@click.option(
+    "--parallel", default=2, show_default=True, type=click.IntRange(1), help="How many at once."
+)
+@click.option(
+    "--trust", is_flag=True, help="Do not look first whether the tests are green without a mutant."
+)
 def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
     """Take safeguards away, one at a time, and print whether a test turns red."""
     provide_for_command(RABBITMQ, POSTGRESQL)
-    mutants = [it for it in read_mutants() if not only or any(words in f"{it} {it.tests}" for words in only)]
+    mutants = [
+        it
+        for it in read_mutants()
+        if not only or any(words in f"{it} {it.tests}" for words in only)
+    ]
     if not mutants:
         raise click.UsageError("no mutant has these words")
     began = time.monotonic()
@@ -69,7 +77,9 @@ def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
                 fates.append(fate)
     killed = sum(fate.word == "killed" for fate in fates)
     share = killed / len(fates)
-    click.echo(f"{killed} of {len(fates)} mutants killed ({share:.1%}), {time.monotonic() - began:.0f} s")
+    click.echo(
+        f"{killed} of {len(fates)} mutants killed ({share:.1%}), {time.monotonic() - began:.0f} s"
+    )
     sys.exit(0 if share >= ENOUGH else 1)
 
 
@@ -79,16 +89,25 @@ def _copies(number: int) -> Iterator["queue.Queue[Path]"]:
     copies: queue.Queue[Path] = queue.Queue()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for index in range(number):
-            copies.put(shutil.copytree(ROOT, Path(folder) / str(index), ignore=_LEFT_OUT, symlinks=True))
+            copies.put(copy_unsplit(Path(folder) / str(index)))
         yield copies
 
 
 def _require_green(mutants: Sequence[Mutant], copies: "queue.Queue[Path]", parallel: int) -> None:
     nodes = {node for mutant in mutants for node in mutant.nodes()}
-    kinds = [sorted(nodes - (on_postgresql := set(filter(_is_on_postgresql, nodes)))), sorted(on_postgresql)]
-    shares = [share for kind in kinds for index in range(parallel) if (share := kind[index::parallel])]
+    kinds = [
+        sorted(nodes - (on_postgresql := set(filter(_is_on_postgresql, nodes)))),
+        sorted(on_postgresql),
+    ]
+    shares = [
+        share for kind in kinds for index in range(parallel) if (share := kind[index::parallel])
+    ]
     with ThreadPoolExecutor(parallel) as pool:
-        red = [output for code, output in pool.map(lambda share: _test(copies, share), shares) if code != _GREEN]
+        red = [
+            output
+            for code, output in pool.map(lambda share: _test(copies, share), shares)
+            if code != _GREEN
+        ]
     if red:
         click.echo("\n".join(red))
         raise click.ClickException("without a mutant these tests must be green")
@@ -102,7 +121,9 @@ def _try(mutant: Mutant, copies: "queue.Queue[Path]") -> Fate:
     return Fate(mutant, word, time.monotonic() - began, output)
 
 
-def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | None = None) -> tuple[int, str]:
+def _test(
+    copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | None = None
+) -> tuple[int, str]:
     """Run tests in one of the copies, altered or not; pytest's exit code and output."""
     # SQLite for tests that run on both databases, unless a mutant names the other.
     chosen = [] if any(map(_is_on_postgresql, nodes)) else ["-k", "not postgresql"]
@@ -110,7 +131,15 @@ def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | No
     try:
         with _altered(mutant, copy):
             run = subprocess.run(
-                [sys.executable, "-m", "pytest", *_OPTIONS, *(["-x"] if mutant else []), *chosen, *nodes],
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    *_OPTIONS,
+                    *(["-x"] if mutant else []),
+                    *chosen,
+                    *nodes,
+                ],
                 cwd=copy,
                 env=os.environ | _ENVIRONMENT | ({"TESTS_PATIENCE": "15"} if mutant else {}),
                 capture_output=True,
@@ -141,7 +170,9 @@ def _altered(mutant: Mutant | None, copy: Path) -> Iterator[None]:
         yield
     finally:
         path.write_text(whole, "utf-8")
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # so that the compiled module is valid again
+        os.utime(
+            path, ns=(times.st_atime_ns, times.st_mtime_ns)
+        )  # so that the compiled module is valid again
 
 
 if __name__ == "__main__":

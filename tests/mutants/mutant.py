@@ -1,6 +1,8 @@
 """A mutant: a line of the product with its safeguard removed, and the tests that must fail then.
 
-`table.txt` has the safeguards that `make mutants` removes, by the folder or file of the product that holds them.
+Lines are compared in a copy of the product whose long lines are not split (`copy_unsplit`): the
+layout of the product changes no mutant. `table.txt` has the safeguards that `make mutants`
+removes, by the folder or file of the product that holds them.
 
 Below the place come the test functions that must fail, then the changes, each of which must make all of them fail:
 `-` is followed by words of one line, which occur once at that place, and `+` by their replacement. Without `+`, an
@@ -13,6 +15,9 @@ databases is tried on SQLite; `[postgresql]` after its name where only PostgreSQ
 """
 
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -20,6 +25,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
+_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", ".*_cache", ".hypothesis")
 _PRODUCT = ("schemas", "common", "producers", "worker", "deploy")
 _DEFINITION = re.compile(r"^def (test_\w+)", re.MULTILINE)
 _CONDITION = re.compile(r"(\s*(?:el)?if ).*:")
@@ -40,17 +46,23 @@ class Mutant(NamedTuple):
     def __str__(self) -> str:
         return f"{self.place} - {self.before.strip()}"
 
-    def find(self, root: Path = ROOT) -> Path:
-        """Return the file that has the line, relative to `root`.
+    def find(self, root: Path) -> Path:
+        """Return the file that has the line, relative to `root`, a copy by `copy_unsplit`.
 
         Raises:
             MisplacedError: no file has it, or it occurs more than once.
         """
-        places = [(path, text.count(self.before)) for path, text in _read_product(root) if self.before in text]
+        places = [
+            (path, text.count(self.before))
+            for path, text in _read_product(root)
+            if self.before in text
+        ]
         found = [(path, count) for path, count in places if path.as_posix().startswith(self.place)]
         if [count for _, count in found] != [1]:
             named = ", ".join(f"{path} ({count})" for path, count in places) or "nowhere"
-            raise MisplacedError(f"« {self.before} » must stand once in {self.place}; it is in: {named}")
+            raise MisplacedError(
+                f"« {self.before} » must stand once in {self.place}; it is in: {named}"
+            )
         return found[0][0]
 
     def nodes(self) -> list[str]:
@@ -60,6 +72,15 @@ class Mutant(NamedTuple):
             MisplacedError: there is no such test, or there are several of this name.
         """
         return [_find_node(test) for test in self.tests]
+
+
+def copy_unsplit(folder: Path) -> Path:
+    """Copy the tree into a new folder, each statement of the product on one line of 320 columns; return the folder."""
+    shutil.copytree(ROOT, folder, ignore=_LEFT_OUT, symlinks=True)
+    rooms = [str(folder / room) for room in _PRODUCT]
+    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--line-length", "320", *rooms]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder
 
 
 def read_mutants() -> list[Mutant]:

@@ -37,13 +37,17 @@ def compare(before: Lines, after: Lines) -> Comparison:
     old, new = list(before), list(after)
     pairs = _pair(old, new, lambda it: it.personne) + _pair(old, new, lambda it: plain(it.personne))
     moved = [
-        Change("modification", there.personne, here.bureau, there.bureau, there, "changement_bureau")
+        Change(
+            "modification", there.personne, here.bureau, there.bureau, there, "changement_bureau"
+        )
         for here, there, _ in pairs
         if here.bureau != there.bureau
     ]
     came = [Change("inscription", it.personne, "", it.bureau, it) for it in new]
     left = [Change("radiation", it.personne, it.bureau, "", it) for it in old]
-    return Comparison(moved + came + left, sum(pair.is_guess for pair in pairs), [pair[:2] for pair in pairs])
+    return Comparison(
+        moved + came + left, sum(pair.is_guess for pair in pairs), [pair[:2] for pair in pairs]
+    )
 
 
 def _pair(old: list[Inscrit], new: list[Inscrit], key: "_Key") -> list[_Pair]:
@@ -63,7 +67,9 @@ def _pair(old: list[Inscrit], new: list[Inscrit], key: "_Key") -> list[_Pair]:
         left, came = Counter(map(same, old)), Counter(map(same, new))
         unclear = {who for who in left if left[who] != came[who]} if same is key else set()
         for here in sorted(old, key=lambda it: it.numero):
-            there = min((it for it in new if same(it) == same(here)), key=lambda it: it.numero, default=None)
+            there = min(
+                (it for it in new if same(it) == same(here)), key=lambda it: it.numero, default=None
+            )
             if there and same(here) not in unclear:
                 old.remove(here)
                 new.remove(there)
@@ -86,7 +92,9 @@ def is_doubtful(left: Inscrit, came: Inscrit) -> bool:
         return is_certain or left.voie == came.voie or old.nom == new.nom
     if old.nom != new.nom:
         return False
-    return (has_birthday and has_first_name and is_certain) or (old.prenoms == new.prenoms and is_one_date(old, new))
+    return (has_birthday and has_first_name and is_certain) or (
+        old.prenoms == new.prenoms and is_one_date(old, new)
+    )
 
 
 def is_one_date(old: Personne, new: Personne) -> bool:
@@ -103,4 +111,8 @@ def plain(personne: Personne) -> Personne:
 
 def _letters(value: str) -> str:
     bare = "".join(it for it in normalize("NFD", value) if it.isascii())
-    return " ".join(bare.upper().replace("-", " ").replace("'", " ").split()) if not value[:1].isdigit() else value
+    return (
+        " ".join(bare.upper().replace("-", " ").replace("'", " ").split())
+        if not value[:1].isdigit()
+        else value
+    )

@@ -55,7 +55,14 @@ _UNITS = (
     "zéro un deux trois quatre cinq six sept huit neuf dix "
     "onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf"
 )
-_TENS = {20: "vingt", 30: "trente", 40: "quarante", 50: "cinquante", 60: "soixante", 80: "quatre-vingt"}
+_TENS = {
+    20: "vingt",
+    30: "trente",
+    40: "quarante",
+    50: "cinquante",
+    60: "soixante",
+    80: "quatre-vingt",
+}
 
 
 class Ages(NamedTuple):
@@ -107,11 +114,20 @@ class Oracle(Coverage):
         chain = self.chains.get(step.liste)
         everybody = chain[-1].held if chain else ()
         electeurs = [it for it in everybody if self.is_of_age(it.personne, step.day)]
-        head = "GEM"[LISTES.index(step.liste)], f"{step.day:%d/%m/%Y}", *self.commune[2::-2], self.commune.nom.upper()
+        head = (
+            "GEM"[LISTES.index(step.liste)],
+            f"{step.day:%d/%m/%Y}",
+            *self.commune[2::-2],
+            self.commune.nom.upper(),
+        )
         mineurs = len(everybody) - len(electeurs)
-        of_electors = self.anomalies(step.liste, electeurs) + Counter(mineurs_non_exportes=int(mineurs > 0))
+        of_electors = self.anomalies(step.liste, electeurs) + Counter(
+            mineurs_non_exportes=int(mineurs > 0)
+        )
         return Liste(
-            electeurs=tuple(self.filed(it, step.liste) for it in sorted(electeurs, key=lambda it: it[1:3])),
+            electeurs=tuple(
+                self.filed(it, step.liste) for it in sorted(electeurs, key=lambda it: it[1:3])
+            ),
             mineurs=mineurs,
             heads=frozenset({head} if electeurs else ()),
             anomalies=of_electors + self.anomalies_of_export(step),
@@ -121,17 +137,25 @@ class Oracle(Coverage):
         """The report's anomalies of the export under the file: too old, changed since, or without this list."""
         if not (chain := self.chains.get(step.liste)):
             return Counter()
-        last = max((link for it in self.chains.values() for link in it), key=lambda link: link.number)
+        last = max(
+            (link for it in self.chains.values() for link in it), key=lambda link: link.number
+        )
         return +Counter(
-            export_ancien=int(step.day - min(chain[-1].parts.values(), default=chain[-1].day) > TWO_MONTHS),
+            export_ancien=int(
+                step.day - min(chain[-1].parts.values(), default=chain[-1].day) > TWO_MONTHS
+            ),
             registre_modifie=int(not chain[-1].is_intact),
-            liste_absente=int(chain[-1].day < last.day),  # lists may be exported one by one, on one day
+            liste_absente=int(
+                chain[-1].day < last.day
+            ),  # lists may be exported one by one, on one day
         )
 
     def filed(self, it: Inscrit, liste: str) -> Inscrit:
         """The line of an elector in the file: no order number, a nationality on the complementary lists only."""
         usage = "" if it.usage == it.personne.nom else it.usage
-        return it._replace(numero=0, usage=usage, nationalite="" if liste == "P" else it.nationalite)
+        return it._replace(
+            numero=0, usage=usage, nationalite="" if liste == "P" else it.nationalite
+        )
 
     def anomalies(self, liste: str, electeurs: Sequence[Inscrit]) -> Counter[str]:
         """The report's anomalies by code: of the file, of its bureaux, of its electors."""
@@ -139,8 +163,10 @@ class Oracle(Coverage):
             numero_general_absent=int(bool(electeurs)),
             canton_absent=len({it.bureau for it in electeurs}),
             date_partielle=sum("-00" in it.personne.naissance for it in electeurs),
-            nationalite_hors_union=sum(it.nationalite in OUTSIDE_THE_UNION for it in electeurs) * (liste != "P"),
-            nationalite_francaise=sum(it.nationalite == "Française" for it in electeurs) * (liste != "P"),
+            nationalite_hors_union=sum(it.nationalite in OUTSIDE_THE_UNION for it in electeurs)
+            * (liste != "P"),
+            nationalite_francaise=sum(it.nationalite == "Française" for it in electeurs)
+            * (liste != "P"),
             nom_usage_identique=sum(it.usage == it.personne.nom for it in electeurs),
             **self.anomalies_of_doubles(electeurs),
         )
@@ -151,7 +177,10 @@ class Oracle(Coverage):
         persons = Counter(plain(it.personne) for it in electeurs)
         return Counter(
             electeur_en_double=sum(number for number in homes.values() if number > 1),
-            homonyme=sum(persons[plain(it.personne)] > 1 == homes[plain(it.personne), it.voie] for it in electeurs),
+            homonyme=sum(
+                persons[plain(it.personne)] > 1 == homes[plain(it.personne), it.voie]
+                for it in electeurs
+            ),
         )
 
     # The tableaux since 2019.
@@ -164,7 +193,9 @@ class Oracle(Coverage):
         whole, partial = self.whole(step.liste)
         chain = self.until_base(whole, min(last, step.day))
         is_provisional = last >= step.day
-        rounds = self.rounds | ({step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {})
+        rounds = self.rounds | (
+            {step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {}
+        )
         of_poll = rounds[step.scrutin] if step.scrutin else None
         ages = Ages(
             start,
@@ -175,7 +206,11 @@ class Oracle(Coverage):
         shown = self.shown(step.liste, chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
-        if not printed and not is_provisional and (unknown := Gap("couverture_inconnue", is_blocking=False)) in gaps:
+        if (
+            not printed
+            and not is_provisional
+            and (unknown := Gap("couverture_inconnue", is_blocking=False)) in gaps
+        ):
             gaps = gaps - {unknown} | {Gap("couverture_inconnue")}
         if any(self.asked_about(link, ages) for link in (*chain, *partial)):
             gaps.add(Gap("doutes_ouverts"))
@@ -186,7 +221,9 @@ class Oracle(Coverage):
         remarks["homonymes_supposes"] = sum(start < day <= last for day in guesses)
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
         beside = [*self.told(step.liste), *(Told(*it) for link in partial for it in link.dated)]
-        figures = self.figures(chain, beside, [it.change for it in shown], [it.change for it in printed], ages)
+        figures = self.figures(
+            chain, beside, [it.change for it in shown], [it.change for it in printed], ages
+        )
         is_on_no_list = not chain and any(it.is_applied for it in shown)
         if is_on_no_list or any(it.avant < 0 or it.apres < 0 for it in figures.values()):
             gaps.add(Gap("bilan_impossible"))
@@ -205,7 +242,9 @@ class Oracle(Coverage):
             exports=self.exports(step, chain, partial, (start, min(last, step.day))),
         )
 
-    def shown(self, liste: str, chain: Sequence[Link], partial: Sequence[Link], ages: Ages) -> list[Shown]:
+    def shown(
+        self, liste: str, chain: Sequence[Link], partial: Sequence[Link], ages: Ages
+    ) -> list[Shown]:
         """The mouvements of a period: from exports, from files, and from electors who come of age.
 
         `partial`: exports of some arrondissements since the last whole list; the tableau is not covered then.
@@ -223,21 +262,30 @@ class Oracle(Coverage):
             if file.liste == liste and self.is_of_period(change, day, ages)
         ]
         of_parts = [
-            it for link in partial for change, day in link.dated for it in self.of_part(chain, change, day, ages)
+            it
+            for link in partial
+            for change, day in link.dated
+            for it in self.of_part(chain, change, day, ages)
         ]
         return compared + told + of_parts + self.coming_of_age(chain, ages)
 
-    def of_part(self, chain: Sequence[Link], change: Change, day: date, ages: Ages) -> Iterator[Shown]:
+    def of_part(
+        self, chain: Sequence[Link], change: Change, day: date, ages: Ages
+    ) -> Iterator[Shown]:
         """A mouvement of an arrondissement; a minor's is on the day they come of age."""
         since = self.begins_to_count(change.personne, ages)
         if self.is_of_period(change, day, ages):
             yield Shown(change, self.days(chain[-1], day))
         elif change.nature == "inscription" and day < since and ages.start < since <= ages.end:
             yield Shown(
-                change._replace(categorie="inscription_office"), (self.majority(change.personne),), is_presumed=True
+                change._replace(categorie="inscription_office"),
+                (self.majority(change.personne),),
+                is_presumed=True,
             )
 
-    def ruined(self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]) -> set[str]:
+    def ruined(
+        self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]
+    ) -> set[str]:
         """The codes that block the list's file, for electors whom a tableau shows as arrivals."""
         came = {plain(it.change.personne)[:3] for it in printed if it.change.nature != "radiation"}
         found = self.anomalies(liste, [it for it in everybody if plain(it.personne)[:3] in came])
@@ -252,13 +300,19 @@ class Oracle(Coverage):
 
         Source: instruction INTA1830120J, III.C.
         """
-        return type_ == "vingt_jours" or change.nature == "radiation" or change.categorie == "inscription_l30"
+        return (
+            type_ == "vingt_jours"
+            or change.nature == "radiation"
+            or change.categorie == "inscription_l30"
+        )
 
     def incomplete(self, shown: Sequence[Shown], type_: str) -> Counter[str]:
         """The number of days and categories that R. 13 and R. 14 require and the register lacks."""
         named = [it for it in shown if it.change.nature != "modification"]
         without = [it for it in named if not it.change.categorie]
-        if type_ == "cinq_jours_reu":  # a birthday makes an inscription d'office, or one under L. 30
+        if (
+            type_ == "cinq_jours_reu"
+        ):  # a birthday makes an inscription d'office, or one under L. 30
             without += [it for it in named if it.is_presumed]
         undated = [it for it in named if len(it.days) > 1 and type_ == "vingt_jours"]
         return +Counter(date_absente=len(undated), motif_absent=len(without))
@@ -268,7 +322,9 @@ class Oracle(Coverage):
 
         From the first day of the commission's meeting for a poll until its last round, that round; else the day itself.
         """
-        lasting = [last for poll, last in rounds.items() if poll - timedelta(days=24) <= day <= last]
+        lasting = [
+            last for poll, last in rounds.items() if poll - timedelta(days=24) <= day <= last
+        ]
         return max(lasting, default=day)
 
     def period(self, step: AskTableau) -> tuple[date, date] | None:
@@ -280,18 +336,31 @@ class Oracle(Coverage):
         """
         start: date | None = None
         last: date | None = None
-        due = (self.meeting_of(step.scrutin) or step.scrutin - timedelta(days=21)) if step.scrutin else None
+        due = (
+            (self.meeting_of(step.scrutin) or step.scrutin - timedelta(days=21))
+            if step.scrutin
+            else None
+        )
         if step.scrutin and step.type == "cinq_jours_reu":
             start, last = step.reunion or due, step.scrutin - timedelta(days=5)
         elif last := step.until or due:
             start = step.reunion or max((it for it in self.meetings if it < last), default=None)
-        if start and step.scrutin and step.type == "vingt_jours" and start >= step.scrutin - timedelta(days=24):
+        if (
+            start
+            and step.scrutin
+            and step.type == "vingt_jours"
+            and start >= step.scrutin - timedelta(days=24)
+        ):
             # The meeting for the poll, which ends the mouvements, unless the commission met again for it.
             last = last if last == self.meeting_of(step.scrutin) else None
         return (start, last) if start and last and start < last else None
 
     def meeting_of(self, scrutin: date) -> date | None:
-        days = [it for it in self.meetings if scrutin - timedelta(days=24) <= it <= scrutin - timedelta(days=21)]
+        days = [
+            it
+            for it in self.meetings
+            if scrutin - timedelta(days=24) <= it <= scrutin - timedelta(days=21)
+        ]
         return max(days, default=None)
 
     def is_of_period(self, change: Change, day: date, ages: Ages) -> bool:
@@ -320,30 +389,56 @@ class Oracle(Coverage):
         """
         found: list[Shown] = []
         said: dict[Personne, str] = {}
-        moved = {it.personne for link in chain for it in link.changes if it.nature == "modification"}
-        gone = set(self.gone_for_good(chain)) - moved  # a change of bureau shows that they were on the list
+        moved = {
+            it.personne for link in chain for it in link.changes if it.nature == "modification"
+        }
+        gone = (
+            set(self.gone_for_good(chain)) - moved
+        )  # a change of bureau shows that they were on the list
         for place, (link, following) in enumerate(zip_longest(chain, chain[1:])):
             leaving = following.dated if following else ()
-            left = {(it.personne, it.ancien): day for it, day in leaving if it.nature == "radiation"}
+            left = {
+                (it.personne, it.ancien): day for it, day in leaving if it.nature == "radiation"
+            }
             entered = [(it.inscrit, day) for it, day in link.dated if it.nature == "inscription"]
             said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
             came = {it for it, _ in entered}
-            for inscrit in sorted(self.known_now(chain, place), key=lambda it: it not in came):  # homonyms after them
+            for inscrit in sorted(
+                self.known_now(chain, place), key=lambda it: it not in came
+            ):  # homonyms after them
                 who = inscrit.personne
                 if who in gone:
                     continue
                 since = self.begins_to_count(who, ages)
-                alike = (it for it in entered if (it[0].personne, it[0].bureau) == (who, inscrit.bureau))
+                alike = (
+                    it for it in entered if (it[0].personne, it[0].bureau) == (who, inscrit.bureau)
+                )
                 entry = next(alike, None)
-                entered = [it for it in entered if it is not entry]  # one person may be on a list twice
+                entered = [
+                    it for it in entered if it is not entry
+                ]  # one person may be on a list twice
                 on_list = entry[1] if entry else link.day
                 is_shown = on_list <= since and (
                     following is None or since < left.get((who, inscrit.bureau), following.day)
                 )
                 if is_shown and ages.start < since <= ages.end:
-                    has_entry, categorie = who in said, said.pop(who, "")  # of one of several homonyms
-                    change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
-                    found.append(Shown(change, (self.majority(who),), is_presumed=has_entry and not categorie))
+                    has_entry, categorie = (
+                        who in said,
+                        said.pop(who, ""),
+                    )  # of one of several homonyms
+                    change = Change(
+                        "inscription",
+                        who,
+                        "",
+                        inscrit.bureau,
+                        inscrit,
+                        categorie or "inscription_office",
+                    )
+                    found.append(
+                        Shown(
+                            change, (self.majority(who),), is_presumed=has_entry and not categorie
+                        )
+                    )
         return found
 
     def gone_for_good(self, chain: Sequence[Link]) -> Iterator[Personne]:
@@ -361,7 +456,9 @@ class Oracle(Coverage):
     @property
     def is_left_out(self) -> bool:
         """Whether a tableau leaves the commune out of addresses: not where postal codes tell arrondissements."""
-        return self.commune.adresse[1] == self.commune.nom.upper() and not self.commune.arrondissements
+        return (
+            self.commune.adresse[1] == self.commune.nom.upper() and not self.commune.arrondissements
+        )
 
     def lines_of(self, shown: Shown, step: AskTableau) -> list[Line]:
         """The lines of a mouvement, with all printed values."""
@@ -373,7 +470,9 @@ class Oracle(Coverage):
             "numero": str(it.numero if shown.is_applied else 0),
             "usage": "" if it.usage == who.nom else it.usage,
             "naissance": f"{who.jour} à {who.commune} ({pays if departement == '99' else departement})",
-            "adresse": it.voie if self.is_left_out else f"{it.voie}, {' '.join(self.commune.adresse)}",
+            "adresse": it.voie
+            if self.is_left_out
+            else f"{it.voie}, {' '.join(self.commune.adresse)}",
             "bureau": " → ".join(filter(None, (change.ancien, change.nouveau))),
             "nationalite": "" if step.liste == "P" else it.nationalite,
             "date": (days[0] if len(days) == 1 else f"entre le {days[0]} et le {days[1]}")
@@ -383,14 +482,24 @@ class Oracle(Coverage):
         }
         return [Line(part, section, who, **values) for part, section in self.places_of(change)]
 
-    def totals(self, printed: Sequence[Shown], sections: Collection[str]) -> dict[tuple[str, str], str]:
+    def totals(
+        self, printed: Sequence[Shown], sections: Collection[str]
+    ) -> dict[tuple[str, str], str]:
         """The sentence at the end of each part. In the commune's, a change of bureau is counted in part I only."""
-        places = [(it.change, part, section) for it in printed for part, section in self.places_of(it.change)]
-        places += [(it, part, "") for it, part, _ in places if part == "I" or it.nature != "modification"]
+        places = [
+            (it.change, part, section)
+            for it in printed
+            for part, section in self.places_of(it.change)
+        ]
+        places += [
+            (it, part, "") for it, part, _ in places if part == "I" or it.nature != "modification"
+        ]
         found = {}
         for section in sections:
             for part, title in _TOTALS.items():
-                natures = [it.nature for it, of_part, of in places if (of_part, of) == (part, section)]
+                natures = [
+                    it.nature for it, of_part, of in places if (of_part, of) == (part, section)
+                ]
                 moved = natures.count("modification")
                 total = f"{title} : {count('électeur', len(natures))}"
                 changes = f", dont {count('changement', moved)} de bureau" if moved else ""
@@ -398,7 +507,11 @@ class Oracle(Coverage):
         return found
 
     def exports(
-        self, step: AskTableau, chain: Sequence[Link], partial: Sequence[Link], period: tuple[date, date]
+        self,
+        step: AskTableau,
+        chain: Sequence[Link],
+        partial: Sequence[Link],
+        period: tuple[date, date],
     ) -> str:
         """The note with the exports under a tableau: from the export of the meeting to that of the last day.
 
@@ -414,13 +527,22 @@ class Oracle(Coverage):
         word = self.word(last)
         if word and chain:
             named = [chain[-1]]
-        said = [f"du {it.day:%d/%m/%Y} ({len(it.lines)} personne{'s' * (len(it.lines) > 1)})" for it in named]
+        said = [
+            f"du {it.day:%d/%m/%Y} ({len(it.lines)} personne{'s' * (len(it.lines) > 1)})"
+            for it in named
+        ]
         listed = ", ".join(said[:-1]) + " et " * (len(said) > 1) + "".join(said[-1:])
-        source = f"le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00"
+        source = (
+            f"le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00"
+        )
         if said:
             exports = "l’export" if len(said) == 1 else "les exports"
             source = f"{exports} du répertoire électoral unique {listed}, mineurs compris"
-        until = f", et les mouvements dits complets jusqu’au {word.complete_until:%d/%m/%Y}" if word else ""
+        until = (
+            f", et les mouvements dits complets jusqu’au {word.complete_until:%d/%m/%Y}"
+            if word
+            else ""
+        )
         return f"D’après {source}{until}."
 
     def figures(
@@ -435,12 +557,19 @@ class Oracle(Coverage):
 
         `beside`: the mouvements that no comparison of whole lists found.
         """
-        is_beside = self.brought or beside or any(link.said or isinstance(link, Joined) for link in chain)
+        is_beside = (
+            self.brought or beside or any(link.said or isinstance(link, Joined) for link in chain)
+        )
         counted = self.count_back if is_beside else self.count
-        before, after = counted(chain, beside, ages.start, ages.first), counted(chain, beside, ages.end, ages.last)
+        before, after = (
+            counted(chain, beside, ages.start, ages.first),
+            counted(chain, beside, ages.end, ages.last),
+        )
         if not chain:  # a mouvement that is not applied yet counts in the tableau of its period, and in no other
             before, after = Counter(), after - before
-        natures = Counter((it.nature, part, of) for it in printed for part, of in self.places_of(it))
+        natures = Counter(
+            (it.nature, part, of) for it in printed for part, of in self.places_of(it)
+        )
         others = Counter((part, of) for it in shown for part, of in self.places_of(it))
         others.subtract((part, of) for it in printed for part, of in self.places_of(it))
         bureaux = {of for _, of in others} | set(before) | set(after)
@@ -459,18 +588,30 @@ class Oracle(Coverage):
         totals = [sum(column) for column in zip(*figures.values(), strict=True)] or [0] * 7
         return figures | {"": Figures(*totals)}
 
-    def count(self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002
+    def count(
+        self,
+        chain: Sequence[Link],
+        beside: Sequence[Told],  # noqa: ARG002
+        day: date,
+        age_day: date,
+    ) -> Counter[str]:
         """Electors of each bureau at the end of a day, as far as the exports until then show."""
         known = [place for place, link in enumerate(chain) if link.day <= day]
         everybody = self.known_now(chain, known[-1]) if known else ()
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
 
-    def count_back(self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date) -> Counter[str]:
+    def count_back(
+        self, chain: Sequence[Link], beside: Sequence[Told], day: date, age_day: date
+    ) -> Counter[str]:
         """The same where mouvements have days of their own: from the last of these exports, back or on to a day.
 
         A list without any export shows no electors: its mouvements are not applied yet.
         """
-        now = Counter(it.bureau for it in (chain[-1].held if chain else ()) if self.is_of_age(it.personne, age_day))
+        now = Counter(
+            it.bureau
+            for it in (chain[-1].held if chain else ())
+            if self.is_of_age(it.personne, age_day)
+        )
         shown_on = chain[-1].day if chain else date.min
         known = [(change, of, True) for link in chain for change, of in link.dated]
         told = [(change, of, of <= shown_on) for change, of in beside]
@@ -502,7 +643,15 @@ class Oracle(Coverage):
 def order(line: Line) -> tuple[str, ...]:
     """Sort by bureau, part, names and date of birth; accents count only where two names are otherwise equal."""
     who, bare = line.personne, plain(line.personne)
-    return line.section or "~", line.part, bare.nom, who.nom, bare.prenoms, who.prenoms, who.naissance
+    return (
+        line.section or "~",
+        line.part,
+        bare.nom,
+        who.nom,
+        bare.prenoms,
+        who.prenoms,
+        who.naissance,
+    )
 
 
 def count(noun: str, number: int) -> str:

@@ -47,10 +47,14 @@ class Coverage(Register):
         else:
             yield from self.gaps_of_chain(window)
         is_edited = bool(window.chain) and not window.chain[-1].is_intact  # by another service
-        if is_edited or any(self.contradicts(former, link, window) for former, link in self.since(window)):
+        if is_edited or any(
+            self.contradicts(former, link, window) for former, link in self.since(window)
+        ):
             yield Gap("couverture_contredite")
         if waiting := self.waiting(window):
-            yield Gap("couverture_attente", not window.is_provisional or min(waiting) <= window.start)
+            yield Gap(
+                "couverture_attente", not window.is_provisional or min(waiting) <= window.start
+            )
 
     def gaps_of_chain(self, window: Window) -> Iterator[Gap]:
         chain, start, last = window.chain, window.start, window.last
@@ -61,7 +65,9 @@ class Coverage(Register):
         if not all(link.is_compared for _, link in self.since(window)):
             yield Gap("couverture_lacune")
         for former, link in pairwise(chain):
-            has_undated = link.is_compared and any(link.day_of(change) is None for change in link.changes)
+            has_undated = link.is_compared and any(
+                link.day_of(change) is None for change in link.changes
+            )
             if former.day < last < link.day and has_undated:
                 yield Gap("couverture_date")
             elif former.day < start < link.day and has_undated:
@@ -71,7 +77,9 @@ class Coverage(Register):
 
     def ending(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
         """The export that ends the period, then the later ones."""
-        return [link for link in chain if link.day == last][-1:] + [link for link in chain if link.day > last]
+        return [link for link in chain if link.day == last][-1:] + [
+            link for link in chain if link.day > last
+        ]
 
     def until_base(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
         """The exports until the one from which electors are counted: later imports change nothing.
@@ -83,7 +91,9 @@ class Coverage(Register):
 
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
         """The exports of a period, each with the one before it; electors are counted from the last one."""
-        return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
+        return [
+            (former, link) for former, link in pairwise(window.chain) if link.day > window.start
+        ]
 
     def is_told(self, chain: Sequence[Link], last: date) -> bool:
         """Whether the export that ends the period has a declared day. Of several exports of one day it is the last."""
@@ -94,7 +104,9 @@ class Coverage(Register):
 
     def word(self, last: date) -> Bring | None:
         """The last file that declares all mouvements until that day, or later, to be in the register."""
-        said = [file for file in self.brought if file.complete_until and file.complete_until >= last]
+        said = [
+            file for file in self.brought if file.complete_until and file.complete_until >= last
+        ]
         return said[-1] if said else None
 
     def is_late(self, window: Window, word: Bring) -> bool:
@@ -114,7 +126,9 @@ class Coverage(Register):
         """
         files = [it for it in self.brought if it.liste == window.liste and not it.is_applied]
         days = [told.day for file in files for told in file.lines if told.day <= window.last]
-        return [day for day in days if window.has(day) or all(link.day < day for link in window.chain)]
+        return [
+            day for day in days if window.has(day) or all(link.day < day for link in window.chain)
+        ]
 
     def contradicts(self, former: Link, link: Link, window: Window) -> bool:
         """Whether the numbers of two exports contradict the mouvements between them, which are declared complete.

@@ -76,7 +76,9 @@ class _World:
     """The real commune; exports are snapshots of it."""
 
     chance: _Chance
-    listes: dict[str, list[Inscrit]] = field(default_factory=lambda: {liste: [] for liste in LISTES})
+    listes: dict[str, list[Inscrit]] = field(
+        default_factory=lambda: {liste: [] for liste in LISTES}
+    )
     gone: dict[str, list[Inscrit]] = field(default_factory=lambda: {liste: [] for liste in LISTES})
     corrected: list[tuple[str, Personne, Personne]] = field(default_factory=list)
     born: int = 0
@@ -149,7 +151,9 @@ class _World:
             personne = known.personne
             kind = self.chance.number(0, 2 if self.is_steady else 5)
             if kind == 0:
-                personne = personne._replace(prenoms=f"{personne.prenoms.split()[0]} Zz{self._word(2)}")
+                personne = personne._replace(
+                    prenoms=f"{personne.prenoms.split()[0]} Zz{self._word(2)}"
+                )
             elif kind == 1:
                 personne = personne._replace(nom=f"{personne.nom[:8]}IX")
             elif kind == 2:
@@ -172,7 +176,9 @@ class _World:
             if known.personne == personne:
                 self.numero += 1
                 bureau = self.chance.pick(_BUREAUX)
-                self.listes[liste][place] = known._replace(bureau=bureau, numero=self.numero, voie=self._voie("Place"))
+                self.listes[liste][place] = known._replace(
+                    bureau=bureau, numero=self.numero, voie=self._voie("Place")
+                )
 
     def renumber(self, liste: str) -> None:
         """Renumber all, in the order of their streets."""
@@ -185,11 +191,15 @@ class _World:
         """Move all people of a bureau to another one."""
         closed, other = self.chance.pick(_BUREAUX), self.chance.pick(_BUREAUX)
         lines = self.listes[liste]
-        self.listes[liste] = [it._replace(bureau=other) if it.bureau == closed else it for it in lines]
+        self.listes[liste] = [
+            it._replace(bureau=other) if it.bureau == closed else it for it in lines
+        ]
 
     def rewrite(self, liste: str) -> None:
         """Change the spelling of the commune's streets."""
-        self.listes[liste] = [it._replace(voie=it.voie.replace("Rue", "R.")) for it in self.listes[liste]]
+        self.listes[liste] = [
+            it._replace(voie=it.voie.replace("Rue", "R.")) for it in self.listes[liste]
+        ]
 
     def _alter(self, liste: str, **changes: str | int) -> None:
         place = self._place(liste)
@@ -213,12 +223,18 @@ class _World:
         return personne._replace(prenoms=personne.prenoms.replace(*self.chance.pick(_ACCENTS), 1))
 
     def _usage(self, personne: Personne) -> str:
-        return personne.nom if self.chance.happens(0.1) else f"ZZ{self._word(2).upper()}-{personne.nom}"
+        return (
+            personne.nom
+            if self.chance.happens(0.1)
+            else f"ZZ{self._word(2).upper()}-{personne.nom}"
+        )
 
     def somebody(self, today: date) -> Personne:
         self.born += 1
         birthplace = "BRUXELLES" if self.chance.happens(0.1) else "MARSEILLE"
-        return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today), birthplace)
+        return Personne(
+            f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today), birthplace
+        )
 
     def _word(self, syllables: int) -> str:
         number, word = self.born, ""
@@ -244,14 +260,26 @@ class _World:
 
 
 _OFTEN = ("arrive", "leave", "change_bureau", "correct", "scatter_homonyms")
-_SELDOM = ("move", "spell", "come_back", "add_homonym", "renumber", "leave_all", "close_bureau", "rewrite")
+_SELDOM = (
+    "move",
+    "spell",
+    "come_back",
+    "add_homonym",
+    "renumber",
+    "leave_all",
+    "close_bureau",
+    "rewrite",
+)
 _CHANGES = ("arrive", *_OFTEN, *_OFTEN, *_SELDOM)
 
 
 def _only(listes: Mapping[str, Lines], part: str) -> dict[str, Lines]:
     """The part of the lists in the export of an arrondissement; all of it without one."""
     of = LYON.arrondissements
-    kept = {liste: tuple(it for it in lines if part in ("", of[it.bureau])) for liste, lines in listes.items()}
+    kept = {
+        liste: tuple(it for it in lines if part in ("", of[it.bureau]))
+        for liste, lines in listes.items()
+    }
     return {liste: lines for liste, lines in kept.items() if lines}
 
 
@@ -320,7 +348,10 @@ class _Clerk:
         for step in self.steps:
             if isinstance(step, Import):
                 if step.listes != former:
-                    former, part = step.listes, self.chance.pick(parts) if self.chance.happens(0.5) else ""
+                    former, part = (
+                        step.listes,
+                        self.chance.pick(parts) if self.chance.happens(0.5) else "",
+                    )
                 yield replace(step, listes=_only(step.listes, part), emptied=())
             elif not isinstance(step, (Bring, Complete, Edit, Redate)):
                 yield step
@@ -358,19 +389,34 @@ class _Clerk:
         """The mouvements between two exports as another software has them: all of them, fewer, or more."""
         if self.brought and self.chance.happens(0.15):
             known = self.chance.pick(self.brought)
-            self.steps.append(replace(known, day=self.today, complete_until=min(self.today, self._some_day())))
+            self.steps.append(
+                replace(known, day=self.today, complete_until=min(self.today, self._some_day()))
+            )
             return
-        absent = [liste for liste in LISTES[1:] if liste not in self.known and not self.world.listes[liste]]
+        absent = [
+            liste
+            for liste in LISTES[1:]
+            if liste not in self.known and not self.world.listes[liste]
+        ]
         liste = self.chance.pick((*LISTES, "P", "P", *absent))
         latest = len(self.exports) - 1
-        place = max(1, latest) if self.chance.happens(0.7) else self.chance.number(1, max(1, latest))
+        place = (
+            max(1, latest) if self.chance.happens(0.7) else self.chance.number(1, max(1, latest))
+        )
         if liste in absent:
-            lines = [self._tell("inscription", self.links[0], self.today) for _ in range(self.chance.number(1, 3))]
+            lines = [
+                self._tell("inscription", self.links[0], self.today)
+                for _ in range(self.chance.number(1, 3))
+            ]
             self.world.closed.add(liste)
         elif place <= latest:
             days = self.links[place - 1], self.links[place]
             before, after = (self.exports[it].get(liste, ()) for it in (place - 1, place))
-            changes = [self._say_why(it) for it in compare(before, after).changes if it.personne.naissance < "2009"]
+            changes = [
+                self._say_why(it)
+                for it in compare(before, after).changes
+                if it.personne.naissance < "2009"
+            ]
             lines = [Told(change, self._day_between(*days)) for change in changes]
             if lines and self.chance.happens(0.3):
                 lines.pop(self.chance.number(0, len(lines) - 1))
@@ -383,7 +429,9 @@ class _Clerk:
             if part:
                 self._bring_lines(liste, tuple(part), is_applied=liste not in absent)
         if liste not in absent and self.chance.happens(0.7):
-            self.steps.append(AskTableau(self.today, liste, "vingt_jours", *self._some_period(place)))
+            self.steps.append(
+                AskTableau(self.today, liste, "vingt_jours", *self._some_period(place))
+            )
 
     def _some_period(self, place: int) -> tuple[date, date]:
         """A period between two exports, or nearly."""
@@ -393,8 +441,16 @@ class _Clerk:
         )
 
     def _bring_lines(self, liste: str, lines: tuple[Told, ...], *, is_applied: bool) -> None:
-        until = None if self.chance.happens(0.2) else self._some_day() if self.chance.happens(0.25) else self.links[-1]
-        step = Bring(self.today, liste, lines, min(until, self.today) if until else None, is_applied)
+        until = (
+            None
+            if self.chance.happens(0.2)
+            else self._some_day()
+            if self.chance.happens(0.25)
+            else self.links[-1]
+        )
+        step = Bring(
+            self.today, liste, lines, min(until, self.today) if until else None, is_applied
+        )
         self.brought.append(step)
         self.steps.append(step)
 
@@ -443,7 +499,11 @@ class _Clerk:
 
     def _complete(self) -> None:
         """Enter day and category of mouvements between two exports, mostly the last ones."""
-        place = len(self.exports) - 1 if self.chance.happens(0.7) else self.chance.number(0, len(self.exports) - 1)
+        place = (
+            len(self.exports) - 1
+            if self.chance.happens(0.7)
+            else self.chance.number(0, len(self.exports) - 1)
+        )
         liste = self.chance.pick(("P", "P", "P", "CE"))
         before, after = (self.exports[it].get(liste, ()) for it in (max(0, place - 1), place))
         changes = [it for it in compare(before, after).changes if it.nature != "modification"]
@@ -460,7 +520,11 @@ class _Clerk:
 
     def _ask_again(self) -> None:
         """Import once more, then request again tableaux whose period was over."""
-        asked = [it for it in self.steps if isinstance(it, AskTableau) and (it.scrutin or it.until or it.day) < it.day]
+        asked = [
+            it
+            for it in self.steps
+            if isinstance(it, AskTableau) and (it.scrutin or it.until or it.day) < it.day
+        ]
         self._pass_time(1, 40)
         self._import()
         self.steps += [replace(step, again=self.today) for step in asked[-2:]]
@@ -485,7 +549,15 @@ class _Clerk:
             scrutin = _sunday(until + timedelta(days=5 if type_ == "cinq_jours_reu" else 20))
         before = None if self.meetings and self.chance.happens(0.3) else reunion
         self.steps.append(
-            AskTableau(self.today, liste, type_, before, None if scrutin else until, scrutin, is_interrupted)
+            AskTableau(
+                self.today,
+                liste,
+                type_,
+                before,
+                None if scrutin else until,
+                scrutin,
+                is_interrupted,
+            )
         )
 
     def _some_day(self) -> date:

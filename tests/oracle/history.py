@@ -217,7 +217,19 @@ class AskTableau:
     """The day on which the same request is made again, with `day` as its date."""
 
 
-Step = Import | Redate | Undo | Bring | Meeting | Poll | Decide | Complete | Edit | AskListe | AskTableau
+Step = (
+    Import
+    | Redate
+    | Undo
+    | Bring
+    | Meeting
+    | Poll
+    | Decide
+    | Complete
+    | Edit
+    | AskListe
+    | AskTableau
+)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,11 @@ class Product:
         self._folder, self._restore = folder, restore
         self._engine = build_engine(url)
         if self._engine.dialect.name == "sqlite":  # these rows need not survive a power cut
-            event.listen(self._engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+            event.listen(
+                self._engine,
+                "connect",
+                lambda connection, _: connection.execute("PRAGMA synchronous=OFF"),
+            )
         self._begin()
 
     def play(self, history: History) -> list[Answer]:
@@ -172,7 +176,10 @@ class Product:
 
     def _poll(self, step: Poll) -> None:
         with self._engine.begin() as connection:
-            set_scrutin(connection, CalendarScrutin(step.held_on, step.libelle, code_commune=self._commune.code))
+            set_scrutin(
+                connection,
+                CalendarScrutin(step.held_on, step.libelle, code_commune=self._commune.code),
+            )
 
     def _import(self, step: Import) -> Answer:
         self._imports.append(None)
@@ -196,8 +203,12 @@ class Product:
         return Done(found.inscriptions, found.radiations, found.changements) if found else Done()
 
     def _bring(self, step: Bring) -> Answer:
-        path = write_mouvements(self._folder / "mouvements.csv", map(_mouvement_of(step, self._commune), step.lines))
-        summary = import_mouvements(self._engine, path, imported_by="oracle", complete_until=step.complete_until)
+        path = write_mouvements(
+            self._folder / "mouvements.csv", map(_mouvement_of(step, self._commune), step.lines)
+        )
+        summary = import_mouvements(
+            self._engine, path, imported_by="oracle", complete_until=step.complete_until
+        )
         return Done(is_unchanged=summary.unchanged)
 
     def _undo(self, step: Undo) -> Answer:
@@ -233,7 +244,9 @@ class Product:
                    WHERE kind = 'reu') AND doubt_id IS NULL"""
         about = {"liste": step.liste, "nature": step.nature} | step.personne._asdict()
         with self._engine.begin() as connection:
-            number = connection.scalar(text(query), {it: about[it] for it in about if it != "commune"})
+            number = connection.scalar(
+                text(query), {it: about[it] for it in about if it != "commune"}
+            )
             if number is None:
                 return Refused()
             said = {"mouvement": number, "categorie": step.categorie}
@@ -248,12 +261,16 @@ class Product:
                    AND date_naissance = :naissance AND commune_naissance = :commune AND version =
                    (SELECT version FROM liste WHERE liste = :liste AND code_commune = :code)"""
         with self._engine.begin() as connection:
-            is_known = connection.scalar(text(listes), {"liste": step.liste, "code": self._commune.code})
+            is_known = connection.scalar(
+                text(listes), {"liste": step.liste, "code": self._commune.code}
+            )
             connection.execute(text(query), about | {"code": self._commune.code})
         return Done() if is_known else Refused()
 
     def _askliste(self, step: AskListe) -> Answer:
-        export = ask_liste(self._desk, self._commune.code, CodeListe(step.liste), self._instant(step.day))
+        export = ask_liste(
+            self._desk, self._commune.code, CodeListe(step.liste), self._instant(step.day)
+        )
         row = self._make(export, is_interrupted=step.is_interrupted)
         _, *records = csv.reader(io.StringIO(self._desk.read(row).decode()), delimiter=";")
         return Liste(
@@ -274,7 +291,9 @@ class Product:
             **{name: day for name, day in dates.items() if day},
         )
         row = self._make(export, is_interrupted=step.is_interrupted)
-        return read_tableau(row, read_elements(self._desk.root / self._commune.code / row["file_name"]))
+        return read_tableau(
+            row, read_elements(self._desk.root / self._commune.code / row["file_name"])
+        )
 
     def _make(self, export: int, *, is_interrupted: bool) -> RowMapping:
         """Make a file; if interrupted, another process claims its row, and its doorbell is handled twice."""
@@ -353,7 +372,9 @@ class _Page:
 
     def _line(self, cells: dict[str, str]) -> Line:
         born, commune = re.findall(r"(\d\d/\d\d/\d{4}) à (.*) \(", cells["naissance"])[0]
-        personne = Personne(cells.pop("nom"), cells.pop("prenoms"), "-".join(reversed(born.split("/"))), commune)
+        personne = Personne(
+            cells.pop("nom"), cells.pop("prenoms"), "-".join(reversed(born.split("/"))), commune
+        )
         return Line(self._part, self._section, personne, **{"nationalite": "", "date": ""} | cells)
 
 
@@ -408,7 +429,10 @@ def _clock_at(instant: datetime) -> type[datetime]:
 
 def _who(doubt: Row[Any]) -> Iterator[tuple[str, ...]]:
     for side in ("radiation", "inscription"):
-        yield tuple(getattr(doubt, f"{side}_{name}") for name in ("nom_naissance", "prenoms", "date_naissance"))
+        yield tuple(
+            getattr(doubt, f"{side}_{name}")
+            for name in ("nom_naissance", "prenoms", "date_naissance")
+        )
 
 
 def _rows(step: Import, commune: Commune) -> Iterator[dict[str, str]]:
@@ -484,7 +508,9 @@ def _remarks_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
     """The remarks that the oracle knows: gaps once each; corrections once; each pair of homonyms."""
     found: Counter[str] = Counter()
     for it in anomalies:
-        if it["severity"] == "remarque" and (it["code"].startswith("couverture") or it["code"] in _COUNTED):
+        if it["severity"] == "remarque" and (
+            it["code"].startswith("couverture") or it["code"] in _COUNTED
+        ):
             found[it["code"]] += it["count"] if it["code"] == "homonymes_supposes" else 1
     return found
 
@@ -495,11 +521,17 @@ def _incomplete_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
     for it in anomalies:
         if it["severity"] == "a_completer":
             found["date_absente"] += it["count"] * ("date" in it["code"])
-            found["motif_absent"] += it["count"] * ("date" not in it["code"] or "motif" in it["code"])
+            found["motif_absent"] += it["count"] * (
+                "date" not in it["code"] or "motif" in it["code"]
+            )
     return +found
 
 
 def _inscrit(record: Sequence[str]) -> Inscrit:
     """By the positions of the arrêté's 29 columns, which are counted from 1 there."""
-    personne = Personne(record[8], record[10], "-".join(reversed(record[11].split("/"))), record[12])
-    return Inscrit(personne, record[17], 0, " ".join(filter(None, record[22:25])), record[9], record[15])
+    personne = Personne(
+        record[8], record[10], "-".join(reversed(record[11].split("/"))), record[12]
+    )
+    return Inscrit(
+        personne, record[17], 0, " ".join(filter(None, record[22:25])), record[9], record[15]
+    )

@@ -90,7 +90,9 @@ class Link:
     @property
     def open_doubts(self) -> list[tuple[Personne, Personne]]:
         pairs = {(old.personne, new.personne) for old, new in self.doubts}
-        merged = {personne for pair, is_same in self.answers.items() if is_same for personne in pair}
+        merged = {
+            personne for pair, is_same in self.answers.items() if is_same for personne in pair
+        }
         return [pair for pair in pairs if pair not in self.answers and not merged & {*pair}]
 
     @property
@@ -100,13 +102,17 @@ class Link:
         for (old, new), is_same in self.answers.items():
             if is_same:
                 left = next(it for it in changes if it.nature == "radiation" and it.personne == old)
-                came = next(it for it in changes if it.nature == "inscription" and it.personne == new)
+                came = next(
+                    it for it in changes if it.nature == "inscription" and it.personne == new
+                )
                 changes.remove(left)  # a homonym may have left too
                 changes.remove(came)
                 if left.ancien != came.nouveau:
                     of_bureau = new, left.ancien, came.nouveau, came.inscrit
                     changes.append(Change("modification", *of_bureau, "changement_bureau"))
-        return [it._replace(categorie=self.said.get(it.line, (it.categorie, None))[0]) for it in changes]
+        return [
+            it._replace(categorie=self.said.get(it.line, (it.categorie, None))[0]) for it in changes
+        ]
 
     @property
     def rows(self) -> list[Change]:
@@ -216,11 +222,18 @@ class Register:
             chain = self.chains.setdefault(liste, [])
             before = chain[-1].held if chain else None
             is_told = step.taken_on is not None
-            is_compared = step.is_compared and not (chain and self.brings_new_part(chain[-1], lines))
-            parts = {self.part(it): chain[-1].parts[self.part(it)] for it in self.others(before or (), lines)}
+            is_compared = step.is_compared and not (
+                chain and self.brings_new_part(chain[-1], lines)
+            )
+            parts = {
+                self.part(it): chain[-1].parts[self.part(it)]
+                for it in self.others(before or (), lines)
+            }
             whole = (*lines, *self.others(before or (), lines))
             parts |= dict.fromkeys(self.held_parts(lines), day)
-            chain.append(Link(len(self.imports) - 1, day, is_compared, before, whole, is_told, parts=parts))
+            chain.append(
+                Link(len(self.imports) - 1, day, is_compared, before, whole, is_told, parts=parts)
+            )
             counts.update(change.nature for change in chain[-1].changes)
             self._restore(liste, chain)
         return Done(counts["inscription"], counts["radiation"], counts["modification"])
@@ -271,9 +284,12 @@ class Register:
             if link.number == number
         ]
         return (bool(days) and day not in days) or any(
-            self.asks_about(liste, chain[-1].held, (*lines, *self.others(chain[-1].held, lines)), self.part)
+            self.asks_about(
+                liste, chain[-1].held, (*lines, *self.others(chain[-1].held, lines)), self.part
+            )
             for liste, lines in replaced.items()
-            if (chain := self.chains.get(liste)) and not (step.is_compared and self.brings_new_part(chain[-1], lines))
+            if (chain := self.chains.get(liste))
+            and not (step.is_compared and self.brings_new_part(chain[-1], lines))
         )
 
     def _is_the_same(self, step: Import) -> bool:
@@ -295,12 +311,18 @@ class Register:
             return None
         if not known[1]:
             return Refused()
-        chains = [chain for chain in self.chains.values() if any(link.number == step.link for link in chain)]
+        chains = [
+            chain
+            for chain in self.chains.values()
+            if any(link.number == step.link for link in chain)
+        ]
         before = [link.day for chain in chains for link in chain if link.number < step.link]
         after = [link.day for chain in chains for link in chain if link.number > step.link]
         if any(day > step.taken_on for day in before) or any(day < step.taken_on for day in after):
             return Refused()
-        days = {link.number: link.day for chain in chains for link in chain} | {step.link: step.taken_on}
+        days = {link.number: link.day for chain in chains for link in chain} | {
+            step.link: step.taken_on
+        }
         if any(
             not _lies_between(day, days[former.number], days[link.number])
             for chain in chains
@@ -317,7 +339,11 @@ class Register:
         known = self.imports[step.link]
         if known is None:
             return None
-        chains = [chain for chain in self.chains.values() if any(link.number == step.link for link in chain)]
+        chains = [
+            chain
+            for chain in self.chains.values()
+            if any(link.number == step.link for link in chain)
+        ]
         if not known[1] or any(chain[-1].number != step.link for chain in chains):
             return Refused()
         self.imports[step.link] = (known[0], False)
@@ -333,7 +359,9 @@ class Register:
         """Keep the mouvements with an answer, and those of their homonyms."""
         asked = {personne for pair in link.answers for personne in pair}
         answered = [
-            it for it in link.rows if it.line in link.said or (it.nature != "modification" and it.personne in asked)
+            it
+            for it in link.rows
+            if it.line in link.said or (it.nature != "modification" and it.personne in asked)
         ]
         names = {(it.nature, it.personne[:3]) for it in answered}
         rows = [(link, it) for it in link.rows if (it.nature, it.personne[:3]) in names]
@@ -342,12 +370,22 @@ class Register:
     def _restore(self, liste: str, chain: Sequence[Link]) -> None:
         """Give an export the answers to the same doubts, then the days and categories of the same mouvements."""
         link, kept = chain[-1], self.kept.get(liste, [])
-        after = next((it.day for it in reversed(chain[:-1]) if len({*it.parts.values()}) < 2), date.min)
-        found = {(former.number, old.nature, old.personne): new for former, old, new in _pair(kept, link, after)}
+        after = next(
+            (it.day for it in reversed(chain[:-1]) if len({*it.parts.values()}) < 2), date.min
+        )
+        found = {
+            (former.number, old.nature, old.personne): new
+            for former, old, new in _pair(kept, link, after)
+        }
         for former in {former.number: former for former, _ in kept}.values():
-            merged = {personne for pair, is_same in former.answers.items() if is_same for personne in pair}
+            merged = {
+                personne for pair, is_same in former.answers.items() if is_same for personne in pair
+            }
             for (left, came), is_same in sorted(former.answers.items(), key=lambda it: not it[1]):
-                sides = (found.get((former.number, *it)) for it in (("radiation", left), ("inscription", came)))
+                sides = (
+                    found.get((former.number, *it))
+                    for it in (("radiation", left), ("inscription", came))
+                )
                 pair = tuple(it.personne for it in sides if it)
                 if pair in link.open_doubts and (is_same or not merged & {left, came}):
                     link.answers[pair] = is_same
@@ -396,9 +434,15 @@ class Register:
         """All of them or none: known mouvements are not added twice, but may be declared complete."""
         for place, known in enumerate(self.brought):
             if (known.liste, known.lines) == (step.liste, step.lines):
-                self.brought[place] = replace(known, complete_until=step.complete_until or known.complete_until)
+                self.brought[place] = replace(
+                    known, complete_until=step.complete_until or known.complete_until
+                )
                 return Done(is_unchanged=True)
-        told = {(change.key, link.day) for link in self.chains.get(step.liste, []) for change in link.changes}
+        told = {
+            (change.key, link.day)
+            for link in self.chains.get(step.liste, [])
+            for change in link.changes
+        }
         told |= {(change.key, day) for change, day in self.told(step.liste)}
         if not step.lines or told & {(change.key, day) for change, day in step.lines}:
             return Refused()
@@ -433,12 +477,16 @@ class Register:
         """The people of an export, each under their current civil status."""
         lines = chain[place].held
         for link in chain[place + 1 :]:
-            lines = tuple(it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines)
+            lines = tuple(
+                it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines
+            )
         return lines
 
     # The questions of an import before it goes on: specification of the register, « Corrections of November 2026 ».
 
-    def asks_about(self, liste: str, before: Lines, after: Lines, part: Callable[[Inscrit], str]) -> bool:
+    def asks_about(
+        self, liste: str, before: Lines, after: Lines, part: Callable[[Inscrit], str]
+    ) -> bool:
         """Whether there is a question about a list, or about an arrondissement of it."""
         found = compare(before, after)
         return self.loses_bureau(liste, before, after) or any(
@@ -446,7 +494,11 @@ class Register:
                 tuple(it for it in before if part(it) == of),
                 tuple(it for it in after if part(it) == of),
                 Comparison(
-                    [it for it in found.changes if part(it.inscrit._replace(bureau=it.ancien or it.nouveau)) == of],
+                    [
+                        it
+                        for it in found.changes
+                        if part(it.inscrit._replace(bureau=it.ancien or it.nouveau)) == of
+                    ],
                     0,
                     [pair for pair in found.pairs if part(pair[0]) == of],
                 ),
@@ -475,7 +527,10 @@ class Register:
         left = Counter(it.inscrit for it in found.changes if it.nature == "radiation")
         by_number = sorted(before, key=lambda it: (it.bureau, it.numero))
         runs = [_run(order, left) for order in (before, by_number)]
-        runs += [_count_behind(before, after[-1:], left, key) for key in (_name, lambda it: (it.bureau, *_name(it)))]
+        runs += [
+            _count_behind(before, after[-1:], left, key)
+            for key in (_name, lambda it: (it.bureau, *_name(it)))
+        ]
         return max(runs) >= max(LEAST, left.total() / 2)
 
     def loses_bureau(self, liste: str, before: Lines, after: Lines) -> bool:
@@ -488,17 +543,23 @@ class Register:
         return sum(getattr(here, name) != getattr(there, name) for here, there in found.pairs)
 
 
-def _pair(kept: Sequence[tuple[Link, Change]], link: Link, after: date) -> list[tuple[Link, Change, Change]]:
+def _pair(
+    kept: Sequence[tuple[Link, Change]], link: Link, after: date
+) -> list[tuple[Link, Change, Change]]:
     """The kept mouvements, with their exports and the same ones of another export; none of homonyms."""
     pairs = []
     for new in link.rows:
         formers = [(former, old) for former, old in kept if _same(old) == _same(new)]
         formers = [it for it in formers if it[0].number == formers[-1][0].number]
-        is_alone = sum(plain(it.personne) == plain(new.personne) for it in link.lines) == (new.nature != "radiation")
+        is_alone = sum(plain(it.personne) == plain(new.personne) for it in link.lines) == (
+            new.nature != "radiation"
+        )
         if len(formers) == 1 and is_alone and sum(_same(it) == _same(new) for it in link.rows) == 1:
             [(former, old)] = formers
             noted = former.day_of(old)
-            if _lies_between(noted or former.day, after, link.day) or (noted is None and former.day > after):
+            if _lies_between(noted or former.day, after, link.day) or (
+                noted is None and former.day > after
+            ):
                 pairs.append((former, old, new))
     return pairs
 
@@ -528,7 +589,9 @@ def _name(it: Inscrit) -> tuple[str, ...]:
     return it.personne.nom, it.personne.prenoms
 
 
-def _count_behind(before: Lines, last: Lines, left: Counter[Inscrit], key: Callable[[Inscrit], tuple[str, ...]]) -> int:
+def _count_behind(
+    before: Lines, last: Lines, left: Counter[Inscrit], key: Callable[[Inscrit], tuple[str, ...]]
+) -> int:
     """How many departures are after the last line, unless half as many others are after it too."""
     behind = Counter(it for it in before for line in last if key(it) > key(line))
     gone = (behind & left).total()

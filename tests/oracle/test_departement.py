@@ -17,7 +17,14 @@ from unicodedata import normalize
 
 import pytest
 
-from bench.people import ELECTEURS_PER_BUREAU, ReuRow, iter_electeurs, sizes_of, ville_of, write_lines
+from bench.people import (
+    ELECTEURS_PER_BUREAU,
+    ReuRow,
+    iter_electeurs,
+    sizes_of,
+    ville_of,
+    write_lines,
+)
 from common.calendrier import PARIS
 from schemas.vocabulary import Liste, Severity
 from tests.integration.export_desk import Desk
@@ -43,7 +50,16 @@ COMMUNES = (
 
 _TODAY = date(2026, 11, 25)
 _BIRTH = ("code_naissance", "commune_naissance", "departement_naissance", "pays_naissance")
-_ADDRESS = ("numero_voie", "voie", "complement_1", "complement_2", "lieu_dit", "code_postal", "ville", "pays")
+_ADDRESS = (
+    "numero_voie",
+    "voie",
+    "complement_1",
+    "complement_2",
+    "lieu_dit",
+    "code_postal",
+    "ville",
+    "pays",
+)
 _BIRTHPLACES = (
     ("13001", "Aix-en-Provence", "13", "France"),
     ("13204", "MARSEILLE 4E ARRONDISSEMENT", "13", "FRANCE"),
@@ -91,7 +107,9 @@ _VALUES = {
 }
 """By field: the possible values. `{0}` is its own value, `{1}` that of the birth name."""
 
-_NO_BUREAU = dict.fromkeys(("bureau", "bureau_nom", "circonscription", "canton", "circonscription_nom"), "")
+_NO_BUREAU = dict.fromkeys(
+    ("bureau", "bureau_nom", "circonscription", "canton", "circonscription_nom"), ""
+)
 _DIRT = ("\u00a0{0}", "{0}\u0000", "\ufeff{0}", "{0}e\u0301", "{0}  {0}")
 """Characters that the import cleans and reports: NBSP, NUL, a byte order mark, a separate accent, two spaces."""
 _RARELY = 1 / 2000
@@ -132,7 +150,11 @@ def _make_odd(random: Random, elector: Elector, former: Elector | None) -> Elect
     if random.random() < 3 * _RARELY:
         dirty = random.choice(_DIRT).format(row.nom)
         following = str(int(row.numero_ordre) % ELECTEURS_PER_BUREAU + 1)
-        remarkable: tuple[dict[str, Any], ...] = ({"complement_2": dirty}, {"numero_ordre": following}, _NO_BUREAU)
+        remarkable: tuple[dict[str, Any], ...] = (
+            {"complement_2": dirty},
+            {"numero_ordre": following},
+            _NO_BUREAU,
+        )
         return Elector(row._replace(**random.choice(remarkable)), is_remarkable=True)
     if random.random() < 0.5:
         return elector._replace(row=row._replace(**_draw_oddity(random, row)))
@@ -150,7 +172,9 @@ def _draw_oddity(random: Random, row: ReuRow) -> dict[str, Any]:
         return dict(zip(("code_postal", "ville", "pays"), random.choice(_ABROAD), strict=True))
     if kind < 0.4:
         is_old = row.date_naissance[-4:] < "1962"
-        return dict(zip(_BIRTH, random.choice(_BEFORE_1962 if is_old else _BIRTHPLACES), strict=True))
+        return dict(
+            zip(_BIRTH, random.choice(_BEFORE_1962 if is_old else _BIRTHPLACES), strict=True)
+        )
     name = random.choice([name for name in _VALUES if getattr(row, name) or name == "complement_1"])
     return {name: random.choice(_VALUES[name]).format(getattr(row, name), row.nom)}
 
@@ -159,7 +183,9 @@ def _key(*values: str) -> tuple[str, ...]:
     return tuple(normalize("NFC", value) for value in values)
 
 
-def _find_accused(report: Path, remarkable: Collection[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
+def _find_accused(
+    report: Path, remarkable: Collection[tuple[str, ...]]
+) -> Counter[tuple[str, ...]]:
     """The electors with a blocking anomaly, or with a remark that none of their values deserves.
 
     Anomalies of a bureau or of the whole file concern no elector.
@@ -174,17 +200,28 @@ def _find_accused(report: Path, remarkable: Collection[tuple[str, ...]]) -> Coun
 
 
 @pytest.mark.database(MIGRATED_TEMPLATE)
-def test_fewer_than_one_elector_in_a_thousand_is_accused_wrongly(sqlite_url: str, tmp_path: Path) -> None:
+def test_fewer_than_one_elector_in_a_thousand_is_accused_wrongly(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     electors = list(_iter_electors(4000))
-    remarkable = {_key(row.nom, row.prenoms, row.date_naissance) for row, is_remarkable in electors if is_remarkable}
+    remarkable = {
+        _key(row.nom, row.prenoms, row.date_naissance)
+        for row, is_remarkable in electors
+        if is_remarkable
+    }
     write_lines(path := tmp_path / "departement.csv", (row for row, _ in electors))
     with Desk.open(sqlite_url, tmp_path) as desk:
         with desk.engine.begin() as connection:
             load_reference(connection)
         import_file(desk.engine, path, imported_by="oracle")
         asked = [(commune, liste) for commune, _ in COMMUNES for liste in Liste]
-        files = [desk.process(ask_liste(desk, *it, datetime.combine(_TODAY, time(9), PARIS))) for it in asked]
-        reports = [desk.root / it["code_commune"] / it["report_name"] for it in files if it["report_name"]]
+        files = [
+            desk.process(ask_liste(desk, *it, datetime.combine(_TODAY, time(9), PARIS)))
+            for it in asked
+        ]
+        reports = [
+            desk.root / it["code_commune"] / it["report_name"] for it in files if it["report_name"]
+        ]
         accused = [who for it in reports for who in _find_accused(it, remarkable)]
     number = sum(it["electeurs"] for it in files)
     assert number > 4000

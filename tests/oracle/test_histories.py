@@ -27,7 +27,11 @@ _SEEDS = (
 matters, a meeting left out, a correction within a period, a correction after the eighteenth birthday, a bureau that
 opens later, a correction in the export of one arrondissement.
 """
-_MANY, _FIRST, _TOGETHER = int(os.environ.get("HISTORIES", "130")), int(os.environ.get("SEED", "0")), 10
+_MANY, _FIRST, _TOGETHER = (
+    int(os.environ.get("HISTORIES", "130")),
+    int(os.environ.get("SEED", "0")),
+    10,
+)
 _ON_POSTGRESQL = 4
 
 Played = list[tuple[History, list[Answer]]]
@@ -51,8 +55,13 @@ def test_the_product_says_what_the_oracle_computes(played: Played) -> None:
 
 
 def test_the_histories_have_what_they_are_for(played: Played) -> None:
-    tableaux = [answer for _, answers in played for answer in answers if isinstance(answer, Tableau)]
-    assert {code for tableau in tableaux for code in tableau.gaps} - {"bureau_inconnu", "bilan_impossible"} == {
+    tableaux = [
+        answer for _, answers in played for answer in answers if isinstance(answer, Tableau)
+    ]
+    assert {code for tableau in tableaux for code in tableau.gaps} - {
+        "bureau_inconnu",
+        "bilan_impossible",
+    } == {
         "couverture_debut",
         "couverture_attente",
         "couverture_fin",
@@ -73,8 +82,13 @@ def test_the_histories_have_what_they_are_for(played: Played) -> None:
         "homonymes_supposes",
         "majorite_corrigee",
     }
-    assert sum(not tableau.gaps and "couverture_lacune" in tableau.remarks for tableau in tableaux) >= 5, "vouched for"
-    assert sum(not tableau.gaps and bool(tableau.lines) for tableau in tableaux) >= 20, "ready, with lines"
+    assert (
+        sum(not tableau.gaps and "couverture_lacune" in tableau.remarks for tableau in tableaux)
+        >= 5
+    ), "vouched for"
+    assert sum(not tableau.gaps and bool(tableau.lines) for tableau in tableaux) >= 20, (
+        "ready, with lines"
+    )
     assert any(tableau.is_provisional for tableau in tableaux)
 
 
@@ -84,11 +98,15 @@ def test_no_history_makes_them_differ(product: Product, first: int) -> None:
     for seed in range(first, min(first + _TOGETHER, _FIRST + _MANY)):
         history = build_history(Random(seed))
         differences = find_differences(history, product.play(history), Oracle())
-        assert differences == [], "\n".join([f"history {seed}", *map(str, history.steps), *map(str, differences)])
+        assert differences == [], "\n".join(
+            [f"history {seed}", *map(str, history.steps), *map(str, differences)]
+        )
 
 
 @pytest.mark.parametrize("seed", range(_ON_POSTGRESQL))
-def test_postgresql_says_the_same(postgres_server: PostgresServer, tmp_path: Path, seed: int) -> None:
+def test_postgresql_says_the_same(
+    postgres_server: PostgresServer, tmp_path: Path, seed: int
+) -> None:
     postgres_server.start()
     url = postgres_server.create_database(EMPTY_COMMUNE)
     history = build_history(Random(10_000 + seed))
@@ -119,17 +137,25 @@ class Difference(NamedTuple):
         return f"step {self.place}, {self.aspect}: product {self.product}, oracle {self.oracle}"
 
 
-def find_differences(history: History, answers: Sequence[Answer], oracle: Oracle) -> list[Difference]:
+def find_differences(
+    history: History, answers: Sequence[Answer], oracle: Oracle
+) -> list[Difference]:
     """The differences between the product's answers and those of a new oracle."""
     found: list[Difference] = []
     first: dict[AskTableau, tuple[Tableau, Answer]] = {}
-    for place, (step, said, computed) in enumerate(zip(history.steps, answers, oracle.answer(history), strict=True)):
+    for place, (step, said, computed) in enumerate(
+        zip(history.steps, answers, oracle.answer(history), strict=True)
+    ):
         compared = [*_differ(said, computed)]
         if isinstance(step, AskTableau) and isinstance(said, Tableau):
             before, expected = first.setdefault(replace(step, again=None), (said, computed))
             if computed == expected and not said.gaps:
                 compared.append(("bytes", said.digest, before.digest))
-        found += [Difference(place, aspect, *_apart(*both)) for aspect, *both in compared if both[0] != both[1]]
+        found += [
+            Difference(place, aspect, *_apart(*both))
+            for aspect, *both in compared
+            if both[0] != both[1]
+        ]
     return found
 
 
@@ -158,15 +184,23 @@ def _tableaux(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
     if not computed.gaps:
         yield "exports", said.exports, computed.exports
         bureaux = {*said.figures, *computed.figures}
-        yield "figures", *({it: of.figures.get(it, Figures()) for it in bureaux} for of in (said, computed))
+        yield (
+            "figures",
+            *({it: of.figures.get(it, Figures()) for it in bureaux} for of in (said, computed)),
+        )
     if not said.gaps:
-        uneven = {bureau: figures for bureau, figures in said.figures.items() if not figures.is_even}
+        uneven = {
+            bureau: figures for bureau, figures in said.figures.items() if not figures.is_even
+        }
         yield "balance", uneven, {}
 
 
 def _lines(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
     """Compare lines with names in one spelling, since the register prints the latest spelling that it received."""
-    both = [[(it.part, it.section, plain(it.personne)) for it in tableau.lines] for tableau in (said, computed)]
+    both = [
+        [(it.part, it.section, plain(it.personne)) for it in tableau.lines]
+        for tableau in (said, computed)
+    ]
     yield "mouvements", said.mouvements, computed.mouvements
     yield "who", Counter(both[0]), Counter(both[1])
     if Counter(both[0]) == Counter(both[1]) and "couverture_contredite" not in computed.gaps:
@@ -174,7 +208,9 @@ def _lines(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
         yield "incomplete", said.incomplete, computed.incomplete
         for field in _FIELDS:
             values = [
-                Counter((*who, getattr(it, field)) for who, it in zip(of, tableau.lines, strict=True))
+                Counter(
+                    (*who, getattr(it, field)) for who, it in zip(of, tableau.lines, strict=True)
+                )
                 for of, tableau in zip(both, (said, computed), strict=True)
             ]
             yield field, *values

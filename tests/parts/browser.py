@@ -76,7 +76,9 @@ class Visitor:
             "locale": "fr-FR",
             "timezone_id": "Europe/Paris",
             "viewport": DESKTOP,
-            "extra_http_headers": {"X-Remote-User": agent, "X-Prefecture-Secret": PROXY_SECRET} if agent else {},
+            "extra_http_headers": {"X-Remote-User": agent, "X-Prefecture-Secret": PROXY_SECRET}
+            if agent
+            else {},
         }
         self.context: BrowserContext = browser.new_context(**given | options)
         self.context.set_default_timeout(PATIENCE_MS)
@@ -99,7 +101,9 @@ class Visitor:
         self.troubles = [it for it in self.troubles if not any(words in it for words in provoked)]
 
     def _watch_request(self, request: Request) -> None:
-        if urlsplit(request.url).scheme not in {"data", "blob"} and not request.url.startswith(f"{self.origin}/"):
+        if urlsplit(request.url).scheme not in {"data", "blob"} and not request.url.startswith(
+            f"{self.origin}/"
+        ):
             self.troubles.append(f"another host: {request.url}")
 
     def _watch_console(self, message: ConsoleMessage) -> None:

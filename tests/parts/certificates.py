@@ -26,11 +26,21 @@ class Authority:
     def sign(self, host: str) -> Certificate:
         """Sign a certificate for the server of that name."""
         signed = ["-CA", str(self._own.chain), "-CAkey", str(self._own.key)]
-        return self._make(f"{self.root.stem}-{host}", *signed, "-addext", f"subjectAltName=DNS:{host}")
+        return self._make(
+            f"{self.root.stem}-{host}", *signed, "-addext", f"subjectAltName=DNS:{host}"
+        )
 
     def _make(self, name: str, *options: str) -> Certificate:
         made = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}.key")
-        command = [str(OPENSSL.program("openssl")), "req", "-x509", "-days", "2", "-subj", f"/CN={name}"]
+        command = [
+            str(OPENSSL.program("openssl")),
+            "req",
+            "-x509",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+        ]
         command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         command += ["-out", str(made.chain), "-keyout", str(made.key), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

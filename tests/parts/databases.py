@@ -40,7 +40,10 @@ class SqliteFiles:
     def create(self, path: Path, template: Template | None = None) -> str:
         """The URL of a new database at `path`; without a template, the file appears at the first connection."""
         if template is not None:
-            with closing(sqlite3.connect(self._prepared(template))) as source, closing(sqlite3.connect(path)) as copy:
+            with (
+                closing(sqlite3.connect(self._prepared(template))) as source,
+                closing(sqlite3.connect(path)) as copy,
+            ):
                 source.backup(copy)
         return f"sqlite:///{path}"
 

@@ -43,7 +43,9 @@ class Deployment:
         self._folder = folder
         self.secrets = make_secrets(folder)
         self._definitions = folder / "definitions.json"
-        conf = read_conf(DEPLOY / "broker" / "rabbitmq.conf") | {"load_definitions": str(self._definitions)}
+        conf = read_conf(DEPLOY / "broker" / "rabbitmq.conf") | {
+            "load_definitions": str(self._definitions)
+        }
         self.broker = RabbitNode(config=conf)
         self.server = PostgresServer()
         self._open = ExitStack()
@@ -58,7 +60,10 @@ class Deployment:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._open.close()
 
@@ -77,8 +82,18 @@ class Deployment:
             ["sh", script, str(TEMPLATE), str(self.secrets)], capture_output=True, check=True
         ).stdout
         definitions: dict[str, Any] = loads(printed)
-        ours = {"name": self.broker.user, "password": self.broker.password, "tags": ["administrator"]}
-        rights = {"vhost": VHOST, "user": self.broker.user, "configure": ".*", "write": ".*", "read": ".*"}
+        ours = {
+            "name": self.broker.user,
+            "password": self.broker.password,
+            "tags": ["administrator"],
+        }
+        rights = {
+            "vhost": VHOST,
+            "user": self.broker.user,
+            "configure": ".*",
+            "write": ".*",
+            "read": ".*",
+        }
         definitions["users"].append(ours)
         definitions["permissions"].append(rights)
         self._definitions.write_text(dumps(definitions), "utf-8")

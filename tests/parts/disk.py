@@ -33,7 +33,15 @@ class SmallDisk:
 def small_disk(folder: Path, size: str, owner: int = 0) -> Iterator[SmallDisk]:
     """Mount one on a new folder; skip the test where it may not mount."""
     folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},uid={owner},mode=0700", "tmpfs", str(folder)]
+    mount = [
+        "mount",
+        "-t",
+        "tmpfs",
+        "-o",
+        f"size={size},uid={owner},mode=0700",
+        "tmpfs",
+        str(folder),
+    ]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("nothing may be mounted here")
     try:

@@ -19,13 +19,23 @@ def note_file(
     return DeclarationNoted.model_validate(about | {"note": {"kind": kind} | fields})
 
 
-def note_register(kind: str, commune: str = "13900", requested_by: str = AGENT, **fields: Any) -> DeclarationNoted:  # noqa: ANN401
+def note_register(
+    kind: str,
+    commune: str = "13900",
+    requested_by: str = AGENT,
+    **fields: Any,  # noqa: ANN401
+) -> DeclarationNoted:
     """A note about the register; `fields` are those of its kind."""
     said = {"commune": commune, "requested_by": requested_by, "note": {"kind": kind} | fields}
     return DeclarationNoted.model_validate(said)
 
 
-def note_screen(kind: str, commune: str = "13900", requested_by: str = AGENT, **fields: Any) -> ScreenNoted:  # noqa: ANN401
+def note_screen(
+    kind: str,
+    commune: str = "13900",
+    requested_by: str = AGENT,
+    **fields: Any,  # noqa: ANN401
+) -> ScreenNoted:
     """A note of the screen; `fields` are those of its kind."""
     said = {"commune": commune, "requested_by": requested_by, "note": {"kind": kind} | fields}
     return ScreenNoted.model_validate(said)

@@ -34,7 +34,9 @@ class Part:
     def find(self, program: str) -> Path | None:
         """The program in one of the part's own directories (the highest version first), else on PATH."""
         folders = [folder for place in self.places for folder in Path("/").glob(place.lstrip("/"))]
-        for folder in sorted(folders, key=lambda it: [int(n) for n in re.findall(r"\d+", str(it))], reverse=True):
+        for folder in sorted(
+            folders, key=lambda it: [int(n) for n in re.findall(r"\d+", str(it))], reverse=True
+        ):
             if os.access(folder / program, os.X_OK):
                 return folder / program
         found = shutil.which(program)
@@ -70,8 +72,15 @@ class Files(Part):
         return None
 
 
-RABBITMQ = Part("RabbitMQ", "rabbitmq-server", ("rabbitmq-server", "rabbitmqctl", "epmd"), ("/usr/lib/rabbitmq/bin",))
-POSTGRESQL = Part("PostgreSQL", "postgresql", ("initdb", "postgres", "psql"), ("/usr/lib/postgresql/*/bin",))
+RABBITMQ = Part(
+    "RabbitMQ",
+    "rabbitmq-server",
+    ("rabbitmq-server", "rabbitmqctl", "epmd"),
+    ("/usr/lib/rabbitmq/bin",),
+)
+POSTGRESQL = Part(
+    "PostgreSQL", "postgresql", ("initdb", "postgres", "psql"), ("/usr/lib/postgresql/*/bin",)
+)
 COMPOSE = Part("Docker Compose", "docker-compose", ("docker-compose",))
 OPENSSL = Part("OpenSSL", "openssl", ("openssl",))
 PROMETHEUS = Part("Prometheus", "prometheus", ("prometheus", "promtool"))
@@ -83,7 +92,9 @@ KUSTOMIZE = Part("Kustomize", "kustomize", ("kustomize",))
 GITLEAKS = Part("Gitleaks", "gitleaks", ("gitleaks",))
 SHELLCHECK = Part("ShellCheck", "shellcheck", ("shellcheck",))
 CHROMIUM = Part("Chromium", "chromium", ("chromium",))
-FRENCH_CHROMIUM = Files("French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",))
+FRENCH_CHROMIUM = Files(
+    "French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",)
+)
 JQ = Part("jq", "jq", ("jq",))
 
 _CHECKERS = (ALERTMANAGER, AGE, KUSTOMIZE, GITLEAKS, SHELLCHECK, JQ)
@@ -132,14 +143,22 @@ def provide(part: Part) -> None:
     if failure is not None:
         raise MissingPartError(f"{want}, and apt-get failed: {failure} {part.remedy}")
     if missing := part.missing():
-        raise MissingPartError(f"{part.package} is installed, yet {', '.join(missing)} cannot be found")
+        raise MissingPartError(
+            f"{part.package} is installed, yet {', '.join(missing)} cannot be found"
+        )
 
 
 def _apt(*arguments: str) -> str | None:
     """Run apt-get; None, or the end of its output after an error."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run([*_APT_GET, *arguments], env=environment, capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else (done.stderr or done.stdout or "no message").strip()[-500:]
+    done = subprocess.run(
+        [*_APT_GET, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    return (
+        None
+        if done.returncode == 0
+        else (done.stderr or done.stdout or "no message").strip()[-500:]
+    )
 
 
 @contextmanager

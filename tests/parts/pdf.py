@@ -85,10 +85,14 @@ def read_elements(pdf: Path) -> Iterator[tuple[str, list[str]]]:
     The content of `read_aloud` in a thirtieth of its time, since poppler draws the page again for each tag.
     """
     with pikepdf.open(pdf) as document:
-        texts: dict[Any, dict[int, str]] = {page.objgen: _texts_of_page(page) for page in document.pages}
+        texts: dict[Any, dict[int, str]] = {
+            page.objgen: _texts_of_page(page) for page in document.pages
+        }
         for element in _leaves(document.Root.StructTreeRoot):
             cells = _kids(element) if element.S == "/TR" else [element]
-            said = ["".join(texts[it.Pg.objgen][mark] for mark in _kids(it)).rstrip() for it in cells]
+            said = [
+                "".join(texts[it.Pg.objgen][mark] for mark in _kids(it)).rstrip() for it in cells
+            ]
             yield str(element.S).removeprefix("/"), said
 
 
@@ -138,7 +142,11 @@ def read_text(pdf: Path) -> str:
 def read_words(pdf: Path) -> list[Word]:
     document = ET.fromstring(_run("pdftotext", "-bbox", str(pdf), "-"))  # noqa: S314 — poppler's
     return [
-        Word(word.text or "", number, *(float(word.attrib[edge]) for edge in ("xMin", "yMin", "xMax", "yMax")))
+        Word(
+            word.text or "",
+            number,
+            *(float(word.attrib[edge]) for edge in ("xMin", "yMin", "xMax", "yMax")),
+        )
         for number, page in enumerate(document.iter(f"{_XHTML}page"), start=1)
         for word in page.iter(f"{_XHTML}word")
     ]
@@ -147,7 +155,11 @@ def read_words(pdf: Path) -> list[Word]:
 def find_outside(words: list[Word]) -> list[Word]:
     """The words that a town hall's printer may not print: within 10 mm of an edge of A4 landscape."""
     right, bottom = _PAGE_WIDTH - _TEN_MM, _PAGE_HEIGHT - _TEN_MM
-    return [word for word in words if min(word.left, word.top) < _TEN_MM or word.right > right or word.bottom > bottom]
+    return [
+        word
+        for word in words
+        if min(word.left, word.top) < _TEN_MM or word.right > right or word.bottom > bottom
+    ]
 
 
 def find_overlaps(words: list[Word]) -> list[tuple[Word, Word]]:

@@ -153,8 +153,18 @@ class PostgresServer(Server):
         if self._owner is not None:
             shutil.chown(secret, self._owner)
             shutil.chown(self._folder, self._owner)
-        command = [str(POSTGRESQL.program("initdb")), "--pgdata=data", f"--username={self.user}", "--no-sync"]
-        command += ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--pwfile=password"]
+        command = [
+            str(POSTGRESQL.program("initdb")),
+            "--pgdata=data",
+            f"--username={self.user}",
+            "--no-sync",
+        ]
+        command += [
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--auth=scram-sha-256",
+            "--pwfile=password",
+        ]
         done = subprocess.run(
             command,
             env=self._environment,

@@ -77,9 +77,13 @@ class Process:
         """The pids of the program and of all processes that it has started, the oldest first."""
         table = list(_table())
         family = [entry.pid for entry in table if entry.pid == self.pid]
-        family += [entry.pid for entry in table if entry.group == self.pid and entry.pid != self.pid]
+        family += [
+            entry.pid for entry in table if entry.group == self.pid and entry.pid != self.pid
+        ]
         for member in family:
-            family += [entry.pid for entry in table if entry.parent == member and entry.pid not in family]
+            family += [
+                entry.pid for entry in table if entry.parent == member and entry.pid not in family
+            ]
         return family
 
     @property
@@ -88,14 +92,22 @@ class Process:
         ticks = 0
         for pid in self.family:
             with suppress(OSError):
-                fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-                ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc_pid_stat(5)
+                fields = (
+                    Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+                )
+                ticks += sum(
+                    map(int, fields[11:15])
+                )  # utime, stime, cutime, cstime: proc_pid_stat(5)
         return ticks / os.sysconf("SC_CLK_TCK")
 
     @property
     def memory(self) -> int:
         """Bytes of the program and its processes; shared pages are counted once (PSS)."""
-        lines = [line for pid in self.family for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+        lines = [
+            line
+            for pid in self.family
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        ]
         return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
 
     def end(self, signal: Signals, *, timeout: float = 60) -> None:
@@ -113,7 +125,10 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(pid, SIGKILL)
         self._popen.wait()
-        wait_until(lambda: not any(it.pid in family for it in _table()), message=f"the end of {self._popen.args!r}")
+        wait_until(
+            lambda: not any(it.pid in family for it in _table()),
+            message=f"the end of {self._popen.args!r}",
+        )
         _running.discard(self)
 
 

@@ -4,7 +4,11 @@ from pathlib import Path
 
 from schemas.profiles.platform import SHIPPED, PlatformProfile, PlatformProfiles, read_platform
 
-TEXT = SHIPPED.read_text("utf-8").replace('xsd = "../liste_electorale.xsd"', "").replace('"csv", "xml"', '"csv"')
+TEXT = (
+    SHIPPED.read_text("utf-8")
+    .replace('xsd = "../liste_electorale.xsd"', "")
+    .replace('"csv", "xml"', '"csv"')
+)
 _HEAD, _COLUMNS = TEXT.split("[form.columns]\n")
 REVERSED = "\n".join(_COLUMNS.splitlines()[::-1])
 _WITHOUT_BUREAU = "\n".join(line for line in _COLUMNS.splitlines() if "_bureau" not in line)
@@ -26,7 +30,9 @@ CHANGES = {
 }
 
 
-def write_profile(path: Path, changes: dict[str, str], *, columns: str = _COLUMNS) -> PlatformProfile:
+def write_profile(
+    path: Path, changes: dict[str, str], *, columns: str = _COLUMNS
+) -> PlatformProfile:
     """Write a profile with these lines in place of others, and read it."""
     text = f"{_HEAD}[form.columns]\n{columns}\n"
     for old, new in changes.items():

@@ -100,7 +100,13 @@ class RabbitNode(Server):
         """
         command = [str(RABBITMQ.program("rabbitmqctl")), "--quiet", *arguments]
         done = subprocess.run(
-            command, env=self._environment, cwd=self._folder, capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=self._environment,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         if done.returncode != 0:
             raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stderr or done.stdout}")
@@ -108,7 +114,9 @@ class RabbitNode(Server):
 
     def _run(self, program: str, *arguments: str) -> Process:
         command = [str(RABBITMQ.program(program)), *arguments]
-        return Process(command, env=self._environment, folder=self._folder, log=self._folder / "log.txt")
+        return Process(
+            command, env=self._environment, folder=self._folder, log=self._folder / "log.txt"
+        )
 
     def _ready(self) -> bool:
         """AMQP answers before the plugins are up, and another server might answer for a dead node: ask all three."""
@@ -117,7 +125,10 @@ class RabbitNode(Server):
         return self._answers() and self.management.answers() and self.alive
 
     def _answers(self) -> bool:
-        with suppress(OSError), socket.create_connection((LOOPBACK, self.port), timeout=5) as connection:
+        with (
+            suppress(OSError),
+            socket.create_connection((LOOPBACK, self.port), timeout=5) as connection,
+        ):
             connection.sendall(_PROTOCOL_HEADER)
             return connection.recv(1) == b"\x01"  # a method frame: Connection.Start
         return False
@@ -184,7 +195,9 @@ class Management:
         """
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
         with closing(HTTPConnection(LOOPBACK, self.port, timeout=60)) as connection:
-            connection.request(method, f"/api{path}", None if body is None else json.dumps(body), headers)
+            connection.request(
+                method, f"/api{path}", None if body is None else json.dumps(body), headers
+            )
             response = connection.getresponse()
             text = response.read().decode()
         if response.status >= 300:

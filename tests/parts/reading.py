@@ -25,7 +25,9 @@ def measure(file: IO[bytes], width: int) -> Iterator[object]:
     with suppress(ImportRefusedError, UnreadableArchiveError):
         found: list[Any] = list(find_titles(_path(file).open("rb")))
         for _, about, _ in found:
-            for _, fields in cast("Iterator[Record]", split_file(_path(file).open("rb"), about, width)):
+            for _, fields in cast(
+                "Iterator[Record]", split_file(_path(file).open("rb"), about, width)
+            ):
                 with suppress(ValueError):
                     clean_fields(list(fields))
     with suppress(ImportRefusedError):

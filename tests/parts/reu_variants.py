@@ -46,13 +46,22 @@ class Variant:
     @property
     def content(self) -> bytes:
         """The bytes of the file."""
-        rows = [[it.title for it in self.columns], *zip(*(it.values for it in self.columns), strict=True)]
-        lines = [self.separator.join(_quote(value, self.separator) for value in row) for row in rows]
+        rows = [
+            [it.title for it in self.columns],
+            *zip(*(it.values for it in self.columns), strict=True),
+        ]
+        lines = [
+            self.separator.join(_quote(value, self.separator) for value in row) for row in rows
+        ]
         return self.end.join([*self.above, *lines, ""]).encode(self.encoding)
 
 
 def _quote(value: str, separator: str) -> str:
-    return '"' + value.replace('"', '""') + '"' if value and (separator in value or '"' in value) else value
+    return (
+        '"' + value.replace('"', '""') + '"'
+        if value and (separator in value or '"' in value)
+        else value
+    )
 
 
 Change = Callable[[Variant], Variant]
@@ -62,19 +71,31 @@ def original() -> Variant:
     """The demonstration's own export."""
     texts = [(row, "".join(row.values())) for row in read_electeurs(TODAY)]
     rows = [row for row, text in texts if text.encode("cp1252", "ignore").decode("cp1252") == text]
-    known = {fold(title): name for name, source in read_reu().fields.items() for title in source.titles}
-    return Variant("original", tuple(Column(it, tuple(row[it] for row in rows), (known[fold(it)],)) for it in rows[0]))
+    known = {
+        fold(title): name for name, source in read_reu().fields.items() for title in source.titles
+    }
+    return Variant(
+        "original",
+        tuple(Column(it, tuple(row[it] for row in rows), (known[fold(it)],)) for it in rows[0]),
+    )
 
 
 def _edit(variant: Variant, change: Callable[[Column], Sequence[Column]]) -> Variant:
-    return replace(variant, columns=tuple(new for column in variant.columns for new in change(column)))
+    return replace(
+        variant, columns=tuple(new for column in variant.columns for new in change(column))
+    )
 
 
 def rename(**titles: str) -> Change:
     """Give the columns of these fields other titles."""
 
     def change(column: Column) -> Sequence[Column]:
-        return [replace(column, title=titles.get(column.holds[0], column.title) if column.holds else column.title)]
+        return [
+            replace(
+                column,
+                title=titles.get(column.holds[0], column.title) if column.holds else column.title,
+            )
+        ]
 
     return lambda variant: _edit(variant, change)
 
@@ -82,24 +103,32 @@ def rename(**titles: str) -> Change:
 def drop(*fields: SourceField) -> Change:
     """Leave out the columns of these fields."""
     return lambda variant: replace(
-        _edit(variant, lambda it: [] if {*it.holds} & {*fields} else [it]), lost=variant.lost | {*fields}
+        _edit(variant, lambda it: [] if {*it.holds} & {*fields} else [it]),
+        lost=variant.lost | {*fields},
     )
 
 
 def add(title: str, value: str) -> Change:
     """Add a column that the register does not know."""
-    return lambda it: replace(it, columns=(*it.columns, Column(title, (value,) * len(it.columns[0].values))))
+    return lambda it: replace(
+        it, columns=(*it.columns, Column(title, (value,) * len(it.columns[0].values)))
+    )
 
 
 def shuffle(seed: int) -> Change:
     """Bring the columns into another order."""
-    return lambda it: replace(it, columns=tuple(random.Random(seed).sample(it.columns, len(it.columns))))
+    return lambda it: replace(
+        it, columns=tuple(random.Random(seed).sample(it.columns, len(it.columns)))
+    )
 
 
 def write(field: SourceField, form: Callable[[str], str]) -> Change:
     """Write the values of a field in another way."""
     return lambda variant: _edit(
-        variant, lambda it: [replace(it, values=tuple(map(form, it.values)))] if it.holds == (field,) else [it]
+        variant,
+        lambda it: (
+            [replace(it, values=tuple(map(form, it.values)))] if it.holds == (field,) else [it]
+        ),
     )
 
 
@@ -108,22 +137,33 @@ def merge(title: str, fields: Sequence[SourceField], form: str) -> Change:
 
     def change(variant: Variant) -> Variant:
         parts = [next(it for it in variant.columns if it.holds == (name,)) for name in fields]
-        values = tuple(form.format(*them).strip(" -") for them in zip(*(it.values for it in parts), strict=True))
+        values = tuple(
+            form.format(*them).strip(" -")
+            for them in zip(*(it.values for it in parts), strict=True)
+        )
         merged = Column(title, values, tuple(fields))
         columns = [it for it in variant.columns if it not in parts[1:]]
-        return replace(variant, columns=tuple(merged if it is parts[0] else it for it in columns), joined=tuple(fields))
+        return replace(
+            variant,
+            columns=tuple(merged if it is parts[0] else it for it in columns),
+            joined=tuple(fields),
+        )
 
     return change
 
 
-def split(field: SourceField, titles: Sequence[str], form: Callable[[str], Sequence[str]]) -> Change:
+def split(
+    field: SourceField, titles: Sequence[str], form: Callable[[str], Sequence[str]]
+) -> Change:
     """Put the values of a field into several columns."""
 
     def change(column: Column) -> Sequence[Column]:
         if column.holds != (field,):
             return [column]
         parts = [tuple(form(value)) for value in column.values]
-        return [Column(it, tuple(part[n] for part in parts), (field,)) for n, it in enumerate(titles)]
+        return [
+            Column(it, tuple(part[n] for part in parts), (field,)) for n, it in enumerate(titles)
+        ]
 
     return lambda variant: _edit(variant, change)
 
@@ -174,7 +214,10 @@ CHANGES: Mapping[str, Sequence[Change]] = {
     "titres-nom-de-famille": [rename(nom_naissance="Nom de famille")],
     "titre-prenom": [rename(prenoms="Prénom(s)")],
     "titre-ne-le": [rename(date_naissance="Né(e) le")],
-    "titre-trompeur": [rename(date_naissance="Champ 8"), add("date de naissance rectifiée", "néant")],
+    "titre-trompeur": [
+        rename(date_naissance="Champ 8"),
+        add("date de naissance rectifiée", "néant"),
+    ],
     "titre-nom-seul": [rename(nom_naissance="NOM")],
     "titres-majuscules": [_UPPER],
     "titres-abreges": [_SHORT],
@@ -187,7 +230,9 @@ CHANGES: Mapping[str, Sequence[Change]] = {
     "titre-type-liste": [rename(liste="Type liste électorale")],
     "titre-ugle": [rename(code_commune="Code INSEE")],
     "titre-inconnu": [rename(nom_naissance="Champ 4", date_naissance="Champ 8")],
-    "titres-anglais": [rename(nom_naissance="birth name", prenoms="first names", date_naissance="birth date")],
+    "titres-anglais": [
+        rename(nom_naissance="birth name", prenoms="first names", date_naissance="birth date")
+    ],
     "titre-lieu": [rename(commune_naissance="Lieu de naissance")],
     "titre-nationalite": [rename(nationalite="Nationalité de l'électeur")],
     "sans-sexe": [drop(F.SEXE)],
@@ -235,7 +280,9 @@ CHANGES: Mapping[str, Sequence[Change]] = {
     "utf-16-sans-marque": [look(encoding="utf-16-le")],
     "cp1252": [look(encoding="cp1252", end="\r\n")],
     "titre-au-dessus": [look(above=_ABOVE)],
-    "titre-au-dessus-colonnes": [look(above=("Liste électorale;;;;", "", "Édition du 29/11/2026;;"))],
+    "titre-au-dessus-colonnes": [
+        look(above=("Liste électorale;;;;", "", "Édition du 29/11/2026;;"))
+    ],
     "voie-avec-numero": [merge("Adresse", (F.NUMERO_VOIE, F.LIBELLE_VOIE), "{} {}")],
     "ville-avec-code": [merge("Code postal et ville", (F.CODE_POSTAL, F.VILLE), "{} {}")],
     "nom-avec-prenoms": [merge("Nom et prénoms", (F.NOM_NAISSANCE, F.PRENOMS), "{} {}")],
@@ -271,7 +318,10 @@ def answer(matching: Matching, variant: Variant) -> tuple[dict[str, str], list[s
     """Answer the page « Faire correspondre » as the clerk who knows the file; return the form and the wrong guesses."""
     form = {asked.field.value: _choose(asked.field, matching, variant) for asked in matching.fields}
     wrong = [it.field.value for it in matching.fields if it.guess and it.guess != form[it.field]]
-    form |= {f"{it.field}-{n}": variant.meanings.get(it.value, ABSENT) for n, it in enumerate(matching.values)}
+    form |= {
+        f"{it.field}-{n}": variant.meanings.get(it.value, ABSENT)
+        for n, it in enumerate(matching.values)
+    }
     return form | dict.fromkeys(("shape",) if matching.shapes else (), *matching.shapes[:1]), wrong
 
 

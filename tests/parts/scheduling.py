@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-_KINDS = ("boxes", "faults", "web", "oracle", "integration", "security", "ruined", "golden", "contract", "unit")
+_KINDS = (
+    "boxes",
+    "faults",
+    "web",
+    "oracle",
+    "integration",
+    "security",
+    "ruined",
+    "golden",
+    "contract",
+    "unit",
+)
 _EACH_DAY = ("boxes", "nemesis")
 SHARED = {
     "a whole installation": ("tests/web/test_browser_*.py",),
@@ -21,18 +32,26 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
     """The tests of a file run one after the other, in one process; so do files that share an expensive fixture."""
 
     def __init__(self, config: pytest.Config, log: object = None) -> None:
-        config.option.loadscopereorder = False  # our order is better: the slowest first, not the most numerous
+        config.option.loadscopereorder = (
+            False  # our order is better: the slowest first, not the most numerous
+        )
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
-        return next((group for group, files in SHARED.items() if any(map(path.match, files))), str(path))
+        return next(
+            (group for group, files in SHARED.items() if any(map(path.match, files))), str(path)
+        )
 
 
 def seventh(items: Sequence[pytest.Item], day: int) -> list[pytest.Item]:
     """Of the slow tests the files of a seventh, another one each day of the week; all other tests each day."""
-    shared = [it for it in items if it.get_closest_marker("slow") and it.path.parent.name not in _EACH_DAY]
-    left_out = {path for at, path in enumerate(sorted({it.path for it in shared})) if at % 7 != day % 7}
+    shared = [
+        it for it in items if it.get_closest_marker("slow") and it.path.parent.name not in _EACH_DAY
+    ]
+    left_out = {
+        path for at, path in enumerate(sorted({it.path for it in shared})) if at % 7 != day % 7
+    }
     return [it for it in items if it not in shared or it.path not in left_out]
 
 

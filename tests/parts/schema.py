@@ -26,7 +26,9 @@ FROM pg_attribute, aclexplode(attacl) WHERE NOT attisdropped
   AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
 """
 _TABLES_OF_SQLITE = "SELECT name FROM sqlite_master WHERE type = 'table'"
-_REST_OF_SQLITE = "SELECT type, name, sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL"
+_REST_OF_SQLITE = (
+    "SELECT type, name, sql FROM sqlite_master WHERE type <> 'table' AND sql IS NOT NULL"
+)
 _OF_A_TABLE = (
     """SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info('{}')""",
     """SELECT "from", "table", "to", on_delete FROM pragma_foreign_key_list('{}')""",
@@ -47,7 +49,9 @@ def describe_schema(engine: Engine) -> set[str]:
             rows = [tuple(row) for row in connection.exec_driver_sql(_REST_OF_SQLITE)]
             for table in connection.exec_driver_sql(_TABLES_OF_SQLITE).scalars().all():
                 for query in _OF_A_TABLE:
-                    rows += [(table, *row) for row in connection.exec_driver_sql(query.format(table))]
+                    rows += [
+                        (table, *row) for row in connection.exec_driver_sql(query.format(table))
+                    ]
     return {" | ".join(" ".join(str(value).split()) for value in row) for row in rows}
 
 
@@ -56,7 +60,9 @@ def make_former(engine: Engine) -> None:
     with engine.begin() as connection:
         for name in (f"0044.{engine.dialect.name}", "rows"):
             script = (SCHEMAS / f"{name}.sql").read_text("utf-8")
-            for lines in _cut(script.splitlines(keepends=True)):  # a PostgreSQL function is one statement
+            for lines in _cut(
+                script.splitlines(keepends=True)
+            ):  # a PostgreSQL function is one statement
                 connection.exec_driver_sql("".join(lines))
         is_server = engine.dialect.name == "postgresql"
         for sequence in inspect(connection).get_sequence_names() if is_server else ():

@@ -35,7 +35,9 @@ from worker.registre.reu.importer import import_file
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 25)
-QUEUES_OF_FILES = [f"{name}{suffix}" for suffix in ("", "-bulk") for name in ("requests", "listes", "tableaux")]
+QUEUES_OF_FILES = [
+    f"{name}{suffix}" for suffix in ("", "-bulk") for name in ("requests", "listes", "tableaux")
+]
 """The queues that the account `worker` may read; `registre` has an account of its own."""
 AGENT = "mairie-libreville"
 EMAIL = "elections@libreville.example"
@@ -66,7 +68,9 @@ def count_of_age(day: date) -> int:
         for row in read_electeurs(TODAY)
         if row["libellé du type de liste"].casefold() == "liste principale"
     )
-    return sum((year + 18, *(rest or (1, 1))) <= (day.year, day.month, day.day) for year, *rest in births)
+    return sum(
+        (year + 18, *(rest or (1, 1))) <= (day.year, day.month, day.day) for year, *rest in births
+    )
 
 
 def prepare_mouvements(url: str, today: date = TODAY) -> None:
@@ -85,7 +89,9 @@ def _installation(url: str) -> Iterator[tuple[Engine, Path]]:
         load_reference(connection)
     with Session(engine) as session, session.begin():
         # Else reminders would depend on the day on which the tests run.
-        session.add(Agent(name=AGENT, code_commune=LIBREVILLE.code, email=EMAIL, kinds="pret,echec"))
+        session.add(
+            Agent(name=AGENT, code_commune=LIBREVILLE.code, email=EMAIL, kinds="pret,echec")
+        )
     with tempfile.TemporaryDirectory() as folder:
         yield engine, Path(folder)
     engine.dispose()
@@ -118,7 +124,9 @@ def account_of(amqp_url: str) -> str:
 class Town:
     """The processes of one installation, with the queries that tests need."""
 
-    def __init__(self, database_url: str, amqp_url: str, folder: Path, smtp_port: int | None = None) -> None:
+    def __init__(
+        self, database_url: str, amqp_url: str, folder: Path, smtp_port: int | None = None
+    ) -> None:
         self.database_url, self.amqp_url, self.folder = database_url, amqp_url, folder
         self.exports = folder / "exports"
         self.arrivals = folder / "arrivals"
@@ -135,7 +143,9 @@ class Town:
         } | ({"PREFECTURE_SMTP_SERVER": f"smtp://127.0.0.1:{smtp_port}"} if smtp_port else {})
         self.processes: list[Process] = []
         self.account = account_of(amqp_url)
-        with suppress(OperationalError, ProgrammingError, RefusedError, TransientError):  # it is not ready
+        with suppress(
+            OperationalError, ProgrammingError, RefusedError, TransientError
+        ):  # it is not ready
             self.allow(self.account)
 
     def allow(self, account: str) -> None:
@@ -149,10 +159,21 @@ class Town:
         if "-Q" not in arguments:
             arguments = (*arguments, "-Q", *QUEUES_OF_FILES)
         worker = self._start(
-            "worker", "-m", "bench.limited", "worker.main", "-p", "1", "-t", "1", *arguments, **environment
+            "worker",
+            "-m",
+            "bench.limited",
+            "worker.main",
+            "-p",
+            "1",
+            "-t",
+            "1",
+            *arguments,
+            **environment,
         )
         queue = arguments[arguments.index("-Q") + 1] if "-Q" in arguments else QUEUE_REQUESTS
-        wait_until(lambda: self._has_consumer(queue) or not worker.alive, message=f"a consumer of {queue}")
+        wait_until(
+            lambda: self._has_consumer(queue) or not worker.alive, message=f"a consumer of {queue}"
+        )
         assert worker.alive, self.log("worker")
         return worker
 
@@ -165,7 +186,9 @@ class Town:
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            channel.basic_publish(exchange, key, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+            channel.basic_publish(
+                exchange, key, body, pika.BasicProperties(delivery_mode=2), mandatory=True
+            )
 
     def listen(self, queue: str, *keys: str) -> None:
         """Declare a queue that receives the events of these keys."""
@@ -181,7 +204,9 @@ class Town:
 
     def ask_tableaux(self, *, times: int = 1, **fields: object) -> CloudEvent:
         """Publish a request for tableaux of LIBREVILLE's principal list, the same event `times` times."""
-        return self._send(TableauxRenderRequested.model_validate(_BY_AGENT | {"listes": ["P"]} | fields), times)
+        return self._send(
+            TableauxRenderRequested.model_validate(_BY_AGENT | {"listes": ["P"]} | fields), times
+        )
 
     def _send(self, asked: Data, times: int) -> CloudEvent:
         event = CloudEvent.wrap(asked, source="/test")
@@ -194,17 +219,30 @@ class Town:
             return connection.execute(text(query), parameters).mappings().all()
 
     def exports_of(self, event: CloudEvent) -> Sequence[RowMapping]:
-        return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
+        return self.rows(
+            "SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id
+        )
 
-    def wait_for(self, event: CloudEvent, *, status: str = "ready", timeout: float = 60) -> Sequence[RowMapping]:
+    def wait_for(
+        self, event: CloudEvent, *, status: str = "ready", timeout: float = 60
+    ) -> Sequence[RowMapping]:
         """The files of a request, once all have `status`."""
 
         def settled() -> Sequence[RowMapping] | None:
             exports = self.exports_of(event)
-            return exports if exports and all(export["status"] == status for export in exports) else None
+            return (
+                exports
+                if exports and all(export["status"] == status for export in exports)
+                else None
+            )
 
         return (
-            wait_until(settled, timeout=timeout, message=f"{status} files; worker: {self.log('worker')[-3000:]}") or []
+            wait_until(
+                settled,
+                timeout=timeout,
+                message=f"{status} files; worker: {self.log('worker')[-3000:]}",
+            )
+            or []
         )
 
     def files(self) -> list[str]:
@@ -242,7 +280,10 @@ class Town:
     def _has_consumer(self, queue: str) -> bool:
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             try:
-                return connection.channel().queue_declare(queue, passive=True).method.consumer_count > 0
+                return (
+                    connection.channel().queue_declare(queue, passive=True).method.consumer_count
+                    > 0
+                )
             except ChannelClosedByBroker:
                 return False
 

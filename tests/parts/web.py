@@ -46,7 +46,9 @@ def serving(certificate: Certificate | None = None) -> Iterator[WebServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            state.posts.append(Post(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            state.posts.append(
+                Post(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+            )
             state.on_post()
             self.send_response(state.status)
             for name, value in {"Content-Length": str(len(state.body)), **state.headers}.items():
@@ -65,7 +67,9 @@ def serving(certificate: Certificate | None = None) -> Iterator[WebServer]:
         context.load_cert_chain(certificate.chain, certificate.key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
     state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield state

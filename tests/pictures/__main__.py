@@ -90,7 +90,9 @@ class Walk:
         self.page.get_by_role("button", name="Génération du fichier").click()
         self._wait_for(before + 3, "SELECT 1 FROM export WHERE status = 'ready'")
         newest = self._files("1 = 1")[-1]
-        expect(self.page.locator(f"#demandes #telecharger-{newest}, #etape-{newest} a").first).to_be_visible()
+        expect(
+            self.page.locator(f"#demandes #telecharger-{newest}, #etape-{newest} a").first
+        ).to_be_visible()
 
     def _deposit(self) -> None:
         self._go("dossier")
@@ -107,7 +109,10 @@ class Walk:
         self._wait_for(3, "SELECT 1 FROM depot")
         self._go("depot")
         answers = self._region("En attente de la réponse de la plateforme")
-        for box in (*answers.get_by_role("checkbox").all(), answers.get_by_role("radio", name="accepté")):
+        for box in (
+            *answers.get_by_role("checkbox").all(),
+            answers.get_by_role("radio", name="accepté"),
+        ):
             box.check()
         self._shoot("reponse", answers)
         answers.get_by_role("button", name="Enregistrer la réponse").click()
@@ -127,7 +132,9 @@ class Walk:
         right = max(box["x"] + box["width"] for box in boxes) + _MARGIN
         bottom = max(box["y"] + box["height"] for box in boxes) + _MARGIN
         scrolled = self.page.evaluate("scrollY")
-        clip = FloatRect(x=left, y=top + scrolled, width=right - left, height=min(bottom - top, most))
+        clip = FloatRect(
+            x=left, y=top + scrolled, width=right - left, height=min(bottom - top, most)
+        )
         self._keep(name, self.page.screenshot(full_page=True, clip=clip))
 
     def _shoot_window(self, name: str) -> None:
@@ -139,7 +146,10 @@ class Walk:
         (self._pictures / f"{name}.png").write_bytes(picture)
 
     def _files(self, condition: str) -> list[int]:
-        return [int(row[0]) for row in self._rows(f"SELECT id FROM export WHERE {condition} ORDER BY id")]  # noqa: S608
+        return [
+            int(row[0])
+            for row in self._rows(f"SELECT id FROM export WHERE {condition} ORDER BY id")  # noqa: S608
+        ]
 
     def _wait_for(self, count: int, query: str) -> None:
         wait_until(lambda: len(self._rows(query)) == count, timeout=30, message=query)
@@ -164,11 +174,19 @@ def main() -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         home, log = Path(folder), Path(folder) / "run.log"
-        environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": folder, "PREFECTURE_WEB_PORT": str(port)}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PREFECTURE_HOME": folder,
+            "PREFECTURE_WEB_PORT": str(port),
+        }
         command = [sys.executable, "-m", "worker.solo", "run"]
         screen = Process(command, env=environment, folder=ROOT, log=log)
         opened = re.compile(rf"(http://\S+\.localhost:{port})(/ouvrir\?cle=\S+)")
-        wait_until(lambda: opened.search(log.read_text("utf-8")) or not screen.alive, timeout=60, message="the address")
+        wait_until(
+            lambda: opened.search(log.read_text("utf-8")) or not screen.alive,
+            timeout=60,
+            message="the address",
+        )
         ((address, opening),) = opened.findall(log.read_text("utf-8"))
         with open_browser() as browser:
             visitor = Visitor(browser, address, viewport=_WINDOW, reduced_motion="reduce")

@@ -50,7 +50,9 @@ def rows_of(count: int, changes: Mapping[str, object] | None = None) -> list[Seq
     return [TITLES, *([it[title] or None for title in TITLES] for it in people)]
 
 
-def workbook(rows: Iterable[Sequence[object]], *more: Iterable[Sequence[object]], hidden: Sequence[int] = ()) -> bytes:
+def workbook(
+    rows: Iterable[Sequence[object]], *more: Iterable[Sequence[object]], hidden: Sequence[int] = ()
+) -> bytes:
     """A workbook of one sheet, or of several; the sheets with these numbers are hidden."""
     book = Workbook()
     book.remove(book.worksheets[0])

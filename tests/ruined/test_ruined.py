@@ -39,7 +39,9 @@ pytestmark = pytest.mark.database(Template("ruined", _prepare))
 
 @ON_SQLITE
 @pytest.mark.parametrize("ruined", CATALOGUE, ids=[it.name for it in CATALOGUE])
-def test_what_it_is_and_what_to_do_is_said(ruined: Ruined, run: Run, database_url: str, tmp_path: Path) -> None:
+def test_what_it_is_and_what_to_do_is_said(
+    ruined: Ruined, run: Run, database_url: str, tmp_path: Path
+) -> None:
     before = _read_register(database_url)
     code, said = _give(ruined, run, tmp_path)
     after = _read_register(database_url)
@@ -56,7 +58,9 @@ def test_what_it_is_and_what_to_do_is_said(ruined: Ruined, run: Run, database_ur
 
 
 @pytest.mark.slow
-def test_on_both_databases_nothing_of_them_is_left(run: Run, database_url: str, tmp_path: Path) -> None:
+def test_on_both_databases_nothing_of_them_is_left(
+    run: Run, database_url: str, tmp_path: Path
+) -> None:
     before = _read_register(database_url)
     refused = [it for it in CATALOGUE if it.electeurs is None]
     codes = Counter(_give(it, run, tmp_path)[0] for it in refused)

@@ -22,7 +22,11 @@ READERS = ("ecran", "lecture")
             "INSERT INTO audit (actor) VALUES ('')",
         ),
         *("SELECT lo_create(4711)", "SELECT lo_from_bytea(4711, 'x')", "DELETE FROM reunions"),
-        *("SELECT pg_advisory_lock(1)", "SELECT pg_try_advisory_xact_lock(1)", "COPY demandes TO '/tmp/demandes'"),
+        *(
+            "SELECT pg_advisory_lock(1)",
+            "SELECT pg_try_advisory_xact_lock(1)",
+            "COPY demandes TO '/tmp/demandes'",
+        ),
     ],
 )
 def test_to_write_by_undoing_read_only(deployment: Deployment, account: str, write: str) -> None:
@@ -39,12 +43,18 @@ def test_to_write_by_undoing_read_only(deployment: Deployment, account: str, wri
 @pytest.mark.slow
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_to_keep_bytes_in_large_objects(deployment: Deployment, account: str) -> None:
-    with deployment.connect(account) as connection, pytest.raises(DBAPIError, match="lo_from_bytea"):
+    with (
+        deployment.connect(account) as connection,
+        pytest.raises(DBAPIError, match="lo_from_bytea"),
+    ):
         connection.exec_driver_sql("SELECT lo_from_bytea(0, 'x')")
 
 
 def test_to_hold_up_a_migration_by_its_lock(deployment: Deployment) -> None:
-    with deployment.connect("ecran") as connection, pytest.raises(DBAPIError, match="pg_advisory_lock"):
+    with (
+        deployment.connect("ecran") as connection,
+        pytest.raises(DBAPIError, match="pg_advisory_lock"),
+    ):
         connection.exec_driver_sql("SELECT pg_advisory_lock(1886545254)")
     with deployment.connect("owner") as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1886545254)")
@@ -67,7 +77,9 @@ def test_every_account_has_its_bounds(deployment: Deployment) -> None:
     for account in ACCOUNTS:
         with deployment.connect(account) as connection:
             limits.append(
-                connection.execute(text("SELECT rolconnlimit FROM pg_roles WHERE rolname = user")).scalar_one()
+                connection.execute(
+                    text("SELECT rolconnlimit FROM pg_roles WHERE rolname = user")
+                ).scalar_one()
             )
             assert connection.execute(text("SHOW temp_file_limit")).scalar_one() != "-1"
             assert (connection.execute(text("SHOW statement_timeout")).scalar_one() == "0") == (
@@ -82,5 +94,10 @@ def test_every_account_has_its_bounds(deployment: Deployment) -> None:
 
 @pytest.mark.slow
 def test_to_fill_the_disk_by_a_sort(deployment: Deployment) -> None:
-    with deployment.connect("ecran") as connection, pytest.raises(DBAPIError, match="temp_file_limit"):
-        connection.exec_driver_sql("SELECT repeat('x', 500) || n FROM generate_series(1, 2000000) n ORDER BY 1 DESC")
+    with (
+        deployment.connect("ecran") as connection,
+        pytest.raises(DBAPIError, match="temp_file_limit"),
+    ):
+        connection.exec_driver_sql(
+            "SELECT repeat('x', 500) || n FROM generate_series(1, 2000000) n ORDER BY 1 DESC"
+        )

@@ -54,17 +54,28 @@ def _settings(provider: ProConnect, url: str, folder: Path, **given: Any) -> Web
         (Bent(info={"email_verified": True}), 303),
         (Bent(token={"email": CLERK_EMAIL, "email_verified": True}, info={"email": None}), 303),
     ],
-    ids=["nothing said", "denied", "said of another token's", "another word", "verified", "all in the first"],
+    ids=[
+        "nothing said",
+        "denied",
+        "said of another token's",
+        "another word",
+        "verified",
+        "all in the first",
+    ],
 )
 def test_to_come_in_by_an_address_that_nobody_verified(
     provider: ProConnect, screen_database: str, tmp_path: Path, bent: Bent, status: int
 ) -> None:
     provider.bent = bent
-    with open_client(_settings(provider, screen_database, tmp_path, web_oidc_unverified="")) as client:
+    with open_client(
+        _settings(provider, screen_database, tmp_path, web_oidc_unverified="")
+    ) as client:
         assert come_in(client).status_code == status
 
 
-def test_who_is_waived_is_named_and_may_still_deny(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
+def test_who_is_waived_is_named_and_may_still_deny(
+    provider: ProConnect, screen_database: str, tmp_path: Path
+) -> None:
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
         assert come_in(client).status_code == 303
     provider.bent = Bent(info={"email_verified": False})
@@ -100,7 +111,9 @@ def test_to_go_on_by_a_copy_of_a_cookie_after_its_logout(
     assert copied.partition(".")[0] not in kept
 
 
-def test_nobody_is_kept_from_leaving_by_a_full_disk(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
+def test_nobody_is_kept_from_leaving_by_a_full_disk(
+    provider: ProConnect, screen_database: str, tmp_path: Path
+) -> None:
     (tmp_path / "spool").write_text("not a folder")
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
         come_in(client)
@@ -110,17 +123,19 @@ def test_nobody_is_kept_from_leaving_by_a_full_disk(provider: ProConnect, screen
 
 @pytest.mark.parametrize(("digest", "status"), [("sha1", 303), ("sha256", 200)])
 def test_to_sign_a_session_by_a_weaker_digest(
-    provider: ProConnect,
-    screen_database: str,
-    tmp_path: Path,
-    digest: str,
-    status: int,
+    provider: ProConnect, screen_database: str, tmp_path: Path, digest: str, status: int
 ) -> None:
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
         come_in(client)
-        content = TimestampSigner(SECRET, digest_method=hashlib.sha256).unsign(client.cookies[COOKIE])
+        content = TimestampSigner(SECRET, digest_method=hashlib.sha256).unsign(
+            client.cookies[COOKIE]
+        )
         client.cookies.clear()
-        signed = TimestampSigner(SECRET, digest_method=partial(hashlib.new, digest)).sign(content).decode()
+        signed = (
+            TimestampSigner(SECRET, digest_method=partial(hashlib.new, digest))
+            .sign(content)
+            .decode()
+        )
         assert client.get(HOME, headers={"Cookie": f"{COOKIE}={signed}"}).status_code == status
 
 
@@ -149,7 +164,9 @@ def test_to_guess_a_password_through_nginx(deployed: Deployed) -> None:
 def test_to_guess_the_passwords_of_many_through_nginx(deployed: Deployed) -> None:
     began = time.monotonic()
     with deployed.client() as client:
-        answers = [client.get(HOME, auth=(f"agent-{number}", "guess")).status_code for number in range(300)]
+        answers = [
+            client.get(HOME, auth=(f"agent-{number}", "guess")).status_code for number in range(300)
+        ]
         seconds = time.monotonic() - began
     assert set(answers) == {401, 429}
     assert answers.count(401) <= 61 + 5 * seconds
@@ -161,7 +178,10 @@ def test_agents_behind_one_address_are_not_taken_for_guesses(deployed: Deployed)
     with deployed.client(NEIGHBOUR, local_address="127.0.0.20") as client:
         assert {client.get("/").status_code for _ in range(200)} == {303}
         assert {client.get("/sante/vie", auth=None).status_code for _ in range(200)} == {200}
-        answers = [client.get("/", auth=(NEIGHBOUR, f"guess-{number}")).status_code for number in range(1_500)]
+        answers = [
+            client.get("/", auth=(NEIGHBOUR, f"guess-{number}")).status_code
+            for number in range(1_500)
+        ]
     assert set(answers) == {401, 429}
 
 
@@ -185,7 +205,9 @@ def _write_down(client: TestClient, url: str, folder: Path) -> None:
 def _audit(url: str) -> list[tuple[str, str, str]]:
     engine = build_engine(url)
     with engine.connect() as connection:
-        lines = [(it.action, it.account, it.actor) for it in read_audit(connection, limit=100)][::-1]
+        lines = [(it.action, it.account, it.actor) for it in read_audit(connection, limit=100)][
+            ::-1
+        ]
     engine.dispose()
     return lines
 
@@ -193,7 +215,9 @@ def _audit(url: str) -> list[tuple[str, str, str]]:
 ALLOW = "INSERT INTO sender (name, code_commune, speaks_for_agents) VALUES ('ecran', '*', true)"
 
 
-def test_to_take_over_an_agent_by_her_address(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
+def test_to_take_over_an_agent_by_her_address(
+    provider: ProConnect, screen_database: str, tmp_path: Path
+) -> None:
     """The provider has given the agent's address to another person, with another subject."""
     execute(screen_database, ALLOW)
     with open_client(_settings(provider, screen_database, tmp_path)) as client:
@@ -202,11 +226,16 @@ def test_to_take_over_an_agent_by_her_address(provider: ProConnect, screen_datab
         client.cookies.clear()
         other = "another subject"
         provider.bent = Bent(token={"sub": other}, info={"sub": other})
-        assert come_in(client).status_code == 303, "before the first login was recorded, both came in"
+        assert come_in(client).status_code == 303, (
+            "before the first login was recorded, both came in"
+        )
         early = client.cookies[COOKIE]
         _write_down(client, screen_database, tmp_path)
         client.cookies.clear()
-        assert _audit(screen_database) == [("logged_in", "ecran", CLERK), ("login_refused", "ecran", CLERK)]
+        assert _audit(screen_database) == [
+            ("logged_in", "ecran", CLERK),
+            ("login_refused", "ecran", CLERK),
+        ]
         assert client.get(HOME, headers={"Cookie": f"{COOKIE}={hers}"}).status_code == 200
         client.cookies.clear()
         assert client.get(HOME, headers={"Cookie": f"{COOKIE}={early}"}).status_code == 303
@@ -249,9 +278,14 @@ def test_to_go_on_in_a_session_that_the_administrator_ended(
     assert _audit(screen_database) == [("sessions_ended", system_user(), system_user())]
 
 
-def test_a_commune_more_is_under_the_same_identity(screen_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commune_more_is_under_the_same_identity(
+    screen_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
-    execute(screen_database, "UPDATE agent SET identity = 'own', sessions_ended = 3 WHERE code_commune = '13900'")
+    execute(
+        screen_database,
+        "UPDATE agent SET identity = 'own', sessions_ended = 3 WHERE code_commune = '13900'",
+    )
     assert main(["agents", "--add", CLERK, "--commune", "13901", "--email", CLERK_EMAIL]) == 0
     query = f"SELECT identity, sessions_ended FROM agent WHERE name = '{CLERK}'"  # noqa: S608 — ours
     assert read_rows(screen_database, query) == [("own", 3)] * 2

@@ -26,7 +26,17 @@ from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.files_desk import Ran, run_command
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE, queue_messages
-from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, VOIE, write_reu
+from tests.unit.reu_sample import (
+    BUREAU,
+    COMMUNE,
+    DATE,
+    ELECTEUR,
+    NOM,
+    NUMERO,
+    PRENOMS,
+    VOIE,
+    write_reu,
+)
 from worker.access.models import Agent, Sender
 from worker.arrivals import Arrivals, Preview
 from worker.audit import Detail, Pseudonymised, WordKind, read_audit, record_audit
@@ -37,7 +47,14 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.broker import build_broker
 from worker.notifier.models import Notification
 from worker.registre.communes import add_commune
-from worker.registre.models import Commune, Homonym, Import, ImportListe, MouvementRegistre, Protection
+from worker.registre.models import (
+    Commune,
+    Homonym,
+    Import,
+    ImportListe,
+    MouvementRegistre,
+    Protection,
+)
 from worker.registre.reu.importer import import_file
 
 pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
@@ -53,7 +70,13 @@ def _nom(number: int) -> str:
 
 
 def _elector(number: int, commune: str = HERE, **changes: str) -> dict[str, str]:
-    said = {COMMUNE: commune, NOM: _nom(number), PRENOMS: "Ursule Zélie", DATE: "14/03/1962", NUMERO: str(number + 1)}
+    said = {
+        COMMUNE: commune,
+        NOM: _nom(number),
+        PRENOMS: "Ursule Zélie",
+        DATE: "14/03/1962",
+        NUMERO: str(number + 1),
+    }
     return ELECTEUR | said | {BUREAU: "0001", VOIE: f"Rue {_nom(number)}"} | changes
 
 
@@ -122,8 +145,12 @@ def _read_server(engine: Engine) -> Iterator[tuple[str, bytes]]:
         connection.execute(text("VACUUM (FULL)"))
         connection.execute(text("CHECKPOINT"))
         data = connection.scalar(text("SHOW data_directory"))
-        number = connection.scalar(text("SELECT oid FROM pg_database WHERE datname = current_database()"))
-        nodes = connection.execute(text("SELECT pg_relation_filenode(oid) AS node, relname FROM pg_class"))
+        number = connection.scalar(
+            text("SELECT oid FROM pg_database WHERE datname = current_database()")
+        )
+        nodes = connection.execute(
+            text("SELECT pg_relation_filenode(oid) AS node, relname FROM pg_class")
+        )
         names = {row.node: row.relname for row in nodes}
     for path in Path(str(data), "base", str(number)).iterdir():
         node = path.name.partition(".")[0].partition("_")[0]
@@ -132,7 +159,9 @@ def _read_server(engine: Engine) -> Iterator[tuple[str, bytes]]:
 
 @pytest.fixture
 def town(desk: DepotsDesk, tmp_path: Path, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Town:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", desk.engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv(
+        "PREFECTURE_DATABASE_URL", desk.engine.url.render_as_string(hide_password=False)
+    )
     monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(desk.root))
     monkeypatch.setenv("PREFECTURE_HOME", str(tmp_path))
     monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
@@ -161,7 +190,9 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
     (town.desk.root / HERE / piece_name(made["file_name"], Piece.RAPPORT)).write_text(
         f"Nom;Prénoms;Né\n{every.upper()};Ursule Zélie;14/03/1962\n"
     )
-    away = Spool(town.spool, Mock(side_effect=PublishError("RabbitMQ (127.0.0.1:5672) est injoignable")))
+    away = Spool(
+        town.spool, Mock(side_effect=PublishError("RabbitMQ (127.0.0.1:5672) est injoignable"))
+    )
     away.send(CloudEvent.wrap(_deposit(export_id, said[0]), source="/ecran"))
     assert len(away.waiting()) == 1
     assert not away.drain()
@@ -171,17 +202,30 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
     with desk.engine.begin() as connection:
         request_id = connection.scalar(select(Export.request_id).where(Export.id == export_id))
         connection.execute(
-            update(Request).where(Request.id == request_id).values(reason=said[0], faults=[{"message": every}])
+            update(Request)
+            .where(Request.id == request_id)
+            .values(reason=said[0], faults=[{"message": every}])
         )
-        recall = {"because": "un import", "reason": said[0], "recalled_by": "test", "code_commune": HERE}
+        recall = {
+            "because": "un import",
+            "reason": said[0],
+            "recalled_by": "test",
+            "code_commune": HERE,
+        }
         connection.execute(insert(Recall).values(recall))
-        event = CloudEvent.wrap(_deposit(export_id, said[0]), source="/ecran").model_dump(mode="json")
+        event = CloudEvent.wrap(_deposit(export_id, said[0]), source="/ecran").model_dump(
+            mode="json"
+        )
         row = {"sender": "ecran", "source": "/ecran", "event_id": "attend", "event": event}
         connection.execute(insert(DeferredEvent).values(row | {"waits_for": "depot"}))
         import_id = connection.scalar(select(Import.id).order_by(Import.id.desc()).limit(1))
-        connection.execute(update(Import).where(Import.id == import_id).values(file_name=f"{_nom(0)}.csv"))
+        connection.execute(
+            update(Import).where(Import.id == import_id).values(file_name=f"{_nom(0)}.csv")
+        )
         of_import = ImportListe.import_id == import_id
-        connection.execute(update(ImportListe).where(of_import).values(not_compared_because=said[0]))
+        connection.execute(
+            update(ImportListe).where(of_import).values(not_compared_because=said[0])
+        )
         for number in numbers:
             who = {
                 "code_commune": HERE,
@@ -197,7 +241,12 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
             "arrival": "arrivee.csv",
             "sha256": "0" * 64,
         }
-        preview |= {"file_name": f"{_nom(0)}.csv", "taken_on": today(), "requested_by": AGENT, "reason": said[0]}
+        preview |= {
+            "file_name": f"{_nom(0)}.csv",
+            "taken_on": today(),
+            "requested_by": AGENT,
+            "reason": said[0],
+        }
         preview["found"] = {"notes": [f"colonnes inconnues, ignorées : Mme\n{_nom(0)}"]}
         mapping = {"fields": {"libelle": {"titles": [said[0]]}}}
         connection.execute(update(Commune).where(Commune.code == HERE).values(mapping=mapping))
@@ -227,9 +276,14 @@ def _post(town: Town, name: str, import_id: int) -> None:
             "status": "ready",
             "part": name,
         }
-        columns |= {"request_id": connection.scalar(select(Request.id).limit(1)), "kind": ExportKind.TABLEAU.value}
+        columns |= {
+            "request_id": connection.scalar(select(Request.id).limit(1)),
+            "kind": ExportKind.TABLEAU.value,
+        }
         rests_on = [{"import_id": import_id, "taken_on": None}]
-        connection.execute(insert(Export).values(columns | {"file_name": name, "rests_on": rests_on}))
+        connection.execute(
+            insert(Export).values(columns | {"file_name": name, "rests_on": rests_on})
+        )
     (town.desk.root / HERE / name).write_bytes(b"%PDF-1.7")
 
 
@@ -238,7 +292,9 @@ def _deposit(export_id: int, remarque: str) -> DeclarationNoted:
 
 
 def _event_about(commune: str, remarque: str) -> bytes:
-    event = CloudEvent.wrap(ListeExportRequested(commune=commune, requested_by="mairie"), source="/mairie")
+    event = CloudEvent.wrap(
+        ListeExportRequested(commune=commune, requested_by="mairie"), source="/mairie"
+    )
     document = json.loads(event.to_bytes())
     document["data"]["remarque"] = remarque
     return json.dumps(document).encode()
@@ -255,12 +311,22 @@ def test_to_find_one_of_a_thousand_names_of_a_commune_that_left(town: Town, amqp
     _bury(amqp_url, b"unreadable, of " + HERE.encode())
     _bury(amqp_url, _event_about(ELSEWHERE, "autre"))
     for note in (
-        {"kind": "scrutin", "jour": "2027-06-13", "libelle": f"Élection de {_nom(3)}", "texte": _nom(4)},
+        {
+            "kind": "scrutin",
+            "jour": "2027-06-13",
+            "libelle": f"Élection de {_nom(3)}",
+            "texte": _nom(4),
+        },
         {"kind": "bureaux", "bureaux": [{"bureau": "0001", "libelle_canton": _nom(5)}]},
     ):
-        data = DeclarationNoted.model_validate({"commune": HERE, "note": note, "requested_by": AGENT})
+        data = DeclarationNoted.model_validate(
+            {"commune": HERE, "note": note, "requested_by": AGENT}
+        )
         ingest_request(CloudEvent.wrap(data, source="/ecran"), town.desk.services)
-    assert [it.action for it in town.desk.audit()[-2:]] == [Action.SCRUTIN_CHANGED, Action.BUREAU_DESCRIBED]
+    assert [it.action for it in town.desk.audit()[-2:]] == [
+        Action.SCRUTIN_CHANGED,
+        Action.BUREAU_DESCRIBED,
+    ]
     assert len(town.names()) == MANY
 
     done = town.forget("--yes")
@@ -301,12 +367,20 @@ def test_to_find_an_elector_who_was_forgotten(town: Town, amqp_url: str) -> None
         _post(town, f"tableau-{number}.pdf", import_id)
     _bury(amqp_url, _event_about(HERE, f"Mme {_nom(0)}"))
     _bury(amqp_url, _event_about(HERE, f"Mme {_nom(1)}"))
-    listed = town.forget("--electeur", "--yes", typed=f"{_nom(1).title()}\nursule-zelie\n14/03/1962\n")
+    listed = town.forget(
+        "--electeur", "--yes", typed=f"{_nom(1).title()}\nursule-zelie\n14/03/1962\n"
+    )
     assert listed.code == ExitCode.FAILED
     assert "inscrite sur la liste P : la loi l'y garde" in listed.err
     assert len(town.names()) == 3
 
-    done = town.forget("--electeur", "--liste", "P", "--yes", typed=f"{_nom(0).title()}\nursule-zelie\n14/03/1962\n")
+    done = town.forget(
+        "--electeur",
+        "--liste",
+        "P",
+        "--yes",
+        typed=f"{_nom(0).title()}\nursule-zelie\n14/03/1962\n",
+    )
 
     assert done.code == ExitCode.DONE, done.err
     assert _nom(0) not in done.out.upper()
@@ -315,17 +389,24 @@ def test_to_find_an_elector_who_was_forgotten(town: Town, amqp_url: str) -> None
     assert left.isdisjoint({row["file_name"] for row in former})
     assert "tableau-1.pdf" not in left, "it rests on the import that brought her radiation"
     left.remove("tableau-0.pdf")
-    assert {"xml" in name for name in left} == {True}, "the CSV of today had a report that named her beside it"
-    assert [json.loads(body)["data"]["remarque"] for _, body in queue_messages(amqp_url, f"{QUEUE_REQUESTS}.XQ")] == [
-        f"Mme {_nom(1)}"
-    ]
+    assert {"xml" in name for name in left} == {True}, (
+        "the CSV of today had a report that named her beside it"
+    )
+    assert [
+        json.loads(body)["data"]["remarque"]
+        for _, body in queue_messages(amqp_url, f"{QUEUE_REQUESTS}.XQ")
+    ] == [f"Mme {_nom(1)}"]
     with town.desk.engine.connect() as connection:
         noms = connection.scalars(
-            text("SELECT nom_naissance FROM electeur JOIN liste USING (code_commune, liste, version)")
+            text(
+                "SELECT nom_naissance FROM electeur JOIN liste USING (code_commune, liste, version)"
+            )
         )
         assert sorted(noms) == ["DEMEURANTE", "RESTANTE", _nom(1), _nom(2)]
         mouvements = connection.execute(select(MouvementRegistre.__table__)).all()
-        assert {(it.nom_naissance, it.date_naissance) for it in mouvements} == {("EFFACÉ", "1962-00-00")}
+        assert {(it.nom_naissance, it.date_naissance) for it in mouvements} == {
+            ("EFFACÉ", "1962-00-00")
+        }
         lines = [it for it in read_audit(connection, limit=100) if it.action == Action.FORGOTTEN]
     assert [line.detail.partition(" : ")[0] for line in lines] == ["un électeur, liste P"] * 2
 
@@ -362,18 +443,27 @@ def test_to_find_an_elector_in_what_a_program_calls_its_requests(town: Town) -> 
     with town.desk.engine.begin() as connection:
         connection.execute(insert(Sender).values(name="mairie", code_commune=HERE))
     cancel = {"request": {"source": "/mairie", "id": _nom(0)}, "requested_by": "mairie"}
-    sent: list[Data] = [ListeExportRequested(commune=code, requested_by="mairie") for code in (HERE, HERE, ELSEWHERE)]
+    sent: list[Data] = [
+        ListeExportRequested(commune=code, requested_by="mairie")
+        for code in (HERE, HERE, ELSEWHERE)
+    ]
     for number, data in enumerate([*sent, CancelRequested.model_validate(cancel)]):
         said = {"id": f"{_nom(1)}-{number}", "correlationid": _nom(2), "tracestate": f"v={_nom(3)}"}
         event = CloudEvent.wrap(data, source=f"/{_nom(4)}").model_copy(update=said)
         ingest_request(event, town.desk.services, sender="mairie")
     town.desk.run("UPDATE export SET status = 'cancelled'")
-    stored = "SELECT r.*, d.event FROM request r LEFT JOIN deferred_event d ON r.id = 1 ORDER BY r.id"
+    stored = (
+        "SELECT r.*, d.event FROM request r LEFT JOIN deferred_event d ON r.id = 1 ORDER BY r.id"
+    )
     codes = [(it["code_commune"], it["code"]) for it in town.desk.rows(stored)]
     assert codes == [(HERE, ""), (HERE, ""), ("", "compte_non_autorise")]
     assert town.forget("--yes").code == ExitCode.DONE
     assert "VERQUOBA" not in str(town.desk.rows(stored))
-    assert [it["event_id"] for it in town.desk.rows(stored)] == ["[effacé] 1", "[effacé] 2", "[effacé] 3"]
+    assert [it["event_id"] for it in town.desk.rows(stored)] == [
+        "[effacé] 1",
+        "[effacé] 2",
+        "[effacé] 3",
+    ]
     assert "textes 0," in town.forget("--yes").out
 
 
@@ -389,12 +479,18 @@ def test_to_find_the_address_of_an_agent_who_left(town: Town) -> None:
     """In the messages sent to that agent; the remaining agents are still told apart there."""
     with town.desk.engine.begin() as connection:
         for address in (f"Elections@{HERE}.example", f"elections@{ELSEWHERE}.example"):
-            told = {"recipient": f"courriel:{address.casefold()}", "address": address, "code_commune": HERE}
+            told = {
+                "recipient": f"courriel:{address.casefold()}",
+                "address": address,
+                "code_commune": HERE,
+            }
             told |= {"kind": "pret", "channel": "courriel"}
             connection.execute(insert(Notification).values(told | {"ended_at": utc_now()}))
     assert run_command("agents", "--remove", AGENT, "--commune", HERE).code == ExitCode.DONE
     with town.desk.engine.connect() as connection:
-        rows = connection.execute(select(Notification.address, Notification.recipient).order_by(Notification.id)).all()
+        rows = connection.execute(
+            select(Notification.address, Notification.recipient).order_by(Notification.id)
+        ).all()
     assert [row.address for row in rows] == ["[effacé]", f"elections@{ELSEWHERE}.example"]
     assert "courriel:" not in rows[0].recipient
 
@@ -404,17 +500,24 @@ def test_to_find_an_agent_who_was_forgotten_in_what_she_did(town: Town) -> None:
     """The trail stays complete: a pseudonym replaces the agent's name, and a line records the deletion."""
     agent = _nom(7)
     with town.desk.engine.begin() as connection:
-        connection.execute(insert(Agent).values(name=agent, code_commune=HERE, email="a@13900.example"))
+        connection.execute(
+            insert(Agent).values(name=agent, code_commune=HERE, email="a@13900.example")
+        )
     town.load(WHO_STAYS)
     made = town.desk.make()
     event = CloudEvent.wrap(
-        ListeExportRequested.model_validate({"commune": HERE, "listes": ["P"], "requested_by": agent}), source="/ecran"
+        ListeExportRequested.model_validate(
+            {"commune": HERE, "listes": ["P"], "requested_by": agent}
+        ),
+        source="/ecran",
     )
     ingest_request(event, town.desk.services)
     asked = {"request": {"source": "/ecran", "id": event.id}, "requested_by": agent}
     cancel = CloudEvent.wrap(CancelRequested.model_validate(asked), source="/ecran")
     ingest_request(cancel, town.desk.services)
-    deposit = note_file("deposited", made["export_id"], commune=HERE, requested_by=agent, deposited_on=today())
+    deposit = note_file(
+        "deposited", made["export_id"], commune=HERE, requested_by=agent, deposited_on=today()
+    )
     deposited = CloudEvent.wrap(deposit, source="/ecran")
     ingest_request(deposited, town.desk.services)
     lines = town.desk.audit()
@@ -434,15 +537,22 @@ def test_to_find_an_agent_who_was_forgotten_in_what_she_did(town: Town) -> None:
     assert after[-1].action == Action.FORGOTTEN
     sign = after[-1].detail.removeprefix("un agent : ")
     assert sign in {line.actor for line in after}
-    assert "rien de ce qui est gardé ne nomme" in run_command("forget", "--agent", agent, "--yes").err
+    assert (
+        "rien de ce qui est gardé ne nomme" in run_command("forget", "--agent", agent, "--yes").err
+    )
 
 
 @pytest.mark.slow
 def test_to_find_an_elector_in_a_reason_of_the_trail(town: Town) -> None:
     with town.desk.engine.begin() as connection:
         for number in range(2):
-            why: Detail = ["import annulé : ", Pseudonymised(WordKind.TEXTE, f"Mme {_nom(number).title()} y manquait")]
-            record_audit(connection, Action.IMPORT_UNDONE, actor="root", code_commune=HERE, detail=why)
+            why: Detail = [
+                "import annulé : ",
+                Pseudonymised(WordKind.TEXTE, f"Mme {_nom(number).title()} y manquait"),
+            ]
+            record_audit(
+                connection, Action.IMPORT_UNDONE, actor="root", code_commune=HERE, detail=why
+            )
     town.load(WHO_STAYS)
     done = town.forget("--electeur", "--yes", typed=f"{_nom(0)}\nUrsule Zélie\n14/03/1962\n")
     assert done.code == ExitCode.DONE, done.err
@@ -465,5 +575,9 @@ def test_to_find_electors_whom_no_import_brings_back_any_more(town: Town) -> Non
         assert run_command("purge").code == ExitCode.DONE
         with town.desk.engine.connect() as connection:
             assert connection.scalar(count, {"nom": _nom(0)}) == left
-            lines = [it.detail for it in read_audit(connection, limit=9) if it.action == Action.VERSIONS_PURGED]
+            lines = [
+                it.detail
+                for it in read_audit(connection, limit=9)
+                if it.action == Action.VERSIONS_PURGED
+            ]
     assert lines == ["3 lignes d'électeur"]

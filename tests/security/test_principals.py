@@ -22,7 +22,10 @@ from worker.cli.main import main
 from worker.exports.models import Request
 from worker.handlers.requests.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=DepotsDesk.open)]
+pytestmark = [
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=DepotsDesk.open),
+]
 
 MAYOR = "M. le Maire"
 SCREEN, PROGRAM, NEIGHBOUR = "ecran", "mairie-13900", "voisine"
@@ -51,7 +54,14 @@ def _send(desk: DepotsDesk, sender: str, said: str, **fields: Any) -> Request:  
 
 @pytest.mark.parametrize(
     ("sender", "said"),
-    [(PROGRAM, MAYOR), (PROGRAM, AGENT), (SCREEN, MAYOR), (SCREEN, NEIGHBOUR), ("centre", AGENT), (SCREEN, SCREEN)],
+    [
+        (PROGRAM, MAYOR),
+        (PROGRAM, AGENT),
+        (SCREEN, MAYOR),
+        (SCREEN, NEIGHBOUR),
+        ("centre", AGENT),
+        (SCREEN, SCREEN),
+    ],
 )
 def test_to_ask_in_somebody_elses_name(desk: DepotsDesk, sender: str, said: str) -> None:
     row = _send(desk, sender, said)
@@ -74,18 +84,31 @@ def test_to_lock_an_agent_out_of_another_commune(desk: DepotsDesk) -> None:
     with Session(desk.engine) as session, session.begin():
         session.add(Agent(name=NEIGHBOUR, code_commune=COMMUNE, email="voisine@marseille.example"))
     for sender, identity in (("centre", "a" * 64), (SCREEN, "b" * 64)):
-        data = {"commune": "13055", "note": {"kind": "login", "identity": identity}, "requested_by": NEIGHBOUR}
+        data = {
+            "commune": "13055",
+            "note": {"kind": "login", "identity": identity},
+            "requested_by": NEIGHBOUR,
+        }
         event = CloudEvent(
-            id=sender, source="/", type=SCREEN_NOTE, correlationid="1", time=datetime.now(UTC), data=data
+            id=sender,
+            source="/",
+            type=SCREEN_NOTE,
+            correlationid="1",
+            time=datetime.now(UTC),
+            data=data,
         )
         ingest_request(event, desk.services, sender=sender)
     with Session(desk.engine) as session:
-        bound = session.execute(select(Agent.code_commune, Agent.identity).where(Agent.name == NEIGHBOUR)).all()
+        bound = session.execute(
+            select(Agent.code_commune, Agent.identity).where(Agent.name == NEIGHBOUR)
+        ).all()
     assert {tuple(row) for row in bound} == {("13055", "a" * 64), (COMMUNE, "b" * 64)}
     with State(desk.engine.url.render_as_string(hide_password=False)) as state:
         agent = find_agent(state, name=NEIGHBOUR)
     assert [
-        [it.code for it in known.communes] for known in (agent.known_as("a" * 64), agent.known_as("b" * 64)) if known
+        [it.code for it in known.communes]
+        for known in (agent.known_as("a" * 64), agent.known_as("b" * 64))
+        if known
     ] == [["13055"], [COMMUNE]]
     assert agent.known_as("c" * 64) is None
 
@@ -113,19 +136,27 @@ def test_to_take_deposit_and_answer_in_her_name(desk: DepotsDesk, sender: str, a
     for declare in (desk.download, desk.deposit, desk.answer):
         declare(export, requested_by=AGENT)
     lines = [(line.action, line.account, line.actor) for line in desk.audit()]
-    assert lines == [(it, sender, actor) for it in ("file_downloaded", "depot_declared", "depot_verdict")]
+    assert lines == [
+        (it, sender, actor) for it in ("file_downloaded", "depot_declared", "depot_verdict")
+    ]
     row = desk.row(export)
     assert (row["downloaded_by"], row["deposited_by"]) == (actor, actor)
     assert desk.depot(export)["verdict_by"] == actor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("commune", "is_believed"), [("13900", True), ("*", True), ("13901", False)])
-def test_who_took_a_file_by_a_token_stands_in_the_trail(desk: DepotsDesk, commune: str, *, is_believed: bool) -> None:
+@pytest.mark.parametrize(
+    ("commune", "is_believed"), [("13900", True), ("*", True), ("13901", False)]
+)
+def test_who_took_a_file_by_a_token_stands_in_the_trail(
+    desk: DepotsDesk, commune: str, *, is_believed: bool
+) -> None:
     """The screen saw the token and gives its name; the name of a token for other communes is not believed."""
     export: int = desk.make()["export_id"]
     with desk.engine.begin() as connection:
-        connection.execute(insert(Token).values(id="1", code_commune=commune, name="compta", secret_hash="x"))
+        connection.execute(
+            insert(Token).values(id="1", code_commune=commune, name="compta", secret_hash="x")
+        )
     desk.sender = SCREEN
     desk.download(export, requested_by="jeton compta")
     (line,) = desk.audit()
@@ -139,12 +170,17 @@ def test_to_cancel_in_her_name(desk: DepotsDesk) -> None:
     )
     ingest_request(CloudEvent.wrap(cancel, source="/test"), desk.services, sender=PROGRAM)
     with desk.engine.connect() as connection:
-        said = set(connection.scalars(text("SELECT error_message FROM export WHERE status = 'cancelled'")))
+        said = set(
+            connection.scalars(text("SELECT error_message FROM export WHERE status = 'cancelled'"))
+        )
     assert said == {f"Annulé par {PROGRAM}."}
 
 
 def test_who_speaks_for_agents_is_the_operators_word(
-    database_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database_url: str,
+    amqp_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
     monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
@@ -159,12 +195,17 @@ def test_who_speaks_for_agents_is_the_operators_word(
     for arguments, speaks in given:
         assert main(["accounts", *arguments]) == 0
         assert (", et parle pour les agents de " in capsys.readouterr().out) == speaks
-    assert (main(["accounts", "--speaks-for-agents"]), main(["accounts", "--act", "cancel"])) == (2, 2)
+    assert (main(["accounts", "--speaks-for-agents"]), main(["accounts", "--act", "cancel"])) == (
+        2,
+        2,
+    )
     main(["audit", "--json"])
     said = capsys.readouterr().out
     assert said.count("parle pour les agents") == 2
     assert said.count("parle pour lui-même") == 1
-    known = read_rows(database_url, "SELECT name, code_commune, speaks_for_agents, acts FROM sender ORDER BY 1, 2")
+    known = read_rows(
+        database_url, "SELECT name, code_commune, speaks_for_agents, acts FROM sender ORDER BY 1, 2"
+    )
     assert [(name, code, bool(speaks), acts) for name, code, speaks, acts in known] == [
         ("deux", "13055", False, "cancel"),
         ("deux", "13900", False, "cancel"),

@@ -48,19 +48,32 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
-    [{f"field-{number}": "x" for number in range(190)}, {"a": "x" * (1 << 20)}, {"a": "x" * (257 << 10)}],
+    [
+        {f"field-{number}": "x" for number in range(190)},
+        {"a": "x" * (1 << 20)},
+        {"a": "x" * (257 << 10)},
+    ],
     ids=["190 fields", "a mebibyte", "a little more than a field holds"],
 )
-def test_to_fill_the_memory_by_fields_of_a_form(web_client: TestClient, fields: dict[str, str]) -> None:
+def test_to_fill_the_memory_by_fields_of_a_form(
+    web_client: TestClient, fields: dict[str, str]
+) -> None:
     """The sender has no token: the form is not parsed that far."""
     refused = web_client.post(VERIFIER, data=fields, files={"fichier": ("a.csv", b"x")})
     assert refused.status_code == 400
     token = token_of(web_client)
-    assert web_client.post(VERIFIER, data={"jeton": token}, files={"fichier": ("a.csv", b"x")}).status_code == 200
+    assert (
+        web_client.post(
+            VERIFIER, data={"jeton": token}, files={"fichier": ("a.csv", b"x")}
+        ).status_code
+        == 200
+    )
 
 
 @pytest.mark.slow
-def test_to_keep_a_thread_by_ends_of_lines(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_keep_a_thread_by_ends_of_lines(
+    files: FilesScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """64 MiB of them took two minutes; now less than the test's limit of ten seconds of CPU."""
     monkeypatch.setattr(diagnosis, "BUDGET", diagnosis.BUDGET._replace(cpu_seconds=10))
     made = files.make(CM)
@@ -74,7 +87,9 @@ def test_to_keep_a_processor_by_a_file(files: FilesScreen, monkeypatch: pytest.M
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         for number in range(80):
-            file.writestr(f"{number}.csv", b"".join(b'"' * 150 + b"%x" % (it * it) for it in range(35_000)))
+            file.writestr(
+                f"{number}.csv", b"".join(b'"' * 150 + b"%x" % (it * it) for it in range(35_000))
+            )
     assert "trop long à lire" in _upload(files, archive.getvalue(), "beaucoup.zip")
 
 
@@ -86,10 +101,16 @@ def _upload(files: FilesScreen, content: bytes, name: str) -> str:
     ("first", "second", "are_one"),
     [
         *(("2001:db8::1", "2001:db8::ffff:2", True), ("2001:db8::1", "2001:db8:0:1::1", False)),
-        *(("10.0.0.1", "10.0.0.2", False), ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False), ("a", "b", False)),
+        *(
+            ("10.0.0.1", "10.0.0.2", False),
+            ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+            ("a", "b", False),
+        ),
     ],
 )
-def test_to_guess_from_all_addresses_of_a_network(first: str, second: str, *, are_one: bool) -> None:
+def test_to_guess_from_all_addresses_of_a_network(
+    first: str, second: str, *, are_one: bool
+) -> None:
     one, other = (limits.client_address({"client": (it, 1)}) for it in (first, second))
     assert (one == other) is are_one
 
@@ -104,7 +125,11 @@ def test_to_stand_before_everybody_else_with_forty_files() -> None:
                 await release.wait()
 
         agents = [f"colluding-{number}" for number in range(8)]
-        tasks = [asyncio.create_task(bring("greedy", it)) for it in agents for _ in range(1 + TURNS_WAITING)]
+        tasks = [
+            asyncio.create_task(bring("greedy", it))
+            for it in agents
+            for _ in range(1 + TURNS_WAITING)
+        ]
         await asyncio.sleep(0)
         with pytest.raises(HTTPException) as refused:
             await bring("greedy", agents[0])
@@ -118,14 +143,19 @@ def test_to_stand_before_everybody_else_with_forty_files() -> None:
         return order
 
     order = asyncio.run(asyncio.wait_for(play(), 30))
-    assert order.index("commune-2") <= TURNS + 1, "before all but one of those that greedy had waiting"
+    assert order.index("commune-2") <= TURNS + 1, (
+        "before all but one of those that greedy had waiting"
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "part", "method"),
     [
         (f"/communes/{LIBREVILLE}/plan", PageContext, "render"),
-        *((it, ProxyIdentity, "identify") for it in ("/", "/demandes/1", f"/communes/{GRANDVILLE}/plan")),
+        *(
+            (it, ProxyIdentity, "identify")
+            for it in ("/", "/demandes/1", f"/communes/{GRANDVILLE}/plan")
+        ),
     ],
 )
 def test_to_hold_all_connections_of_the_database(
@@ -172,10 +202,14 @@ def test_to_keep_a_place_by_leaving_the_queue() -> None:
 
 
 @pytest.fixture
-def server(screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[uvicorn.Server]:
+def server(
+    screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[uvicorn.Server]:
     """A screen that listens."""
     monkeypatch.setattr(limits, "TURNS", 1)
-    settings = make_settings(screen_database, tmp_path, **behind_proxy(web_trusted_proxies=LOOPBACK))
+    settings = make_settings(
+        screen_database, tmp_path, **behind_proxy(web_trusted_proxies=LOOPBACK)
+    )
     with listen(LOOPBACK, 0) as listener:
         server = uvicorn.Server(configure(create_app(settings, Sent().publish)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -211,14 +245,22 @@ HEAD = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("half", [b"", b"GET /sante HT", b"GET /sante HTTP/1.1\r\nHost: x\r\nX-Slow: "])
-def test_to_hold_connections_by_halves_of_requests(port: int, monkeypatch: pytest.MonkeyPatch, half: bytes) -> None:
+@pytest.mark.parametrize(
+    "half", [b"", b"GET /sante HT", b"GET /sante HTTP/1.1\r\nHost: x\r\nX-Slow: "]
+)
+def test_to_hold_connections_by_halves_of_requests(
+    port: int, monkeypatch: pytest.MonkeyPatch, half: bytes
+) -> None:
     monkeypatch.setattr(PatientProtocol, "patience", 0.2)
     assert _talk(port, half) == b""
-    assert b"200 OK" in _talk(port, b"GET /sante/vie HTTP/1.1\r\n", b"Host: x\r\nConnection: close\r\n\r\n")
+    assert b"200 OK" in _talk(
+        port, b"GET /sante/vie HTTP/1.1\r\n", b"Host: x\r\nConnection: close\r\n\r\n"
+    )
 
 
-def test_to_hold_a_connection_by_the_second_of_two_requests(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_hold_a_connection_by_the_second_of_two_requests(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(PatientProtocol, "patience", 0.2)
     with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
         connection.sendall(b"GET /sante/vie HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -243,8 +285,12 @@ def test_to_hold_connections_and_files_by_not_reading(
 def test_a_line_of_64_kbit_takes_a_file(server: uvicorn.Server, port: int) -> None:
     """A writer waits for a third of the kernel's buffer and for what asyncio holds: a CHUNK beyond 64 KiB."""
     with socket.create_connection((LOOPBACK, port), timeout=60):
-        (connection,) = wait_until(lambda: server.server_state.connections, message="the connection")
-        of_kernel = connection.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        (connection,) = wait_until(
+            lambda: server.server_state.connections, message="the connection"
+        )
+        of_kernel = connection.transport.get_extra_info("socket").getsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF
+        )
     assert (of_kernel / 3 + CHUNK + (64 << 10)) / PatientProtocol.chunk_patience < 8_000
 
 
@@ -256,7 +302,9 @@ def test_to_hold_a_turn_by_half_a_body(port: int, monkeypatch: pytest.MonkeyPatc
 
 def test_to_block_all_uploads_by_half_a_body(port: int) -> None:
     """It holds no turn: the upload of another commune is read, and refused for its lack of a token only."""
-    other = HEAD.replace(CLERK.encode(), NEIGHBOUR.encode()).replace(LIBREVILLE.encode(), GRANDVILLE.encode())
+    other = HEAD.replace(CLERK.encode(), NEIGHBOUR.encode()).replace(
+        LIBREVILLE.encode(), GRANDVILLE.encode()
+    )
     with socket.create_connection((LOOPBACK, port), timeout=60) as half:
         half.sendall(HEAD + b"Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
         assert half.recv(65_536).startswith(b"HTTP/1.1 100 ")
@@ -276,14 +324,19 @@ def test_an_upload_goes_on_after_forty_seconds_of_silence(monkeypatch: pytest.Mo
             await asyncio.sleep(0.01)  # timers that are due run first
             return {"type": "http.request", "body": rest.pop(), "more_body": bool(rest)}
 
-        return await limits.limit_body(Request({"type": "http", "headers": []}, receive), FILE_BYTES).body()
+        return await limits.limit_body(
+            Request({"type": "http", "headers": []}, receive), FILE_BYTES
+        ).body()
 
     assert asyncio.run(play()) == b"firstsecond"
 
 
 def test_a_hundred_agents_work_behind_one_address() -> None:
     """In a minute each has a page that asks every two seconds, opens ten more and types in a form."""
-    rates, request = limits.RateLimits(), Request({"type": "http", "headers": [], "client": ("192.0.2.1", 1)})
+    rates, request = (
+        limits.RateLimits(),
+        Request({"type": "http", "headers": [], "client": ("192.0.2.1", 1)}),
+    )
     for number in range(4_000):
         rates.count("page", request, agent=f"agent-{number % 100}")
         if number % 2:
@@ -326,7 +379,9 @@ def test_to_keep_the_event_loop_by_what_follows_a_boundary(after: bytes) -> None
 
         headers = [(b"content-type", b"multipart/form-data; boundary=b")]
         try:
-            await limits.limit_body(Request({"type": "http", "headers": headers}, receive), 1 << 20).form()
+            await limits.limit_body(
+                Request({"type": "http", "headers": headers}, receive), 1 << 20
+            ).form()
         except HTTPException as refused:
             return refused.status_code
         return 200

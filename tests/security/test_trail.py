@@ -56,7 +56,9 @@ class Log:
         log_lines(desk.engine)
         structlog.reset_defaults()
         with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(f"notifier-1  | {line}\n" for line in self._capsys.readouterr().err.splitlines())
+            file.writelines(
+                f"notifier-1  | {line}\n" for line in self._capsys.readouterr().err.splitlines()
+            )
 
 
 @pytest.fixture
@@ -67,9 +69,15 @@ def log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Log]:
 
 def _fill(desk: FilesDesk, log: Log, number: int) -> None:
     for index in range(number):
-        about: dict[str, Any] = {"code_commune": "13900", "export_id": index, "detail": f"liste-P-{index}.csv"}
+        about: dict[str, Any] = {
+            "code_commune": "13900",
+            "export_id": index,
+            "detail": f"liste-P-{index}.csv",
+        }
         with desk.engine.begin() as connection:
-            record_audit(connection, Action.FILE_DOWNLOADED, actor=Actor("mairie", "ecran"), **about)
+            record_audit(
+                connection, Action.FILE_DOWNLOADED, actor=Actor("mairie", "ecran"), **about
+            )
     log.collect(desk)
 
 
@@ -94,9 +102,15 @@ def test_an_untouched_trail_is_found_so(desk: FilesDesk, log: Log) -> None:
     _fill(desk, log, 3)
     with desk.engine.begin() as connection:
         record_audit(connection, Action.SENDER_ALLOWED, actor="root", detail="mairie")
-    assert _verify(desk, log.path) == (0, "0 ligne à expliquer ; comparé à 3 lignes du journal des services.\n")
+    assert _verify(desk, log.path) == (
+        0,
+        "0 ligne à expliquer ; comparé à 3 lignes du journal des services.\n",
+    )
     log.collect(desk)
-    assert _verify(desk, log.path) == (0, "0 ligne à expliquer ; comparé à 4 lignes du journal des services.\n")
+    assert _verify(desk, log.path) == (
+        0,
+        "0 ligne à expliquer ; comparé à 4 lignes du journal des services.\n",
+    )
     assert "donnez-le par --log" in _verify(desk)[1]
     text = log.path.read_text("utf-8")
     assert text.count('"event": "audit"') == 4
@@ -106,7 +120,11 @@ def test_an_untouched_trail_is_found_so(desk: FilesDesk, log: Log) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        *("UPDATE audit SET actor = 'personne'", "UPDATE audit SET detail = '' WHERE id = 3", "DELETE FROM audit"),
+        *(
+            "UPDATE audit SET actor = 'personne'",
+            "UPDATE audit SET detail = '' WHERE id = 3",
+            "DELETE FROM audit",
+        ),
         *("DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", "{replace}", "{truncate}"),
         "INSERT INTO audit (id, actor, action) VALUES (-7, 'mairie', 'file_downloaded')",
         "INSERT INTO audit (id, actor, action) VALUES ({future}, 'mairie', 'file_downloaded')",
@@ -122,8 +140,13 @@ def test_to_change_or_remove_lines_as_the_owner(desk: FilesDesk, log: Log, state
         replace = f"INSERT INTO audit {columns} ON CONFLICT (id) DO UPDATE SET actor = 'personne'"
     truncate = "TRUNCATE audit" if is_postgresql else "DELETE FROM audit WHERE 1"
     future = "6" if is_postgresql else "-7"  # SQLite has one account, and no numbers of its own
-    with pytest.raises(DBAPIError, match="the audit trail is only added to"), desk.engine.begin() as connection:
-        connection.exec_driver_sql(statement.format(replace=replace, truncate=truncate, future=future))
+    with (
+        pytest.raises(DBAPIError, match="the audit trail is only added to"),
+        desk.engine.begin() as connection,
+    ):
+        connection.exec_driver_sql(
+            statement.format(replace=replace, truncate=truncate, future=future)
+        )
     assert desk.audit() == before
 
 
@@ -131,23 +154,39 @@ def test_a_line_that_came_while_the_log_was_read_is_no_fault(
     desk: FilesDesk, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fill(desk, log, 1)
-    found = iter([[(1, "absente"), (2, "absente")], [(2, "absente"), (3, "absente")], [(9, "changée")]])
+    found = iter(
+        [[(1, "absente"), (2, "absente")], [(2, "absente"), (3, "absente")], [(9, "changée")]]
+    )
     monkeypatch.setattr(operations, "verify_audit", lambda *_: next(found))
     assert _verify(desk, log.path)[1].startswith("n° 2 : absente\n1 ligne à expliquer")
-    assert _verify(desk, Path("/dev/null"))[1].startswith("n° 9 : "), "what is read once only is compared once"
+    assert _verify(desk, Path("/dev/null"))[1].startswith("n° 9 : "), (
+        "what is read once only is compared once"
+    )
 
 
 @pytest.mark.parametrize(
-    "line", ['"id": "x"', '"x": 1', '"id": null', '"id": 1e999', f'"id": {"[" * 9000}', f'"id": {"9" * 5000}']
+    "line",
+    [
+        '"id": "x"',
+        '"x": 1',
+        '"id": null',
+        '"id": 1e999',
+        f'"id": {"[" * 9000}',
+        f'"id": {"9" * 5000}',
+    ],
 )
-def test_a_line_of_the_log_that_no_service_wrote_is_skipped(desk: FilesDesk, log: Log, line: str) -> None:
+def test_a_line_of_the_log_that_no_service_wrote_is_skipped(
+    desk: FilesDesk, log: Log, line: str
+) -> None:
     _fill(desk, log, 1)
     with log.path.open("a") as file:
         file.write(f'{{"event": "audit", "digest": "x", {line}}}\n')
     assert _verify(desk, log.path)[1].endswith("comparé à 1 ligne du journal des services.\n")
 
 
-def test_no_act_and_no_copy_is_lost_while_the_volume_of_the_log_is_full(desk: FilesDesk, log: Log) -> None:
+def test_no_act_and_no_copy_is_lost_while_the_volume_of_the_log_is_full(
+    desk: FilesDesk, log: Log
+) -> None:
     keep_acts(log.path.parent)
     (handler,) = logging.getLogger("audit").handlers
     assert isinstance(handler, logging.FileHandler)
@@ -169,12 +208,20 @@ def test_no_act_and_no_copy_is_lost_while_the_volume_of_the_log_is_full(desk: Fi
         logging.getLogger("audit").removeHandler(handler)
         handler.close()
     assert [it.actor for it in desk.audit()] == ["mairie", "root"]
-    assert _verify(desk, log.path.parent) == (0, "0 ligne à expliquer ; comparé à 2 lignes du journal des services.\n")
+    assert _verify(desk, log.path.parent) == (
+        0,
+        "0 ligne à expliquer ; comparé à 2 lignes du journal des services.\n",
+    )
 
 
 def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Log) -> None:
     _fill(desk, log, 6)
-    changes: dict[str, Any] = {"actor": "x", "account": "x", "action": "file_purged", "code_commune": "13055"}
+    changes: dict[str, Any] = {
+        "actor": "x",
+        "account": "x",
+        "action": "file_purged",
+        "code_commune": "13055",
+    }
     changes |= {"detail": "x", "export_id": 4711, "at": datetime(2026, 1, 1, tzinfo=UTC)}
     forged = {"account": "ecran", "actor": "mairie", "action": Action.FILE_DOWNLOADED}
     attacks = [
@@ -184,7 +231,10 @@ def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Lo
         ),
         (delete(Audit).where(Audit.id == 3), "n° 3 : disparue"),
         (delete(Audit).where(Audit.id == 6), "n° 6 : disparue"),
-        (insert(Audit).values(id=7, **forged), "n° 7 : absente du journal du service, ajoutée à la base (mairie, "),
+        (
+            insert(Audit).values(id=7, **forged),
+            "n° 7 : absente du journal du service, ajoutée à la base (mairie, ",
+        ),
     ]
     with desk.engine.begin() as connection:
         _without_guards(connection)
@@ -199,12 +249,16 @@ def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Lo
         connection.execute(attacks[0][0])
     code, out = _verify(desk, log.path)
     assert code == 1
-    assert out.startswith("n° 3 : changée : autre que dans le journal du service\n1 ligne à expliquer")
+    assert out.startswith(
+        "n° 3 : changée : autre que dans le journal du service\n1 ligne à expliquer"
+    )
     with desk.engine.begin() as connection:
         connection.execute(insert(AuditUnlogged).values(id=3))
     log.collect(desk)
     out = _verify(desk, log.path)[1]
-    assert out.startswith("n° 3 : deux copies différentes dans le journal du service\n1 ligne à expliquer")
+    assert out.startswith(
+        "n° 3 : deux copies différentes dans le journal du service\n1 ligne à expliquer"
+    )
 
 
 @pytest.mark.parametrize(("begins_at", "named"), [(1, [1]), (2, [])])
@@ -222,7 +276,10 @@ def test_a_line_before_the_first_of_a_service_is_checked_if_the_log_is_whole(
 def _act(desk: FilesDesk, number: int = 1) -> None:
     with desk.engine.begin() as connection:
         if not connection.scalar(select(func.count()).where(Agent.name == "Mme Une")):
-            who = [{"name": f"Mme {it}", "code_commune": "13900", "email": "a@b.example"} for it in ("Une", "Deux")]
+            who = [
+                {"name": f"Mme {it}", "code_commune": "13900", "email": "a@b.example"}
+                for it in ("Une", "Deux")
+            ]
             connection.execute(insert(Agent), who)
     for _ in range(number):
         with desk.engine.begin() as connection:
@@ -230,15 +287,24 @@ def _act(desk: FilesDesk, number: int = 1) -> None:
             about: dict[str, Any] = {"code_commune": "13900", "detail": why}
             record_audit(connection, Action.IMPORT_UNDONE, actor=Actor("Mme Une", "ecran"), **about)
             record_audit(
-                connection, Action.FILE_PURGED, actor="root", detail=[Pseudonymised(WordKind.AGENT, "Mme Deux")]
+                connection,
+                Action.FILE_PURGED,
+                actor="root",
+                detail=[Pseudonymised(WordKind.AGENT, "Mme Deux")],
             )
 
 
-def test_the_trail_and_the_log_have_pseudonyms_and_people_read_names(desk: FilesDesk, log: Log) -> None:
+def test_the_trail_and_the_log_have_pseudonyms_and_people_read_names(
+    desk: FilesDesk, log: Log
+) -> None:
     _act(desk, 2)
     log.collect(desk)
     said = [(line.actor, line.account, line.detail) for line in desk.audit()]
-    assert said == [("Mme Une", "ecran", "import annulé : erreur de fichier"), ("root", "root", "Mme Deux")] * 2
+    assert (
+        said
+        == [("Mme Une", "ecran", "import annulé : erreur de fichier"), ("root", "root", "Mme Deux")]
+        * 2
+    )
     with desk.engine.connect() as connection:
         raw = connection.execute(select(Audit.actor, Audit.detail)).all()
         journal = connection.execute(text("SELECT DISTINCT actor, detail FROM journal")).all()
@@ -310,15 +376,21 @@ def test_what_did_not_happen_leaves_no_line(desk: FilesDesk, log: Log) -> None:
     assert _verify(desk, log.path)[0] == 0
 
 
-def test_lines_that_are_written_at_once_are_all_there(database_url: str, desk: FilesDesk, log: Log) -> None:
+def test_lines_that_are_written_at_once_are_all_there(
+    database_url: str, desk: FilesDesk, log: Log
+) -> None:
     with desk.engine.begin() as connection:
-        connection.execute(insert(Agent), {"name": "Mme Une", "code_commune": "13900", "email": "a@b.example"})
+        connection.execute(
+            insert(Agent), {"name": "Mme Une", "code_commune": "13900", "email": "a@b.example"}
+        )
 
     def write(number: int) -> None:
         engine = build_engine(database_url)
         for index in range(10):
             with engine.begin() as connection:
-                record_audit(connection, Action.FILE_DOWNLOADED, actor="Mme Une", detail=f"{number} {index}")
+                record_audit(
+                    connection, Action.FILE_DOWNLOADED, actor="Mme Une", detail=f"{number} {index}"
+                )
         engine.dispose()
 
     with ThreadPoolExecutor(4) as pool:
@@ -366,7 +438,9 @@ def _insert_line(desk: FilesDesk, at: str, action: str, detail: str) -> None:
 
 
 @pytest.mark.parametrize("is_forged", [False, True])
-def test_to_remove_lines_by_a_purge_that_nobody_wrote_down(desk: FilesDesk, log: Log, is_forged: bool) -> None:
+def test_to_remove_lines_by_a_purge_that_nobody_wrote_down(
+    desk: FilesDesk, log: Log, is_forged: bool
+) -> None:
     _fill(desk, log, 5)
     with desk.engine.begin() as connection:
         record_audit(connection, Action.FILE_PURGED, actor="personne")

@@ -24,7 +24,9 @@ def _trail(files: FilesScreen) -> list[tuple[str, int | None, str]]:
 
 
 @pytest.mark.parametrize("name", ["fichier", "rapport"])
-def test_to_take_a_file_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_to_take_a_file_and_leave_no_line(
+    files: FilesScreen, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """The end of the download is not declared, since the connection was cut."""
     made = files.make()
     monkeypatch.setattr(Download, "_note_end", lambda _download, delivery: delivery.close())
@@ -36,14 +38,20 @@ def test_to_take_a_file_and_leave_no_line(files: FilesScreen, monkeypatch: pytes
     assert "Téléchargement commencé" in files.read("journal", "action=download_begun")
 
 
-def test_to_take_a_dossier_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_take_a_dossier_and_leave_no_line(
+    files: FilesScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = files.make(CM)
     monkeypatch.setattr(Download, "_note_end", lambda _download, delivery: delivery.close())
     assert files.get("dossier_zip", f"CM={made['export_id']}").status_code == 200
-    assert _trail(files) == [("download_begun", made["export_id"], f"{made['file_name']} (dossier)")]
+    assert _trail(files) == [
+        ("download_begun", made["export_id"], f"{made['file_name']} (dossier)")
+    ]
 
 
-def test_the_line_is_on_the_disk_before_the_first_byte(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_line_is_on_the_disk_before_the_first_byte(
+    files: FilesScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = files.make(CM)
     files.broker.is_away = True
     spool = files.client.app.state.services.spool  # type: ignore[attr-defined]
@@ -61,7 +69,9 @@ def test_the_line_is_on_the_disk_before_the_first_byte(files: FilesScreen, monke
     assert [action for action, *_ in _trail(files)] == ["download_begun", "file_downloaded"]
 
 
-def test_to_take_a_file_while_nothing_can_be_written_down(files: FilesScreen, tmp_path: Path) -> None:
+def test_to_take_a_file_while_nothing_can_be_written_down(
+    files: FilesScreen, tmp_path: Path
+) -> None:
     """The disk is full and the broker away: the screen refuses the file rather than send it without a line."""
     made = files.make(CM)
     files.broker.is_away = True
@@ -76,9 +86,14 @@ def test_to_take_a_file_while_nothing_can_be_written_down(files: FilesScreen, tm
     assert "rien ne peut être noté en ce moment" in words(refused)
     for _ in range(2):  # nor is a page that names electors shown
         refused = files.get("anomalies", export=made["export_id"])
-        assert (refused.status_code, "rien ne peut être noté en ce moment" in words(refused)) == (503, True)
+        assert (refused.status_code, "rien ne peut être noté en ce moment" in words(refused)) == (
+            503,
+            True,
+        )
     files.broker.is_away = False
-    assert files.get("fichier", export=made["export_id"]).status_code == 200, "the broker takes what the disk does not"
+    assert files.get("fichier", export=made["export_id"]).status_code == 200, (
+        "the broker takes what the disk does not"
+    )
 
 
 def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
@@ -90,9 +105,15 @@ def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
     found = files.post("anomalies", {"nom": "a"}, export=number)
     assert found.status_code == 200
     for _ in range(2):  # what the script of the page reads again is not counted again
-        files.client.get(files.path("anomalies", export=number), headers={"HX-Request": "true"}, params={"page": "1"})
+        files.client.get(
+            files.path("anomalies", export=number),
+            headers={"HX-Request": "true"},
+            params={"page": "1"},
+        )
     trail = _trail(files)
-    assert [action for action, *_ in trail] == ["electeurs_seen"] * 3, "a search without a result records no line"
+    assert [action for action, *_ in trail] == ["electeurs_seen"] * 3, (
+        "a search without a result records no line"
+    )
     said = [detail.partition(" :")[0] for _, _, detail in trail]
     assert said == ["anomalies", "recherche dans les anomalies", "anomalies"]
     assert all(made["file_name"] in detail and export == number for _, export, detail in trail)
@@ -107,7 +128,9 @@ def test_to_write_to_the_terminal_of_the_operator_and_to_the_page(
     with files.desk.engine.begin() as connection:
         detail = "avant\x1b[31m\x9b2J\u202eapr\u00e8s"
         record_audit(connection, Action.FILE_PURGED, actor="\x1bmairie", detail=detail, **about)
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", files.desk.engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv(
+        "PREFECTURE_DATABASE_URL", files.desk.engine.url.render_as_string(hide_password=False)
+    )
     capsys.readouterr()
     assert main(["audit"]) == 0
     for shown in (capsys.readouterr().out, files.read("journal")):

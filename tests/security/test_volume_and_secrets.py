@@ -20,7 +20,9 @@ from worker.settings import Settings
 @pytest.mark.database(TEMPLATE)
 @pytest.mark.desk(opened_by=FilesDesk.open)
 @pytest.mark.parametrize("name", ["../../stranger.csv", "{absolute}", "../stranger.csv"])
-def test_to_have_a_strangers_file_purged_or_read(desk: FilesDesk, tmp_path: Path, name: str) -> None:
+def test_to_have_a_strangers_file_purged_or_read(
+    desk: FilesDesk, tmp_path: Path, name: str
+) -> None:
     """A row was changed to name another file: that file is neither removed nor opened."""
     stranger = tmp_path / "stranger.csv"
     stranger.write_bytes(b"not yours")
@@ -84,7 +86,9 @@ HUSH = "hush-hush"
     ],
 )
 def test_to_read_a_secret_in_what_diagnose_prints(url: str) -> None:
-    settings = Settings(database_url=SecretStr(url), registre_url=SecretStr(url), amqp_url=SecretStr(url))
+    settings = Settings(
+        database_url=SecretStr(url), registre_url=SecretStr(url), amqp_url=SecretStr(url)
+    )
     printed = dict(effective(settings))
     assert HUSH not in f"{printed['database_url']}{printed['registre_url']}{printed['amqp_url']}"
     assert "***" in printed["database_url"]
@@ -93,7 +97,10 @@ def test_to_read_a_secret_in_what_diagnose_prints(url: str) -> None:
 def test_what_is_no_secret_is_still_read() -> None:
     plain = "postgresql+psycopg://prefecture@db.example:5432/prefecture?sslmode=verify-full"
     assert shown_address(plain) == plain
-    assert shown_address("amqps://worker:x@broker.example/prefecture") == "amqps://worker:***@broker.example/prefecture"
+    assert (
+        shown_address("amqps://worker:x@broker.example/prefecture")
+        == "amqps://worker:***@broker.example/prefecture"
+    )
 
 
 @pytest.mark.database(TEMPLATE)

@@ -26,7 +26,21 @@ LEAST_BYTES = 16 << 10
 MOST = 200_000
 """Characters to which a piece of a file is repeated; twenty times more where the file is compressed."""
 
-_TEXTS = ['"', 'x";"', ";", ",", "\n", "\r", "\0", "e\u0301\u0316", '"\n', "\t", ";" * 26 + "\n", '"x\n";', 'x";"\n']
+_TEXTS = [
+    '"',
+    'x";"',
+    ";",
+    ",",
+    "\n",
+    "\r",
+    "\0",
+    "e\u0301\u0316",
+    '"\n',
+    "\t",
+    ";" * 26 + "\n",
+    '"x\n";',
+    'x";"\n',
+]
 _CELLS = [
     "<c/>",
     '<c r="XFD1"/>',
@@ -36,7 +50,18 @@ _CELLS = [
     "<c><f>A1</f><v>x</v></c>",
     '<c t="inlineStr"><is><r><t>x</t></r></is></c>',
 ]
-_XMLS = [SHEET, "<a/>", "<a>", "x", "&amp;", "<si><t>x</t></si>", "<si/>", "<r><t/></r>", '<a b="c"/>', "<numFmt/>"]
+_XMLS = [
+    SHEET,
+    "<a/>",
+    "<a>",
+    "x",
+    "&amp;",
+    "<si><t>x</t></si>",
+    "<si/>",
+    "<r><t/></r>",
+    '<a b="c"/>',
+    "<numFmt/>",
+]
 _PARTS = [
     ("xl/workbook.xml", "</workbook>"),
     ("xl/workbook.xml", "</sheets>"),
@@ -58,7 +83,11 @@ def _book(rows: Iterable[Sequence[object]]) -> bytes:
     return pack(files | {"xl/sharedStrings.xml": _SHARED.encode()})
 
 
-_TITLE_LINES = [";".join(TITLES), "sexes;liste;vote;ville", ";".join(f"{it} {'e' * 90}" for it in range(100))]
+_TITLE_LINES = [
+    ";".join(TITLES),
+    "sexes;liste;vote;ville",
+    ";".join(f"{it} {'e' * 90}" for it in range(100)),
+]
 _BOOK, _WIDE_BOOK = _book(rows_of(2)), _book([[f"colonne {it}" for it in range(100)]])
 
 
@@ -73,13 +102,17 @@ def _repeated(pieces: list[str], most: int) -> st.SearchStrategy[str]:
     return st.lists(run, min_size=1, max_size=2).map("".join)
 
 
-_CSV = st.builds("{}\n{}".format, st.sampled_from(_TITLE_LINES), _repeated(_TEXTS, MOST)).map(str.encode)
+_CSV = st.builds("{}\n{}".format, st.sampled_from(_TITLE_LINES), _repeated(_TEXTS, MOST)).map(
+    str.encode
+)
 
 
 @st.composite
 def _zip(draw: st.DrawFn) -> bytes:
     into = io.BytesIO()
-    with zipfile.ZipFile(into, "w", draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))) as archive:
+    with zipfile.ZipFile(
+        into, "w", draw(st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+    ) as archive:
         archive.writestr("liste.csv", draw(_CSV) * draw(st.integers(1, 20)))
         for place in range(draw(st.integers(0, 250))):
             archive.writestr(f"{place}.txt", "x" * draw(st.sampled_from([0, MOST])))
@@ -89,7 +122,9 @@ def _zip(draw: st.DrawFn) -> bytes:
 @st.composite
 def _xlsx(draw: st.DrawFn) -> bytes:
     cells = draw(st.sampled_from(_CELLS)) * draw(st.one_of(st.just(100), st.integers(1, 20_000)))
-    row = draw(st.sampled_from(["<row>{}</row>", '<row r="1048576">{}</row>', "<row/>", "{}"])).format(cells)
+    row = draw(
+        st.sampled_from(["<row>{}</row>", '<row r="1048576">{}</row>', "<row/>", "{}"])
+    ).format(cells)
     rows = row * min(draw(st.integers(1, MOST)), 1 + 20 * MOST // len(row))
     book = draw(st.sampled_from([_BOOK, _WIDE_BOOK]))
     return rewrite(book, "xl/worksheets/sheet1.xml", "</sheetData>", f"{rows}</sheetData>")
@@ -129,7 +164,9 @@ def test_no_file_costs_more_for_each_kb(
             worst[unit] = max(worst[unit], (value, len(content)))
 
     search()
-    found = [f"{value:.4f} {unit} for each KB, by {size} bytes" for unit, (value, size) in worst.items()]
+    found = [
+        f"{value:.4f} {unit} for each KB, by {size} bytes" for unit, (value, size) in worst.items()
+    ]
     print(*found, sep="\n")  # noqa: T201 — the result of the search: pytest -s
     assert worst["s"][0] <= most_seconds
     assert worst["MiB"][0] <= most_mib

@@ -20,7 +20,9 @@ def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of A
     """A finished list, each of its own request."""
     values: dict[str, Any] = {field.name: "" for field in fields(AskedFile)}
     absent = ("pages", "purged_at", "differences", "reconciliation", "profile")
-    values |= dict.fromkeys((*absent, "deposited_on", "verdict_on", "downloaded_at", *_LATER, *_OF_PUBLICATION))
+    values |= dict.fromkeys(
+        (*absent, "deposited_on", "verdict_on", "downloaded_at", *_LATER, *_OF_PUBLICATION)
+    )
     values |= {
         "export_id": number,
         "request_id": number,

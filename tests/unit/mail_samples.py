@@ -24,7 +24,10 @@ from worker.notifier.messages.request import RequestReport, describe_request
 from worker.notifier.models import Deadline
 
 ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
-FULL_DISK: dict[str, Any] = {"error_code": "disque_plein", "error_message": "Espace disque insuffisant."}
+FULL_DISK: dict[str, Any] = {
+    "error_code": "disque_plein",
+    "error_message": "Espace disque insuffisant.",
+}
 
 RECALL = Recall(
     id=7,
@@ -50,7 +53,9 @@ _READY: dict[str, object] = {
 
 def report_beside(name: str, size: int = 0, sha256: str = "") -> dict[str, ExportPiece]:
     """The pieces of a file with a report of anomalies."""
-    return {Piece.RAPPORT: ExportPiece(kind=Piece.RAPPORT, file_name=name, size=size, sha256=sha256)}
+    return {
+        Piece.RAPPORT: ExportPiece(kind=Piece.RAPPORT, file_name=name, size=size, sha256=sha256)
+    }
 
 
 def export(part: str = "P.csv", status: str = "ready", **fields: object) -> Export:
@@ -124,12 +129,20 @@ def refused(
     event_type: str = REQUEST_LISTE_EXPORT,
     code_commune: str = "13900",
 ) -> RequestReport:
-    return report(outcome=RequestOutcome.REFUSED, reason=reason, event_type=event_type, code_commune=code_commune)
+    return report(
+        outcome=RequestOutcome.REFUSED,
+        reason=reason,
+        event_type=event_type,
+        code_commune=code_commune,
+    )
 
 
 FOUND: dict[str, Any] = {
     "comparison": {"inscriptions": 12, "radiations": 0, "changements": 3, "doubts": 1},
-    "listes": [{"liste": "P", "electeurs": 1327, "before": 1315}, {"liste": "CM", "electeurs": 2, "before": None}],
+    "listes": [
+        {"liste": "P", "electeurs": 1327, "before": 1315},
+        {"liste": "CM", "electeurs": 2, "before": None},
+    ],
 }
 
 
@@ -146,7 +159,9 @@ def preview(**fields: object) -> Preview:
     return Preview(**values | fields)
 
 
-def deadline(echeance: str, due_on: date, until: date, scrutin: date | None = None, libelle: str = "") -> Deadline:
+def deadline(
+    echeance: str, due_on: date, until: date, scrutin: date | None = None, libelle: str = ""
+) -> Deadline:
     """A deadline of a reminder."""
     return Deadline(echeance=echeance, due_on=due_on, until=until, scrutin=scrutin, libelle=libelle)
 
@@ -154,6 +169,9 @@ def deadline(echeance: str, due_on: date, until: date, scrutin: date | None = No
 def mail_about(about: RequestReport, recipient: str = "mairie@libreville.example") -> EmailMessage:
     """The mail as its reader receives it."""
     message = compose(
-        describe_request(about, ""), recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>"
+        describe_request(about, ""),
+        recipient,
+        mail_from="prefecture@example.org",
+        message_id="<a.b@example.org>",
     )
     return message_from_bytes(message.as_bytes(), policy=policy.default)

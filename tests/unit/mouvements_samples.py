@@ -63,7 +63,10 @@ CHANGEMENT = replace(
     nouveau_bureau="0002",
 )
 
-BUREAUX = (BureauElecteurs("0001", "HOTEL DE VILLE", 800), BureauElecteurs("0002", "ECOLE JULES FERRY", 700))
+BUREAUX = (
+    BureauElecteurs("0001", "HOTEL DE VILLE", 800),
+    BureauElecteurs("0002", "ECOLE JULES FERRY", 700),
+)
 LIBREVILLE = ListeDeCommune("13900", "LIBREVILLE", Liste.PRINCIPALE, BUREAUX)
 
 
@@ -119,4 +122,7 @@ def mouvements(draw: st.DrawFn, *, max_size: int = 12) -> list[Mouvement]:
         personne=st.just(PERSONNE),
     )
     drawn = draw(st.lists(one, max_size=max_size))
-    return [mouvement(each, id=index, nom_naissance=f"N{index}") for index, each in enumerate(drawn, start=1)]
+    return [
+        mouvement(each, id=index, nom_naissance=f"N{index}")
+        for index, each in enumerate(drawn, start=1)
+    ]

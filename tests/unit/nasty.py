@@ -19,8 +19,12 @@ _PIECES = (*NASTY, *_OTHERS.split("|"))
 
 def nasty_texts(*, surrogates: bool = False, nul: bool = True) -> st.SearchStrategy[str]:
     """Short texts, dirty more often than not, without characters that Unicode has not assigned yet."""
-    characters = st.characters(exclude_categories=["Cs", "Cn"], exclude_characters="" if nul else "\0")
-    pieces = st.one_of(st.sampled_from(_PIECES), characters, st.characters(max_codepoint=0x7F, min_codepoint=0x01))
+    characters = st.characters(
+        exclude_categories=["Cs", "Cn"], exclude_characters="" if nul else "\0"
+    )
+    pieces = st.one_of(
+        st.sampled_from(_PIECES), characters, st.characters(max_codepoint=0x7F, min_codepoint=0x01)
+    )
     if surrogates:
         pieces |= st.sampled_from(["\ud800", "\udfff", "\udc80"])
     return st.lists(pieces, max_size=8).map("".join)

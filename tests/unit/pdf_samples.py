@@ -13,8 +13,19 @@ from worker.pdf.render import render_tableau
 
 NOMS = ["MARTIN", "DUBOIS", "LEFÈVRE", "D'AUBIGNÉ", "Nagyő", "Ștefan", "ROUX", "LE-GOFF", "GARCIA"]
 PRENOMS = ["Marie", "Zoé", "Łukasz", "François-Xavier", "Anaïs", "Noël", "Chloé", "Théo"]
-VILLES = ("MARSEILLE (13)", "AIX-EN-PROVENCE (13)", "Šťastný (Tchéquie)", "GAP (05)", "ORAN (Algérie)")
-VOIES = ("RUE DE LA RÉPUBLIQUE", "BOULEVARD DU GÉNÉRAL DE GAULLE", "IMPASSE DES LILAS", "ROUTE D'AUBAGNE")
+VILLES = (
+    "MARSEILLE (13)",
+    "AIX-EN-PROVENCE (13)",
+    "Šťastný (Tchéquie)",
+    "GAP (05)",
+    "ORAN (Algérie)",
+)
+VOIES = (
+    "RUE DE LA RÉPUBLIQUE",
+    "BOULEVARD DU GÉNÉRAL DE GAULLE",
+    "IMPASSE DES LILAS",
+    "ROUTE D'AUBAGNE",
+)
 
 PLAIN = Ligne(
     numero="1",
@@ -59,16 +70,24 @@ def lignes(count: int, seed: int = 1) -> tuple[Ligne, ...]:
             adresse=f"{r.randint(1, 150)} {r.choice(VOIES)}, 13900 LIBREVILLE",
             bureau=r.choice(("0001", "0002", "0001 → 0002")),
             nationalite=r.choice(("Italie", "Pologne", "Irlande")),
-            motif=r.choice(("Inscription volontaire", "Changement de bureau", "Inscription d’office")),
+            motif=r.choice(
+                ("Inscription volontaire", "Changement de bureau", "Inscription d’office")
+            ),
         )
         for number in range(1, count + 1)
     )
 
 
-def parties(additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()) -> tuple[Partie, ...]:
+def parties(
+    additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()
+) -> tuple[Partie, ...]:
     """Both parts of a section."""
     return (
-        Partie("I. Additions (inscriptions)", additions, f"Total des additions : {len(additions)} électeurs"),
+        Partie(
+            "I. Additions (inscriptions)",
+            additions,
+            f"Total des additions : {len(additions)} électeurs",
+        ),
         Partie(
             "II. Retranchements (radiations)",
             retranchements,
@@ -77,10 +96,17 @@ def parties(additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()
     )
 
 
-def bureau(number: int, additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()) -> Section:
-    bilan = Bilan(1000 + number, len(additions), len(retranchements), arrivees=2, departs=1, changements=0)
+def bureau(
+    number: int, additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()
+) -> Section:
+    bilan = Bilan(
+        1000 + number, len(additions), len(retranchements), arrivees=2, departs=1, changements=0
+    )
     return Section(
-        f"{number:04d}", f"Bureau {number:04d} — ÉCOLE N° {number}", parties(additions, retranchements), bilan
+        f"{number:04d}",
+        f"Bureau {number:04d} — ÉCOLE N° {number}",
+        parties(additions, retranchements),
+        bilan,
     )
 
 
@@ -111,7 +137,10 @@ def commune(additions: tuple[Ligne, ...], retranchements: tuple[Ligne, ...] = ()
 
 def par_bureau(count: int, each: int, **changes: Any) -> Tableau:  # noqa: ANN401 — its fields
     """Sections of bureaux, then the commune's totals."""
-    bureaux = [bureau(number, lignes(each, number), lignes(each // 2, -number)) for number in range(1, count + 1)]
+    bureaux = [
+        bureau(number, lignes(each, number), lignes(each // 2, -number))
+        for number in range(1, count + 1)
+    ]
     return tableau(*bureaux, commune(()), presentation="par_bureau", **changes)
 
 

@@ -55,7 +55,9 @@ ELECTEUR = dict(zip(TITLES, VALUES, strict=True))
 
 
 COMMUNE, LISTE, NOM, PRENOMS = TITLES[0], TITLES[2], TITLES[3], TITLES[5]
-DATE, NATIONALITE, VOIE, BUREAU, CIRCONSCRIPTION, CANTON, NUMERO = (TITLES[n] for n in (7, 12, 14, 21, 23, 24, 26))
+DATE, NATIONALITE, VOIE, BUREAU, CIRCONSCRIPTION, CANTON, NUMERO = (
+    TITLES[n] for n in (7, 12, 14, 21, 23, 24, 26)
+)
 LIBELLE_BUREAU = TITLES[22]
 POSTAL = TITLES[18]
 EUROPEENNE = {LISTE: "Liste complémentaire européenne", NATIONALITE: "Belge"}
@@ -73,7 +75,9 @@ _LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
 def electeurs(count: int, changes: Mapping[str, str] | None = None) -> list[dict[str, str]]:
     """This many electors of one list, with distinct names and numbers; `changes` apply to all."""
     same = dict(changes or {})
-    return [ELECTEUR | {PRENOMS: zoe(index), NUMERO: str(index + 1)} | same for index in range(count)]
+    return [
+        ELECTEUR | {PRENOMS: zoe(index), NUMERO: str(index + 1)} | same for index in range(count)
+    ]
 
 
 def write_reu(
@@ -90,14 +94,19 @@ def write_reu(
 
 
 def format_reu(
-    rows: Iterable[Mapping[str, str]], *, titles: Mapping[str, str] | None = None, separator: str = ";"
+    rows: Iterable[Mapping[str, str]],
+    *,
+    titles: Mapping[str, str] | None = None,
+    separator: str = ";",
 ) -> str:
     """The text of an export; `titles` replaces some of the platform's."""
     lines = [
         [(titles or {}).get(title, title) for title in TITLES],
         *([row[title] for title in TITLES] for row in rows),
     ]
-    return "".join(separator.join(_quote(*place) for place in enumerate(line)) + "\n" for line in lines)
+    return "".join(
+        separator.join(_quote(*place) for place in enumerate(line)) + "\n" for line in lines
+    )
 
 
 def _quote(place: int, value: str) -> str:
@@ -132,7 +141,9 @@ def lignes(count: int, **changes: str) -> list[dict[str, str]]:
     return [LIGNE | {"prénoms": zoe(index)} | changes for index in range(count)]
 
 
-def write_mouvements(path: Path, rows: Iterable[Mapping[str, str]], titles: Iterable[str] = HEADER) -> Path:
+def write_mouvements(
+    path: Path, rows: Iterable[Mapping[str, str]], titles: Iterable[str] = HEADER
+) -> Path:
     """Write a file with these columns. Returns the path."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(titles), restval="", delimiter=";")

@@ -162,14 +162,19 @@ def test_a_parser_dies_with_the_process_that_started_it() -> None:
         "from common.apart import run_apart\nfrom tests.unit.test_apart import ROOM, sleep\n"
         "for pid in run_apart(sleep, [open('/dev/null', 'rb')], ROOM): print(pid, flush=True)"
     )
-    with subprocess.Popen([sys.executable, "-c", reader], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", reader], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as parent:
         assert parent.stdout
         pid = int(parent.stdout.readline())
         parent.kill()
 
     def is_gone() -> bool:
         try:
-            return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
+            return (
+                Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+                == "Z"
+            )
         except FileNotFoundError:
             return True
 

@@ -43,7 +43,12 @@ PRESIDENTIELLE_2022 = date(2022, 4, 10)
 
 @pytest.mark.parametrize(
     ("year", "expected"),
-    [(2013, date(2013, 2, 28)), (2016, date(2016, 2, 29)), (2000, date(2000, 2, 29)), (1900, date(1900, 2, 28))],
+    [
+        (2013, date(2013, 2, 28)),
+        (2016, date(2016, 2, 29)),
+        (2000, date(2000, 2, 29)),
+        (1900, date(1900, 2, 28)),
+    ],
 )
 def test_the_list_is_closed_on_the_last_day_of_february(year: int, expected: date) -> None:
     assert cloture(year) == expected
@@ -81,7 +86,9 @@ def test_additions_do_not_exist_before_april(scrutin: date) -> None:
         (date(2019, 5, 26), None),
     ],
 )
-def test_people_register_until_the_sixth_friday_before_the_poll(scrutin: date, expected: date | None) -> None:
+def test_people_register_until_the_sixth_friday_before_the_poll(
+    scrutin: date, expected: date | None
+) -> None:
     assert last_day_to_register(scrutin) == expected
 
 
@@ -93,7 +100,10 @@ def test_only_a_meeting_of_those_days_counts_and_the_last_one() -> None:
 
 def test_overseas_days_are_counted_from_the_saturday() -> None:
     samedi = PRESIDENTIELLE_2022 - timedelta(days=1)
-    assert [one.due_on for one in cycle_of(CalendarScrutin(samedi)).due] == [date(2022, 3, 20), date(2022, 4, 4)]
+    assert [one.due_on for one in cycle_of(CalendarScrutin(samedi)).due] == [
+        date(2022, 3, 20),
+        date(2022, 4, 4),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +117,9 @@ def test_overseas_days_are_counted_from_the_saturday() -> None:
         (date(2022, 4, 8), "97105", False),
     ],
 )
-def test_people_vote_on_sunday_and_overseas_on_saturday(day: date, commune: str, *, expected: bool) -> None:
+def test_people_vote_on_sunday_and_overseas_on_saturday(
+    day: date, commune: str, *, expected: bool
+) -> None:
     assert is_poll_day(day, commune) is expected
 
 
@@ -163,7 +175,13 @@ FIRST_ROUNDS = {
     date(2024, 6, 9): (date(2024, 5, 16), date(2024, 5, 19), date(2024, 5, 20), date(2024, 6, 4)),
     date(2026, 3, 15): (date(2026, 2, 19), date(2026, 2, 22), date(2026, 2, 23), date(2026, 3, 10)),
 }
-SECOND_ROUNDS = [date(2021, 6, 27), date(2022, 4, 24), date(2022, 6, 19), date(2024, 7, 7), date(2026, 3, 22)]
+SECOND_ROUNDS = [
+    date(2021, 6, 27),
+    date(2022, 4, 24),
+    date(2022, 6, 19),
+    date(2024, 7, 7),
+    date(2026, 3, 22),
+]
 WITHOUT_A_POLL = {
     2023: (date(2023, 11, 24), date(2023, 12, 28)),
     2025: (date(2025, 11, 21), date(2025, 12, 30)),
@@ -179,15 +197,23 @@ def test_the_days_of_a_poll(jour: date) -> None:
     first, last, published, five_days = FIRST_ROUNDS[jour]
     cycle = cycle_of(BY_DAY[jour], [], POLLS)
     assert cycle.window == (first, last)
-    assert [(one.type, one.due_on) for one in cycle.due] == [(VINGT_JOURS, published), (CINQ_JOURS_REU, five_days)]
-    assert [one.titre for one in build_agenda(cycle, [], ["P"]).due] == [OF_TWENTY_DAYS, OF_FIVE_DAYS]
+    assert [(one.type, one.due_on) for one in cycle.due] == [
+        (VINGT_JOURS, published),
+        (CINQ_JOURS_REU, five_days),
+    ]
+    assert [one.titre for one in build_agenda(cycle, [], ["P"]).due] == [
+        OF_TWENTY_DAYS,
+        OF_FIVE_DAYS,
+    ]
 
 
 @pytest.mark.parametrize("jour", FIRST_ROUNDS)
 def test_the_first_tableau_is_published_the_day_after_the_meeting(jour: date) -> None:
     first, _, published, _ = FIRST_ROUNDS[jour]
     held = [CalendarReunion(first), CalendarReunion(jour)]
-    assert cycle_of(BY_DAY[jour], held, POLLS).due[0].due_on == date.fromordinal(first.toordinal() + 1)
+    assert cycle_of(BY_DAY[jour], held, POLLS).due[0].due_on == date.fromordinal(
+        first.toordinal() + 1
+    )
     vain = [CalendarReunion(first, has_deliberated=False)]
     cycle = cycle_of(BY_DAY[jour], vain, POLLS)
     assert (cycle.reunion, cycle.due[0].due_on) == (vain[0], published)
@@ -210,7 +236,9 @@ def test_the_poll_of_30_june_2024_had_no_meeting_and_its_tableau_on_the_fifteent
 
 
 def test_a_decree_may_fix_every_day_of_a_poll() -> None:
-    meeting = replace(LEGISLATIVES_2024, reunion_first=date(2024, 6, 12), reunion_last=date(2024, 6, 14))
+    meeting = replace(
+        LEGISLATIVES_2024, reunion_first=date(2024, 6, 12), reunion_last=date(2024, 6, 14)
+    )
     poll = replace(meeting, has_commission=True, cinq_jours_due=date(2024, 6, 27))
     held = CalendarReunion(date(2024, 6, 13))
     assert cycle_of(poll, [], POLLS).window == (date(2024, 6, 12), date(2024, 6, 14))
@@ -228,7 +256,10 @@ def test_the_meeting_of_a_year_is_asked_for_when_no_poll_asks_for_one(year: int)
     cycle = annual_cycle(year, [], POLLS)
     assert (cycle and cycle.window) == WITHOUT_A_POLL.get(year)
     if cycle:
-        assert (cycle.due, cycle.reference_legale) == ((), "Code électoral, art. L. 19, III et R. 10 (alinéa 3)")
+        assert (cycle.due, cycle.reference_legale) == (
+            (),
+            "Code électoral, art. L. 19, III et R. 10 (alinéa 3)",
+        )
 
 
 @pytest.mark.parametrize(("year", "held"), [(2023, date(2023, 12, 14)), (2025, date(2025, 3, 4))])
@@ -236,7 +267,11 @@ def test_the_tableau_of_a_year_without_a_poll_follows_its_meeting(year: int, hel
     cycle = annual_cycle(year, [CalendarReunion(held)], POLLS)
     assert cycle is not None
     (due,) = build_agenda(cycle, [], ["P"]).due
-    assert (due.type, due.day, due.titre) == (VINGT_JOURS, date.fromordinal(held.toordinal() + 1), OF_MEETING)
+    assert (due.type, due.day, due.titre) == (
+        VINGT_JOURS,
+        date.fromordinal(held.toordinal() + 1),
+        OF_MEETING,
+    )
     assert due.echeance.reference_legale == "Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13"
 
 
@@ -268,7 +303,11 @@ def test_the_meetings_that_are_asked_for_on_a_day(today: date, asked: list[date]
         (2022, date(2022, 11, 25), date(2022, 12, 29)),  # 31 December is a Saturday
         (2027, date(2027, 11, 19), date(2027, 12, 30)),  # a Friday, which does not count
         (2028, date(2028, 11, 24), date(2028, 12, 28)),  # a Sunday
-        (2029, date(2029, 11, 23), date(2029, 12, 28)),  # a Monday: the day of work before is Friday
+        (
+            2029,
+            date(2029, 11, 23),
+            date(2029, 12, 28),
+        ),  # a Monday: the day of work before is Friday
     ],
 )
 def test_the_days_of_the_annual_meeting(year: int, first: date, last: date) -> None:
@@ -280,24 +319,37 @@ def test_nothing_is_asked_of_a_year_before_2019() -> None:
 
 
 def test_another_poll_of_the_next_week_is_not_a_second_round() -> None:
-    europeennes, partielle = CalendarScrutin(date(2024, 6, 9), "Élections européennes"), date(2024, 6, 16)
-    assert not is_second_round(CalendarScrutin(partielle, "Municipale partielle, 1er tour"), [europeennes])
+    europeennes, partielle = (
+        CalendarScrutin(date(2024, 6, 9), "Élections européennes"),
+        date(2024, 6, 16),
+    )
+    assert not is_second_round(
+        CalendarScrutin(partielle, "Municipale partielle, 1er tour"), [europeennes]
+    )
     unsaid = CalendarScrutin(date(2024, 6, 9))
     assert is_second_round(CalendarScrutin(partielle), [unsaid, CalendarScrutin(partielle)])
     polynesie = CalendarScrutin(date(2024, 6, 22), "Élections législatives, 1er tour")
-    assert is_second_round(CalendarScrutin(date(2024, 7, 6), "Élections législatives, second tour"), [polynesie])
+    assert is_second_round(
+        CalendarScrutin(date(2024, 7, 6), "Élections législatives, second tour"), [polynesie]
+    )
 
 
 def test_the_words_of_the_commune_win_and_the_days_of_a_decree_stay() -> None:
     own = CalendarScrutin(LEGISLATIVES_2024.jour, "Élections législatives, 4e circonscription")
     (poll,) = one_a_day([LEGISLATIVES_2024, own])
-    assert (poll.libelle, poll.publication_due, poll.has_commission) == (own.libelle, date(2024, 6, 15), False)
+    assert (poll.libelle, poll.publication_due, poll.has_commission) == (
+        own.libelle,
+        date(2024, 6, 15),
+        False,
+    )
     (poll,) = one_a_day([own, LEGISLATIVES_2024])
     assert poll == LEGISLATIVES_2024
 
 
 SCRUTIN = date(2027, 4, 11)
-MEETING = deadline(COMMISSION, date(2027, 3, 18), date(2027, 3, 21), SCRUTIN, "Élections municipales")
+MEETING = deadline(
+    COMMISSION, date(2027, 3, 18), date(2027, 3, 21), SCRUTIN, "Élections municipales"
+)
 VINGT = deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), SCRUTIN, "")
 CINQ = deadline(TypeTableau.CINQ_JOURS_REU, date(2027, 4, 6), date(2027, 4, 6), SCRUTIN, "")
 POLL, TODAY = CalendarScrutin(SCRUTIN), date(2027, 3, 1)
@@ -311,7 +363,9 @@ def meetings(*days: date) -> list[CalendarReunion]:
     return [CalendarReunion(day) for day in days]
 
 
-RETRAIT = deadline(WITHDRAWAL, date(2027, 3, 30), date(2027, 4, 5), None, "Tableau des vingt jours, liste P")
+RETRAIT = deadline(
+    WITHDRAWAL, date(2027, 3, 30), date(2027, 4, 5), None, "Tableau des vingt jours, liste P"
+)
 
 
 def test_a_poll_asks_for_a_meeting_and_two_tableaux() -> None:
@@ -326,9 +380,17 @@ def test_a_meeting_that_is_known_is_not_reminded_of_and_moves_the_first_tableau(
 
 
 def test_a_meeting_outside_of_the_days_of_the_law_does_not_count() -> None:
-    early, meeting, *_ = find_deadlines(TODAY, [POLL], meetings(date(2027, 3, 17), date(2027, 3, 22)))
-    assert (meeting.due_on, meeting.until, meeting.scrutin) == (MEETING.due_on, MEETING.until, SCRUTIN)
-    assert (early.scrutin, early.due_on) == (None, date(2027, 3, 18)), "its own tableau, the day after"
+    early, meeting, *_ = find_deadlines(
+        TODAY, [POLL], meetings(date(2027, 3, 17), date(2027, 3, 22))
+    )
+    assert (meeting.due_on, meeting.until, meeting.scrutin) == (
+        MEETING.due_on,
+        MEETING.until,
+        SCRUTIN,
+    )
+    assert (early.scrutin, early.due_on) == (None, date(2027, 3, 18)), (
+        "its own tableau, the day after"
+    )
 
 
 def test_the_meeting_of_a_year_is_reminded_of_at_its_beginning_and_its_end() -> None:
@@ -338,7 +400,9 @@ def test_the_meeting_of_a_year_is_reminded_of_at_its_beginning_and_its_end() -> 
         (COMMISSION, last, last, None, ""),
     ]
     held = list(find_deadlines(date(2025, 12, 16), [], meetings(date(2025, 12, 15))))
-    assert facts(*held) == [(TypeTableau.VINGT_JOURS, date(2025, 12, 16), date(2025, 12, 16), None, "")]
+    assert facts(*held) == [
+        (TypeTableau.VINGT_JOURS, date(2025, 12, 16), date(2025, 12, 16), None, "")
+    ]
     text = describe(*held, today=date(2025, 12, 16)).mail
     assert "Tableau des inscriptions et radiations" in text
     assert "vingt jours" not in text
@@ -348,7 +412,18 @@ def test_the_meeting_of_a_year_is_reminded_of_at_its_beginning_and_its_end() -> 
 
 @pytest.mark.parametrize(
     ("left", "expected"),
-    [(30, None), (11, None), (10, 10), (9, 10), (4, 10), (3, 3), (1, 3), (0, 3), (-1, None), (-30, None)],
+    [
+        (30, None),
+        (11, None),
+        (10, 10),
+        (9, 10),
+        (4, 10),
+        (3, 3),
+        (1, 3),
+        (0, 3),
+        (-1, None),
+        (-30, None),
+    ],
 )
 def test_the_reminder_of_a_day(left: int, expected: int | None) -> None:
     assert stage(VINGT, VINGT.due_on - timedelta(days=left), (10, 3)) == expected
@@ -361,29 +436,54 @@ def test_a_meeting_is_reminded_of_until_its_last_day(day: int, expected: int | N
 
 def describe(*deadlines: Deadline, today: date = date(2027, 3, 12)) -> Text:
     return describe_deadlines(
-        deadlines, lieu="LIBREVILLE (13900)", today=today, public_url="https://prefecture.example.org"
+        deadlines,
+        lieu="LIBREVILLE (13900)",
+        today=today,
+        public_url="https://prefecture.example.org",
     )
 
 
 @pytest.mark.parametrize(
     ("deadlines", "today", "subject"),
     [
-        ([VINGT], date(2027, 3, 12), "Rappel — Tableau des vingt jours : dans 10 jours — LIBREVILLE (13900)"),
-        ([VINGT], date(2027, 3, 21), "Rappel — Tableau des vingt jours : demain — LIBREVILLE (13900)"),
-        ([VINGT], date(2027, 3, 22), "Rappel — Tableau des vingt jours : aujourd'hui — LIBREVILLE (13900)"),
+        (
+            [VINGT],
+            date(2027, 3, 12),
+            "Rappel — Tableau des vingt jours : dans 10 jours — LIBREVILLE (13900)",
+        ),
+        (
+            [VINGT],
+            date(2027, 3, 21),
+            "Rappel — Tableau des vingt jours : demain — LIBREVILLE (13900)",
+        ),
+        (
+            [VINGT],
+            date(2027, 3, 22),
+            "Rappel — Tableau des vingt jours : aujourd'hui — LIBREVILLE (13900)",
+        ),
         (
             [MEETING],
             date(2027, 3, 19),
             "Rappel — Réunion de la commission de contrôle : jusqu'au dimanche 21 mars 2027 — LIBREVILLE (13900)",
         ),
-        ([RETRAIT], date(2027, 3, 30), "Rappel — Retrait du tableau publié : aujourd'hui — LIBREVILLE (13900)"),
+        (
+            [RETRAIT],
+            date(2027, 3, 30),
+            "Rappel — Retrait du tableau publié : aujourd'hui — LIBREVILLE (13900)",
+        ),
         (
             [RETRAIT],
             date(2027, 4, 1),
             "Rappel — Retrait du tableau publié : depuis le mardi 30 mars 2027 — LIBREVILLE (13900)",
         ),
-        ([CINQ, VINGT], date(2027, 3, 12), "Rappel — 2 échéances, la première dans 10 jours — LIBREVILLE (13900)"),
+        (
+            [CINQ, VINGT],
+            date(2027, 3, 12),
+            "Rappel — 2 échéances, la première dans 10 jours — LIBREVILLE (13900)",
+        ),
     ],
 )
-def test_the_subject_says_what_and_when(deadlines: list[Deadline], today: date, subject: str) -> None:
+def test_the_subject_says_what_and_when(
+    deadlines: list[Deadline], today: date, subject: str
+) -> None:
     assert describe(*deadlines, today=today).subject == subject

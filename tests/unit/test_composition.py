@@ -37,7 +37,11 @@ from worker.errors import CountMismatchError
 
 PAR_BUREAU, RECAPITULATIF = Presentation.PAR_BUREAU, Presentation.RECAPITULATIF
 NOMS = st.text("abAB éÉèß-’'œŒ.\u00a0Łł", max_size=4)
-VINGT_JOURS: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 1, 12), "until": date(2026, 2, 20)}
+VINGT_JOURS: dict[str, Any] = {
+    "scrutin": date(2026, 3, 15),
+    "reunion": date(2026, 1, 12),
+    "until": date(2026, 2, 20),
+}
 
 
 def compose(*mouvements: Mouvement, **values: Any) -> Tableau:  # noqa: ANN401
@@ -71,7 +75,9 @@ def test_an_address_in_the_commune_is_printed_without_it(adresse: str, printed: 
 
 def test_a_complementary_list_prints_nationalities() -> None:
     (section,) = compose_tableau(
-        demande(), replace(LIBREVILLE, liste=Liste.COMPLEMENTAIRE_EUROPEENNE), Mouvements([MOUVEMENT])
+        demande(),
+        replace(LIBREVILLE, liste=Liste.COMPLEMENTAIRE_EUROPEENNE),
+        Mouvements([MOUVEMENT]),
     ).sections
     assert [it.nationalite for it in lignes(section)] == ["Française"]
 
@@ -80,9 +86,17 @@ def test_in_the_commune_a_change_of_bureau_is_neutral() -> None:
     (section,) = compose(CHANGEMENT, MOUVEMENT, RADIATION).sections
     assert [ligne.bureau for ligne in lignes(section)] == ["0001", "0001 → 0002"]
     assert [ligne.motif for ligne in lignes(section, 1)] == ["Décès"]
-    assert section.parties[0].total == ("Total des additions : deux (2) électeurs, dont un (1) changement de bureau")
+    assert section.parties[0].total == (
+        "Total des additions : deux (2) électeurs, dont un (1) changement de bureau"
+    )
     bilan = section.bilan
-    assert (bilan.inscriptions, bilan.radiations, bilan.arrivees, bilan.departs, bilan.changements) == (1, 1, 0, 0, 1)
+    assert (
+        bilan.inscriptions,
+        bilan.radiations,
+        bilan.arrivees,
+        bilan.departs,
+        bilan.changements,
+    ) == (1, 1, 0, 0, 1)
     assert bilan.apres == bilan.avant
 
 
@@ -101,7 +115,11 @@ def test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost() -> None:
         "Commune de LIBREVILLE",
     ]
     assert [bool(section.code) for section in tableau.sections] == [*[True] * 5, False]
-    assert sum(section.bilan.apres for section in tableau.sections[:-1]) == tableau.sections[-1].bilan.apres == 22
+    assert (
+        sum(section.bilan.apres for section in tableau.sections[:-1])
+        == tableau.sections[-1].bilan.apres
+        == 22
+    )
 
 
 @given(st.lists(st.tuples(NOMS, NOMS), min_size=2))
@@ -131,7 +149,9 @@ def test_a_posted_tableau_prints_the_category_of_the_motif_only() -> None:
 
 
 @pytest.mark.parametrize("presentation", Presentation)
-def test_only_the_commission_s_copy_says_that_it_is_not_to_be_posted(presentation: Presentation) -> None:
+def test_only_the_commission_s_copy_says_that_it_is_not_to_be_posted(
+    presentation: Presentation,
+) -> None:
     posted, read = (compose(MOUVEMENT, edition=one, presentation=presentation) for one in Edition)
     assert posted.mention == ""
     assert read.mention == "Exemplaire de la commission — ne pas afficher"
@@ -174,14 +194,24 @@ def test_it_is_provisional_until_its_date() -> None:
         (TypeTableau.ADDITIONS, {"scrutin": date(2017, 4, 23)}, date(2017, 2, 6), date(2017, 2, 6)),
         (TypeTableau.CINQ_JOURS, {"scrutin": MUNICIPALES}, date(2014, 3, 18), date(2014, 3, 19)),
         (TypeTableau.VINGT_JOURS, VINGT_JOURS, date(2026, 2, 21), date(2026, 2, 21)),
-        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"until": None}, date(2026, 2, 23), date(2026, 2, 23)),
+        (
+            TypeTableau.VINGT_JOURS,
+            VINGT_JOURS | {"until": None},
+            date(2026, 2, 23),
+            date(2026, 2, 23),
+        ),
         (
             TypeTableau.VINGT_JOURS,
             VINGT_JOURS | {"publication": date(2026, 2, 22)},
             date(2026, 2, 22),
             date(2026, 2, 22),
         ),
-        (TypeTableau.CINQ_JOURS_REU, VINGT_JOURS | {"until": None}, date(2026, 3, 10), date(2026, 3, 11)),
+        (
+            TypeTableau.CINQ_JOURS_REU,
+            VINGT_JOURS | {"until": None},
+            date(2026, 3, 10),
+            date(2026, 3, 11),
+        ),
     ],
 )
 def test_the_date_of_each_tableau_and_the_day_from_which_it_is_final(
@@ -193,14 +223,25 @@ def test_the_date_of_each_tableau_and_the_day_from_which_it_is_final(
 
 @pytest.mark.parametrize(
     ("commune", "midnight"),
-    [("13900", "2026-03-10T23:00Z"), ("98735", "2026-03-11T10:00Z"), ("98818", "2026-03-10T13:00Z")],
+    [
+        ("13900", "2026-03-10T23:00Z"),
+        ("98735", "2026-03-11T10:00Z"),
+        ("98818", "2026-03-10T13:00Z"),
+    ],
 )
-def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(commune: str, midnight: str) -> None:
+def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(
+    commune: str, midnight: str
+) -> None:
     over = datetime.fromisoformat(midnight)
     is_provisoire = [
         demande(
             TypeTableau.CINQ_JOURS_REU,
-            **VINGT_JOURS | {"until": None, "requested_at": over + timedelta(seconds=seconds), "code_commune": commune},
+            **VINGT_JOURS
+            | {
+                "until": None,
+                "requested_at": over + timedelta(seconds=seconds),
+                "code_commune": commune,
+            },
         ).is_provisoire
         for seconds in (-1, 0)
     ]
@@ -208,12 +249,15 @@ def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(commune:
 
 
 IS_SHOWN = (
-    "Ce tableau indique les inscriptions et les radiations intervenues depuis le 13/01/2026, jusqu’au 20/02/2026."
+    "Ce tableau indique les inscriptions et les radiations intervenues depuis le 13/01/2026, "
+    "jusqu’au 20/02/2026."
 )
 
 
 @pytest.mark.parametrize(
-    "private", [{"edition": Edition.COMMISSION}, {"presentation": Presentation.RECAPITULATIF}], ids=str
+    "private",
+    [{"edition": Edition.COMMISSION}, {"presentation": Presentation.RECAPITULATIF}],
+    ids=str,
 )
 def test_what_is_not_posted_tells_a_citizen_nothing(private: dict[str, Any]) -> None:
     notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS, **private).notes
@@ -229,7 +273,9 @@ def test_what_is_not_posted_tells_a_citizen_nothing(private: dict[str, Any]) -> 
         ("98818", "le ____________________."),
     ],
 )
-def test_where_no_tribunal_judiciaire_sits_the_town_hall_writes_which_court(code_commune: str, court: str) -> None:
+def test_where_no_tribunal_judiciaire_sits_the_town_hall_writes_which_court(
+    code_commune: str, court: str
+) -> None:
     for type_ in (TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU):
         *others, last = appeals_of(type_, code_commune)
         assert last == f"Le tribunal compétent est {court}"
@@ -249,7 +295,9 @@ def test_a_last_day_that_is_no_declared_meeting_is_called_what_it_is() -> None:
         (date.min, "le 03/02/2026 au plus tard"),
     ],
 )
-def test_an_unknown_day_is_printed_as_the_days_it_lies_between(after: date | None, printed: str) -> None:
+def test_an_unknown_day_is_printed_as_the_days_it_lies_between(
+    after: date | None, printed: str
+) -> None:
     found = mouvement(MOUVEMENT, date_mouvement=date(2026, 2, 3), after=after)
     tableau = compose(found, type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS)
     assert [ligne.date for ligne in lignes(tableau.sections[0])] == [printed]
@@ -261,9 +309,17 @@ IN_PERIOD: dict[str, Any] = {"date_mouvement": date(2026, 3, 2), "etat": Etat.AP
 def test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only() -> None:
     """Instruction INTA1830120J, III.C."""
     tableau = compose(
-        mouvement(MOUVEMENT, id=1, nom_naissance="TARDIVE", categorie=Categorie.INSCRIPTION_L30, **IN_PERIOD),
+        mouvement(
+            MOUVEMENT,
+            id=1,
+            nom_naissance="TARDIVE",
+            categorie=Categorie.INSCRIPTION_L30,
+            **IN_PERIOD,
+        ),
         mouvement(MOUVEMENT, id=2, nom_naissance="VOLONTAIRE", **IN_PERIOD),
-        mouvement(MOUVEMENT, id=3, nom_naissance="INCONNUE", categorie=Categorie.NON_PRECISEE, **IN_PERIOD),
+        mouvement(
+            MOUVEMENT, id=3, nom_naissance="INCONNUE", categorie=Categorie.NON_PRECISEE, **IN_PERIOD
+        ),
         mouvement(CHANGEMENT, id=4, nom_naissance="GIROUETTE", **IN_PERIOD),
         mouvement(RADIATION, id=5, nom_naissance="PARTIE", **IN_PERIOD),
         type_=TypeTableau.CINQ_JOURS_REU,
@@ -272,7 +328,10 @@ def test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only() -
         reunion=date(2026, 2, 20),
     )
     first, second, commune = tableau.sections
-    assert [[ligne.nom_naissance for ligne in lignes(first, part)] for part in range(2)] == [["TARDIVE"], ["PARTIE"]]
+    assert [[ligne.nom_naissance for ligne in lignes(first, part)] for part in range(2)] == [
+        ["TARDIVE"],
+        ["PARTIE"],
+    ]
     assert lignes(second) == lignes(second, 1) == ()
     assert [it.bilan.others for it in tableau.sections] == [1, 1, 2]
     assert (commune.bilan.avant, commune.bilan.apres) == (1500 - 2, 1500)
@@ -283,7 +342,10 @@ def test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only() -
 
 POLLS = (MUNICIPALES, EUROPEENNES)
 YEARLY = [
-    *(demande(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=one) for one in (date(2013, 10, 10), JANVIER)),
+    *(
+        demande(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=one)
+        for one in (date(2013, 10, 10), JANVIER)
+    ),
     demande(TypeTableau.SECOND_RECTIFICATIF, date_tableau=FEVRIER),
     demande(TypeTableau.ADDITIONS, scrutin=EUROPEENNES),
     demande(TypeTableau.ADDITIONS, scrutin=MUNICIPALES),

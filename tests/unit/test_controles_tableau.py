@@ -43,11 +43,15 @@ KEY = identite_of(PERSONNE)
 CODES = {"0001", "0002"}
 
 
-def check(*all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: Demande | None = None) -> list[Anomaly]:
+def check(
+    *all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: Demande | None = None
+) -> list[Anomaly]:
     return list(check_tableau(asked or demande(), Mouvements(all_of_them), inscrits, CODES))
 
 
-def codes(*all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: Demande | None = None) -> list[str]:
+def codes(
+    *all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: Demande | None = None
+) -> list[str]:
     return [anomalie.code for anomalie in check(*all_of_them, inscrits=inscrits, asked=asked)]
 
 
@@ -70,36 +74,62 @@ def codes(*all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: D
         (mouvement(nouveau_bureau="0099"), False, [("bureau_inconnu", "nouveau bureau")]),
         (mouvement(nouveau_bureau=""), False, [("bureau_absent", "nouveau bureau")]),
         (mouvement(effet=Effet.ELECTION), False, [("addition_sans_scrutin", "scrutin")]),
-        (mouvement(categorie=Categorie.RADIATION_DECES), False, [("categorie_incoherente", "catégorie")]),
-        (mouvement(RADIATION, effet=Effet.ELECTION), True, [("addition_sans_inscription", "effet")]),
+        (
+            mouvement(categorie=Categorie.RADIATION_DECES),
+            False,
+            [("categorie_incoherente", "catégorie")],
+        ),
+        (
+            mouvement(RADIATION, effet=Effet.ELECTION),
+            True,
+            [("addition_sans_inscription", "effet")],
+        ),
         (mouvement(CHANGEMENT, categorie=Categorie.NON_PRECISEE), True, []),
         (
             mouvement(CHANGEMENT, ancien_bureau="0098", nouveau_bureau=""),
             True,
             [("bureau_inconnu", "ancien bureau"), ("bureau_absent", "nouveau bureau")],
         ),
-        (mouvement(date_tableau=date(2010, 1, 10), motif=""), True, []),  # belongs to another tableau
+        (
+            mouvement(date_tableau=date(2010, 1, 10), motif=""),
+            True,
+            [],
+        ),  # belongs to another tableau
         (mouvement(after=date(2025, 9, 20)), False, []),  # the date is not printed
     ],
 )
-def test_what_is_wrong_with_one_mouvement(one: Mouvement, is_inscrit: bool, expected: list[tuple[str, str]]) -> None:
+def test_what_is_wrong_with_one_mouvement(
+    one: Mouvement, is_inscrit: bool, expected: list[tuple[str, str]]
+) -> None:
     found = check(one, inscrits=[KEY] if is_inscrit else [])
     assert [(it.code, it.column) for it in found] == expected
     assert {it.column for it in found} <= set(HEADER)
 
 
 def test_an_elector_twice_is_reported_each_time_and_never_merged() -> None:
-    assert codes(MOUVEMENT, mouvement(id=9, adresse="8 RUE DU PORT")) == ["electeur_en_double", "electeur_en_double"]
+    assert codes(MOUVEMENT, mouvement(id=9, adresse="8 RUE DU PORT")) == [
+        "electeur_en_double",
+        "electeur_en_double",
+    ]
 
 
-def test_accents_and_hyphens_do_not_make_another_elector_but_a_country_where_the_city_is_unknown_does() -> None:
+def test_accents_and_hyphens_do_not_make_another_elector_but_a_country_where_the_city_is_unknown_does() -> (
+    None
+):
     one = identite("LEFÈVRE-DUPRÉ", "Anne Marie", "1970-01-01", "Saint-Étienne", "FRANCE")
     assert one == identite("Lefevre Dupre", "ANNE-MARIE", "1970-01-01", "SAINT ETIENNE", "France")
 
-    assert identite("A", "B", "1970-01-01", "", "MAROC") != identite("A", "B", "1970-01-01", "", "TUNISIE")
+    assert identite("A", "B", "1970-01-01", "", "MAROC") != identite(
+        "A", "B", "1970-01-01", "", "TUNISIE"
+    )
 
 
-VINGT = demande(TypeTableau.VINGT_JOURS, reunion=date(2025, 9, 1), until=date(2026, 2, 20), scrutin=date(2026, 3, 15))
+VINGT = demande(
+    TypeTableau.VINGT_JOURS,
+    reunion=date(2025, 9, 1),
+    until=date(2026, 2, 20),
+    scrutin=date(2026, 3, 15),
+)
 IN_PERIOD = replace(MOUVEMENT, date_mouvement=date(2025, 10, 2))
 SOMEWHEN: dict[str, Any] = {"after": date(2025, 9, 20)}
 NO_MOTIF: dict[str, Any] = {"categorie": Categorie.NON_PRECISEE, "motif": ""}
@@ -114,12 +144,20 @@ NO_MOTIF: dict[str, Any] = {"categorie": Categorie.NON_PRECISEE, "motif": ""}
         ({}, []),
     ],
 )
-def test_what_a_line_should_print_and_does_not_is_to_be_completed(values: dict[str, Any], expected: list[str]) -> None:
+def test_what_a_line_should_print_and_does_not_is_to_be_completed(
+    values: dict[str, Any], expected: list[str]
+) -> None:
     """Code électoral, art. R. 13: the date and the motif of each inscription and radiation."""
     found = check(mouvement(IN_PERIOD, **values), asked=VINGT)
     assert [it.code for it in found] == expected
     assert {it.severity for it in found} <= {Severity.TO_COMPLETE}
-    assert codes(mouvement(IN_PERIOD, **values), asked=replace(VINGT, presentation=Presentation.RECAPITULATIF)) == []
+    assert (
+        codes(
+            mouvement(IN_PERIOD, **values),
+            asked=replace(VINGT, presentation=Presentation.RECAPITULATIF),
+        )
+        == []
+    )
 
 
 def test_a_change_of_bureau_says_its_motif_and_needs_no_date() -> None:
@@ -138,7 +176,14 @@ def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Pr
     (found,) = check(mouvement(IN_PERIOD, **NO_MOTIF), asked=asked)
     assert (found.code, found.severity) == ("categorie_absente", Severity.TO_COMPLETE)
     assert codes(IN_PERIOD, asked=asked) == []
-    assert codes(mouvement(CHANGEMENT, date_mouvement=IN_PERIOD.date_mouvement), inscrits=[KEY], asked=asked) == []
+    assert (
+        codes(
+            mouvement(CHANGEMENT, date_mouvement=IN_PERIOD.date_mouvement),
+            inscrits=[KEY],
+            asked=asked,
+        )
+        == []
+    )
     assert codes(mouvement(IN_PERIOD, is_presumed=True), asked=asked) == ["categorie_absente"], (
         "eighteen before the poll"
     )
@@ -151,7 +196,9 @@ def test_a_date_that_no_tableau_usually_has(day: date) -> None:
 
 
 def test_an_addition_that_no_tableau_can_hold_is_reported_with_each() -> None:
-    lost = mouvement(id=7, effet=Effet.ELECTION, nom_naissance="PERDU", date_tableau=date(2013, 1, 10))
+    lost = mouvement(
+        id=7, effet=Effet.ELECTION, nom_naissance="PERDU", date_tableau=date(2013, 1, 10)
+    )
     for asked in (demande(), demande(TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES)):
         assert codes(lost, asked=asked) == ["addition_sans_scrutin"]
 
@@ -168,27 +215,39 @@ def test_since_2019_a_mouvement_needs_neither_effect_nor_date_of_tableau(effet: 
 
 def test_thousands_of_homonyms_are_fetched_a_few_at_once() -> None:
     found = check(*(mouvement(id=id_, numero=id_, etat=Etat.APPLIQUE) for id_ in range(1, 1202)))
-    assert [(it.code, it.numero) for it in found] == [("electeur_en_double", str(id_)) for id_ in range(1, 1202)]
+    assert [(it.code, it.numero) for it in found] == [
+        ("electeur_en_double", str(id_)) for id_ in range(1, 1202)
+    ]
 
 
 @given(mouvements(), st.booleans())
-def test_each_anomaly_is_of_a_mouvement_and_said_once(all_of_them: list[Mouvement], is_known: bool) -> None:
+def test_each_anomaly_is_of_a_mouvement_and_said_once(
+    all_of_them: list[Mouvement], is_known: bool
+) -> None:
     numbered = [mouvement(one, nom_naissance=str(one.id)) for one in all_of_them]
     inscrits = {identite_of(one.personne) for one in numbered} if is_known else set()
     found = check(*numbered, inscrits=inscrits)
     assert {anomalie.nom for anomalie in found} <= {str(one.id) for one in all_of_them}
     assert len({(it.code, it.column, it.nom) for it in found}) == len(found)
-    assert not any(personal in anomalie.message for anomalie in found for personal in ("Jeanne", "ABEILLES"))
+    assert not any(
+        personal in anomalie.message for anomalie in found for personal in ("Jeanne", "ABEILLES")
+    )
 
 
 @given(mouvements())
 def test_no_bureau_has_fewer_electors_than_none_in_silence(all_of_them: list[Mouvement]) -> None:
-    tiny = replace(LIBREVILLE, bureaux=[BureauElecteurs("0001", "", 2), BureauElecteurs("0002", "", 1)])
-    made = compose_tableau(demande(presentation=Presentation.RECAPITULATIF), tiny, Mouvements(all_of_them))
+    tiny = replace(
+        LIBREVILLE, bureaux=[BureauElecteurs("0001", "", 2), BureauElecteurs("0002", "", 1)]
+    )
+    made = compose_tableau(
+        demande(presentation=Presentation.RECAPITULATIF), tiny, Mouvements(all_of_them)
+    )
     impossible = [it.code for it in made.sections[:-1] if min(it.bilan.avant, it.bilan.apres) < 0]
     found = list(check_bilan(made))
     assert [anomalie.bureau for anomalie in found] == impossible
-    assert {(it.code, it.severity, it.column) for it in found} <= {("bilan_impossible", Severity.BLOCKING, "bureau")}
+    assert {(it.code, it.severity, it.column) for it in found} <= {
+        ("bilan_impossible", Severity.BLOCKING, "bureau")
+    }
 
 
 REUNION_PRECEDENTE, REUNION, SCRUTIN = date(2026, 9, 10), date(2026, 11, 20), date(2026, 12, 13)
@@ -202,7 +261,9 @@ DEMANDE = Demande(
 )
 FIRST = Link(REUNION_PRECEDENTE, is_dated=True, is_compared=False)
 YEARLY = Demande(
-    type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=DEMANDE.requested_at, date_tableau=date(2014, 1, 10)
+    type=TypeTableau.PREMIER_RECTIFICATIF,
+    requested_at=DEMANDE.requested_at,
+    date_tableau=date(2014, 1, 10),
 )
 
 
@@ -225,7 +286,9 @@ def _blocking(code: str, chain: Chain) -> str:
     return said.message
 
 
-def _found(*links: Link, complete_until: date | None = None, demande: Demande = DEMANDE) -> list[tuple[str, Severity]]:
+def _found(
+    *links: Link, complete_until: date | None = None, demande: Demande = DEMANDE
+) -> list[tuple[str, Severity]]:
     return _told(Chain(links, _words(complete_until)), demande)
 
 
@@ -243,9 +306,14 @@ def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -
 def test_an_export_of_which_nobody_said_the_day_ends_no_period(day: date) -> None:
     """It may have been taken a fortnight before the meeting."""
     assert _found(FIRST, _link(day, is_dated=False)) == [("couverture_date", Severity.BLOCKING)]
-    assert _found(FIRST, _link(AT, 3, is_dated=False), _link(AFTER)) == [("couverture_date", Severity.BLOCKING)]
+    assert _found(FIRST, _link(AT, 3, is_dated=False), _link(AFTER)) == [
+        ("couverture_date", Severity.BLOCKING)
+    ]
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(day, is_dated=False)]))
-    assert "n'a pas de jour indiqué : s'il a été pris avant le 20/11/2026, ce qui a changé depuis" in said.message
+    assert (
+        "n'a pas de jour indiqué : s'il a été pris avant le 20/11/2026, ce qui a changé depuis"
+        in said.message
+    )
 
 
 def test_an_export_that_was_not_compared_is_a_gap() -> None:
@@ -257,11 +325,15 @@ def test_an_export_that_was_not_compared_is_a_gap() -> None:
 def test_a_gap_after_the_period_is_one_only_if_electors_are_counted_back_across_it() -> None:
     gap = [("couverture_lacune", Severity.BLOCKING)]
     later = _link(AFTER, is_compared=False)
-    assert _found(FIRST, _link(AT), later) == [], "electors are counted from the export that ends the period"
+    assert _found(FIRST, _link(AT), later) == [], (
+        "electors are counted from the export that ends the period"
+    )
     gone = replace(_link(AT), is_kept=False)
     assert _found(FIRST, gone, later) == gap, "of which the version is not kept any more"
     assert _used(Chain([FIRST, gone, later])) == [REUNION_PRECEDENTE, AT, AFTER]
-    assert _found(FIRST, _link(AT), _link(AT, is_compared=False)) == gap, "of the last day, the last export ends it"
+    assert _found(FIRST, _link(AT), _link(AT, is_compared=False)) == gap, (
+        "of the last day, the last export ends it"
+    )
     assert _found(FIRST, replace(gone, is_kept=True), later) == []
 
 
@@ -281,7 +353,14 @@ def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None
         "Annuler cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau."
     )
     assert "couverture_contredite" in [it.code for it in check_couverture(YEARLY, chain)]
-    assert list(check_couverture(DEMANDE, replace(chain, links=[chain.links[0], replace(last, is_kept=True)]))) == []
+    assert (
+        list(
+            check_couverture(
+                DEMANDE, replace(chain, links=[chain.links[0], replace(last, is_kept=True)])
+            )
+        )
+        == []
+    )
 
 
 def test_a_comparison_alone_gives_the_exact_number() -> None:
@@ -295,7 +374,9 @@ def test_a_comparison_alone_gives_the_exact_number() -> None:
 
 
 def test_nothing_is_known_before_the_first_export_nor_after_the_last() -> None:
-    assert _found(_link(date(2026, 10, 1), is_compared=False), _link(AT)) == [("couverture_debut", Severity.BLOCKING)]
+    assert _found(_link(date(2026, 10, 1), is_compared=False), _link(AT)) == [
+        ("couverture_debut", Severity.BLOCKING)
+    ]
     assert _found(FIRST, _link(date(2026, 11, 1), 4)) == [("couverture_fin", Severity.BLOCKING)]
     assert _found(FIRST) == [("couverture_fin", Severity.BLOCKING)]
 
@@ -303,9 +384,13 @@ def test_nothing_is_known_before_the_first_export_nor_after_the_last() -> None:
 def test_a_producer_may_vouch_for_the_period() -> None:
     assert _found(complete_until=AT) == []
     assert _found(FIRST, _link(AFTER, 66, is_dated=False), complete_until=AFTER) == []
-    assert _used(Chain([FIRST, _link(AT)], _words(AFTER))) == [AT], "only that which electors are counted from"
+    assert _used(Chain([FIRST, _link(AT)], _words(AFTER))) == [AT], (
+        "only that which electors are counted from"
+    )
     uncompared = _link(AT, is_compared=False)
-    assert _found(FIRST, uncompared, complete_until=AFTER) == [("couverture_lacune", Severity.REMARK)], "only a word"
+    assert _found(FIRST, uncompared, complete_until=AFTER) == [
+        ("couverture_lacune", Severity.REMARK)
+    ], "only a word"
     assert _found(complete_until=date(2026, 11, 19)) == [("couverture_inconnue", Severity.REMARK)]
     assert _found() == [("couverture_inconnue", Severity.REMARK)]
 
@@ -333,15 +418,26 @@ def _word(link: Link, *, young: int = 0, **daily: Counter[str]) -> list[tuple[st
 def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
     """Ten electors fewer between two exports, three mouvements in a file that is declared complete."""
     gone = replace(_link(AT, is_compared=False), electeurs=90)
-    contradicted, alone = ("couverture_contredite", Severity.BLOCKING), ("couverture_lacune", Severity.REMARK)
+    contradicted, alone = (
+        ("couverture_contredite", Severity.BLOCKING),
+        ("couverture_lacune", Severity.REMARK),
+    )
     assert _word(gone, d1015=_day(0, 3)) == [contradicted]
-    assert _word(gone, d1015=_day(2, 12)) == [alone], "too many left: only the missing comparison is reported"
+    assert _word(gone, d1015=_day(2, 12)) == [alone], (
+        "too many left: only the missing comparison is reported"
+    )
     assert _word(gone, d1015=_day(2, 12), d0911=_day(1, 0)) == [contradicted]
-    assert _word(gone, d1015=_day(0, 9), d1120=_day(0, 1)) == [alone], "on the day of an export: in it or not"
+    assert _word(gone, d1015=_day(0, 9), d1120=_day(0, 1)) == [alone], (
+        "on the day of an export: in it or not"
+    )
     assert _word(replace(gone, electeurs=110), d1120=_day(10, 0)) == [alone], "so for inscriptions"
     assert _word(replace(gone, electeurs=110), d1120=_day(9, 0)) == [contradicted]
-    assert _word(gone, d0901=_day(0, 10), d1121=_day(0, 10)) == [contradicted], "on other days: no matter"
-    assert _word(gone, d1015=_day(0, 12), young=2) == [alone], "minors are in exports, and perhaps in no file"
+    assert _word(gone, d0901=_day(0, 10), d1121=_day(0, 10)) == [contradicted], (
+        "on other days: no matter"
+    )
+    assert _word(gone, d1015=_day(0, 12), young=2) == [alone], (
+        "minors are in exports, and perhaps in no file"
+    )
     assert _word(gone, d1015=_day(0, 13), young=2) == [contradicted]
 
 
@@ -371,23 +467,37 @@ def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
     gone = replace(_link(AT), electeurs=100, is_kept=False)
     alone = Chain([COUNTED, gone, later], _words(AT))
     assert _told(alone) == [("couverture_lacune", Severity.BLOCKING)]
-    assert _told(replace(alone, words=_words(AFTER))) == [("couverture_contredite", Severity.BLOCKING)]
-    as_many = replace(alone, links=[*alone.links[:2], replace(later, electeurs=100)], words=_words(AFTER))
+    assert _told(replace(alone, words=_words(AFTER))) == [
+        ("couverture_contredite", Severity.BLOCKING)
+    ]
+    as_many = replace(
+        alone, links=[*alone.links[:2], replace(later, electeurs=100)], words=_words(AFTER)
+    )
     assert [it.severity for it in check_couverture(DEMANDE, as_many)] == [Severity.REMARK]
     kept = replace(alone, links=[COUNTED, replace(gone, is_kept=True), later])
-    assert list(check_couverture(DEMANDE, kept)) == [], "electors are counted from the export that ends the period"
+    assert list(check_couverture(DEMANDE, kept)) == [], (
+        "electors are counted from the export that ends the period"
+    )
 
 
 def test_mouvements_beside_a_comparison_are_told_twice() -> None:
     """No comparison knows an elector who comes and leaves between two exports: only a different total is too much."""
-    chain = Chain([COUNTED, replace(_link(AT, 2), electeurs=102, growth=2)], daily={date(2026, 10, 15): _day(2, 0)})
+    chain = Chain(
+        [COUNTED, replace(_link(AT, 2), electeurs=102, growth=2)],
+        daily={date(2026, 10, 15): _day(2, 0)},
+    )
     assert _blocking("couverture_contredite", chain) == (
         "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (102 électeurs), les mouvements en feraient "
         "104 : à ceux que donne la comparaison de ces deux exports s'en ajoutent d'un autre fichier, sans doute les "
         "mêmes. Annuler l'import de ce fichier (imports --undo), ou le corriger ; les motifs se disent à part (motifs)."
     )
-    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 10, 15): _day(1, 1)}))) == []
-    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 9, 1): _day(2, 0)}))) == []
+    assert (
+        list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 10, 15): _day(1, 1)})))
+        == []
+    )
+    assert (
+        list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 9, 1): _day(2, 0)}))) == []
+    )
 
 
 def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> None:
@@ -405,7 +515,9 @@ def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> N
     later = {date(2026, 11, 21): 1}
     assert list(check_couverture(DEMANDE, replace(vouched, waiting=later))) == [], "of the next one"
     listed = Chain([FIRST, _link(AT)], waiting=before)
-    assert list(check_couverture(DEMANDE, listed)) == [], "an export taken since tells who is on the list"
+    assert list(check_couverture(DEMANDE, listed)) == [], (
+        "an export taken since tells who is on the list"
+    )
     coming = replace(DEMANDE, type=TypeTableau.CINQ_JOURS_REU, until=None, reunion=REUNION)
     for waiting, severity in ((later, Severity.REMARK), (in_it, Severity.BLOCKING)):
         found = {it.code: it.severity for it in check_couverture(coming, Chain(waiting=waiting))}

@@ -31,12 +31,16 @@ from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, 
 
 SCRUTIN = date(2027, 4, 11)
 LAST_YEAR, BEFORE_POLL = date(2026, 9, 3), date(2027, 3, 19)
-KNOWN = Calendrier({SCRUTIN: CalendarScrutin(SCRUTIN, cloture=date(2027, 3, 5))}, (LAST_YEAR, BEFORE_POLL))
+KNOWN = Calendrier(
+    {SCRUTIN: CalendarScrutin(SCRUTIN, cloture=date(2027, 3, 5))}, (LAST_YEAR, BEFORE_POLL)
+)
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
 
 
-def _dates(type_: TypeTableau, calendrier: Calendrier = KNOWN, /, **fields: object) -> dict[str, Any]:
+def _dates(
+    type_: TypeTableau, calendrier: Calendrier = KNOWN, /, **fields: object
+) -> dict[str, Any]:
     asked = TableauxRenderRequested.model_validate(
         {"commune": "13900", "types": [type_], "requested_by": "mairie"} | fields
     )
@@ -58,7 +62,9 @@ def test_the_cinq_jours_goes_on_from_the_vingt_jours() -> None:
     assert _dates(CINQ, **both)["until"] is None
 
 
-def test_a_commission_that_did_not_meet_before_the_poll_stops_on_the_eve_of_the_twentieth_day() -> None:
+def test_a_commission_that_did_not_meet_before_the_poll_stops_on_the_eve_of_the_twentieth_day() -> (
+    None
+):
     calendrier = Calendrier(reunions=(LAST_YEAR,))
     vingt, cinq = (_dates(type_, calendrier, scrutin="2027-04-11") for type_ in (VINGT, CINQ))
     assert (vingt["reunion"], vingt["until"]) == (LAST_YEAR, None)
@@ -71,7 +77,9 @@ def test_a_decree_moves_the_last_day_and_may_do_without_the_commission() -> None
     poll = CalendarScrutin(SCRUTIN, publication_due=decreed, has_commission=False)
     known = Calendrier({SCRUTIN: poll}, (LAST_YEAR, BEFORE_POLL))
     vingt, cinq = (_dates(type_, known, scrutin="2027-04-11") for type_ in (VINGT, CINQ))
-    assert (vingt["reunion"], vingt["until"]) == (BEFORE_POLL, None), "a meeting that is not of this poll comes before"
+    assert (vingt["reunion"], vingt["until"]) == (BEFORE_POLL, None), (
+        "a meeting that is not of this poll comes before"
+    )
     demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **vingt)
     assert (demande.effective_on, demande.last_day) == (decreed, date(2027, 3, 26))
     assert cinq["reunion"] == demande.last_day
@@ -83,7 +91,9 @@ def test_without_a_poll_the_tableau_is_not_of_the_twenty_days() -> None:
     moment = datetime(2027, 3, 20, tzinfo=UTC)
     annual = Demande(type=VINGT, requested_at=moment, **_dates(VINGT, until="2027-03-19"))
     assert (annual.name, annual.titre) == ("Tableau des inscriptions et radiations",) * 2
-    assert law_of(annual.type, annual.scrutin) == "Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13"
+    assert (
+        law_of(annual.type, annual.scrutin) == "Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13"
+    )
     assert annual.effective_on == date(2027, 3, 20), "published the day after the meeting"
     of_poll = Demande(type=VINGT, requested_at=moment, **_dates(VINGT, scrutin="2027-04-11"))
     assert (of_poll.name, of_poll.titre) == (
@@ -95,9 +105,13 @@ def test_without_a_poll_the_tableau_is_not_of_the_twenty_days() -> None:
 def test_both_rectificatifs_have_their_own_date_of_the_year() -> None:
     both: dict[str, object] = {"types": [PREMIER, SECOND]}
     for day in ("2016-01-10", "2016-02-29"):
-        dates = [_dates(type_, **both, date_tableau=day)["date_tableau"] for type_ in (PREMIER, SECOND)]
+        dates = [
+            _dates(type_, **both, date_tableau=day)["date_tableau"] for type_ in (PREMIER, SECOND)
+        ]
         assert dates == [date(2016, 1, 10), date(2016, 2, 29)]
-    assert "dernier jour de février" in _refusal(SECOND, _dates(SECOND, types=[SECOND], date_tableau="2016-01-10"))
+    assert "dernier jour de février" in _refusal(
+        SECOND, _dates(SECOND, types=[SECOND], date_tableau="2016-01-10")
+    )
 
 
 def test_without_any_meeting_the_clerk_is_asked_for_it() -> None:
@@ -114,11 +128,18 @@ def test_a_meeting_after_the_last_day_is_refused() -> None:
 
 
 def test_the_meeting_of_the_poll_is_not_taken_for_the_one_before() -> None:
-    with pytest.raises(DemandeInvalide, match="la réunion du 19/03/2027 est celle d'avant ce scrutin"):
+    with pytest.raises(
+        DemandeInvalide, match="la réunion du 19/03/2027 est celle d'avant ce scrutin"
+    ):
         _dates(VINGT, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19")
-    dates = _dates(VINGT, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19", until="2027-03-21")
+    dates = _dates(
+        VINGT, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19", until="2027-03-21"
+    )
     assert dates["reunion"] == BEFORE_POLL
-    assert _dates(CINQ, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19")["reunion"] == BEFORE_POLL
+    assert (
+        _dates(CINQ, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19")["reunion"]
+        == BEFORE_POLL
+    )
 
 
 def test_a_last_day_is_a_meeting_where_somebody_declared_one() -> None:
@@ -126,13 +147,17 @@ def test_a_last_day_is_a_meeting_where_somebody_declared_one() -> None:
     for until, commission in days:
         assert _dates(VINGT, until=until)["commission"] == commission
     assert _dates(VINGT, scrutin="2027-04-11")["commission"] == BEFORE_POLL
-    assert _dates(VINGT, Calendrier(reunions=(LAST_YEAR,)), scrutin="2027-04-11")["commission"] is None
+    assert (
+        _dates(VINGT, Calendrier(reunions=(LAST_YEAR,)), scrutin="2027-04-11")["commission"] is None
+    )
 
 
 ADDITIONS, CINQ_JOURS = TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS
 JANVIER_2015 = date(2015, 1, 10)
 
-IMMEDIAT = mouvement(RADIATION, effet=Effet.IMMEDIAT, date_tableau=JANVIER_2015, date_mouvement=date(2014, 3, 10))
+IMMEDIAT = mouvement(
+    RADIATION, effet=Effet.IMMEDIAT, date_tableau=JANVIER_2015, date_mouvement=date(2014, 3, 10)
+)
 APPLIQUE_J5 = mouvement(IMMEDIAT, etat=Etat.APPLIQUE, scrutin=MUNICIPALES)
 ADDITION = mouvement(effet=Effet.ELECTION, date_tableau=JANVIER_2015, scrutin=EUROPEENNES)
 TOUR_2 = date(2014, 3, 30)
@@ -150,7 +175,10 @@ WITHOUT_POLL = mouvement(ADDITION, scrutin=None)
 STRUCK_FOR_POLL = mouvement(ADDITION, nature=Nature.RADIATION, ancien_bureau="0001")
 YEARLY = mouvement(IMMEDIAT, etat=Etat.APPLIQUE)
 OF_SUMMER = mouvement(IMMEDIAT, date_mouvement=date(2015, 7, 1))
-REGIONALES: dict[str, Any] = {"scrutin": date(2015, 12, 6), "requested_at": datetime(2015, 12, 1, tzinfo=UTC)}
+REGIONALES: dict[str, Any] = {
+    "scrutin": date(2015, 12, 6),
+    "requested_at": datetime(2015, 12, 1, tzinfo=UTC),
+}
 CUMULATED: dict[str, Any] = {"date_tableau": JANVIER_2015, "inclure_j5": True}
 
 
@@ -185,7 +213,9 @@ CUMULATED: dict[str, Any] = {"date_tableau": JANVIER_2015, "inclure_j5": True}
         (OF_SUMMER, demande(CINQ_JOURS, cloture=date(2015, 11, 30), **REGIONALES), False),
     ],
 )
-def test_a_mouvement_is_in_its_tableau_and_in_no_other(one: Mouvement, asked: Demande, *, expected: bool) -> None:
+def test_a_mouvement_is_in_its_tableau_and_in_no_other(
+    one: Mouvement, asked: Demande, *, expected: bool
+) -> None:
     assert is_in(one, asked) is expected
 
 
@@ -201,7 +231,10 @@ def test_a_mouvement_is_in_its_tableau_and_in_no_other(one: Mouvement, asked: De
 def test_the_cinq_jours_go_from_the_closing_to_j_5(day: date, *, expected: bool) -> None:
     waiting = mouvement(IMMEDIAT, date_mouvement=day)
     assert is_in(waiting, in_march(CINQ_JOURS, scrutin=MUNICIPALES)) is expected
-    assert is_in(waiting, in_march(PREMIER, date_tableau=JANVIER_2015, scrutins=(MUNICIPALES,))) is not expected
+    assert (
+        is_in(waiting, in_march(PREMIER, date_tableau=JANVIER_2015, scrutins=(MUNICIPALES,)))
+        is not expected
+    )
 
 
 def test_what_comes_after_j_5_waits_for_the_second_round() -> None:
@@ -229,10 +262,15 @@ def test_what_a_poll_was_held_without_is_not_lost() -> None:
         (date(2026, 3, 11), False, False),
     ],
 )
-def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: bool, cinq: bool) -> None:
+def test_since_2019_a_tableau_goes_from_meeting_to_meeting(
+    day: date, *, vingt: bool, cinq: bool
+) -> None:
     scrutin, reunion = date(2026, 3, 15), date(2026, 2, 20)
     one = mouvement(date_mouvement=day, categorie=Categorie.INSCRIPTION_L30)
-    assert is_in(one, demande(VINGT, scrutin=scrutin, reunion=date(2026, 1, 12), until=reunion)) is vingt
+    assert (
+        is_in(one, demande(VINGT, scrutin=scrutin, reunion=date(2026, 1, 12), until=reunion))
+        is vingt
+    )
     assert is_in(one, demande(CINQ, scrutin=scrutin, reunion=reunion)) is cinq
 
 
@@ -249,13 +287,20 @@ def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: 
 def test_without_a_meeting_a_tableau_stops_when_it_is_asked(
     type_: TypeTableau, values: dict[str, Any], last_day: date
 ) -> None:
-    assert demande(type_, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12), **values).last_day == last_day
+    assert (
+        demande(type_, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12), **values).last_day
+        == last_day
+    )
 
 
 @pytest.mark.parametrize(
     ("type_", "values", "expected"),
     [
-        (PREMIER, {"date_tableau": None}, "Premier tableau rectificatif : indiquer la date de tableau"),
+        (
+            PREMIER,
+            {"date_tableau": None},
+            "Premier tableau rectificatif : indiquer la date de tableau",
+        ),
         (PREMIER, {"date_tableau": FEVRIER}, "10 janvier"),
         (SECOND, {"date_tableau": JANVIER}, "dernier jour de février"),
         (ADDITIONS, {}, "date du scrutin"),
@@ -263,7 +308,9 @@ def test_without_a_meeting_a_tableau_stops_when_it_is_asked(
         (VINGT, {"reunion": JANVIER}, "le dernier jour des mouvements"),
     ],
 )
-def test_a_request_without_its_dates_is_refused(type_: TypeTableau, values: dict[str, Any], expected: str) -> None:
+def test_a_request_without_its_dates_is_refused(
+    type_: TypeTableau, values: dict[str, Any], expected: str
+) -> None:
     with pytest.raises(DemandeInvalide, match=expected):
         demande(type_, **values)
 
@@ -271,13 +318,33 @@ def test_a_request_without_its_dates_is_refused(type_: TypeTableau, values: dict
 @pytest.mark.parametrize(
     ("type_", "values", "instead"),
     [
-        (PREMIER, {"date_tableau": date(2019, 1, 10)}, "tableau annuel des inscriptions et radiations (vingt_jours)"),
-        (SECOND, {"date_tableau": date(2027, 2, 28)}, "tableau annuel des inscriptions et radiations (vingt_jours)"),
+        (
+            PREMIER,
+            {"date_tableau": date(2019, 1, 10)},
+            "tableau annuel des inscriptions et radiations (vingt_jours)",
+        ),
+        (
+            SECOND,
+            {"date_tableau": date(2027, 2, 28)},
+            "tableau annuel des inscriptions et radiations (vingt_jours)",
+        ),
         (ADDITIONS, {"scrutin": date(2027, 4, 11)}, "le tableau des vingt jours (vingt_jours)"),
-        (CINQ_JOURS, {"scrutin": date(2019, 1, 6)}, "le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)"),
+        (
+            CINQ_JOURS,
+            {"scrutin": date(2019, 1, 6)},
+            "le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)",
+        ),
         (CINQ, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "(cinq_jours)"),
-        (VINGT, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "le tableau des additions (additions)"),
-        (VINGT, {"until": date(2018, 12, 31), "reunion": JANVIER}, "celui des cinq jours d'alors (cinq_jours)"),
+        (
+            VINGT,
+            {"scrutin": date(2018, 12, 30), "reunion": JANVIER},
+            "le tableau des additions (additions)",
+        ),
+        (
+            VINGT,
+            {"until": date(2018, 12, 31), "reunion": JANVIER},
+            "celui des cinq jours d'alors (cinq_jours)",
+        ),
     ],
 )
 def test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for(
@@ -297,21 +364,32 @@ def test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for
 def test_each_mouvement_is_in_exactly_one_historical_tableau(
     all_of_them: Sequence[Mouvement], day: date, polls: tuple[date, ...]
 ) -> None:
-    common = {"requested_at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC), "scrutins": polls}
+    common = {
+        "requested_at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC),
+        "scrutins": polls,
+    }
     dates = (JANVIER, JANVIER_2015, date(2013, 10, 10))
     requests = [
         *(demande(PREMIER, date_tableau=one, **common) for one in dates),
         demande(SECOND, **common),
-        *(demande(type_, scrutin=poll, **common) for type_ in (ADDITIONS, CINQ_JOURS) for poll in polls),
+        *(
+            demande(type_, scrutin=poll, **common)
+            for type_ in (ADDITIONS, CINQ_JOURS)
+            for poll in polls
+        ),
     ]
     for one in all_of_them:
         times = sum(is_in(one, request) for request in requests)
-        is_misplaced = one.effet is Effet.ELECTION and (one.nature is not Nature.INSCRIPTION or one.scrutin is None)
+        is_misplaced = one.effet is Effet.ELECTION and (
+            one.nature is not Nature.INSCRIPTION or one.scrutin is None
+        )
         assert times == (one.is_listed and not is_misplaced)
 
 
 @given(mouvements())
-def test_cumulating_adds_to_the_first_tableau_and_removes_nothing(all_of_them: Sequence[Mouvement]) -> None:
+def test_cumulating_adds_to_the_first_tableau_and_removes_nothing(
+    all_of_them: Sequence[Mouvement],
+) -> None:
     source = Mouvements(all_of_them)
     plain = source.shown(demande(date_tableau=JANVIER_2015))
     cumulated = source.shown(demande(date_tableau=JANVIER_2015, inclure_j5=True))

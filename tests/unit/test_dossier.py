@@ -33,7 +33,9 @@ def seal(monkeypatch: pytest.MonkeyPatch, found: bytes) -> Delivery:
     return assembly.seal(Path(), AgentCommune("13900", "LIBREVILLE"), [ASKED], [], read_shipped())
 
 
-def test_an_entry_bears_its_date_and_the_rights_of_a_plain_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_bears_its_date_and_the_rights_of_a_plain_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     dossier = seal(monkeypatch, CONTENT)
     with ZipFile(io.BytesIO(b"".join(dossier))) as archive:
         entry = archive.getinfo("LISEZ-MOI.txt")
@@ -46,7 +48,9 @@ def test_an_entry_bears_its_date_and_the_rights_of_a_plain_file(monkeypatch: pyt
 
 
 @pytest.mark.parametrize("found", [b"bonjouR", b"bonjou", b""])
-def test_a_file_that_changes_while_it_is_copied_makes_no_dossier(monkeypatch: pytest.MonkeyPatch, found: bytes) -> None:
+def test_a_file_that_changes_while_it_is_copied_makes_no_dossier(
+    monkeypatch: pytest.MonkeyPatch, found: bytes
+) -> None:
     with pytest.raises(FileAlteredError):
         seal(monkeypatch, found)
 
@@ -67,7 +71,11 @@ GROWS = {
     "bureau": "0001",
     "message": "dix-huit ans le 01/12/2026 : compte pour le tableau, pas encore sur la liste",
 }
-COMES = GROWS | {"is_on": "liste", "nom_naissance": "GIRAFON", "message": "inscription du 24/11/2026, après le tableau"}
+COMES = GROWS | {
+    "is_on": "liste",
+    "nom_naissance": "GIRAFON",
+    "message": "inscription du 24/11/2026, après le tableau",
+}
 
 
 def _liste(**changes: Any) -> Any:  # noqa: ANN401 — an AskedFile
@@ -76,7 +84,10 @@ def _liste(**changes: Any) -> Any:  # noqa: ANN401 — an AskedFile
 
 def _tableau(**changes: Any) -> Any:  # noqa: ANN401 — an AskedFile
     return ready_list(
-        2, kind=ExportKind.TABLEAU, type_tableau=TypeTableau.VINGT_JOURS, reconciliation=OF_TABLEAU | changes
+        2,
+        kind=ExportKind.TABLEAU,
+        type_tableau=TypeTableau.VINGT_JOURS,
+        reconciliation=OF_TABLEAU | changes,
     )
 
 
@@ -107,16 +118,23 @@ def test_the_page_names_who_differs_and_why() -> None:
     files = [DossierFile(_liste()), DossierFile(_tableau(), [GROWS, COMES])]
     page = write_reconciliation(AgentCommune("13900", "LIBREVILLE"), files)
     text = " ".join(page.decode("utf-8-sig").split())
-    assert "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici." in text
+    assert (
+        "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici."
+        in text
+    )
     assert "103 électeurs après ce tableau, arrêté au 20/11/2026 (âge compté au 13/12/2026)" in text
     assert "102 électeurs sur la liste du 25/11/2026." in text
-    assert "− GERBOISE Zoé, 01/12/2008, bureau 0001 : dix-huit ans le 01/12/2026" in text.replace("\u00a0", " ")
+    assert "− GERBOISE Zoé, 01/12/2008, bureau 0001 : dix-huit ans le 01/12/2026" in text.replace(
+        "\u00a0", " "
+    )
     assert "+ GIRAFON Zoé" in text
     assert max(map(len, page.decode("utf-8-sig").splitlines())) < 100
 
 
 def test_a_contradiction_is_said_aloud() -> None:
-    page = write_reconciliation(AgentCommune("13900", "LIBREVILLE"), [DossierFile(_tableau(unexplained=-2))])
+    page = write_reconciliation(
+        AgentCommune("13900", "LIBREVILLE"), [DossierFile(_tableau(unexplained=-2))]
+    )
     text = " ".join(page.decode("utf-8-sig").replace("\u00a0", " ").split())
     assert "ATTENTION : la liste et le tableau se contredisent." in text
     assert "Écart que rien n'explique : -2." in text

@@ -15,7 +15,12 @@ import pytest
 from dramatiq import Message, MessageProxy, Worker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.errors import ConnectionClosed
-from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ConnectionClosedByBroker, NackError
+from pika.exceptions import (
+    AMQPConnectionError,
+    ChannelClosedByBroker,
+    ConnectionClosedByBroker,
+    NackError,
+)
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 
@@ -31,7 +36,14 @@ from worker.error_policy import (
     is_waited_for,
     until_next_try,
 )
-from worker.errors import DatabaseAwayError, DiskFullError, ExhaustedError, ExportError, PrefectureError, TransientError
+from worker.errors import (
+    DatabaseAwayError,
+    DiskFullError,
+    ExhaustedError,
+    ExportError,
+    PrefectureError,
+    TransientError,
+)
 from worker.exports.models import Export
 from worker.exports.records import is_overdue, wait_seconds
 from worker.messaging import middleware
@@ -39,7 +51,11 @@ from worker.messaging.middleware import Redelivery
 from worker.work.queue import Claim, WorkKind
 
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
-SQLITE_NAMES = {"READONLY": "SQLITE_READONLY_DBMOVED", "IOERR": "SQLITE_IOERR_FSYNC", OTHERS: "SQLITE_CORRUPT"}
+SQLITE_NAMES = {
+    "READONLY": "SQLITE_READONLY_DBMOVED",
+    "IOERR": "SQLITE_IOERR_FSYNC",
+    OTHERS: "SQLITE_CORRUPT",
+}
 """By code, SQLite's extended error name to use in the tests."""
 CLASSES = {
     "08": ("08000", "08006"),
@@ -86,7 +102,9 @@ def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
             number = errno.ENAMETOOLONG if code == OTHERS else getattr(errno, code)
             return [OSError(number, os.strerror(number))]
         case Source.POSTGRESQL:
-            return [error for state in CLASSES.get(code, (code,)) for error in _of_postgresql(state)]
+            return [
+                error for state in CLASSES.get(code, (code,)) for error in _of_postgresql(state)
+            ]
         case Source.SQLITE:
             return [_of_sqlite(SQLITE_NAMES.get(code, f"SQLITE_{code}"))]
         case Source.BROKER:
@@ -104,7 +122,11 @@ def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
 def test_each_error_is_concluded_from_as_its_row_says(row: ErrorPolicy, code: str) -> None:
     for error in _errors(row, code):
         found = find_policy(error)
-        assert (found.policy.source, found.policy.error, found.policy.said) == (row.source, row.error, row.said)
+        assert (found.policy.source, found.policy.error, found.policy.said) == (
+            row.source,
+            row.error,
+            row.said,
+        )
         assert is_waited_for(error) is (code != OTHERS)
         concluded = conclude(error)
         assert type(concluded) is row.error
@@ -134,7 +156,11 @@ def test_a_cause_is_looked_at_and_a_conclusion_is_left_alone() -> None:
     assert conclude(full) is full
     assert is_waited_for(full)
     assert not is_waited_for(ExportError("impossible"))
-    for bug in (KeyError(), IntegrityError("INSERT", {}, Exception()), InternalError("SELECT", {}, Exception())):
+    for bug in (
+        KeyError(),
+        IntegrityError("INSERT", {}, Exception()),
+        InternalError("SELECT", {}, Exception()),
+    ):
         assert type(conclude(bug)) is PrefectureError
 
 
@@ -148,7 +174,9 @@ def test_a_trouble_is_waited_for_half_as_long_again_and_a_second_at_most() -> No
 
 
 def _fail(gate: Redelivery, error: Exception) -> MessageProxy:
-    message = MessageProxy(Message(queue_name="listes", actor_name="make", args=(7,), kwargs={}, options={}))
+    message = MessageProxy(
+        Message(queue_name="listes", actor_name="make", args=(7,), kwargs={}, options={})
+    )
     gate.after_process_message(StubBroker(), message, exception=error)
     return message
 
@@ -243,14 +271,22 @@ def make_claim(starts: int = 1, waits: int = 0) -> Claim:
     [(0.5, 3, 5), (600, RETRY_SECONDS * 0.999, 120 + services.SWEEP_SECONDS)],
     ids=["short", "long"],
 )
-def test_after_an_outage_a_lone_file_is_begun_again_soon(shortest: float, longest: float, latest: float) -> None:
+def test_after_an_outage_a_lone_file_is_begun_again_soon(
+    shortest: float, longest: float, latest: float
+) -> None:
     """After a short outage within five seconds, after a long one within two minutes, for any error."""
     chance = random.Random(7)
     for row in ERROR_POLICIES:
-        if row.codes != (OTHERS,) and row.source in {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}:
+        if row.codes != (OTHERS,) and row.source in {
+            Source.SYSTEM,
+            Source.POSTGRESQL,
+            Source.SQLITE,
+        }:
             for _ in range(100):
                 ends = chance.uniform(shortest, longest)
-                error = next(it for it in _errors(row, chance.choice(row.codes)) if isinstance(it, Exception))
+                error = next(
+                    it for it in _errors(row, chance.choice(row.codes)) if isinstance(it, Exception)
+                )
                 assert _made_at(error, ends, chance) <= ends + latest, row
 
 

@@ -18,10 +18,15 @@ NO_SERVER = "une adresse est attendue, comme smtps://compte:motdepasse@serveur:4
         ("METRICS_PORT", SECRET, "un nombre entier est attendu"),
         ("METRICS_PORT", "0", "un nombre d'au moins 1 est attendu"),
         ("LOG_FORMAT", SECRET, "les valeurs possibles sont json ou console"),
-        *(("SMTP_SERVER", address, NO_SERVER) for address in (SECRET, "http://mail.example", "smtps://", "smtp://a:x")),
+        *(
+            ("SMTP_SERVER", address, NO_SERVER)
+            for address in (SECRET, "http://mail.example", "smtps://", "smtp://a:x")
+        ),
     ],
 )
-def test_a_setting_is_refused_in_french(name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_is_refused_in_french(
+    name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", "sqlite://")
     monkeypatch.setenv(f"PREFECTURE_{name}", value)
     with pytest.raises(ConfigurationError) as caught:
@@ -50,17 +55,27 @@ def test_every_fault_of_a_request_is_named() -> None:
 
 
 def test_fields_that_contradict_each_other_have_no_place() -> None:
-    error = _refusal(TableauxRenderRequested, commune="13900", types=["additions"], requested_by="mairie")
+    error = _refusal(
+        TableauxRenderRequested, commune="13900", types=["additions"], requested_by="mairie"
+    )
     assert explain(error) == "scrutin manque, pour additions"
 
 
 def test_the_name_of_an_unknown_field_is_repeated_only_when_it_is_plain() -> None:
-    error = _refusal(ListeExportRequested, commune="13900", requested_by="m", **{"electeur": 1, f"{SECRET}\n": 1})
+    error = _refusal(
+        ListeExportRequested, commune="13900", requested_by="m", **{"electeur": 1, f"{SECRET}\n": 1}
+    )
     assert explain(error) == "electeur : champ inconnu ; champ inconnu"
 
 
 def test_ten_faults_are_enough() -> None:
-    error = _refusal(ListeExportRequested, commune="13900", requested_by="m", formats=[SECRET] * 10, listes=[SECRET])
+    error = _refusal(
+        ListeExportRequested,
+        commune="13900",
+        requested_by="m",
+        formats=[SECRET] * 10,
+        listes=[SECRET],
+    )
     assert explain(error).count("formats.") == 9
 
 
@@ -80,7 +95,10 @@ def test_a_rule_that_has_no_words_of_its_own_is_told_in_french_too() -> None:
             "smtp+starttls://elections:p%40ss%3Aword@mail.example",
             ("mail.example", 587, "starttls", "elections", "p@ss:word"),
         ),
-        ("smtps://a%40mairie.example:x@mail.example:4650", ("mail.example", 4650, "tls", "a@mairie.example", "x")),
+        (
+            "smtps://a%40mairie.example:x@mail.example:4650",
+            ("mail.example", 4650, "tls", "a@mairie.example", "x"),
+        ),
     ],
 )
 def test_the_address_of_a_mail_server_is_read(

@@ -16,12 +16,7 @@ from producers.records import STATE_RULES, FileState
 from producers.web.depot import find_to_answer, find_to_deposit, find_to_redo
 from producers.web.dossier import pick, why_lacking
 from producers.web.exports.query import DERNIERS_EXPORTS, ETATS, AskedFile
-from producers.web.suivi.requests import (
-    DemandeState,
-    Stage,
-    build_cards,
-    just_ended,
-)
+from producers.web.suivi.requests import DemandeState, Stage, build_cards, just_ended
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, RequestOutcome, Verdict
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
@@ -63,15 +58,43 @@ records = st.fixed_dictionaries({name: st.sampled_from(values) for name, values 
         ({"purged_at": NOON, "bloquantes": 9}, FileState.PURGED, "effacé"),
         ({"deposited_on": DAY, "bloquantes": 9}, FileState.DEPOSITED, "déposé"),
         ({"deposited_on": DAY, "outdated_at": NOON}, FileState.DEPOSITED, "déposé"),
-        ({"deposited_on": DAY, "verdict": "accepte", "purged_at": NOON}, FileState.ACCEPTED, "accepté"),
-        ({"deposited_on": DAY, "verdict": "accepte", "recalled_at": NOON}, FileState.TO_REDO, "à refaire"),
-        ({"published_on": DAY, "outdated_at": NOON, "purged_at": NOON}, FileState.PUBLISHED, "publié"),
-        ({"published_on": DAY, "deposited_on": DAY, "verdict": "accepte"}, FileState.PUBLISHED, "publié"),
+        (
+            {"deposited_on": DAY, "verdict": "accepte", "purged_at": NOON},
+            FileState.ACCEPTED,
+            "accepté",
+        ),
+        (
+            {"deposited_on": DAY, "verdict": "accepte", "recalled_at": NOON},
+            FileState.TO_REDO,
+            "à refaire",
+        ),
+        (
+            {"published_on": DAY, "outdated_at": NOON, "purged_at": NOON},
+            FileState.PUBLISHED,
+            "publié",
+        ),
+        (
+            {"published_on": DAY, "deposited_on": DAY, "verdict": "accepte"},
+            FileState.PUBLISHED,
+            "publié",
+        ),
         ({"published_on": DAY, "certified_on": DAY}, FileState.CERTIFIED, "certifié"),
-        ({"published_on": DAY, "certified_on": DAY, "recalled_at": NOON}, FileState.TO_REDO, "à refaire"),
+        (
+            {"published_on": DAY, "certified_on": DAY, "recalled_at": NOON},
+            FileState.TO_REDO,
+            "à refaire",
+        ),
         ({"deposited_on": DAY, "verdict": "rejete"}, FileState.REJECTED, "rejeté"),
-        ({"deposited_on": DAY, "verdict": "rejete", "recalled_at": NOON}, FileState.REJECTED, "rejeté"),
-        ({"deposited_on": DAY, "verdict": "rejete", "purged_at": NOON}, FileState.REJECTED, "rejeté"),
+        (
+            {"deposited_on": DAY, "verdict": "rejete", "recalled_at": NOON},
+            FileState.REJECTED,
+            "rejeté",
+        ),
+        (
+            {"deposited_on": DAY, "verdict": "rejete", "purged_at": NOON},
+            FileState.REJECTED,
+            "rejeté",
+        ),
     ],
 )
 def test_each_file_stands_in_one_state(facts: dict[str, Any], state: FileState, words: str) -> None:
@@ -104,7 +127,12 @@ def test_only_what_nothing_speaks_against_is_ready(facts: dict[str, Any]) -> Non
     if file.state is FileState.READY:
         assert pick([file]) == file
         assert find_to_deposit([file]) == [file]
-    if facts["bloquantes"] or file.is_incomplete or facts["provisoire_until"] or facts["recalled_at"]:
+    if (
+        facts["bloquantes"]
+        or file.is_incomplete
+        or facts["provisoire_until"]
+        or facts["recalled_at"]
+    ):
         assert file not in find_to_deposit([file])
 
 
@@ -131,17 +159,24 @@ def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> N
     assert set().union(*states_of.values()) == set(FileState)
     names = ("export_id", "status", *FACTS)
     made = [
-        {"status": ExportStatus.READY, **dict(zip(FACTS, values, strict=True))} for values in product(*FACTS.values())
+        {"status": ExportStatus.READY, **dict(zip(FACTS, values, strict=True))}
+        for values in product(*FACTS.values())
     ]
     others = [{"status": status} for status in ExportStatus if status is not ExportStatus.READY]
     files = [ready_list(number, **facts) for number, facts in enumerate(made + others, 1)]
     engine = build_engine(f"sqlite:///{tmp_path / 'states.db'}")
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE TABLE derniers_exports ({', '.join(names)})")
-        connection.execute(insert(DERNIERS_EXPORTS), [{it: getattr(file, it) for it in names} for file in files])
+        connection.execute(
+            insert(DERNIERS_EXPORTS), [{it: getattr(file, it) for it in names} for file in files]
+        )
         for etat, (_, condition) in ETATS.items():
-            found = set(connection.execute(select(DERNIERS_EXPORTS.c.export_id).where(condition)).scalars())
-            assert found == {file.export_id for file in files if file.state in states_of[etat]}, etat
+            found = set(
+                connection.execute(select(DERNIERS_EXPORTS.c.export_id).where(condition)).scalars()
+            )
+            assert found == {file.export_id for file in files if file.state in states_of[etat]}, (
+                etat
+            )
     engine.dispose()
 
 
@@ -166,14 +201,21 @@ def test_a_list_asked_for_after_its_deposit_is_to_be_deposited_again() -> None:
 
 
 def test_files_of_one_request_deposited_together_are_answered_together() -> None:
-    together = [ready_list(1, request_id=9, deposited_on=DAY), ready_list(2, request_id=9, deposited_on=DAY)]
+    together = [
+        ready_list(1, request_id=9, deposited_on=DAY),
+        ready_list(2, request_id=9, deposited_on=DAY),
+    ]
     alone = ready_list(3, request_id=8, deposited_on=DAY)
     answered = ready_list(4, request_id=8, deposited_on=DAY, verdict="accepte")
     assert find_to_answer([*together, alone, answered]) == [together, [alone]]
 
 
-@pytest.mark.parametrize("wrong", [{"verdict": "rejete"}, {"verdict": "accepte", "recalled_at": NOON}])
-def test_what_was_rejected_or_recalled_is_to_be_redone_until_a_later_deposit(wrong: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{"verdict": "rejete"}, {"verdict": "accepte", "recalled_at": NOON}]
+)
+def test_what_was_rejected_or_recalled_is_to_be_redone_until_a_later_deposit(
+    wrong: dict[str, Any],
+) -> None:
     file = ready_list(1, deposited_on=DAY, **wrong)
     assert find_to_redo([file]) == [file]
     assert find_to_redo([ready_list(2, deposited_on=DAY, format="xml"), file]) == []
@@ -182,7 +224,9 @@ def test_what_was_rejected_or_recalled_is_to_be_redone_until_a_later_deposit(wro
 
 
 def test_tableaux_of_two_polls_do_not_replace_each_other() -> None:
-    first = ready_tableau(1, deposited_on=DAY, verdict="rejete", parameters={"scrutin": "2026-12-06"})
+    first = ready_tableau(
+        1, deposited_on=DAY, verdict="rejete", parameters={"scrutin": "2026-12-06"}
+    )
     second = ready_tableau(2, deposited_on=DAY, parameters={"scrutin": "2027-04-11"})
     assert find_to_redo([second, first]) == [first]
     again = ready_tableau(3, deposited_on=DAY, parameters={"scrutin": "2026-12-06"})
@@ -191,14 +235,26 @@ def test_tableaux_of_two_polls_do_not_replace_each_other() -> None:
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 Q, RUN, OK, BAD, OFF = (
-    *(ExportStatus.QUEUED, ExportStatus.RUNNING, ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED),
+    *(
+        ExportStatus.QUEUED,
+        ExportStatus.RUNNING,
+        ExportStatus.READY,
+        ExportStatus.FAILED,
+        ExportStatus.CANCELLED,
+    ),
 )
 
 
 def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: Any) -> AskedFile:  # noqa: ANN401
     """A file of the principal list, finished this long ago if it is finished."""
     ended = NOW - timedelta(minutes=minutes_ago) if status.is_terminal else None
-    values = {"source": "/s", "requested_at": NOW, "status": status, "started_at": None, "finished_at": ended}
+    values = {
+        "source": "/s",
+        "requested_at": NOW,
+        "status": status,
+        "started_at": None,
+        "finished_at": ended,
+    }
     return ready_list(number, **values | facts)
 
 
@@ -251,7 +307,9 @@ def test_what_has_ended_may_be_hidden_and_nothing_else() -> None:
         ([OFF, OFF], Stage.CANCELLED),
     ],
 )
-def test_the_stage_of_a_request_is_that_of_its_files(states: list[ExportStatus], stage: Stage) -> None:
+def test_the_stage_of_a_request_is_that_of_its_files(
+    states: list[ExportStatus], stage: Stage
+) -> None:
     files = [file(number, state) for number, state in enumerate(states, 1)]
     assert demande(1, *files).stage is stage
 
@@ -272,8 +330,12 @@ def test_what_ended_stays_for_a_while(status: ExportStatus, minutes: float, is_s
     assert shown(demande(1, file(1, status, minutes_ago=minutes))) == ([1] if is_shown else [])
 
 
-@pytest.mark.parametrize(("later", "is_shown"), [(Q, False), (OK, False), (BAD, False), (OFF, True)])
-def test_a_failure_goes_once_the_same_file_is_asked_again(later: ExportStatus, is_shown: bool) -> None:
+@pytest.mark.parametrize(
+    ("later", "is_shown"), [(Q, False), (OK, False), (BAD, False), (OFF, True)]
+)
+def test_a_failure_goes_once_the_same_file_is_asked_again(
+    later: ExportStatus, is_shown: bool
+) -> None:
     first, second = demande(1, file(1, BAD)), demande(2, file(2, later))
     assert (1 in shown(second, first)) is is_shown
 
@@ -292,19 +354,32 @@ def test_a_request_whose_files_are_wrong_is_not_called_ready() -> None:
 
 def test_a_request_of_a_provisional_tableau_is_not_called_ready() -> None:
     provisional = file(1, OK, provisoire_until=date(2027, 1, 10))
-    assert (demande(1, provisional).label, demande(1, provisional).tone) == ("provisoire", "warning")
+    assert (demande(1, provisional).label, demande(1, provisional).tone) == (
+        "provisoire",
+        "warning",
+    )
     assert demande(1, provisional, file(2, OK, bloquantes=1)).label == "à corriger"
     recalled = demande(1, provisional, file(2, OK, bloquantes=1, recalled_at=NOW))
     assert (recalled.label, recalled.tone) == ("à refaire", "error")
 
 
 def test_only_what_did_not_succeed_is_asked_again() -> None:
-    assert [it.export_id for it in demande(1, file(1, OK), file(2, BAD), file(3, OFF)).to_retry] == [2, 3]
+    assert [
+        it.export_id for it in demande(1, file(1, OK), file(2, BAD), file(3, OFF)).to_retry
+    ] == [2, 3]
     assert not demande(1, file(1, OK), file(2, BAD)).may_cancel
     assert demande(1, file(1, OK), file(2, RUN)).may_cancel
 
 
 def test_what_ended_lately_is_announced_in_its_order() -> None:
-    asked = [demande(1, file(1, OK, minutes_ago=0.3), file(2, BAD, minutes_ago=0.5), file(3, OFF), file(4, RUN))]
+    asked = [
+        demande(
+            1,
+            file(1, OK, minutes_ago=0.3),
+            file(2, BAD, minutes_ago=0.5),
+            file(3, OFF),
+            file(4, RUN),
+        )
+    ]
     assert [it.export_id for it in just_ended(asked, NOW)] == [2, 1]
     assert just_ended(asked, NOW + timedelta(hours=1)) == []

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.files import NotRegularError, SheetWriter, disarm, keep_files_private, open_beneath, open_regular, rearm
+from common.files import (
+    NotRegularError,
+    SheetWriter,
+    disarm,
+    keep_files_private,
+    open_beneath,
+    open_regular,
+    rearm,
+)
 from producers.records import PieceFile
 from producers.web.exports import stored_file
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_file
@@ -90,7 +98,9 @@ def put(root: Path, name: str = "liste.csv", content: bytes = CONTENT) -> PieceF
     return PieceFile(name, len(content), hashlib.sha256(content).hexdigest())
 
 
-def test_the_bytes_come_in_pieces_and_the_end_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bytes_come_in_pieces_and_the_end_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stored_file, "CHUNK", 100)
     delivery = open_file(tmp_path, "13900", put(tmp_path))
     pieces = iter(delivery)
@@ -101,7 +111,9 @@ def test_the_bytes_come_in_pieces_and_the_end_is_known(tmp_path: Path, monkeypat
     assert delivery.file.closed
 
 
-def test_who_leaves_in_the_middle_has_not_taken_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_leaves_in_the_middle_has_not_taken_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stored_file, "CHUNK", 100)
     delivery = open_file(tmp_path, "13900", put(tmp_path))
     next(iter(delivery))
@@ -150,7 +162,9 @@ def test_a_link_is_refused_be_it_the_file_or_its_directory(tmp_path: Path) -> No
         open_file(tmp_path, "13900", recorded)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".liste.csv", "../13900/liste.csv", "/etc/passwd", "a/b", "a\0b"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".liste.csv", "../13900/liste.csv", "/etc/passwd", "a/b", "a\0b"]
+)
 def test_a_name_that_is_no_plain_name_is_not_looked_for(tmp_path: Path, name: str) -> None:
     recorded = put(tmp_path)
     with pytest.raises(FileGoneError):

@@ -66,7 +66,9 @@ def test_the_order_of_the_lines_leaves_no_trace(lists: tuple[Liste, Liste]) -> N
 
 def test_who_she_is_does_not_depend_on_spelling_but_on_all_the_rest() -> None:
     known = KEY.identity("D'AUBIGNÉ", "Apolline-Capucine", "1962-03-14", "Saint-Denis", "")
-    assert known == KEY.identity("D’AUBIGNE", "APOLLINE CAPUCINE", "1962-03-14", "SAINT DENIS", "FRANCE")
+    assert known == KEY.identity(
+        "D’AUBIGNE", "APOLLINE CAPUCINE", "1962-03-14", "SAINT DENIS", "FRANCE"
+    )
     assert len(known) == HALF
     assert known not in {
         KEY.identity("AUBIGNE", "Apolline Capucine", "1962-03-14", "Saint-Denis", ""),
@@ -102,10 +104,14 @@ def test_a_list_has_the_same_fingerprint_in_every_format(path: Path) -> None:
     for format_ in LISTE_FORMATS:
         file = path.with_suffix(f".{format_}")
         taken = take_fingerprint(file, format_, FORM, KEY)
-        assert taken.fingerprint == take_fingerprint(path, Format.CSV, FORM, KEY).fingerprint, format_
+        assert taken.fingerprint == take_fingerprint(path, Format.CSV, FORM, KEY).fingerprint, (
+            format_
+        )
         assert taken.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
         with file.open("rb") as stream:
-            assert len(taken.fingerprint) == 16 * len(list(LISTE_FORMATS[format_].read(stream, FORM)))
+            assert len(taken.fingerprint) == 16 * len(
+                list(LISTE_FORMATS[format_].read(stream, FORM))
+            )
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,10 @@ def test_a_list_has_the_same_fingerprint_in_every_format(path: Path) -> None:
     ],
 )
 def test_a_changed_value_makes_a_change_another_elector_or_no_difference(
-    tmp_path: Path, source: InstrumentedAttribute[Any], value: str, expected: list[tuple[int, int, int]]
+    tmp_path: Path,
+    source: InstrumentedAttribute[Any],
+    value: str,
+    expected: list[tuple[int, int, int]],
 ) -> None:
     """Added, removed, changed: for the first elector of a file."""
     header, first, *rest = ORDINARY.read_text("utf-8").splitlines()
@@ -144,7 +153,9 @@ def test_who_came_of_age_between_two_files_is_noted(tmp_path: Path) -> None:
     births = ("01/07/2008", "14/03/1962", "00/00/2008", "01/07/2009")
     lines = ["G;;;;;;;F;INVENTEE;;Zélie;" + born + ";" * 17 for born in births]
     path.write_bytes(HEADER + "\n".join([*lines, ""]).encode())
-    taken = take_fingerprint(path, Format.CSV, FORM, KEY, FileDays(date(2026, 3, 1), date(2026, 11, 25)))
+    taken = take_fingerprint(
+        path, Format.CSV, FORM, KEY, FileDays(date(2026, 3, 1), date(2026, 11, 25))
+    )
     assert taken.of_age_since == {KEY.identity("INVENTEE", "Zélie", "2008-07-01", "", "")}
     assert len(taken.fingerprint) == 4 * 16
 

@@ -96,7 +96,10 @@ def test_the_order_has_no_ties(one: str, other: str) -> None:
     assert (sort_key(one) == sort_key(other)) == (one == other)
 
 
-EVENING, MORNING = datetime(2026, 11, 26, 21, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
+EVENING, MORNING = (
+    datetime(2026, 11, 26, 21, 0, tzinfo=UTC),
+    datetime(2026, 11, 26, 4, 0, tzinfo=UTC),
+)
 PAPEETE, NOUMEA = "98735", "98818"
 
 
@@ -131,7 +134,11 @@ def test_each_commune_has_its_own(commune: str, evening: int, morning: int, cloc
 def test_every_commune_overseas_has_a_zone_of_its_own() -> None:
     codes = [code for code, *_ in iter_communes()]
     no_town_hall = ("984", "989")  # the districts of the Terres australes, and Clipperton
-    overseas = [code for code in codes if code.startswith(("97", "98")) and not code.startswith(no_town_hall)]
+    overseas = [
+        code
+        for code in codes
+        if code.startswith(("97", "98")) and not code.startswith(no_town_hall)
+    ]
     assert len(overseas) > 200
     assert not [code for code in overseas if zone_of(code) is PARIS]
     assert {zone_of(code) for code in codes if code[:2] not in {"97", "98"}} == {PARIS}

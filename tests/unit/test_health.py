@@ -49,7 +49,9 @@ def test_no_process_is_not_healthy(tmp_path: Path, pulse: Pulse) -> None:
         require_healthy(tmp_path / "nowhere", Role.WORKER)
 
 
-def test_what_a_process_lacks_is_said_and_does_not_mean_that_it_is_dead(tmp_path: Path, pulse: Pulse) -> None:
+def test_what_a_process_lacks_is_said_and_does_not_mean_that_it_is_dead(
+    tmp_path: Path, pulse: Pulse
+) -> None:
     pulse.beat("RabbitMQ ne donne rien de : listes, tableaux")
     with pytest.raises(PrefectureError, match="RabbitMQ ne donne rien de : listes, tableaux"):
         require_healthy(tmp_path, Role.WORKER)
@@ -60,7 +62,9 @@ def test_what_a_process_lacks_is_said_and_does_not_mean_that_it_is_dead(tmp_path
 
 
 @pytest.mark.parametrize("alive", [False, True])
-def test_a_process_that_is_silent_for_too_long_is_stuck(tmp_path: Path, pulse: Pulse, *, alive: bool) -> None:
+def test_a_process_that_is_silent_for_too_long_is_stuck(
+    tmp_path: Path, pulse: Pulse, *, alive: bool
+) -> None:
     pulse.beat()
     limit = SILENCE_SECONDS[Role.WORKER]
     for age, is_stuck in ((limit - 5, False), (limit + 5, True)):
@@ -100,7 +104,9 @@ def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said_once(tmp_path:
     assert [line["event"] for line in lines] == ["health_not_written"]
 
 
-def test_a_loop_that_gives_no_sign_any_more_ends_its_process(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_that_gives_no_sign_any_more_ends_its_process(
+    pulse: Pulse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes: Queue[int] = Queue()
 
     def leave(code: int) -> None:
@@ -128,7 +134,9 @@ def test_a_process_with_a_thread_that_never_starts_ends(tmp_path: Path) -> None:
         "Watchdog(pulse, 10**6, lambda: False, period_seconds=0.01).start();"
         "_NeverStarts().start()"
     )
-    done = subprocess.run([sys.executable, "-c", program, tmp_path], timeout=PATIENCE_SECONDS, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], timeout=PATIENCE_SECONDS, check=False
+    )
     assert done.returncode == STUCK
 
 
@@ -145,7 +153,12 @@ thread.start()
 starts = ThreadStarts()
 os._exit(any([starts.are_stuck() for _ in range(START_CHECKS)]))
 """)
-    assert subprocess.run([sys.executable, program], env={"PYTHONPATH": str(ROOT)}, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, program], env={"PYTHONPATH": str(ROOT)}, check=False
+        ).returncode
+        == 0
+    )
 
 
 HOUR = 3600
@@ -159,7 +172,10 @@ def test_one_step_of_each_takes_its_turn() -> None:
             done.append(name)
             yield
 
-    chores = [Chore("long", lambda: steps("long", 3), HOUR), Chore("short", lambda: steps("short", 1), HOUR)]
+    chores = [
+        Chore("long", lambda: steps("long", 3), HOUR),
+        Chore("short", lambda: steps("short", 1), HOUR),
+    ]
     while do_steps(chores, threading.Event()):
         pass
     assert done == ["long", "short", "long", "long"]
@@ -197,4 +213,7 @@ def test_what_fails_is_said_and_tried_again_and_the_others_go_on() -> None:
         do_steps(chores, stop)
         do_steps(chores, stop)
     assert tries == ["failing", "other", "failing"]
-    assert [(line["event"], line["what"]) for line in logs] == [("outage", "failing"), ("outage_over", "failing")]
+    assert [(line["event"], line["what"]) for line in logs] == [
+        ("outage", "failing"),
+        ("outage_over", "failing"),
+    ]

@@ -6,7 +6,12 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefusedError, cut_after, dial
+from worker.notifier.channels.delivery import (
+    DeliveryDelayedError,
+    DeliveryRefusedError,
+    cut_after,
+    dial,
+)
 from worker.notifier.channels.hosts import Hosts
 
 Resolve = Callable[..., list[str]]
@@ -17,7 +22,11 @@ LISTED = Hosts.parse(["hooks.example.org", "10.20.0.0/16", "127.0.0.1", "::1"])
 @pytest.mark.parametrize(
     "url",
     [
-        *("https://hooks.example.org/a?b=c", "https://HOOKS.example.org:8443/", "https://hooks.example.org./"),
+        *(
+            "https://hooks.example.org/a?b=c",
+            "https://HOOKS.example.org:8443/",
+            "https://hooks.example.org./",
+        ),
         *("https://10.20.3.4/", "http://127.0.0.1:8080/", "http://[::1]:8080/"),
     ],
 )
@@ -28,16 +37,41 @@ def test_what_is_listed_is_taken(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        *("https://example.org/", "https://evil.hooks.example.org/", "https://hooks.example.org.evil.example/"),
-        *("https://10.21.0.1/", "https://127.0.0.2/", "https://[::2]/", "https://0x7f.1/", "https://2130706433/"),
-        *("http://hooks.example.org/", "http://10.20.3.4/", "ftp://hooks.example.org/", "file:///etc/passwd"),
+        *(
+            "https://example.org/",
+            "https://evil.hooks.example.org/",
+            "https://hooks.example.org.evil.example/",
+        ),
+        *(
+            "https://10.21.0.1/",
+            "https://127.0.0.2/",
+            "https://[::2]/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+        ),
+        *(
+            "http://hooks.example.org/",
+            "http://10.20.3.4/",
+            "ftp://hooks.example.org/",
+            "file:///etc/passwd",
+        ),
         *(
             "https://user:pass@hooks.example.org/",
             "https://hooks.example.org@evil.example/",
             "https://hooks.example.org/#x",
         ),
-        *("https://hooks.example.org/\r\nX: y", "https://hooks.example.org/ x", "https://hooks.example.org/é", ""),
-        *("https://hooks.example.org:99999/", "https://hooks.example.org:0/", "https://[", "//hooks.example.org/"),
+        *(
+            "https://hooks.example.org/\r\nX: y",
+            "https://hooks.example.org/ x",
+            "https://hooks.example.org/é",
+            "",
+        ),
+        *(
+            "https://hooks.example.org:99999/",
+            "https://hooks.example.org:0/",
+            "https://[",
+            "//hooks.example.org/",
+        ),
         "https://hooks.example.org\\@evil.example/",
     ],
 )
@@ -56,25 +90,53 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     """Resolve the name as the test says."""
 
     def lead_to(*addresses: str) -> list[str]:
-        entries = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
+        entries = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses
+        ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: entries)
         return LISTED.resolve(LISTED.check("https://hooks.example.org/"))
 
     return lead_to
 
 
-@pytest.mark.parametrize("addresses", [["93.184.215.14"], ["2606:2800:21f::1", "93.184.215.14"], ["10.20.0.7"]])
-def test_a_name_may_lead_to_the_internet_and_to_what_is_listed(resolve: Resolve, addresses: list[str]) -> None:
+@pytest.mark.parametrize(
+    "addresses", [["93.184.215.14"], ["2606:2800:21f::1", "93.184.215.14"], ["10.20.0.7"]]
+)
+def test_a_name_may_lead_to_the_internet_and_to_what_is_listed(
+    resolve: Resolve, addresses: list[str]
+) -> None:
     assert resolve(*addresses) == addresses
 
 
 @pytest.mark.parametrize(
     "address",
     [
-        *("10.0.0.1", "172.16.0.1", "192.168.1.1", "127.0.0.53", "169.254.169.254", "0.0.0.0", "100.64.0.1"),  # noqa: S104
+        *(
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "127.0.0.53",
+            "169.254.169.254",
+            "0.0.0.0",  # noqa: S104
+            "100.64.0.1",
+        ),
         *("224.0.0.1", "255.255.255.255", "fe80::1", "fc00::1", "::", "ff02::1"),
-        *("::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "fe80::1%eth0", "::ffff:0:127.0.0.1", "3fff::1"),
-        *("::127.0.0.1", "::10.0.0.1", "64:ff9b:1::1", "64:ff9b:1:ffff::a00:1", "fec0::1", "feff:ffff::1"),
+        *(
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "fe80::1%eth0",
+            "::ffff:0:127.0.0.1",
+            "3fff::1",
+        ),
+        *(
+            "::127.0.0.1",
+            "::10.0.0.1",
+            "64:ff9b:1::1",
+            "64:ff9b:1:ffff::a00:1",
+            "fec0::1",
+            "feff:ffff::1",
+        ),
     ],
 )
 def test_a_name_may_not_lead_inside(resolve: Resolve, address: str) -> None:
@@ -93,7 +155,9 @@ def test_a_name_that_is_not_known_now_is_tried_again(monkeypatch: pytest.MonkeyP
         LISTED.resolve(LISTED.check("https://hooks.example.org/"))
 
 
-def test_the_many_addresses_of_a_name_take_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_many_addresses_of_a_name_take_no_longer_than_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     connect = Mock(side_effect=TimeoutError)
     monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(TimeoutError):

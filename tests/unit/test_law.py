@@ -12,7 +12,12 @@ from common.law import LAW_OF_MEETING, LAW_OF_PROTECTION, LAWS, REPERTOIRE_UNIQU
 from schemas.tableaux import LAST_REPEALED_DAY, TypeTableau
 from tests.parts.packages import JQ, require
 from worker.registre import reference
-from worker.registre.reference import departement_of, iter_communes, name_departement, read_departements
+from worker.registre.reference import (
+    departement_of,
+    iter_communes,
+    name_departement,
+    read_departements,
+)
 
 ROOT = Path(__file__).parents[2]
 _NUMBER = re.compile(r"\b(?:LO|L|R)\. ?\d+(?:-\d+)?")
@@ -38,7 +43,10 @@ def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:
         "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)"
     )
     assert LAWS[TypeTableau.SECOND_RECTIFICATIF] == "Code électoral (avant 2019), art. R. 16"
-    assert (LAW_OF_PROTECTION, LAW_OF_MEETING) == ("Code électoral, art. L. 37", "Code électoral, art. L. 19, III")
+    assert (LAW_OF_PROTECTION, LAW_OF_MEETING) == (
+        "Code électoral, art. L. 37",
+        "Code électoral, art. L. 19, III",
+    )
 
 
 def test_every_article_of_a_tableau_is_described() -> None:
@@ -90,13 +98,20 @@ def test_the_reference_is_made_by_the_commands_of_its_page(tmp_path: Path) -> No
     require(JQ)
     data = tmp_path / "package" / "data"
     data.mkdir(parents=True)
-    rows = [("13901", "Ailleurs", "commune-actuelle"), ("13900", "L'Hypothèse", "arrondissement-municipal")]
+    rows = [
+        ("13901", "Ailleurs", "commune-actuelle"),
+        ("13900", "L'Hypothèse", "arrondissement-municipal"),
+    ]
     former = ("13902", "Passé", "commune-deleguee")
-    communes = [{"code": it[0], "nom": it[1], "type": it[2], "departement": "13"} for it in (*rows, former)]
+    communes = [
+        {"code": it[0], "nom": it[1], "type": it[2], "departement": "13"} for it in (*rows, former)
+    ]
     (data / "communes.json").write_text(json.dumps(communes))
     (data / "departements.json").write_text('[{"code": "13", "nom": "Bouches-du-Rhône"}]')
     page = Path(reference.__file__).with_name("LICENCE.md").read_text("utf-8")
-    commands = page.partition("```sh\n")[2].partition("```")[0].partition("\n")[2]  # without the network
+    commands = (
+        page.partition("```sh\n")[2].partition("```")[0].partition("\n")[2]
+    )  # without the network
     subprocess.run(["sh", "-eu", "-c", commands], cwd=tmp_path, check=True)
     made = "code;nom;departement\n13900;L'Hypothèse;13\n13901;Ailleurs;13\n"
     assert (tmp_path / "communes.csv").read_text("utf-8") == made

@@ -14,7 +14,9 @@ from worker.errors import TransientError
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-def test_an_exception_is_told_without_its_message(style: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_is_told_without_its_message(
+    style: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     configure_logs(style, "info")  # type: ignore[arg-type]  # one of the two
     try:
         int("ÉLECTEUR Inventé")
@@ -30,7 +32,9 @@ def test_an_exception_is_told_without_its_message(style: str, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("library", ["authlib", "httpx2", "pika", "python_multipart"])
-def test_a_library_that_logs_what_it_carries_is_not_heard(library: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_library_that_logs_what_it_carries_is_not_heard(
+    library: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = logging.getLogger(library).level
     configure_logs("json", "debug")
     try:
@@ -53,7 +57,9 @@ def test_what_a_sender_calls_its_event_is_written_only_if_it_is_an_identifier(
     assert said == ["8f0c-1/ecran", "sha256:f78caed41773c91b", "sha256:985e96e1eeeb0560"]
 
 
-def test_a_line_about_a_request_within_anothers_has_no_trace_of_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_about_a_request_within_anothers_has_no_trace_of_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     configure_logs("json", "info")
     evening, morning = (
         request_keys("clic-du-soir", "0af7651916cd43dd8448eb211c80319c"),
@@ -77,7 +83,10 @@ def test_services_that_share_a_file_lose_no_line_of_the_last_eight_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(common.logs, "_FILE_BYTES", 200)
-    file, services = tmp_path / "audit.log", [logging.getLogger(f"service.{number}") for number in range(2)]
+    file, services = (
+        tmp_path / "audit.log",
+        [logging.getLogger(f"service.{number}") for number in range(2)],
+    )
     for service in services:
         keep_lines(service.name, file)
     for number in range(200):
@@ -104,7 +113,9 @@ def test_an_hour_away_is_an_hour_of_few_lines() -> None:
 
     *said, over = lines
     assert [line["seconds"] for line in said] == list(range(0, 3600, 60))
-    assert {(line["event"], line["what"], line["log_level"]) for line in said} == {("outage", "database", "error")}
+    assert {(line["event"], line["what"], line["log_level"]) for line in said} == {
+        ("outage", "database", "error")
+    }
     assert said[-1]["times"] == 3541
     assert said[0]["type"] == "TransientError"
     assert (over["event"], over["seconds"], over["times"]) == ("outage_over", 3600, 3600)

@@ -42,7 +42,9 @@ MAILS = Path(__file__).parent / "mails"
 PAGE = "https://exports.example.org/"
 _SCRUTIN = date(2027, 4, 11)
 COMING = date(2027, 4, 6)
-FOR_COMMISSION = "Tableau des vingt jours (commune, pour la commission), liste P, du 25/11/2026 09:30:00"
+FOR_COMMISSION = (
+    "Tableau des vingt jours (commune, pour la commission), liste P, du 25/11/2026 09:30:00"
+)
 INJECTION = "<script>alert(1)</script>\" style='x\r\nBcc: pirate@example.org\r\n\r\nCoucou"
 SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
 
@@ -64,7 +66,11 @@ CASES: dict[str, Text] = {
     "fichiers_a_refaire": describe_recall(
         RECALL,
         [
-            export("P.csv", downloaded_at=ASKED_AT, label="Liste P du 25/11/2026 09:30:00 [csv], à refaire"),
+            export(
+                "P.csv",
+                downloaded_at=ASKED_AT,
+                label="Liste P du 25/11/2026 09:30:00 [csv], à refaire",
+            ),
             tableau("vingt_jours.P.commune"),
         ],
         lieu="LIBREVILLE (13900)",
@@ -73,12 +79,12 @@ CASES: dict[str, Text] = {
     "exemplaire_de_la_commission": describe_request(
         tableaux_report(tableau("vingt_jours.P.commune", edition=COMMISSION)), ""
     ),
-    "tableau_en_echec": describe_request(tableaux_report(tableau(status="failed", **FULL_DISK)), ""),
+    "tableau_en_echec": describe_request(
+        tableaux_report(tableau(status="failed", **FULL_DISK)), ""
+    ),
     "listes_pretes_et_en_echec": describe_request(
         report(
-            export("P.csv"),
-            export("CE.csv", bloquantes=3),
-            export("CM.csv", "failed", **FULL_DISK),
+            export("P.csv"), export("CE.csv", bloquantes=3), export("CM.csv", "failed", **FULL_DISK)
         ),
         PAGE,
     ),
@@ -89,7 +95,13 @@ CASES: dict[str, Text] = {
     ),
     "rappel_d_echeances": describe_deadlines(
         [
-            deadline(MEETING, date(2027, 3, 18), date(2027, 3, 21), _SCRUTIN, "Élection présidentielle, 1er tour"),
+            deadline(
+                MEETING,
+                date(2027, 3, 18),
+                date(2027, 3, 21),
+                _SCRUTIN,
+                "Élection présidentielle, 1er tour",
+            ),
             deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), _SCRUTIN, ""),
         ],
         lieu="LIBREVILLE (13900)",
@@ -118,14 +130,22 @@ def test_a_value_adds_no_header_and_no_line(about: RequestReport) -> None:
     message = mail_about(about)
     assert message["Bcc"] is None
     assert message["To"] == "mairie@libreville.example"
-    assert not any(line.strip().startswith(("Bcc", "Coucou")) for line in message.get_content().splitlines())
+    assert not any(
+        line.strip().startswith(("Bcc", "Coucou")) for line in message.get_content().splitlines()
+    )
 
 
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        (report(export()), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"),
-        (report(export(), lieu="13900"), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900"),
+        (
+            report(export()),
+            "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
+        ),
+        (
+            report(export(), lieu="13900"),
+            "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900",
+        ),
         (
             report(export(bloquantes=1)),
             "Fichier à corriger, 1 anomalie bloquante — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
@@ -136,7 +156,11 @@ def test_a_value_adds_no_header_and_no_line(about: RequestReport) -> None:
             "5 fichiers prêts, 1 en échec — LIBREVILLE (13900)",
         ),
         (
-            report(export("P.csv", "failed"), export("P.xml", "cancelled"), export("CE.xml", "cancelled")),
+            report(
+                export("P.csv", "failed"),
+                export("P.xml", "cancelled"),
+                export("CE.xml", "cancelled"),
+            ),
             "1 fichier en échec, 2 annulés — LIBREVILLE (13900)",
         ),
         (refused(), "Demande refusée — LIBREVILLE (13900)"),
@@ -182,23 +206,43 @@ def _lacking(code: str, count: int) -> dict[str, object]:
 NOT_KNOWN = "Le dernier export du REU repris est du 18/11/2026 : reprendre un export pris le 20/11/2026 ou après."
 UNFIT = ("En mairie", "se signe", "s'affiche", "déposez")
 LACKS = [_lacking("date_et_motif_absents", 4), _lacking("date_du_mouvement_absente", 8)]
-GAP = {"code": "couverture_fin", "severity": "bloquante", "column": "période", "count": 1, "messages": [NOT_KNOWN]}
+GAP = {
+    "code": "couverture_fin",
+    "severity": "bloquante",
+    "column": "période",
+    "count": 1,
+    "messages": [NOT_KNOWN],
+}
 
 
 @pytest.mark.parametrize(
     ("about", "said"),
     [
-        (tableau(bloquantes=1, provisoire_until=COMING), "— provisoire, à corriger, à refaire à partir du 06/04/2027"),
+        (
+            tableau(bloquantes=1, provisoire_until=COMING),
+            "— provisoire, à corriger, à refaire à partir du 06/04/2027",
+        ),
         (tableau(a_completer=12, anomalies=LACKS), "— à compléter avant la publication"),
         (tableau(a_completer=12, anomalies=LACKS), "À compléter : 12 dates, 4 motifs"),
         (
-            tableau(a_completer=1, anomalies=[_lacking("motif_absent", 1)], provisoire_until=COMING),
+            tableau(
+                a_completer=1, anomalies=[_lacking("motif_absent", 1)], provisoire_until=COMING
+            ),
             "Ne publiez pas un tableau provisoire : sa période n'est pas terminée.",
         ),
         (tableau(recall_id=7), "— à refaire, ce dont il vient ne vaut plus"),
-        (tableau(bloquantes=1, anomalies=[GAP]), f"Anomalies bloquantes : 1 À corriger : {NOT_KNOWN}"),
-        (tableau(edition=COMMISSION, bloquantes=1), "L'exemplaire de la commission ne se publie pas"),
-        (tableau("vingt_jours.P.recapitulatif"), "Un récapitulatif ne se publie pas : il ne nomme aucun électeur."),
+        (
+            tableau(bloquantes=1, anomalies=[GAP]),
+            f"Anomalies bloquantes : 1 À corriger : {NOT_KNOWN}",
+        ),
+        (
+            tableau(edition=COMMISSION, bloquantes=1),
+            "L'exemplaire de la commission ne se publie pas",
+        ),
+        (
+            tableau("vingt_jours.P.recapitulatif"),
+            "Un récapitulatif ne se publie pas : il ne nomme aucun électeur.",
+        ),
         (tableau("additions.P.commune"), "Un tableau d'avant 2019 ne se publie plus"),
         (tableau("second_rectificatif.P.par_bureau"), "Un tableau d'avant 2019 ne se publie plus"),
     ],
@@ -216,15 +260,27 @@ def test_a_tableau_to_complete_is_not_called_ready() -> None:
 
 
 def test_what_is_to_be_done_is_said_once_for_each_type() -> None:
-    about = tableaux_report(tableau("cinq_jours_reu.P.commune"), tableau("cinq_jours_reu.CM.par_bureau"))
+    about = tableaux_report(
+        tableau("cinq_jours_reu.P.commune"), tableau("cinq_jours_reu.CM.par_bureau")
+    )
     text = describe_request(about, "").mail
-    in_town_hall = "à publier cinq jours avant le scrutin, ou le jour que fixe un décret, puis à retirer"
-    assert text.count(f"  Signature : non exigée ; le maire peut signer\n  En mairie : {in_town_hall}\n") == 1
+    in_town_hall = (
+        "à publier cinq jours avant le scrutin, ou le jour que fixe un décret, puis à retirer"
+    )
+    assert (
+        text.count(
+            f"  Signature : non exigée ; le maire peut signer\n  En mairie : {in_town_hall}\n"
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(
     ("event_type", "asked"),
-    [(REQUEST_TABLEAUX_RENDER, "la demande de tableaux"), ("fr.openelec.prefecture.request.autre.v1", "la demande")],
+    [
+        (REQUEST_TABLEAUX_RENDER, "la demande de tableaux"),
+        ("fr.openelec.prefecture.request.autre.v1", "la demande"),
+    ],
 )
 def test_a_refusal_says_what_was_asked_for_where_it_is_known(event_type: str, asked: str) -> None:
     text = describe_request(refused(event_type=event_type), "").mail
@@ -232,7 +288,15 @@ def test_a_refusal_says_what_was_asked_for_where_it_is_known(event_type: str, as
 
 
 def test_nothing_of_an_elector_travels() -> None:
-    anomalies = [{"code": "sexe", "severity": "bloquante", "column": "Sexe", "count": 1, "exemple": "D'AUBIGNE"}]
+    anomalies = [
+        {
+            "code": "sexe",
+            "severity": "bloquante",
+            "column": "Sexe",
+            "count": 1,
+            "exemple": "D'AUBIGNE",
+        }
+    ]
     listed = export(bloquantes=1, anomalies=anomalies, parameters={"nom": "D'AUBIGNE"})
     message = mail_about(report(listed, export("CE.csv", "failed", **FULL_DISK)))
     assert "AUBIGNE" not in message.as_string()
@@ -268,10 +332,14 @@ def test_message_id_is_stable_and_hides_the_address() -> None:
     def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
         sent = list[EmailMessage]()
         message = Message(about, lambda: describe_request(report(), ""), dict)
-        MailSender(sent.append, mail_from).send(message, Addressee("", Channel.MAIL, email, frozenset()))
+        MailSender(sent.append, mail_from).send(
+            message, Addressee("", Channel.MAIL, email, frozenset())
+        )
         return str(sent[0]["Message-ID"])
 
-    first = message_id("demande", "mairie@libreville.example", "Préfecture <prefecture@example.org>")
+    first = message_id(
+        "demande", "mairie@libreville.example", "Préfecture <prefecture@example.org>"
+    )
     assert first == message_id("demande", "mairie@libreville.example")
     assert first != message_id("demande", "adjoint@libreville.example")
     assert first != message_id("autre", "mairie@libreville.example")
@@ -281,7 +349,9 @@ def test_message_id_is_stable_and_hides_the_address() -> None:
 
 def test_a_mail_about_files_that_no_platform_wants_speaks_of_no_deposit() -> None:
     profile = read_shipped().model_copy(update={"deposits_wanted": False}).record(of_liste=True)
-    about = report(export("P.csv", profile=profile), export("CE.csv", bloquantes=3, profile=profile))
+    about = report(
+        export("P.csv", profile=profile), export("CE.csv", bloquantes=3, profile=profile)
+    )
     text = describe_request(about, "").mail
     assert not re.search("dép[oô]", text, re.IGNORECASE), text
     assert "à corriger" in text

@@ -28,10 +28,23 @@ NOON = datetime(2027, 6, 1, 10, tzinfo=UTC)
 BEFORE, MEETING = date(2026, 9, 18), date(2027, 3, 19)
 POLL, SECOND_ROUND = date(2027, 4, 11), date(2027, 4, 18)
 ROUNDS = {POLL: SECOND_ROUND}
-VINGT = Demande(type=VINGT_JOURS, requested_at=NOON, reunion=BEFORE, until=MEETING, scrutin=POLL, last_rounds=ROUNDS)
-CINQ = Demande(type=CINQ_JOURS_REU, requested_at=NOON, reunion=MEETING, scrutin=POLL, last_rounds=ROUNDS)
+VINGT = Demande(
+    type=VINGT_JOURS,
+    requested_at=NOON,
+    reunion=BEFORE,
+    until=MEETING,
+    scrutin=POLL,
+    last_rounds=ROUNDS,
+)
+CINQ = Demande(
+    type=CINQ_JOURS_REU, requested_at=NOON, reunion=MEETING, scrutin=POLL, last_rounds=ROUNDS
+)
 ENTRY = mouvement(
-    effet=Effet.IMMEDIAT, etat=Etat.APPLIQUE, categorie=Categorie.NON_PRECISEE, motif="", nom_naissance="GERBOISE"
+    effet=Effet.IMMEDIAT,
+    etat=Etat.APPLIQUE,
+    categorie=Categorie.NON_PRECISEE,
+    motif="",
+    nom_naissance="GERBOISE",
 )
 LEAVING = mouvement(ENTRY, nature=Nature.RADIATION, ancien_bureau="0001", nouveau_bureau="")
 
@@ -48,7 +61,9 @@ class Registre:
     def stream(self) -> Iterator[Mouvement]:
         return iter([replace(one, id=number) for number, one in enumerate(self.mouvements, 1)])
 
-    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+    def young(
+        self, born_after: str, born_until: str, version: int | None = None
+    ) -> Iterator[Mouvement]:
         listed = self._listed() if version is None else self.versions[version]
         return (it for it in listed if born_after < it.personne.date_naissance <= born_until)
 
@@ -133,7 +148,12 @@ def test_the_day_of_majority(born: str, expected: date | None) -> None:
 @given(
     st.one_of(
         st.dates(date(2007, 1, 1), date(2009, 12, 31)).map(date.isoformat),
-        st.builds("{:04}-{:02}-{:02}".format, st.integers(2007, 2009), st.integers(0, 12), st.integers(0, 31)),
+        st.builds(
+            "{:04}-{:02}-{:02}".format,
+            st.integers(2007, 2009),
+            st.integers(0, 12),
+            st.integers(0, 31),
+        ),
     )
 )
 def test_the_day_before_she_is_a_minor(born: str) -> None:
@@ -159,7 +179,9 @@ def test_the_day_before_she_is_a_minor(born: str) -> None:
         ("", (), None),
     ],
 )
-def test_the_last_round_that_may_be_held(libelle: str, others: tuple[date, ...], expected: date | None) -> None:
+def test_the_last_round_that_may_be_held(
+    libelle: str, others: tuple[date, ...], expected: date | None
+) -> None:
     assert last_round(POLL, libelle, others) == expected
 
 
@@ -174,7 +196,9 @@ def test_the_last_round_that_may_be_held(libelle: str, others: tuple[date, ...],
         (SECOND_ROUND + timedelta(1), False, False),
     ],
 )
-def test_who_is_on_the_list_is_inscribed_on_her_birthday(born: date, *, vingt: bool, cinq: bool) -> None:
+def test_who_is_on_the_list_is_inscribed_on_her_birthday(
+    born: date, *, vingt: bool, cinq: bool
+) -> None:
     registre = Registre([_entry(born, date(2026, 1, 1))])
     expected = [(Nature.INSCRIPTION, born, "0001")]
     assert registre.shown(VINGT) == (expected if vingt else [])
@@ -187,9 +211,13 @@ def test_an_entry_after_the_birthday_is_of_its_own_day() -> None:
 
 
 def test_who_left_as_a_minor_was_nobody() -> None:
-    left = replace(LEAVING, personne=_entry(MEETING, BEFORE).personne, date_mouvement=date(2027, 1, 10))
+    left = replace(
+        LEAVING, personne=_entry(MEETING, BEFORE).personne, date_mouvement=date(2027, 1, 10)
+    )
     assert Registre([], [left]).shown(VINGT) == []
-    after = replace(left, date_mouvement=MEETING, personne=_entry(date(2027, 1, 10), BEFORE).personne)
+    after = replace(
+        left, date_mouvement=MEETING, personne=_entry(date(2027, 1, 10), BEFORE).personne
+    )
     assert Registre([], [after]).shown(VINGT) == [
         (Nature.INSCRIPTION, date(2027, 1, 10), "0001"),
         (Nature.RADIATION, MEETING, "0001"),
@@ -198,7 +226,10 @@ def test_who_left_as_a_minor_was_nobody() -> None:
 
 def test_a_minor_is_on_no_page() -> None:
     born = SECOND_ROUND + timedelta(1)
-    came, left = _entry(born, date(2026, 10, 1)), replace(LEAVING, personne=_entry(born, BEFORE).personne)
+    came, left = (
+        _entry(born, date(2026, 10, 1)),
+        replace(LEAVING, personne=_entry(born, BEFORE).personne),
+    )
     registre = Registre([came], [came, replace(left, date_mouvement=date(2026, 11, 1))])
     assert registre.shown(VINGT) == []
     (commune,) = registre.compose(VINGT).sections
@@ -217,7 +248,10 @@ def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
         (one, (Categorie.INSCRIPTION_OFFICE, birthday, True)),
         (said, (Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement", False)),
         (office, (Categorie.INSCRIPTION_OFFICE, "", False)),
-        (replace(office, motif="Naturalisation"), (Categorie.INSCRIPTION_OFFICE, "Naturalisation", False)),
+        (
+            replace(office, motif="Naturalisation"),
+            (Categorie.INSCRIPTION_OFFICE, "Naturalisation", False),
+        ),
     ):
         (shown,) = OfAge(Period.of(VINGT), Registre([one], [known])).stream()
         assert (shown.categorie, shown.motif, shown.is_presumed) == expected
@@ -238,18 +272,32 @@ def test_a_corrected_name_has_the_address_of_the_day() -> None:
     """Corrected after the birthday; when a twin is corrected too, the two cannot be told apart."""
     born = date(2026, 12, 20)
     day = f"{born.replace(year=born.year - 18)}"
-    then = _named(replace(_entry(born, BEFORE), numero=2), "AVANT", "1 RUE DE CE JOUR", is_protegee=True)
+    then = _named(
+        replace(_entry(born, BEFORE), numero=2), "AVANT", "1 RUE DE CE JOUR", is_protegee=True
+    )
     now = _named(replace(then, numero=3), "APRES", "3 RUE PLUS TARD")
     registre = Registre([now], versions={2: [then], 3: [now]})
     links = [
-        Link(day, is_dated=True, is_compared=True, import_id=number, electeurs=1, is_kept=number in registre.versions)
+        Link(
+            day,
+            is_dated=True,
+            is_compared=True,
+            import_id=number,
+            electeurs=1,
+            is_kept=number in registre.versions,
+        )
         for number, day in enumerate((BEFORE, SECOND, MEETING), 1)
     ]
 
-    def shown(*corrected: tuple[str, str], of: Registre = registre) -> list[tuple[int, str, str, bool]]:
+    def shown(
+        *corrected: tuple[str, str], of: Registre = registre
+    ) -> list[tuple[int, str, str, bool]]:
         source = OfAge(Period.of(VINGT), of, links, corrected)
         arrived = [it for it in source.stream() if it.is_majorite]
-        return [(it.numero, it.personne.nom_naissance, it.personne.adresse, it.personne.is_protegee) for it in arrived]
+        return [
+            (it.numero, it.personne.nom_naissance, it.personne.adresse, it.personne.is_protegee)
+            for it in arrived
+        ]
 
     later = (3, "APRES", "3 RUE PLUS TARD", False)
     assert shown((day, day)) == [(2, "APRES", "1 RUE DE CE JOUR", True)]
@@ -302,7 +350,9 @@ class Life:
             ancien, nouveau = self.stays[before], self.stays[since]
             if ancien != nouveau:
                 nature = Nature.MODIFICATION if ancien and nouveau else Nature.INSCRIPTION
-                yield self._moving(Nature.RADIATION if not nouveau else nature, since, ancien, nouveau)
+                yield self._moving(
+                    Nature.RADIATION if not nouveau else nature, since, ancien, nouveau
+                )
 
     def now(self, jour: date = TODAY) -> Mouvement:
         return self._moving(Nature.INSCRIPTION, FAR, "", self.on(jour))
@@ -326,8 +376,13 @@ def lives(draw: st.DrawFn) -> list[Life]:
         st.sampled_from(["2009-00-00", "2009-04-00", "2008-12-00", "1950-01-01", "", "2009"]),
     )
     stay = st.sampled_from(["", "0001", "0002"])
-    drawn = draw(st.lists(st.tuples(births, stay, st.dictionaries(DAYS, stay, max_size=4)), max_size=8))
-    return [Life(number, born, {FAR: first, **stays}) for number, (born, first, stays) in enumerate(drawn)]
+    drawn = draw(
+        st.lists(st.tuples(births, stay, st.dictionaries(DAYS, stay, max_size=4)), max_size=8)
+    )
+    return [
+        Life(number, born, {FAR: first, **stays})
+        for number, (born, first, stays) in enumerate(drawn)
+    ]
 
 
 @pytest.mark.slow
@@ -339,17 +394,32 @@ def test_who_is_on_the_list_or_in_the_tableau_only_is_named(
     moved = [one for life in all_of_them for one in life.mouvements() if one.date_mouvement <= jour]
     registre = Registre([life.now(jour) for life in all_of_them if life.on(jour)], moved)
     last_day = min(asked.last_day, jour)  # the future is not known yet
-    counted = {it.number for it in all_of_them if it.on(last_day) and not is_mineur(it.born, asked.age_apres, jour)}
+    counted = {
+        it.number
+        for it in all_of_them
+        if it.on(last_day) and not is_mineur(it.born, asked.age_apres, jour)
+    }
     listed = {it.number for it in all_of_them if it.on(jour) and not is_mineur(it.born, jour)}
     found = list(find_differences(asked, registre))
-    named = {is_on: {it.nom_naissance for it in found if it.reason.is_on_liste is is_on} for is_on in (True, False)}
+    named = {
+        is_on: {it.nom_naissance for it in found if it.reason.is_on_liste is is_on}
+        for is_on in (True, False)
+    }
     net = Counter(it.nom_naissance for it in found if it.reason.is_on_liste)
     net.subtract(Counter(it.nom_naissance for it in found if not it.reason.is_on_liste))
-    assert {nom for nom, number in net.items() if number > 0} == {f"N{number}" for number in listed - counted}
-    assert {nom for nom, number in net.items() if number < 0} == {f"N{number}" for number in counted - listed}
+    assert {nom for nom, number in net.items() if number > 0} == {
+        f"N{number}" for number in listed - counted
+    }
+    assert {nom for nom, number in net.items() if number < 0} == {
+        f"N{number}" for number in counted - listed
+    }
     assert {f"N{number}" for number in listed ^ counted} <= named[True] | named[False]
-    apres = registre.compose(replace(asked, presentation=Presentation.COMMUNE)).sections[-1].bilan.apres
-    reconciliation = Reconciliation(jour, 1, len(listed), asked.last_day, asked.age_apres, apres, found)
+    apres = (
+        registre.compose(replace(asked, presentation=Presentation.COMMUNE)).sections[-1].bilan.apres
+    )
+    reconciliation = Reconciliation(
+        jour, 1, len(listed), asked.last_day, asked.age_apres, apres, found
+    )
     assert reconciliation.unexplained == 0
     assert replace(reconciliation, electeurs=len(listed) + 1).unexplained == 1
 
@@ -363,9 +433,18 @@ def test_what_is_not_applied_is_a_reason() -> None:
     found = find_differences(asked, Registre([to_come, since], [waits, leaves, since]))
     assert [(it.reason, it.to_record()["message"]) for it in found] == [
         (Reason.CAME_SINCE, "inscription du 20/03/2027, après le tableau"),
-        (Reason.OF_AGE_LATER, "dix-huit ans le 11/04/2027 : compte pour le tableau, pas encore sur la liste"),
-        (Reason.STILL_TO_COME, "inscription du 01/01/2027, qui n'est pas encore appliquée à la liste"),
-        (Reason.STILL_TO_LEAVE, "radiation du 02/01/2027, qui n'est pas encore appliquée à la liste"),
+        (
+            Reason.OF_AGE_LATER,
+            "dix-huit ans le 11/04/2027 : compte pour le tableau, pas encore sur la liste",
+        ),
+        (
+            Reason.STILL_TO_COME,
+            "inscription du 01/01/2027, qui n'est pas encore appliquée à la liste",
+        ),
+        (
+            Reason.STILL_TO_LEAVE,
+            "radiation du 02/01/2027, qui n'est pas encore appliquée à la liste",
+        ),
     ]
 
 
@@ -373,11 +452,16 @@ def test_a_reason_without_a_day_names_the_two_days_around_it() -> None:
     asked = replace(VINGT, requested_at=datetime(2027, 3, 25, 10, tzinfo=UTC))
     since = replace(ENTRY, date_mouvement=date(2027, 3, 25), after=MEETING + timedelta(1))
     (found,) = find_differences(asked, Registre([since], [since]))
-    assert found.to_record()["message"] == "inscription entre le 20/03/2027 et le 25/03/2027, après le tableau"
+    assert (
+        found.to_record()["message"]
+        == "inscription entre le 20/03/2027 et le 25/03/2027, après le tableau"
+    )
 
 
 def test_the_yearly_revision_is_as_the_register_tells_it() -> None:
-    yearly = Demande(type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=NOON, date_tableau=date(2014, 1, 10))
+    yearly = Demande(
+        type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=NOON, date_tableau=date(2014, 1, 10)
+    )
     young = mouvement(MOUVEMENT, date_naissance="1996-02-20")
     assert list(OfAge(Period.of(yearly), Registre([young], [young])).stream()) == [young]
     assert list(find_differences(yearly, Registre([young], [young]))) == []

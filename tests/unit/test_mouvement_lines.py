@@ -97,12 +97,18 @@ def test_a_value_is_understood(title: str, field: str, written: str, read: objec
         ({"numéro": "douze"}, "numéro", "numéro : valeur inconnue ou illisible"),
         ({"protégé": "peut-être"}, "protégé", "protégé : valeur inconnue ou illisible"),
         ({"protégé": "!"}, "protégé", "protégé : valeur inconnue ou illisible"),
-        ({"date de tableau": ""}, "date de tableau", "date de tableau manquante pour un effet au 1er mars"),
+        (
+            {"date de tableau": ""},
+            "date de tableau",
+            "date de tableau manquante pour un effet au 1er mars",
+        ),
         ({"ancien bureau": "2"}, "ancien bureau", "une inscription n'a pas d'ancien bureau"),
         ({"nature": "radiation"}, "nouveau bureau", "une radiation n'a pas de nouveau bureau"),
     ],
 )
-def test_a_line_is_rejected_with_its_column_and_its_reason(changes: dict[str, str], column: str, reason: str) -> None:
+def test_a_line_is_rejected_with_its_column_and_its_reason(
+    changes: dict[str, str], column: str, reason: str
+) -> None:
     with pytest.raises(LineError) as rejection:
         _parse(changes)
     assert (rejection.value.column, rejection.value.reason) == (column, reason)
@@ -122,21 +128,43 @@ def test_without_a_date_de_tableau_the_day_of_the_mouvement_stands() -> None:
     texts=st.lists(nasty_texts(), min_size=2, max_size=2),
 )
 def test_what_is_written_is_what_is_read(
-    *, nature: Nature, effet: Effet, etat: Etat, categorie: Categorie, days: list[date], numero: int, texts: list[str]
+    *,
+    nature: Nature,
+    effet: Effet,
+    etat: Etat,
+    categorie: Categorie,
+    days: list[date],
+    numero: int,
+    texts: list[str],
 ) -> None:
-    words = {"nature": nature, "effet": effet, "état": etat, "catégorie": categorie, "numéro": str(numero)}
-    dates = dict(zip(("date", "date de tableau", "scrutin"), map(date.isoformat, days), strict=True))
+    words = {
+        "nature": nature,
+        "effet": effet,
+        "état": etat,
+        "catégorie": categorie,
+        "numéro": str(numero),
+    }
+    dates = dict(
+        zip(("date", "date de tableau", "scrutin"), map(date.isoformat, days), strict=True)
+    )
     bureaux = {"ancien bureau": "" if nature is Nature.INSCRIPTION else "0001"}
     bureaux |= {"nouveau bureau": "" if nature is Nature.RADIATION else "0002"}
     row = _parse(words | dates | bureaux | {"motif": texts[0], "adresse": texts[1]})
-    assert (row["nature"], row["effet"], row["etat"], row["categorie"]) == (nature, effet, etat, categorie)
+    assert (row["nature"], row["effet"], row["etat"], row["categorie"]) == (
+        nature,
+        effet,
+        etat,
+        categorie,
+    )
     assert [row["date_mouvement"], row["date_tableau"], row["scrutin"]] == days
     assert (row["numero"], row["ancien_bureau"]) == (numero, bureaux["ancien bureau"])
     assert [row["motif"], row["adresse"]] == [clean(text) for text in texts]
 
 
 def test_columns_are_found_in_any_order_under_any_case() -> None:
-    columns = match_mouvement_columns([title.upper() for title in reversed(HEADER)] + ["Dossier"], read_mouvements())
+    columns = match_mouvement_columns(
+        [title.upper() for title in reversed(HEADER)] + ["Dossier"], read_mouvements()
+    )
     assert columns.at("code_commune") == len(HEADER) - 1
     assert columns.notes == ("colonnes inconnues, ignorées : Dossier",)
 

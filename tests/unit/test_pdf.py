@@ -39,11 +39,18 @@ from tests.unit.pdf_samples import (
 from worker.domain.tableau.model import Bilan, Section, Signatures, Tableau
 
 ALPHABETS = replace(
-    PLAIN, nom_naissance="Łukasz Ștefan", prenoms="Ελένη Жанна 漢字 🏛", adresse="(a\\b) ‰ \u0450 \u010d"
+    PLAIN,
+    nom_naissance="Łukasz Ștefan",
+    prenoms="Ελένη Жанна 漢字 🏛",
+    adresse="(a\\b) ‰ \u0450 \u010d",
 )
 CASES = {
     "empty": tableau(),
-    "lines": tableau(commune((*lignes(80), LONG, ALPHABETS), lignes(5)), signatures=COMMISSION, is_provisoire=True),
+    "lines": tableau(
+        commune((*lignes(80), LONG, ALPHABETS), lignes(5)),
+        signatures=COMMISSION,
+        is_provisoire=True,
+    ),
     "bureaux": par_bureau(4, 20, signatures=COMMISSION),
     "recapitulatif": replace(par_bureau(40, 0), presentation="recapitulatif"),
     "markup": tableau(nom_commune="L'<ÎLE> & D’EN\u0301 ]]>", liste="(\\P)"),
@@ -65,7 +72,10 @@ def test_it_says_what_it_is_in_french() -> None:
     catalog: Any = reader.trailer["/Root"]
     assert catalog["/Lang"] == "fr-FR"
     assert reader.metadata is not None
-    assert reader.metadata.title == "Tableau des vingt jours – LIBREVILLE – Liste principale (générale) — P"
+    assert (
+        reader.metadata.title
+        == "Tableau des vingt jours – LIBREVILLE – Liste principale (générale) — P"
+    )
     assert reader.metadata.author == "LIBREVILLE"
     assert reader.xmp_metadata is not None
     assert reader.xmp_metadata.dc_title == {"x-default": reader.metadata.title}
@@ -107,7 +117,9 @@ def test_every_value_is_heard_whole_in_order_and_no_title_twice(tmp_path: Path) 
     heard = read_aloud(draw_to(tmp_path, tableau(commune(lines), has_nationalite=True)))
     said = re.findall(r'^ +"(.*)"$', heard, re.MULTILINE)
     expected = [
-        value for ligne in lines for value in (*astuple(ligne)[:6], ligne.nationalite, ligne.bureau, ligne.motif)
+        value
+        for ligne in lines
+        for value in (*astuple(ligne)[:6], ligne.nationalite, ligne.bureau, ligne.motif)
     ]
     start = said.index("Motif") + 1
     assert said[start : start + len(expected)] == expected
@@ -118,7 +130,8 @@ def test_every_value_is_heard_whole_in_order_and_no_title_twice(tmp_path: Path) 
 
 
 _LONG_TITRE = (
-    "Tableau des inscriptions et des radiations intervenues depuis la réunion de la commission de contrôle " * 2
+    "Tableau des inscriptions et des radiations intervenues depuis la réunion de la commission de contrôle "
+    * 2
 )
 _LONG_BUREAU = f"Bureau 0001 — {LONGEST_BUREAU}"
 _EVERYTHING_LONG: dict[str, Any] = {
@@ -140,7 +153,8 @@ LAYOUTS: dict[str, Tableau] = {
     "lines": tableau(commune(lignes(90), lignes(30)), signatures=COMMISSION, is_provisoire=True),
     "bureaux": par_bureau(3, 30, signatures=COMMISSION),
     "long": tableau(
-        replace(commune((LONG, PLAIN, LONG) * 6, (LONG,)), titre=_LONG_BUREAU, code="0001"), **_EVERYTHING_LONG
+        replace(commune((LONG, PLAIN, LONG) * 6, (LONG,)), titre=_LONG_BUREAU, code="0001"),
+        **_EVERYTHING_LONG,
     ),
     "long, par bureau": tableau(
         replace(commune((LONG,) * 40), titre=_LONG_BUREAU, code="0001"),
@@ -148,11 +162,18 @@ LAYOUTS: dict[str, Tableau] = {
         presentation="par_bureau",
         **_EVERYTHING_LONG,
     ),
-    "unbreakable": tableau(commune((replace(LONG, nom_naissance="W" * 90, adresse="M" * 200, numero="1" * 30),) * 3)),
-    "letters of two fonts": tableau(commune((replace(LONG, nom_naissance="ŁŐȘ-" * 30, adresse="Šťastný " * 20),) * 3)),
+    "unbreakable": tableau(
+        commune((replace(LONG, nom_naissance="W" * 90, adresse="M" * 200, numero="1" * 30),) * 3)
+    ),
+    "letters of two fonts": tableau(
+        commune((replace(LONG, nom_naissance="ŁŐȘ-" * 30, adresse="Šťastný " * 20),) * 3)
+    ),
     "taller than a page": tableau(commune((PLAIN, replace(PLAIN, motif="motif " * 900), PLAIN))),
     "récapitulatif": tableau(
-        *(Section(f"{n:04d}", f"{n} {_LONG_BUREAU}", (), Bilan(9_999_999, 1, 2, 3, 4, 0)) for n in range(50)),
+        *(
+            Section(f"{n:04d}", f"{n} {_LONG_BUREAU}", (), Bilan(9_999_999, 1, 2, 3, 4, 0))
+            for n in range(50)
+        ),
         Section("", _LONG_TITRE, (), Bilan(99_999_999, 1, 2, 3, 4, 0)),
         presentation="recapitulatif",
         **_EVERYTHING_LONG,
@@ -185,8 +206,14 @@ def test_text_is_as_large_as_a_wall_wants_it(subject: Tableau) -> None:
 
 @pytest.mark.parametrize("has_nationalite", [False, True])
 @pytest.mark.parametrize("has_dates", [False, True])
-def test_a_number_of_six_figures_is_on_one_line(tmp_path: Path, *, has_nationalite: bool, has_dates: bool) -> None:
-    subject = tableau(commune((replace(PLAIN, numero="888888"),)), has_nationalite=has_nationalite, has_dates=has_dates)
+def test_a_number_of_six_figures_is_on_one_line(
+    tmp_path: Path, *, has_nationalite: bool, has_dates: bool
+) -> None:
+    subject = tableau(
+        commune((replace(PLAIN, numero="888888"),)),
+        has_nationalite=has_nationalite,
+        has_dates=has_dates,
+    )
     words = read_words(draw_to(tmp_path, subject))
     assert "888888" in [word.text for word in words]
     assert not find_overlaps(words)
@@ -197,9 +224,13 @@ PART_II = "II. Retranchements"
 
 def test_a_title_too_long_for_a_line_is_cut_before_its_parenthesis(tmp_path: Path) -> None:
     rest = "(rectifications depuis la clôture de la liste ou le dernier scrutin)"
-    lines = read_text(draw_to(tmp_path, tableau(titre=f"Tableau des cinq jours {rest}"))).splitlines()
+    lines = read_text(
+        draw_to(tmp_path, tableau(titre=f"Tableau des cinq jours {rest}"))
+    ).splitlines()
     assert lines[1:3] == ["Tableau des cinq jours", rest]
-    lines = read_text(draw_to(tmp_path, tableau(titre="Tableau des cinq jours (inscriptions)"))).splitlines()
+    lines = read_text(
+        draw_to(tmp_path, tableau(titre="Tableau des cinq jours (inscriptions)"))
+    ).splitlines()
     assert lines[1] == "Tableau des cinq jours (inscriptions)"
 
 
@@ -218,7 +249,10 @@ def test_headings_and_the_part_are_repeated_where_lines_go_on() -> None:
     assert "I. Additions (inscriptions) N° d’ordre Nom de naissance" in first
     with_lines = [page for page in others if "13900 LIBREVILLE" in page]
     assert with_lines
-    assert all("I. Additions (inscriptions) – suite N° d’ordre Nom de naissance" in page for page in with_lines)
+    assert all(
+        "I. Additions (inscriptions) – suite N° d’ordre Nom de naissance" in page
+        for page in with_lines
+    )
 
 
 @pytest.mark.slow
@@ -227,7 +261,10 @@ def test_sixty_bureaux_each_begin_a_page_and_have_a_bookmark() -> None:
     reader = PdfReader(BytesIO(pdf))
     assert len(reader.pages) == 61
     titles = [str(mark["/Title"]) for mark in reader.outline if not isinstance(mark, list)]
-    assert titles == [*(f"Bureau {n:04d} — ÉCOLE N° {n}" for n in range(1, 61)), "Commune de LIBREVILLE"]
+    assert titles == [
+        *(f"Bureau {n:04d} — ÉCOLE N° {n}" for n in range(1, 61)),
+        "Commune de LIBREVILLE",
+    ]
     pages = read_pages(pdf)
     for number, (page, title) in enumerate(zip(pages, titles, strict=True)):
         assert title in page
@@ -239,14 +276,22 @@ def test_sixty_bureaux_each_begin_a_page_and_have_a_bookmark() -> None:
 
 def test_two_bureaux_are_on_one_page_where_there_is_room() -> None:
     pages = read_pages(draw(par_bureau(5, 1)))
-    assert [re.findall(r"Bureau (\d+) —", page) for page in pages] == [["0001", "0002"], ["0003", "0004"], ["0005"]]
-    assert all(page.count("Électeurs après") >= page.count("—") - 1 for page in pages), "none goes on elsewhere"
+    assert [re.findall(r"Bureau (\d+) —", page) for page in pages] == [
+        ["0001", "0002"],
+        ["0003", "0004"],
+        ["0005"],
+    ]
+    assert all(page.count("Électeurs après") >= page.count("—") - 1 for page in pages), (
+        "none goes on elsewhere"
+    )
 
 
 @pytest.mark.parametrize("count", range(14, 40))
 def test_no_title_is_left_alone_and_no_signature_is_torn_off(count: int) -> None:
     pages = read_pages(draw(tableau(commune((PLAIN,) * count, (PLAIN,)), signatures=COMMISSION)))
-    assert all(PART_II not in page or "Inscription volontaire" in page.split(PART_II)[1] for page in pages)
+    assert all(
+        PART_II not in page or "Inscription volontaire" in page.split(PART_II)[1] for page in pages
+    )
     assert all("Total des additions" not in page or PLAIN.adresse in page for page in pages)
     assert all("Fait à" not in page or "Électeurs après" in page for page in pages)
     (signed,) = [page for page in pages if "Nom et signature" in page]
@@ -255,9 +300,13 @@ def test_no_title_is_left_alone_and_no_signature_is_torn_off(count: int) -> None
 
 @pytest.mark.parametrize("count", range(1, 40))
 @pytest.mark.parametrize("signatures", [COMMISSION, None])
-def test_what_is_signed_or_added_up_is_on_the_page_of_a_line(count: int, signatures: Signatures | None) -> None:
+def test_what_is_signed_or_added_up_is_on_the_page_of_a_line(
+    count: int, signatures: Signatures | None
+) -> None:
     bureau = replace(commune((), (PLAIN,) * count), code="0001")
-    pages = read_pages(draw(tableau(bureau, commune(()), presentation="par_bureau", signatures=signatures)))
+    pages = read_pages(
+        draw(tableau(bureau, commune(()), presentation="par_bureau", signatures=signatures))
+    )
     last = next(page for page in pages if "Électeurs après" in page)
     assert last.count(PLAIN.adresse) >= min(count, 2)
     assert ("Nom et signature" in last) == (signatures is not None)
@@ -266,7 +315,9 @@ def test_what_is_signed_or_added_up_is_on_the_page_of_a_line(count: int, signatu
 
 def test_a_last_line_taller_than_a_page_is_whole_and_signed() -> None:
     motif = " ".join(f"motif{number}" for number in range(1500))
-    pages = read_pages(draw(tableau(commune((), (PLAIN, replace(PLAIN, motif=motif))), signatures=COMMISSION)))
+    pages = read_pages(
+        draw(tableau(commune((), (PLAIN, replace(PLAIN, motif=motif))), signatures=COMMISSION))
+    )
     assert re.findall(r"motif\d+", " ".join(pages)) == motif.split()
     assert "Nom et signature" in pages[-1]
 
@@ -294,6 +345,8 @@ def test_a_row_is_on_one_page(before: int) -> None:
 @pytest.mark.parametrize("before", [0, 1, 20])
 def test_a_row_taller_than_a_page_goes_on_and_loses_nothing(before: int) -> None:
     motif = " ".join(f"motif{number}" for number in range(1500))
-    pages = read_pages(draw(tableau(commune((*((PLAIN,) * before), replace(PLAIN, motif=motif), PLAIN)))))
+    pages = read_pages(
+        draw(tableau(commune((*((PLAIN,) * before), replace(PLAIN, motif=motif), PLAIN))))
+    )
     assert len(pages) > 10
     assert re.findall(r"motif\d+", " ".join(pages)) == motif.split()

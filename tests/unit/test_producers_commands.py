@@ -22,7 +22,12 @@ from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested
 from schemas.tableaux import TypeTableau
-from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
+from schemas.topology import (
+    REQUEST_CANCEL,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +56,13 @@ def test_the_system_user_is_put_into_the_letters_of_the_contract(
     assert ListeExportRequested(commune="13900", requested_by=expected).requested_by == expected
 
 
-def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PREFECTURE_STATE_ULR", "sqlite:///x")
-    with pytest.raises(ProducerConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL") as caught:
+    with pytest.raises(
+        ProducerConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL"
+    ) as caught:
         load_settings()
     assert caught.value.exit_code is ExitCode.USAGE
 
@@ -65,7 +74,9 @@ def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) 
     assert "script" not in str(caught.value)
 
 
-def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_secrets_are_read_from_files_and_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "prefecture_amqp_url").write_text("amqp://producer:hush@broker/prefecture")
     monkeypatch.setenv("PREFECTURE_SECRETS_DIR", str(tmp_path))
     settings = load_settings()
@@ -98,17 +109,29 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[CloudEvent]:
 
 def _check(event: CloudEvent) -> None:
     schema = json.loads((ROOT / "json" / f"{event.type}.json").read_text("utf-8"))
-    jsonschema.validate(json.loads(event.to_bytes()), schema, format_checker=jsonschema.FormatChecker())
+    jsonschema.validate(
+        json.loads(event.to_bytes()), schema, format_checker=jsonschema.FormatChecker()
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "type_", "data"),
     [
-        (LISTE, REQUEST_LISTE_EXPORT, EVERY_LIST | {"commune": "2A004", "formats": ["csv"], "bulk": False}),
+        (
+            LISTE,
+            REQUEST_LISTE_EXPORT,
+            EVERY_LIST | {"commune": "2A004", "formats": ["csv"], "bulk": False},
+        ),
         (
             [*LISTE, "--liste", "lp", "--format", "csv", "--format", "XML"],
             REQUEST_LISTE_EXPORT,
-            {"commune": "2A004", "listes": ["P"], "formats": ["csv", "xml"], "bulk": False, "requested_by": "mairie"},
+            {
+                "commune": "2A004",
+                "listes": ["P"],
+                "formats": ["csv", "xml"],
+                "bulk": False,
+                "requested_by": "mairie",
+            },
         ),
         (
             [*TABLEAUX, "--type", "vingt_jours", "--scrutin", "2027-04-11"],
@@ -117,8 +140,25 @@ def _check(event: CloudEvent) -> None:
         ),
         (
             [
-                *(*TABLEAUX, "--liste", "lcm", "--liste", "P", "--type", "Vingt-Jours", "--type", "cinq_jours_reu"),
-                *("--edition", "COMMISSION", "--presentation", "par-bureau", "--presentation", "recapitulatif"),
+                *(
+                    *TABLEAUX,
+                    "--liste",
+                    "lcm",
+                    "--liste",
+                    "P",
+                    "--type",
+                    "Vingt-Jours",
+                    "--type",
+                    "cinq_jours_reu",
+                ),
+                *(
+                    "--edition",
+                    "COMMISSION",
+                    "--presentation",
+                    "par-bureau",
+                    "--presentation",
+                    "recapitulatif",
+                ),
                 *("--scrutin", "2027-04-11", "--reunion", "2027-03-19", "--until", "2027-03-20"),
                 *("--publication", "2027-03-22", "--inclure-j5", "--signature-maire"),
             ],
@@ -146,7 +186,11 @@ def _check(event: CloudEvent) -> None:
         (
             ["retry", ID, "--source", "/screen", "--export", "41", "--export", "43"],
             REQUEST_RETRY,
-            {"request": {"source": "/screen", "id": ID}, "exports": [41, 43], "requested_by": "mairie"},
+            {
+                "request": {"source": "/screen", "id": ID},
+                "exports": [41, 43],
+                "requested_by": "mairie",
+            },
         ),
     ],
     ids=["defaults", "liste", "tableau", "tableaux", "cancel", "retry"],
@@ -166,7 +210,9 @@ def test_a_command_makes_an_event_of_the_contract(
 
 
 @pytest.mark.parametrize("written", ["2027-04-11", "11/04/2027", "11/4/2027", " 11/04/2027 "])
-def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: list[CloudEvent]) -> None:
+def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(
+    written: str, sent: list[CloudEvent]
+) -> None:
     main([*TABLEAUX, "--type", "vingt_jours", "--scrutin", written])
     assert sent[0].data["scrutin"] == "2027-04-11"
 
@@ -174,7 +220,10 @@ def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: li
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["export-liste"], "--commune ou --communes-file, un seul des deux (voir « python -m producers export-liste"),
+        (
+            ["export-liste"],
+            "--commune ou --communes-file, un seul des deux (voir « python -m producers export-liste",
+        ),
         (["export-liste", "--commune", "../etc"], "code INSEE de commune attendu"),
         ([*LISTE, "--liste", "ZZ"], "listes possibles : P (LP, 01)"),
         ([*LISTE, "--format", "pdf"], "'--format' : les valeurs possibles sont csv, xml"),
@@ -183,7 +232,10 @@ def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: li
         ([*LISTE, "--wait"], "PREFECTURE_STATE_URL"),
         ([*LISTE, "--batch", "x"], "--communes-file et --batch vont ensemble"),
         (["export-liste", "--communes-file", "{file}"], "--communes-file et --batch vont ensemble"),
-        (["export-liste", "--communes-file", "{file}", "--batch", "x", "--wait"], "exports --batch x"),
+        (
+            ["export-liste", "--communes-file", "{file}", "--batch", "x", "--wait"],
+            "exports --batch x",
+        ),
         (["export-liste", "--communes-file", "{file}", "--batch", "../x"], "lettres sans accent"),
         (["export-liste", "--communes-file", "nowhere.csv", "--batch", "x"], "fichier introuvable"),
         (["exports"], "PREFECTURE_STATE_URL"),
@@ -194,7 +246,10 @@ def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: li
         ([], "Commandes :"),
         (["cancel"], "il manque l'argument 'ID'"),
         (["retry", ID, "--export", "tous"], "un nombre entier est attendu, 1 au moins"),
-        (["retry", ID, "--export", str(2**60)], "exports.0 : un nombre d'au plus 9007199254740991 est attendu"),
+        (
+            ["retry", ID, "--export", str(2**60)],
+            "exports.0 : un nombre d'au plus 9007199254740991 est attendu",
+        ),
         (["cancel", "\x07"], "request.id : un caractère n'est pas admis"),
         ([*TABLEAUX, "--type", "additions"], "--scrutin manque, pour additions"),
         (
@@ -206,7 +261,10 @@ def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: li
             "--scrutin manque, pour vingt_jours (ou --until, ou --publication)",
         ),
         ([*TABLEAUX, "--scrutin", "2027-04-11"], "il manque l'option '--type'"),
-        ([*TABLEAUX, "--type", "vingt"], f"--type' : les valeurs possibles sont {', '.join(TypeTableau)}"),
+        (
+            [*TABLEAUX, "--type", "vingt"],
+            f"--type' : les valeurs possibles sont {', '.join(TypeTableau)}",
+        ),
         *(
             ([*TABLEAUX, "--type", "additions", "--scrutin", written], reason)
             for written, reason in (
@@ -222,7 +280,11 @@ def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, sent: li
     ],
 )
 def test_wrong_usage_exits_with_2_says_why_and_sends_nothing(
-    arguments: list[str], reason: str, sent: list[CloudEvent], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    reason: str,
+    sent: list[CloudEvent],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "communes.csv").write_text("13900\n")
     assert main([it.format(file=tmp_path / "communes.csv") for it in arguments]) == ExitCode.USAGE
@@ -244,7 +306,11 @@ def test_wrong_usage_exits_with_2_says_why_and_sends_nothing(
     ],
 )
 def test_a_dry_run_shows_what_would_leave_and_sends_nothing(
-    arguments: list[str], key: str, sent: list[CloudEvent], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    key: str,
+    sent: list[CloudEvent],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "communes.csv").write_text("13900\n2A004\n")
     given = [it.format(file=tmp_path / "communes.csv") for it in arguments]
@@ -262,7 +328,9 @@ def test_starting_imports_nothing_heavy() -> None:
         "import sys; from producers.cli import main; main(['--help']); "
         "sys.exit(','.join({'sqlalchemy', 'pika', 'rich', 'worker'} & sys.modules.keys()) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -281,10 +349,16 @@ def run(sent: list[CloudEvent], tmp_path: Path) -> Callable[..., int]:
 def test_a_batch_is_one_request_for_each_commune(
     run: Callable[..., int], sent: list[CloudEvent], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("export-liste", "13900\n2A004\n13900\n", "--liste", "P", "--format", "xml") == ExitCode.DONE
+    assert (
+        run("export-liste", "13900\n2A004\n13900\n", "--liste", "P", "--format", "xml")
+        == ExitCode.DONE
+    )
     for event in sent:
         _check(event)
-    asked = [{name: event.data[name] for name in ("commune", "listes", "formats", "bulk")} for event in sent]
+    asked = [
+        {name: event.data[name] for name in ("commune", "listes", "formats", "bulk")}
+        for event in sent
+    ]
     same = {"listes": ["P"], "formats": ["xml"], "bulk": True}
     assert asked == [{"commune": "13900", **same}, {"commune": "2A004", **same}]
     assert {event.correlationid for event in sent} == {"lot-1"}
@@ -316,7 +390,9 @@ def test_a_broker_that_leaves_in_the_middle_is_told_with_the_way_to_resume(
     codes = "".join(f"{10_000 + number}\n" for number in range(1, TOGETHER + 2))
     assert run("export-liste", codes) == ExitCode.AWAY
     said = capsys.readouterr().err
-    assert f"100 demandes envoyées sur {TOGETHER + 1}. Redonnez la même commande pour le reste" in said
+    assert (
+        f"100 demandes envoyées sur {TOGETHER + 1}. Redonnez la même commande pour le reste" in said
+    )
 
 
 @pytest.mark.parametrize(

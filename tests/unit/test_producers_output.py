@@ -12,13 +12,7 @@ from rich.console import Console
 from common.cli import ExitCode
 from common.french import format_size
 from producers.cli import render
-from producers.cli.render import (
-    print_exports,
-    print_files,
-    print_others,
-    print_request,
-    wait_for,
-)
+from producers.cli.render import print_exports, print_files, print_others, print_request, wait_for
 from producers.errors import StateAwayError
 from producers.records import ExportState, RequestState, exit_code_of
 from producers.state import State
@@ -38,9 +32,20 @@ def printed(write: Callable[[Console], object]) -> list[str]:
 
 
 def test_the_table_shows_labels_counts_and_sizes() -> None:
-    files = [export(), export(liste="CE", status=ExportStatus.QUEUED, electeurs=None, size=None, sha256=None)]
+    files = [
+        export(),
+        export(liste="CE", status=ExportStatus.QUEUED, electeurs=None, size=None, sha256=None),
+    ]
     header, _, first, second = printed(lambda console: print_exports(console, files))
-    assert header.split() == ["Commune", "Fichier", "État", "Électeurs", "Bloquantes", "Remarques", "Taille"]
+    assert header.split() == [
+        "Commune",
+        "Fichier",
+        "État",
+        "Électeurs",
+        "Bloquantes",
+        "Remarques",
+        "Taille",
+    ]
     assert LABEL in first
     assert first.split("prêt")[1].split() == ["3", "000", "0", "12", "51,2", "ko"]
     assert second.split("en attente")[1].split() == ["—", "—", "—", "—"]
@@ -57,21 +62,31 @@ def test_a_purged_file_is_said_to_be_purged_and_is_not_offered() -> None:
 
 def test_what_cannot_be_used_is_not_called_ready() -> None:
     coming = tableau(provisoire_until=date(2027, 1, 10))
-    gone = export(recalled_at=INSTANT, recalled_because="l'import 3 (reu.csv) a été annulé", bloquantes=1)
-    _, _, *rows = printed(lambda console: print_exports(console, [coming, tableau(bloquantes=2), gone]))
+    gone = export(
+        recalled_at=INSTANT, recalled_because="l'import 3 (reu.csv) a été annulé", bloquantes=1
+    )
+    _, _, *rows = printed(
+        lambda console: print_exports(console, [coming, tableau(bloquantes=2), gone])
+    )
     assert any("à refaire" in row for row in rows)
     assert not any("prêt" in row for row in rows)
     assert any("provisoire" in row for row in rows)
     assert any("à corriger" in row for row in rows)
     advice = printed(lambda console: print_request(console, EVENT, request(coming)))[-1]
-    assert advice.endswith(" : à refaire à partir du 10/01/2027, avant d'être signé, publié ou déposé")
+    assert advice.endswith(
+        " : à refaire à partir du 10/01/2027, avant d'être signé, publié ou déposé"
+    )
     advice = printed(lambda console: print_request(console, EVENT, request(gone)))[-1]
     assert advice.endswith(" : l'import 3 (reu.csv) a été annulé")
 
 
 @pytest.mark.parametrize(
     ("shown", "total", "lines"),
-    [(10, 10, []), (10, 11, ["… et 1 autre : --limit 11"]), (10, 1244, ["… et 1 234 autres : --limit 1244"])],
+    [
+        (10, 10, []),
+        (10, 11, ["… et 1 autre : --limit 11"]),
+        (10, 1244, ["… et 1 234 autres : --limit 1244"]),
+    ],
 )
 def test_what_is_not_shown_is_counted(shown: int, total: int, lines: list[str]) -> None:
     said = printed(lambda console: print_others(console, shown, total))
@@ -79,7 +94,9 @@ def test_what_is_not_shown_is_counted(shown: int, total: int, lines: list[str]) 
 
 
 def test_files_are_listed_as_sha256sum_reads_them() -> None:
-    lines = printed(lambda console: print_files(console, [export(), export(status=ExportStatus.FAILED)], VOLUME))
+    lines = printed(
+        lambda console: print_files(console, [export(), export(status=ExportStatus.FAILED)], VOLUME)
+    )
     assert lines == ["9f" * 32 + "  /srv/exports/13900/liste-P-13900-20261125-093000.csv"]
 
 
@@ -185,7 +202,9 @@ def test_lines_show_each_change_once() -> None:
         (tableau(provisoire_until=date(2027, 1, 10), bloquantes=1), "à corriger"),
     ],
 )
-def test_the_last_line_does_not_call_ready_what_cannot_be_used(made: ExportState, said: str) -> None:
+def test_the_last_line_does_not_call_ready_what_cannot_be_used(
+    made: ExportState, said: str
+) -> None:
     _, *lines = printed(lambda console: wait_for(Script(request(made)), EVENT, console, 10))
     assert lines == [f"{made.label} : {said}"]
 
@@ -213,5 +232,7 @@ def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         ([export(), RUNNING], ExitCode.TIMEOUT),
     ],
 )
-def test_the_exit_code_says_what_became_of_the_files(exports: list[ExportState], code: ExitCode) -> None:
+def test_the_exit_code_says_what_became_of_the_files(
+    exports: list[ExportState], code: ExitCode
+) -> None:
     assert exit_code_of(request(*exports)) is code

@@ -36,29 +36,56 @@ def _report(anomalies: Iterable[Anomaly]) -> io.BytesIO:
     return report
 
 
-def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **columns: str) -> Anomaly:
-    values = {"code": "sexe_absent", "column": "Sexe", "message": "Sexe absent.", "prenoms": "Zélie"} | columns
+def _anomaly(
+    severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **columns: str
+) -> Anomaly:
+    values = {
+        "code": "sexe_absent",
+        "column": "Sexe",
+        "message": "Sexe absent.",
+        "prenoms": "Zélie",
+    } | columns
     return replace(Anomaly("", severity, "", "", nom=nom), **values)  # type: ignore[arg-type]  # texts only
 
 
 def _read_all(report: io.BytesIO, criteria: Criteria) -> list[AnomalyLine]:
     summary = summarize(report, criteria)
-    pages = (read_page(report, summary, criteria.text, page) for page in range(1, summary.pages + 1))
+    pages = (
+        read_page(report, summary, criteria.text, page) for page in range(1, summary.pages + 1)
+    )
     return [line for page in pages for group in page for line in group]
 
 
 def test_a_line_has_the_columns_of_the_report() -> None:
     assert len(AnomalyLine._fields) == len(HEADER)
-    (line,) = _read_all(_report([_anomaly(bureau="0001", numero="12", naissance="1962-03-14")]), Criteria())
-    assert line == ("bloquante", "0001", "12", "INVENTEE", "Zélie", "14/03/1962", "Sexe", "Sexe absent.", "sexe_absent")
+    (line,) = _read_all(
+        _report([_anomaly(bureau="0001", numero="12", naissance="1962-03-14")]), Criteria()
+    )
+    assert line == (
+        "bloquante",
+        "0001",
+        "12",
+        "INVENTEE",
+        "Zélie",
+        "14/03/1962",
+        "Sexe",
+        "Sexe absent.",
+        "sexe_absent",
+    )
 
 
 @given(st.lists(_SEVERITIES, max_size=4 * PAGE))
-def test_every_line_is_on_one_page_blocking_first_in_the_order_of_the_report(severities: list[Severity]) -> None:
-    report = _report(_anomaly(severity, numero=str(number)) for number, severity in enumerate(severities))
+def test_every_line_is_on_one_page_blocking_first_in_the_order_of_the_report(
+    severities: list[Severity],
+) -> None:
+    report = _report(
+        _anomaly(severity, numero=str(number)) for number, severity in enumerate(severities)
+    )
     lines = _read_all(report, Criteria())
     expected = sorted(enumerate(severities), key=lambda it: it[1] is not Severity.BLOCKING)
-    assert [(int(line.numero), line.severity) for line in lines] == [(number, it.label) for number, it in expected]
+    assert [(int(line.numero), line.severity) for line in lines] == [
+        (number, it.label) for number, it in expected
+    ]
     assert summarize(report, Criteria()).pages == max(1, -(-len(severities) // PAGE))
 
 
@@ -84,7 +111,9 @@ def test_what_is_wrong_with_one_elector_stands_together_blocking_first() -> None
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@"])
 def test_the_apostrophe_against_formulas_is_taken_off(start: str) -> None:
-    lines = _read_all(_report([_anomaly(nom=f"{start}INVENTEE"), _anomaly(nom="'INVENTEE")]), Criteria())
+    lines = _read_all(
+        _report([_anomaly(nom=f"{start}INVENTEE"), _anomaly(nom="'INVENTEE")]), Criteria()
+    )
     assert [line.nom for line in lines] == [f"{start}INVENTEE", "'INVENTEE"]
 
 
@@ -102,7 +131,9 @@ def test_the_apostrophe_against_formulas_is_taken_off(start: str) -> None:
         ("STRASSER", "Zoé", "straßer", True),
     ],
 )
-def test_a_name_is_found_whatever_its_accents(nom: str, prenoms: str, text: str, *, found: bool) -> None:
+def test_a_name_is_found_whatever_its_accents(
+    nom: str, prenoms: str, text: str, *, found: bool
+) -> None:
     lines = _read_all(_report([_anomaly(nom=nom, prenoms=prenoms)]), Criteria(text=text))
     assert bool(lines) is found
 

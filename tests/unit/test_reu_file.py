@@ -51,12 +51,16 @@ def test_encoding_and_separator_are_found(tmp_path: Path, encoding: str, separat
     rows = electeurs(2, {NOM: "ŒUVRARD-FÉLIX", VOIE: 'Rue "du Cerf;Volant", fond'})
     path = write_reu(tmp_path / "reu.csv", rows, separator=separator, encoding=encoding)
     assert _fields(path) == [list(row.values()) for row in rows]
-    assert any("cp1252" in note for note in open_reu(path, read_reu(), {}).notes) == (encoding == "cp1252")
+    assert any("cp1252" in note for note in open_reu(path, read_reu(), {}).notes) == (
+        encoding == "cp1252"
+    )
 
 
 def test_a_header_without_accents_leaves_the_encoding_to_the_lines(tmp_path: Path) -> None:
     titles = {title: title.replace("é", "e") for title in TITLES}
-    path = write_reu(tmp_path / "reu.csv", electeurs(1, {NOM: "FÉLIX"}), titles=titles, encoding="cp1252")
+    path = write_reu(
+        tmp_path / "reu.csv", electeurs(1, {NOM: "FÉLIX"}), titles=titles, encoding="cp1252"
+    )
     assert "cp1252" in open_reu(path, read_reu(), {}).notes[0]
     assert "FÉLIX" in _fields(path)[0]
 
@@ -90,16 +94,25 @@ def test_a_file_of_quotes_that_never_close_is_read_in_linear_time(tmp_path: Path
     number = 15_000
     path = _write(tmp_path / "reu.csv", *['x";"'] * number)
     begun = time.process_time()
-    assert [fields for _, fields in _records_here(path)] == [Broken.QUOTES] * (number - 1) + [Broken.CUT]
+    assert [fields for _, fields in _records_here(path)] == [Broken.QUOTES] * (number - 1) + [
+        Broken.CUT
+    ]
     assert time.process_time() - begun < 3
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=27, max_size=27), max_size=5))
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=27, max_size=27),
+        max_size=5,
+    )
+)
 def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[str]]) -> None:
     assume(all(len("".join(row).splitlines()) <= len(TITLES) for row in rows))
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=";", lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([TITLES, *rows])
+    csv.writer(text, delimiter=";", lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(
+        [TITLES, *rows]
+    )
     path = tmp_path / "reu.csv"
     path.write_text(text.getvalue(), encoding="utf-8", newline="")
     assert [fields for _, fields in _records_here(path)] == rows

@@ -30,11 +30,24 @@ from tests.unit.reu_sample import (
 )
 from worker.errors import ImportRefusedError
 from worker.registre.communes import DescribedBureau
-from worker.registre.imports.lines import LineError, clean_fields, clean_line, parse_bureau, parse_numero, read_date
+from worker.registre.imports.lines import (
+    LineError,
+    clean_fields,
+    clean_line,
+    parse_bureau,
+    parse_numero,
+    read_date,
+)
 from worker.registre.imports.sources import Broken, Columns
 from worker.registre.reu import lines
 from worker.registre.reu.columns import match_columns, read_name
-from worker.registre.reu.lines import FIELDS, LineParser, parse_canton, parse_circonscription, parse_nationalite
+from worker.registre.reu.lines import (
+    FIELDS,
+    LineParser,
+    parse_canton,
+    parse_circonscription,
+    parse_nationalite,
+)
 
 _SHAPES = Shape.DAY_FIRST, Shape.YEAR_FIRST
 
@@ -61,7 +74,15 @@ def test_the_header_of_a_prefecture_is_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    "title", ["code du l'ugle", "code de l'ugle", "CODE DE L’UGLE", "  Code  du l'UGLE ", "code_du_l_ugle", "code ugle"]
+    "title",
+    [
+        "code du l'ugle",
+        "code de l'ugle",
+        "CODE DE L’UGLE",
+        "  Code  du l'UGLE ",
+        "code_du_l_ugle",
+        "code ugle",
+    ],
 )
 def test_accents_case_and_little_words_do_not_matter(title: str) -> None:
     assert _match([title, *TITLES[1:]]).at("code_commune") == 0
@@ -80,12 +101,16 @@ def test_accents_case_and_little_words_do_not_matter(title: str) -> None:
         ("X13055, ce P", {}),
     ],
 )
-def test_a_name_says_a_commune_and_a_list_where_it_says_one_only(name: str, said: dict[str, str]) -> None:
+def test_a_name_says_a_commune_and_a_list_where_it_says_one_only(
+    name: str, said: dict[str, str]
+) -> None:
     assert read_name(name) == said
 
 
 def test_missing_columns_are_named() -> None:
-    columns = _match([title for title in TITLES if title not in {"sexe", "prénoms", "libellé nationalité"}])
+    columns = _match(
+        [title for title in TITLES if title not in {"sexe", "prénoms", "libellé nationalité"}]
+    )
     assert columns.missing == ["prenoms", "sexe", "nationalite"]
 
 
@@ -154,7 +179,15 @@ def test_an_order_number_that_is_none_is_said(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("1", "0001"), ("0001", "0001"), ("00001", "0001"), ("12345", "12345"), ("0", "0000"), ("A1", "A1"), ("", "")],
+    [
+        ("1", "0001"),
+        ("0001", "0001"),
+        ("00001", "0001"),
+        ("12345", "12345"),
+        ("0", "0000"),
+        ("A1", "A1"),
+        ("", ""),
+    ],
 )
 def test_the_code_of_a_bureau_has_four_digits(text: str, expected: str) -> None:
     assert parse_bureau(text) == expected
@@ -178,13 +211,21 @@ def test_the_code_of_a_bureau_has_four_digits(text: str, expected: str) -> None:
         ("", "13", ""),
     ],
 )
-def test_a_circonscription_is_its_number_in_the_departement(text: str, departement: str, expected: str) -> None:
+def test_a_circonscription_is_its_number_in_the_departement(
+    text: str, departement: str, expected: str
+) -> None:
     assert parse_circonscription(text, departement) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "departement", "expected"),
-    [("1301", "13", "1301"), ("13-01", "13", "1301"), ("1", "13", "1301"), ("97101", "971", "97101"), ("", "13", "")],
+    [
+        ("1301", "13", "1301"),
+        ("13-01", "13", "1301"),
+        ("1", "13", "1301"),
+        ("97101", "971", "97101"),
+        ("", "13", ""),
+    ],
 )
 def test_a_canton_begins_with_its_departement(text: str, departement: str, expected: str) -> None:
     assert parse_canton(text, departement) == expected
@@ -236,7 +277,9 @@ def test_a_list_has_many_names(name: str, liste: str) -> None:
 
 def test_what_is_missing_is_left_to_the_pre_check() -> None:
     elector = _parse(dict.fromkeys(TITLES, "") | {COMMUNE: "13055", LISTE: "LP"})
-    assert {value for field, value in elector.items() if field not in {"code_commune", "liste"}} == {"", None, 0}
+    assert {
+        value for field, value in elector.items() if field not in {"code_commune", "liste"}
+    } == {"", None, 0}
 
 
 def test_values_are_cleaned_and_counted() -> None:
@@ -248,7 +291,20 @@ def test_values_are_cleaned_and_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["=cmd", "+33", "@", "-1", "U.R.S.S.", "Sans", "0", "SW1A 1AA", "D’OREILLER", "Łukasz", 'a;b"c']
+    "value",
+    [
+        "=cmd",
+        "+33",
+        "@",
+        "-1",
+        "U.R.S.S.",
+        "Sans",
+        "0",
+        "SW1A 1AA",
+        "D’OREILLER",
+        "Łukasz",
+        'a;b"c',
+    ],
 )
 def test_odd_values_are_kept_as_they_are(value: str) -> None:
     elector = _parse({VOIE: value})
@@ -284,7 +340,9 @@ def test_one_dirty_field_among_clean_ones_is_found(value: str, place: int) -> No
         ({NOM: "LANTERN\udce9"}, "", "octets illisibles dans l'encodage du fichier"),
     ],
 )
-def test_a_line_that_cannot_be_read_is_rejected(changes: dict[str, str], column: str, reason: str) -> None:
+def test_a_line_that_cannot_be_read_is_rejected(
+    changes: dict[str, str], column: str, reason: str
+) -> None:
     with pytest.raises(LineError) as rejection:
         _parse(changes)
     assert (rejection.value.column, rejection.value.reason) == (column, reason)
@@ -302,7 +360,9 @@ def test_a_column_that_is_not_read_may_be_long() -> None:
         ("Nom", {"fields": {"complement2": {"parts": [["Nom"], ["Lieu"]]}}}),
     ],
 )
-def test_a_value_that_is_made_of_others_may_not_be_long(title: str, mapping: dict[str, Any]) -> None:
+def test_a_value_that_is_made_of_others_may_not_be_long(
+    title: str, mapping: dict[str, Any]
+) -> None:
     profile = read_reu().joined(SourceMapping.model_validate(mapping))
     columns = match_columns(["Nom", "Lieu", *TITLES[:14]], profile, {})
     clean_line(columns, ["N" * 149, f"1 - {'L' * 146}", *VALUES[:14]])
@@ -331,7 +391,7 @@ def test_bureaux_are_remembered_once_and_the_first_value_stands() -> None:
     _parse({BUREAU: "0001", CANTON: "MARSEILLE-2"}, parser)
     _parse({BUREAU: "", CIRCONSCRIPTION: ""}, parser)
     assert list(parser.bureaux.values()) == [
-        DescribedBureau("13055", "0001", "HOTEL DE VILLE", "", "MARSEILLE-1", "16", ""),
+        DescribedBureau("13055", "0001", "HOTEL DE VILLE", "", "MARSEILLE-1", "16", "")
     ]
 
 
@@ -356,5 +416,7 @@ def test_a_prefecture_tells_other_things_of_a_bureau() -> None:
     row = dict(zip(FIELDS, parser.parse(*clean_line(columns, list(values.values()))), strict=True))
     assert row["nationalite"] == "Belge"
     assert list(parser.bureaux.values()) == [
-        DescribedBureau("13055", "0001", "HOTEL DE VILLE", "1301", "MARSEILLE-1", "", "16e circonscription"),
+        DescribedBureau(
+            "13055", "0001", "HOTEL DE VILLE", "1301", "MARSEILLE-1", "", "16e circonscription"
+        )
     ]

@@ -62,7 +62,8 @@ def test_the_newest_tableau_of_each_list_is_shown_and_the_others_are_named() -> 
 
 def test_the_principal_list_stands_first_though_its_tableau_was_made_first() -> None:
     made = [
-        ready_tableau(number, parameters=MADE_FOR, liste=liste) for number, liste in ((3, "CM"), (2, "CE"), (1, "P"))
+        ready_tableau(number, parameters=MADE_FOR, liste=liste)
+        for number, liste in ((3, "CM"), (2, "CE"), (1, "P"))
     ]
     assert list(_agenda(*made).due[0].made) == LISTES
 
@@ -136,7 +137,9 @@ TABLEAU = "tableau des inscriptions et radiations"
         (date(2027, 1, 31), LATE),
     ],
 )
-def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(today: date, state: TaskState) -> None:
+def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(
+    today: date, state: TaskState
+) -> None:
     task = next(task for task in tasks_of(today=today) if task.title == ANNUAL)
     assert (task.state, task.due) == (state, date(2026, 12, 30))
     assert "du 20/11/2026 au 30/12/2026 (art. L. 19, III, et R. 10)" in task.why
@@ -169,7 +172,10 @@ def test_a_meeting_without_a_poll_calls_for_its_tableau_the_day_after() -> None:
 
 def test_a_meeting_that_did_not_deliberate_does_not_move_the_tableau() -> None:
     held = CalendarReunion(date(2026, 11, 27), has_deliberated=False)
-    tasks = {task.title: task for task in tasks_of(today=date(2026, 11, 28), scrutins=(POLL,), reunions=(held,))}
+    tasks = {
+        task.title: task
+        for task in tasks_of(today=date(2026, 11, 28), scrutins=(POLL,), reunions=(held,))
+    }
     assert (tasks[NOTE].state, "qui n’a pas délibéré" in tasks[NOTE].why) == (DONE, True)
     assert tasks["Préparer le tableau des vingt jours"].due == date(2026, 11, 30)
 
@@ -198,11 +204,19 @@ def test_an_export_of_more_than_thirty_days_is_asked_for_again(days: int, state:
         ({"deposited_on": DAY}, {LISTES_MADE: DONE, ANSWER: TO_COME}),
         ({"deposited_on": DAY - timedelta(days=1)}, {LISTES_MADE: DONE, ANSWER: TO_DO}),
         ({"deposited_on": DAY, "verdict": "accepte"}, {LISTES_MADE: DONE, ANSWER: DONE}),
-        ({"deposited_on": DAY, "verdict": "rejete"}, {LISTES_MADE: DONE, CORRECT: TO_DO, ANSWER: DONE}),
-        ({"deposited_on": DAY, "verdict": "rejete", "outdated_at": NOON}, {LISTES_MADE: TO_DO, ANSWER: DONE}),
+        (
+            {"deposited_on": DAY, "verdict": "rejete"},
+            {LISTES_MADE: DONE, CORRECT: TO_DO, ANSWER: DONE},
+        ),
+        (
+            {"deposited_on": DAY, "verdict": "rejete", "outdated_at": NOON},
+            {LISTES_MADE: TO_DO, ANSWER: DONE},
+        ),
     ],
 )
-def test_a_list_asks_for_one_thing_at_a_time(facts: dict[str, Any], expected: dict[str, TaskState]) -> None:
+def test_a_list_asks_for_one_thing_at_a_time(
+    facts: dict[str, Any], expected: dict[str, TaskState]
+) -> None:
     found = states(tasks_of(ready_list(1, **facts)))
     about_listes = {
         title: state
@@ -231,7 +245,9 @@ def test_what_was_refused_is_never_to_be_deposited_again(facts: dict[str, Any]) 
 
 
 def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected() -> None:
-    refused = ready_list(1, request_id=1, sha256="a" * 64, deposited_on=DAY, verdict="rejete", verdict_on=DAY)
+    refused = ready_list(
+        1, request_id=1, sha256="a" * 64, deposited_on=DAY, verdict="rejete", verdict_on=DAY
+    )
     again = ready_list(2, request_id=2, sha256="a" * 64)
     tasks = tasks_of(refused, again)
     (task,) = [task for task in tasks if task.title == CORRECT]
@@ -254,13 +270,28 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
         (date(2026, 12, 15), COMING, "Refaire le tableau des cinq jours", TO_DO),
         (date(2026, 12, 15), {"a_completer": 4}, "Compléter le tableau des cinq jours", TO_DO),
         (date(2026, 12, 16), {"a_completer": 4}, "Compléter le tableau des cinq jours", LATE),
-        (date(2026, 12, 15), {"a_completer": 4, "published_on": date(2026, 12, 15)}, "Certifier la publication", TO_DO),
+        (
+            date(2026, 12, 15),
+            {"a_completer": 4, "published_on": date(2026, 12, 15)},
+            "Certifier la publication",
+            TO_DO,
+        ),
         (date(2026, 12, 15), {}, "Publier le tableau", TO_DO),
         (date(2026, 12, 16), {}, "Publier le tableau", LATE),
-        (date(2026, 12, 16), {"published_on": date(2026, 12, 15)}, "Certifier la publication", TO_DO),
+        (
+            date(2026, 12, 16),
+            {"published_on": date(2026, 12, 15)},
+            "Certifier la publication",
+            TO_DO,
+        ),
         (date(2026, 12, 16), POSTED, "Certifier la publication", TO_COME),
         (date(2026, 12, 17), POSTED, "Certifier la publication", TO_DO),
-        (date(2026, 12, 17), POSTED | {"certified_on": date(2026, 12, 17)}, "Certifier la publication", DONE),
+        (
+            date(2026, 12, 17),
+            POSTED | {"certified_on": date(2026, 12, 17)},
+            "Certifier la publication",
+            DONE,
+        ),
     ],
 )
 def test_a_tableau_goes_from_yet_to_come_to_certified(
@@ -268,7 +299,11 @@ def test_a_tableau_goes_from_yet_to_come_to_certified(
 ) -> None:
     files = [] if facts is None else [ready_tableau(1, **CINQ_JOURS | facts)]
     found = tasks_of(*files, today=today, scrutins=(POLL,))
-    about = [task for task in found if "cinq jours" in task.title or task.title in {"Publier le tableau", title}]
+    about = [
+        task
+        for task in found
+        if "cinq jours" in task.title or task.title in {"Publier le tableau", title}
+    ]
     assert [(task.title, task.state) for task in about] == [(title, state)]
 
 
@@ -284,8 +319,16 @@ def test_a_tableau_goes_from_yet_to_come_to_certified(
 def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
     today: date, withdrawn_on: date | None, state: TaskState
 ) -> None:
-    days = {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 22), "withdrawn_on": withdrawn_on}
-    (task,) = [it for it in tasks_of(ready_tableau(1, **CINQ_JOURS, **days), today=today) if "Retirer" in it.title]
+    days = {
+        "published_on": date(2026, 12, 15),
+        "published_until": date(2026, 12, 22),
+        "withdrawn_on": withdrawn_on,
+    }
+    (task,) = [
+        it
+        for it in tasks_of(ready_tableau(1, **CINQ_JOURS, **days), today=today)
+        if "Retirer" in it.title
+    ]
     assert (task.title, task.state, task.button.export) == ("Retirer le tableau", state, 1)
     assert task.due == (None if withdrawn_on else date(2026, 12, 23))
 
@@ -306,7 +349,8 @@ def test_what_is_never_published_has_no_task_of_a_publication(facts: dict[str, A
     file = ready_tableau(1, **facts, published_on=DAY, published_until=DAY)
     assert not file.may_be_published
     assert (
-        not {"Certifier la publication", "Retirer le tableau"} & states(tasks_of(file, today=date(2027, 1, 5))).keys()
+        not {"Certifier la publication", "Retirer le tableau"}
+        & states(tasks_of(file, today=date(2027, 1, 5))).keys()
     )
 
 

@@ -38,7 +38,9 @@ def test_a_value_is_cleaned(value: str, expected: str) -> None:
 
 @pytest.mark.parametrize("fold_one", [clean, fold, fold_value, base_letters, sort_key, is_clean])
 @pytest.mark.parametrize("marks", ["\u0301\u0316", "\u0f73"])
-def test_many_marks_on_a_letter_take_linear_time(fold_one: Callable[[str], object], marks: str) -> None:
+def test_many_marks_on_a_letter_take_linear_time(
+    fold_one: Callable[[str], object], marks: str
+) -> None:
     """Python sorts them in quadratic time: a form of 300 KB stopped the screen for minutes."""
     begun = time.process_time()
     fold_one("e" + marks * 60_000)

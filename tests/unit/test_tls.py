@@ -59,15 +59,25 @@ def test_a_server_that_does_not_speak_tls() -> None:
     [
         ("SSL error: certificate verify failed", "pas signé par l'autorité attendue, ou a expiré"),
         ('server certificate for "a" does not match host name "b"', "pas celui de cet hôte"),
-        ('root certificate file "/x" does not exist', "le fichier de l'autorité (sslrootcert) est introuvable"),
+        (
+            'root certificate file "/x" does not exist',
+            "le fichier de l'autorité (sslrootcert) est introuvable",
+        ),
         ("server does not support SSL, but SSL was required", "le serveur ne parle pas TLS"),
     ],
 )
 def test_what_the_database_client_says(libpq: str, french: str) -> None:
-    explained = explain_database_tls(f"connection failed: {libpq}\nMultiple connection attempts failed.")
+    explained = explain_database_tls(
+        f"connection failed: {libpq}\nMultiple connection attempts failed."
+    )
     assert explained is not None
     assert french in explained
 
 
 def test_what_is_not_about_tls_is_left_alone() -> None:
-    assert explain_database_tls('connection to server at "127.0.0.1", port 1 failed: Connection refused') is None
+    assert (
+        explain_database_tls(
+            'connection to server at "127.0.0.1", port 1 failed: Connection refused'
+        )
+        is None
+    )

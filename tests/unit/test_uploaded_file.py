@@ -15,13 +15,7 @@ from hypothesis import strategies as st
 
 from common.file_kind import FileKind
 from producers.web.verifier import diagnosis as uploaded_file
-from producers.web.verifier.diagnosis import (
-    UploadedFile,
-    compare,
-    examine,
-    examine_all,
-    explain,
-)
+from producers.web.verifier.diagnosis import UploadedFile, compare, examine, examine_all, explain
 from schemas.profiles.platform import FileForm, read_shipped
 from tests.parts.profiles import tabulation, virgule
 from tests.ruined.archives import pack
@@ -41,7 +35,11 @@ def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
         patch.setattr(uploaded_file, "CHUNK", size)
         pieces = _examine(content)
     assert (pieces.sha256, pieces.size, pieces.lines) == (whole.sha256, whole.size, whole.lines)
-    assert (pieces.has_crlf, pieces.is_utf8, pieces.has_quotes) == (whole.has_crlf, whole.is_utf8, whole.has_quotes)
+    assert (pieces.has_crlf, pieces.is_utf8, pieces.has_quotes) == (
+        whole.has_crlf,
+        whole.is_utf8,
+        whole.has_quotes,
+    )
     assert whole.is_utf8 is _is_utf8(content)
 
 
@@ -49,7 +47,9 @@ def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
 def test_what_an_import_would_not_read_is_named_to_whoever_uploads_it(ruined: Ruined) -> None:
     uploaded = _examine(ruined.content, ruined.name)
     said = " ".join(explain(uploaded, None, None, read_shipped().form))
-    if uploaded.kind == {"xml": FileKind.XML, "pdf": FileKind.PDF, "zip": FileKind.ZIP}.get(uploaded.extension):
+    if uploaded.kind == {"xml": FileKind.XML, "pdf": FileKind.PDF, "zip": FileKind.ZIP}.get(
+        uploaded.extension
+    ):
         assert "Par son contenu" not in said, "the module makes such files too"
     elif uploaded.is_workbook:
         assert "C'est un classeur de tableur" in said
@@ -100,14 +100,26 @@ FORMS: dict[str, Callable[[Path], FileForm]] = {
 REWRITTEN: dict[str, tuple[str, Callable[[str, FileForm], bytes]]] = {
     "bom": ("(BOM) a été ajoutée", lambda text, _form: ("\ufeff" + text).encode()),
     "no bom": ("(BOM) du début a été ôtée", lambda text, form: text.encode(form.encoding)),
-    "CR LF": ("Windows (CR LF)", lambda text, form: _bytes(text.replace("\r\n", "\n").replace("\n", "\r\n"), form)),
+    "CR LF": (
+        "Windows (CR LF)",
+        lambda text, form: _bytes(text.replace("\r\n", "\n").replace("\n", "\r\n"), form),
+    ),
     "LF": ("autre système (LF)", lambda text, form: _bytes(text.replace("\r\n", "\n"), form)),
     "Windows": ("Windows-1252", lambda text, _form: text.encode("cp1252", "replace")),
     "UTF-8": ("Les accents sont écrits en UTF-8", lambda text, _form: text.encode()),
-    ";": ("est le point-virgule", lambda text, form: _bytes(text.replace(form.separator, ";"), form)),
+    ";": (
+        "est le point-virgule",
+        lambda text, form: _bytes(text.replace(form.separator, ";"), form),
+    ),
     ",": ("est la virgule", lambda text, form: _bytes(text.replace(form.separator, ","), form)),
-    "tab": ("est la tabulation", lambda text, form: _bytes(text.replace(form.separator, "\t"), form)),
-    "quotes": ("entre guillemets", lambda text, form: _bytes(text.replace("ARLES", '"ARLES"'), form)),
+    "tab": (
+        "est la tabulation",
+        lambda text, form: _bytes(text.replace(form.separator, "\t"), form),
+    ),
+    "quotes": (
+        "entre guillemets",
+        lambda text, form: _bytes(text.replace("ARLES", '"ARLES"'), form),
+    ),
 }
 """The sentence that a way to write a file again brings, unless the profile wants the file so."""
 CHANGED = {
@@ -126,7 +138,9 @@ def _bytes(text: str, form: FileForm) -> bytes:
 def _sentences(made: bytes, found: bytes, form: FileForm) -> set[str]:
     """The known sentences that the verifier says of a file."""
     uploaded = _examine(found)
-    comparison = compare(io.BytesIO(made), io.BytesIO(found), uploaded, form.encoding, form.separator)
+    comparison = compare(
+        io.BytesIO(made), io.BytesIO(found), uploaded, form.encoding, form.separator
+    )
     said = " ".join(explain(uploaded, None, comparison, form))
     assert ("Les valeurs sont toutes les mêmes" in said) is (comparison.first is None)
     return {sentence for sentence in _SENTENCES if sentence in said}
@@ -134,9 +148,16 @@ def _sentences(made: bytes, found: bytes, form: FileForm) -> set[str]:
 
 @pytest.mark.parametrize("platform", FORMS)
 @pytest.mark.parametrize("variant", [*REWRITTEN, *CHANGED])
-def test_of_each_platform_only_what_changed_is_told(tmp_path: Path, platform: str, variant: str) -> None:
+def test_of_each_platform_only_what_changed_is_told(
+    tmp_path: Path, platform: str, variant: str
+) -> None:
     form = FORMS[platform](tmp_path)
-    known = {"nom_naissance": "ÉCLUSE", "date_naissance": "14/03/1962", "code_postal": "05110", "type_liste": "G"}
+    known = {
+        "nom_naissance": "ÉCLUSE",
+        "date_naissance": "14/03/1962",
+        "code_postal": "05110",
+        "type_liste": "G",
+    }
     known |= {"commune_naissance": "ARLES", "prenoms": "Zélie"}
     line = form.separator.join(known.get(value, "") for value in form.values)
     text = form.end.join([form.separator.join(form.columns), line, line, ""])
@@ -158,7 +179,9 @@ def test_of_each_platform_only_what_changed_is_told(tmp_path: Path, platform: st
     assert _sentences(made, found, form) == expected
 
 
-def archive(compression: int = zipfile.ZIP_STORED, name: str = "liste.csv", content: bytes = b"A;B\n" * 50) -> bytes:
+def archive(
+    compression: int = zipfile.ZIP_STORED, name: str = "liste.csv", content: bytes = b"A;B\n" * 50
+) -> bytes:
     return pack({name: content}, compression)
 
 

@@ -42,7 +42,9 @@ def test_words_and_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
             "WEB_SECRET": SECRET,
         },
     )
-    assert settings.web_trusted_proxies == tuple(map(ip_network, ("192.0.2.1", "2001:db8::/32", "10.0.0.0/8")))
+    assert settings.web_trusted_proxies == tuple(
+        map(ip_network, ("192.0.2.1", "2001:db8::/32", "10.0.0.0/8"))
+    )
     assert settings.web_oidc_sirets == ("21130001500015", "21130055300014")
     assert settings.public_url == "https://prefecture.mairie.example"
     assert settings.is_https
@@ -53,19 +55,32 @@ def test_words_and_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"WEB_HOST": "0.0.0.0"}, "l'écran n'écoute que sur 127.0.0.1"),  # noqa: S104 — refused
         ({"WEB_HOST": "192.0.2.1"}, "l'écran n'écoute que sur 127.0.0.1"),
-        ({"WEB_SECRET": "court"}, "PREFECTURE_WEB_SECRET : valeur refusée (32 caractères au moins sont attendus)"),
+        (
+            {"WEB_SECRET": "court"},
+            "PREFECTURE_WEB_SECRET : valeur refusée (32 caractères au moins sont attendus)",
+        ),
         ({"WEB_PROXY_SECRET": "court"}, "PREFECTURE_WEB_PROXY_SECRET"),
         ({"WEB_TRUSTED_PROXIES": "proxy.example"}, "une adresse IP est attendue, ou un réseau"),
         ({"WEB_TRUSTED_PROXIES": "10.0.0.1/8"}, "une adresse IP est attendue, ou un réseau"),
-        ({"WEB_AUTH": "proxy", "WEB_TRUSTED_PROXIES": "192.0.2.1"}, "il manque PREFECTURE_PUBLIC_URL"),
         (
-            {"WEB_AUTH": "proxy", "WEB_TRUSTED_PROXIES": "192.0.2.1", "PUBLIC_URL": "https://x.example"},
+            {"WEB_AUTH": "proxy", "WEB_TRUSTED_PROXIES": "192.0.2.1"},
+            "il manque PREFECTURE_PUBLIC_URL",
+        ),
+        (
+            {
+                "WEB_AUTH": "proxy",
+                "WEB_TRUSTED_PROXIES": "192.0.2.1",
+                "PUBLIC_URL": "https://x.example",
+            },
             "il manque PREFECTURE_WEB_PROXY_SECRET",
         ),
         ({"WEB_AUTH": "oidc"}, "PREFECTURE_WEB_OIDC_ISSUER"),
         (OIDC | {"PUBLIC_URL": ""}, "il manque PREFECTURE_PUBLIC_URL"),
         (OIDC | {"WEB_OIDC_CLIENT_ID": ""}, "il manque PREFECTURE_WEB_OIDC_CLIENT_ID"),
-        (OIDC | {"WEB_OIDC_ISSUER": "http://identite.example"}, "une adresse https:// est attendue"),
+        (
+            OIDC | {"WEB_OIDC_ISSUER": "http://identite.example"},
+            "une adresse https:// est attendue",
+        ),
         ({"PUBLIC_URL": "prefecture.mairie.example"}, "une adresse sans chemin est attendue"),
         ({"PUBLIC_URL": "javascript://x"}, "une adresse sans chemin est attendue"),
         ({"PUBLIC_URL": "https://x.example/?a=b"}, "une adresse sans chemin est attendue"),
@@ -75,7 +90,9 @@ def test_words_and_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=lambda it: it if isinstance(it, str) else "",
 )
-def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str) -> None:
+def test_what_is_wrong_is_said(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str
+) -> None:
     with pytest.raises(ProducerConfigurationError) as refused:
         _load(monkeypatch, variables)
     assert words in str(refused.value)

@@ -53,7 +53,9 @@ def spool(tmp_path: Path, broker: Broker) -> Iterator[Spool]:
 
 
 def event(number: int = 1, commune: str = "13900") -> CloudEvent:
-    return CloudEvent.wrap(note_file("downloaded", number, commune=commune, requested_by="m"), source="/s")
+    return CloudEvent.wrap(
+        note_file("downloaded", number, commune=commune, requested_by="m"), source="/s"
+    )
 
 
 AWAY = PublishError("RabbitMQ (rabbit:5672) est injoignable")
@@ -70,7 +72,9 @@ def test_events_leave_in_their_order(spool: Spool, broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("trouble", [AWAY, OSError("the database of the embedded mode is locked")])
-def test_what_is_not_taken_waits_and_leaves_later(spool: Spool, broker: Broker, trouble: Exception) -> None:
+def test_what_is_not_taken_waits_and_leaves_later(
+    spool: Spool, broker: Broker, trouble: Exception
+) -> None:
     broker.trouble = trouble
     spool.start()
     spool.send(one := event())
@@ -81,7 +85,9 @@ def test_what_is_not_taken_waits_and_leaves_later(spool: Spool, broker: Broker, 
 
 
 def test_what_is_held_is_known_by_its_id_until_it_leaves(spool: Spool) -> None:
-    kept, sent, other = (event(number).model_copy(update={"id": name}) for number, name in enumerate("*é/", 1))
+    kept, sent, other = (
+        event(number).model_copy(update={"id": name}) for number, name in enumerate("*é/", 1)
+    )
     assert spool.keep(kept, in_order=True)
     spool.send(sent)
     assert [spool.holds(it.id) for it in (kept, sent, other)] == [True, True, False]
@@ -100,7 +106,9 @@ def test_a_process_takes_up_what_another_left(tmp_path: Path, broker: Broker) ->
     assert broker.taken == [one.id]
 
 
-def test_files_are_for_this_account_only_and_none_is_half_written(spool: Spool, tmp_path: Path) -> None:
+def test_files_are_for_this_account_only_and_none_is_half_written(
+    spool: Spool, tmp_path: Path
+) -> None:
     spool.send(one := event())
     (path,) = (tmp_path / "spool").iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -108,12 +116,16 @@ def test_files_are_for_this_account_only_and_none_is_half_written(spool: Spool, 
     assert CloudEvent.from_bytes(path.read_bytes()) == one
 
 
-def test_what_is_no_event_is_put_aside_and_the_others_leave(spool: Spool, broker: Broker, tmp_path: Path) -> None:
+def test_what_is_no_event_is_put_aside_and_the_others_leave(
+    spool: Spool, broker: Broker, tmp_path: Path
+) -> None:
     spool.send(one := event())
     (tmp_path / "spool" / "00000000000000000001-1.json").write_text("{")
     assert spool.drain()
     assert broker.taken == [one.id]
-    assert [path.name for path in (tmp_path / "spool").iterdir()] == ["00000000000000000001-1.json.illisible"]
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == [
+        "00000000000000000001-1.json.illisible"
+    ]
 
 
 def test_a_place_where_nothing_can_be_written_sends_at_once(tmp_path: Path, broker: Broker) -> None:
@@ -125,7 +137,9 @@ def test_a_place_where_nothing_can_be_written_sends_at_once(tmp_path: Path, brok
     spool.send(event())
 
 
-def test_a_commune_leaves_as_much_room_as_it_takes(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commune_leaves_as_much_room_as_it_takes(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While the broker is away, two communes whose agents never stop do not silence a third one."""
     monkeypatch.setattr("producers.web.exports.spool.MOST", 90)
     alone = [spool.keep(event(), in_order=bool(number % 2)) for number in range(90)]
@@ -155,7 +169,9 @@ def test_a_file_that_cannot_be_read_now_is_not_lost(
     assert broker.taken == [one.id]
 
 
-def test_a_disk_in_trouble_does_not_end_it(spool: Spool, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_in_trouble_does_not_end_it(
+    spool: Spool, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spool.send(one := event())
     tried = threading.Event()
 
@@ -213,7 +229,13 @@ def test_the_identity_token_stays_here_and_is_given_once(tmp_path: Path) -> None
 COOKIE_BYTES = 4096
 """RFC 6265, section 6.1: the minimum size that browsers accept; they drop a larger cookie silently."""
 
-OTHERS = {"csrf": "x" * 43, "agent": "a" * 100, "sid": "x" * 22, "who": "prenom.nom@mairie.example", "since": 1}
+OTHERS = {
+    "csrf": "x" * 43,
+    "agent": "a" * 100,
+    "sid": "x" * 22,
+    "who": "prenom.nom@mairie.example",
+    "since": 1,
+}
 COMMUNE = "13900"
 
 
@@ -224,18 +246,26 @@ def request_() -> Request:
 
 def depot(files: int) -> CloudEvent:
     exports = list(range(1_000_000, 1_000_000 + files))
-    data = note_file("deposited", *exports, commune=COMMUNE, requested_by="m", deposited_on=date(2026, 11, 25))
+    data = note_file(
+        "deposited", *exports, commune=COMMUNE, requested_by="m", deposited_on=date(2026, 11, 25)
+    )
     return CloudEvent.wrap(data, source="/s")
 
 
 @pytest.mark.parametrize("files", [1, 12, 100])
 def test_what_waits_for_a_worker_fits_in_a_cookie(request_: Request, files: int) -> None:
     for _ in range(20):
-        event = CloudEvent.wrap(ListeExportRequested(commune=COMMUNE, requested_by="m"), source="/s")
-        pending.remember(request_, event, f"{'é' * 60} {uuid4()}", commune=COMMUNE, page=pending.REQUESTS)
+        event = CloudEvent.wrap(
+            ListeExportRequested(commune=COMMUNE, requested_by="m"), source="/s"
+        )
+        pending.remember(
+            request_, event, f"{'é' * 60} {uuid4()}", commune=COMMUNE, page=pending.REQUESTS
+        )
         last = depot(files)
         about = last.data["exports"]
-        pending.remember(request_, last, "déposé le 25/11/2026", commune=COMMUNE, page=pending.DEPOT, about=about)
+        pending.remember(
+            request_, last, "déposé le 25/11/2026", commune=COMMUNE, page=pending.DEPOT, about=about
+        )
     signature = 60
     assert len(b64encode(json.dumps(request_.session).encode())) + signature < COOKIE_BYTES
     kept = json.dumps(request_.session)

@@ -53,10 +53,15 @@ def test_days_are_those_of_the_commune() -> None:
     assert jour_of(late, "13055") == "25/11/2026"
     assert format_moment(late, "13055") == "25/11/2026 à 00:30"
     assert jour_of(late, "98735") == "24/11/2026"
-    environment = Environment(loader=DictLoader({"t": "{{ z | jour_of }}, {{ z | moment }}"}), autoescape=True)
+    environment = Environment(
+        loader=DictLoader({"t": "{{ z | jour_of }}, {{ z | moment }}"}), autoescape=True
+    )
     add_words(environment)
     commune = AgentCommune("98735", "Papeete")
-    assert environment.get_template("t").render(z=late, commune=commune) == "24/11/2026, 24/11/2026 à 13:30"
+    assert (
+        environment.get_template("t").render(z=late, commune=commune)
+        == "24/11/2026, 24/11/2026 à 13:30"
+    )
     with pytest.raises(KeyError):
         environment.get_template("t").render(z=late)
     assert plain(weekday_date(date(2026, 11, 1))) == "dimanche 1er novembre 2026"
@@ -69,7 +74,11 @@ def _strings(source: str) -> Iterator[str]:
     tree = ast.parse(source)
     silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in silent
+        ):
             yield node.value
 
 
@@ -103,14 +112,22 @@ def test_a_file_is_called_so_that_neither_its_day_nor_its_hour_breaks() -> None:
     asked = datetime(2026, 11, 25, 3, 55, tzinfo=UTC)
     file = ready_list(1, requested_at=asked)
     assert people_label(file, asked) == "Liste principale — 25\u00a0novembre, 4\u00a0h\u00a055"
-    assert "25\u00a0novembre\u00a02026, 4\u00a0h\u00a055" in people_label(file, asked + timedelta(days=90))
+    assert "25\u00a0novembre\u00a02026, 4\u00a0h\u00a055" in people_label(
+        file, asked + timedelta(days=90)
+    )
     away = ready_list(1, requested_at=asked, code_commune="98735")
     assert people_label(away, asked) == "Liste principale — 24\u00a0novembre, 17\u00a0h\u00a055"
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-3, "moins d'une seconde"), (0.2, "moins d'une seconde"), (8, "8 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+    [
+        (-3, "moins d'une seconde"),
+        (0.2, "moins d'une seconde"),
+        (8, "8 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 05 min"),
+    ],
 )
 def test_durations_are_said_as_one_says_them(seconds: float, text: str) -> None:
     assert plain(french.format_elapsed(seconds)) == text
@@ -118,7 +135,18 @@ def test_durations_are_said_as_one_says_them(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "page"),
-    [("", 1), ("1", 1), ("12", 12), ("0", 1), ("-3", 1), ("x", 1), ("١٢", 1), ("9" * 30, 1), ("1e3", 1), (" 2", 1)],
+    [
+        ("", 1),
+        ("1", 1),
+        ("12", 12),
+        ("0", 1),
+        ("-3", 1),
+        ("x", 1),
+        ("١٢", 1),
+        ("9" * 30, 1),
+        ("1e3", 1),
+        (" 2", 1),
+    ],
 )
 def test_what_is_no_page_is_the_first(text: str, page: int) -> None:
     assert page_number(text) == page
@@ -135,7 +163,12 @@ def test_the_filters_stay_in_the_addresses() -> None:
 
 @pytest.mark.parametrize(
     ("page", "total", "last", "before", "after"),
-    [(1, 0, 1, "", ""), (1, 50, 1, "", ""), (1, 51, 2, "", "/x?page=2"), (9, 51, 2, "/x?page=2", "")],
+    [
+        (1, 0, 1, "", ""),
+        (1, 50, 1, "", ""),
+        (1, 51, 2, "", "/x?page=2"),
+        (9, 51, 2, "/x?page=2", ""),
+    ],
 )
 def test_the_ends_lead_nowhere(page: int, total: int, last: int, before: str, after: str) -> None:
     paging = Paging.of("/x", {}, page=page, total=total, size=50)

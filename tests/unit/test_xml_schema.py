@@ -71,7 +71,9 @@ def test_the_schema_has_the_columns_in_their_order() -> None:
         ("ListeElectorale>", "Liste>", " : élément Liste"),
     ],
 )
-def test_a_tampered_file_is_refused_and_the_place_is_told(tmp_path: Path, old: str, new: str, where: str) -> None:
+def test_a_tampered_file_is_refused_and_the_place_is_told(
+    tmp_path: Path, old: str, new: str, where: str
+) -> None:
     names = {"IDENTITE": IDENTITE, "ADRESSE": ADRESSE}
     old, new, where = (text.format(**names) for text in (old, new, where))
     assert old in VALID
@@ -95,13 +97,20 @@ _DEFINITIONS = (
 )
 
 
-@pytest.mark.parametrize("dtd", ['SYSTEM "liste.dtd"', *(f"[<!ENTITY sexe {it}>]" for it in _DEFINITIONS)])
+@pytest.mark.parametrize(
+    "dtd", ['SYSTEM "liste.dtd"', *(f"[<!ENTITY sexe {it}>]" for it in _DEFINITIONS)]
+)
 def test_an_entity_or_a_dtd_elsewhere_is_never_read(tmp_path: Path, dtd: str) -> None:
     (tmp_path / "secret.txt").write_text("M")
     (tmp_path / "liste.dtd").write_text('<!ENTITY sexe "M">')
     doctype = f"<!DOCTYPE ListeElectorale {dtd}>\n<ListeElectorale>"
-    tampered = VALID.replace("<ListeElectorale>", doctype, 1).replace("<Sexe>M</Sexe>", "<Sexe>&sexe;</Sexe>", 1)
-    assert _refusal(_write(tmp_path, tampered)) == "Le fichier XML contient un DOCTYPE : il n'est ni lu ni publié."
+    tampered = VALID.replace("<ListeElectorale>", doctype, 1).replace(
+        "<Sexe>M</Sexe>", "<Sexe>&sexe;</Sexe>", 1
+    )
+    assert (
+        _refusal(_write(tmp_path, tampered))
+        == "Le fichier XML contient un DOCTYPE : il n'est ni lu ni publié."
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"", b"<xs:schema", b"<html/>", b"\xff\xfe"])

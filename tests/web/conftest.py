@@ -15,7 +15,14 @@ from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE
 from tests.web.files_desk import FilesScreen, open_screen
 from tests.web.filled import Filled
 from tests.web.proconnect import ProConnect
-from tests.web.security_desk import CLERK, SCREEN_TEMPLATE, behind_proxy, make_settings, open_client, write_files
+from tests.web.security_desk import (
+    CLERK,
+    SCREEN_TEMPLATE,
+    behind_proxy,
+    make_settings,
+    open_client,
+    write_files,
+)
 from tests.web.site import Site, open_site
 
 Visit = Callable[..., Visitor]
@@ -65,7 +72,9 @@ def screen_database(tmp_path: Path, sqlite_files: SqliteFiles) -> str:
 @pytest.fixture
 def web_client(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
     """LIBREVILLE's agent behind a trusted proxy, on the screen in this process."""
-    with open_client(make_settings(screen_database, tmp_path, **behind_proxy()), agent=CLERK) as client:
+    with open_client(
+        make_settings(screen_database, tmp_path, **behind_proxy()), agent=CLERK
+    ) as client:
         yield client
 
 
@@ -87,7 +96,9 @@ def provider() -> Iterator[ProConnect]:
 @pytest.fixture
 def files(tmp_path: Path, sqlite_files: SqliteFiles) -> Iterator[FilesScreen]:
     """The screen in this process with LIBREVILLE's files, without a browser."""
-    with open_screen(sqlite_files.create(tmp_path / "files.sqlite3", MOUVEMENTS_TEMPLATE), tmp_path) as screen:
+    with open_screen(
+        sqlite_files.create(tmp_path / "files.sqlite3", MOUVEMENTS_TEMPLATE), tmp_path
+    ) as screen:
         yield screen
 
 

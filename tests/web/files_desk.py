@@ -105,11 +105,21 @@ class FilesScreen:
     def make_tableau(self, type_: TypeTableau, **fields: Any) -> int:  # noqa: ANN401 — of the request
         """Make a tableau of the principal list for the coming poll with the worker's handlers; its id."""
         scrutin = demo_calendrier(TODAY).scrutin
-        asked = {"commune": COMMUNE, "listes": ["P"], "types": [type_], "scrutin": scrutin, "requested_by": AGENT}
-        event = CloudEvent.wrap(TableauxRenderRequested.model_validate(asked | fields), source="/test")
+        asked = {
+            "commune": COMMUNE,
+            "listes": ["P"],
+            "types": [type_],
+            "scrutin": scrutin,
+            "requested_by": AGENT,
+        }
+        event = CloudEvent.wrap(
+            TableauxRenderRequested.model_validate(asked | fields), source="/test"
+        )
         ingest_request(event, self.desk.services)
         with self.desk.engine.connect() as connection:
-            export: int = connection.execute(text("SELECT max(export_id) FROM derniers_exports")).scalar_one()
+            export: int = connection.execute(
+                text("SELECT max(export_id) FROM derniers_exports")
+            ).scalar_one()
         assert self.desk.process(export)["status"] == "ready"
         return export
 
@@ -121,11 +131,19 @@ class FilesScreen:
 
     def press(self, path: str, *, on: str, times: int = 1) -> None:
         """Press, this many times, the button of the form on the page `on` whose target is `path`."""
-        form = self.get(on).text.partition(f'action="/communes/{self.commune}{path}"')[2].partition("</form>")[0]
+        form = (
+            self.get(on)
+            .text.partition(f'action="/communes/{self.commune}{path}"')[2]
+            .partition("</form>")[0]
+        )
         assert form, f"no form for {path}"
-        fields = dict(_FIELD.findall(form)) | dict(re.findall(r'name="(export)" value="([^"]+)"', form))
+        fields = dict(_FIELD.findall(form)) | dict(
+            re.findall(r'name="(export)" value="([^"]+)"', form)
+        )
         for _ in range(times):
-            answer = self.client.post(f"/communes/{self.commune}{path}", data=fields, follow_redirects=False)
+            answer = self.client.post(
+                f"/communes/{self.commune}{path}", data=fields, follow_redirects=False
+            )
             assert answer.status_code == 303, answer.text
 
     def ask(self, *listes: str, format_: str = "csv") -> list[int]:
@@ -177,7 +195,9 @@ def words(response: Response) -> str:
 
 def spaced_words(response: Response) -> str:
     """The text of a page, with a space in place of each tag."""
-    return " ".join(unescape(_TAG.sub(" ", response.text.partition("<main")[2].partition(">")[2])).split())
+    return " ".join(
+        unescape(_TAG.sub(" ", response.text.partition("<main")[2].partition(">")[2])).split()
+    )
 
 
 def once_of(page: Response) -> str:
@@ -191,9 +211,15 @@ def open_screen(url: str, folder: Path, **given: Any) -> Iterator[FilesScreen]: 
     """The screen on this database, with its volume and its spool in this folder."""
     engine = build_engine(url)
     desk = DepotsDesk(engine, folder / "exports")
-    places: dict[str, Any] = {"exports_dir": folder / "exports", "home": folder, "source": "/screen"}
+    places: dict[str, Any] = {
+        "exports_dir": folder / "exports",
+        "home": folder,
+        "source": "/screen",
+    }
     settings = WebSettings(state_url=SecretStr(url), **places | given)
     broker = Broker()
-    with TestClient(create_app(settings, broker.publish), base_url="http://127.0.0.1:8000") as client:
+    with TestClient(
+        create_app(settings, broker.publish), base_url="http://127.0.0.1:8000"
+    ) as client:
         yield FilesScreen(desk, client, broker)
     engine.dispose()

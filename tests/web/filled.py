@@ -75,23 +75,37 @@ class Filled:
             (self.rejected, Verdict.REJETE, "Ligne 12 : le code du bureau de vote est inconnu."),
         ):
             day = self._site.today
-            depot = note_file("deposited", export, **said, deposited_on=day, remarque="Pour le scrutin.")
+            depot = note_file(
+                "deposited", export, **said, deposited_on=day, remarque="Pour le scrutin."
+            )
             self._send(depot, "deposited_on IS NOT NULL", export)
-            answered = note_file("verdict", export, **said, verdict=verdict, verdict_on=day, answer=answer)
+            answered = note_file(
+                "verdict", export, **said, verdict=verdict, verdict_on=day, answer=answer
+            )
             self._send(answered, "verdict <> ''", export)
         self._sent = town.wait_for(town.ask(formats=["csv"]))
         days = demo_calendrier(site.today)
-        tableaux = town.wait_for(town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin))
+        tableaux = town.wait_for(
+            town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin)
+        )
         self.ready, self.tableau = self._sent[0]["export_id"], tableaux[0]["export_id"]
         self.published = tableaux[1]["export_id"]
         # a tableau posted today, until its certificate exists
         with site.town.engine.begin() as connection:
             connection.exec_driver_sql(_FIT.format(self.published))
-        posted: dict[str, Any] = {"published_on": site.today, "published_until": site.today, "mode": "consultation"}
-        noted = note_file("published", self.published, commune=LIBREVILLE, requested_by=CLERK, **posted)
+        posted: dict[str, Any] = {
+            "published_on": site.today,
+            "published_until": site.today,
+            "mode": "consultation",
+        }
+        noted = note_file(
+            "published", self.published, commune=LIBREVILLE, requested_by=CLERK, **posted
+        )
         self._send(noted, "CAST(pieces AS text) LIKE '%certificat%'", self.published)
         rest = town.wait_for(town.ask(formats=["csv", "xml"]))
-        self.failed, self.cancelled, self.waiting, self.purged = (export["export_id"] for export in rest[:4])
+        self.failed, self.cancelled, self.waiting, self.purged = (
+            export["export_id"] for export in rest[:4]
+        )
         with town.engine.begin() as connection:
             connection.exec_driver_sql(_RIGHT)
             connection.exec_driver_sql(_WITHOUT_MOTIF)
@@ -119,11 +133,19 @@ class Filled:
             if route.name == "export":
                 exports += [self.rejected, self.tableau, self.published]
                 exports += [self.failed, self.cancelled, self.waiting, self.purged]
-            return [route.url_path_for(route.name, commune=LIBREVILLE, export=export) for export in exports]
+            return [
+                route.url_path_for(route.name, commune=LIBREVILLE, export=export)
+                for export in exports
+            ]
         if "demande" in route.param_convertors:
             query = "SELECT DISTINCT request_id FROM derniers_exports WHERE code_commune = :commune"
-            demandes = [row["request_id"] for row in self._site.town.rows(query, commune=LIBREVILLE)]
-            return [route.url_path_for(route.name, commune=LIBREVILLE, demande=demande) for demande in demandes]
+            demandes = [
+                row["request_id"] for row in self._site.town.rows(query, commune=LIBREVILLE)
+            ]
+            return [
+                route.url_path_for(route.name, commune=LIBREVILLE, demande=demande)
+                for demande in demandes
+            ]
         return [route.url_path_for(route.name, commune=LIBREVILLE)]
 
     def _send(self, data: Data, then: str, export: int) -> None:

@@ -32,7 +32,9 @@ class Mouse:
         self._leave(self.page.get_by_role("main").get_by_role("link", name=link).first)
 
     def go(self, page: str) -> None:
-        link = self.page.get_by_role("navigation", name=_NAVIGATION).get_by_role("link", name=page, exact=True)
+        link = self.page.get_by_role("navigation", name=_NAVIGATION).get_by_role(
+            "link", name=page, exact=True
+        )
         self._leave(link)
         expect(link).to_have_attribute("aria-current", "page")
 
@@ -40,9 +42,15 @@ class Mouse:
         self._leave(self.page.get_by_role("main").get_by_role("button", name=button).first)
 
     def tick(self, label: str, *, within: str = "", ticked: bool = True) -> None:
-        place = self.page.get_by_role("region", name=within) if within else self.page.get_by_role("main")
+        place = (
+            self.page.get_by_role("region", name=within)
+            if within
+            else self.page.get_by_role("main")
+        )
         named = re.compile(f"^{re.escape(label)}")
-        either = place.get_by_role("checkbox", name=named).or_(place.get_by_role("radio", name=named))
+        either = place.get_by_role("checkbox", name=named).or_(
+            place.get_by_role("radio", name=named)
+        )
         self._set(either.first, ticked)
 
     def write(self, label: str, value: str | date) -> None:
@@ -68,7 +76,9 @@ class Mouse:
             reload_until(self.page.get_by_text(words), words)
 
     def download(self, name: str) -> Path:
-        either = self.page.get_by_role("link", name=name).or_(self.page.get_by_role("button", name=name))
+        either = self.page.get_by_role("link", name=name).or_(
+            self.page.get_by_role("button", name=name)
+        )
         with self.page.expect_download(timeout=PATIENCE_MS) as waited:
             self._activate(either.first)
         path = self._downloads / waited.value.suggested_filename
@@ -139,9 +149,14 @@ class Counting(Mouse):
         self.acts += 2
 
     def _read(self) -> None:
-        lines = {line.strip() for line in self.page.get_by_role("main").inner_text().splitlines()} - self._known
+        lines = {
+            line.strip() for line in self.page.get_by_role("main").inner_text().splitlines()
+        } - self._known
         self._known |= lines
-        words, title = sum(len(line.split()) for line in lines), self.page.title().partition(" – ")[0]
+        words, title = (
+            sum(len(line.split()) for line in lines),
+            self.page.title().partition(" – ")[0],
+        )
         self.words += words
         self.read_on[title] = self.read_on.get(title, 0) + words
 
@@ -210,7 +225,9 @@ class Keys(Mouse):
                 if target.evaluate("it => it === document.activeElement"):
                     return
             except Error as error:
-                if "context was destroyed" in error.message:  # the page loads itself again, with what was recorded
+                if (
+                    "context was destroyed" in error.message
+                ):  # the page loads itself again, with what was recorded
                     self.page.wait_for_load_state("domcontentloaded")
                     continue
                 element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")

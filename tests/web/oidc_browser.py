@@ -52,8 +52,18 @@ def open_mock(folder: Path) -> Iterator[str]:
     It runs in a process of its own: it uses deprecated parts of Authlib, which warn.
     """
     port = free_port()
-    command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port), "--require-nonce", "true"]
-    mock = Process(command, env={"PATH": os.environ["PATH"]}, folder=folder, log=folder / "provider.log")
+    command = [
+        sys.executable,
+        "-m",
+        "oidc_provider_mock",
+        "--port",
+        str(port),
+        "--require-nonce",
+        "true",
+    ]
+    mock = Process(
+        command, env={"PATH": os.environ["PATH"]}, folder=folder, log=folder / "provider.log"
+    )
     issuer = f"http://{LOOPBACK}:{port}"
     try:
         wait_until(lambda: not mock.alive or _answers(issuer), message="the provider")
@@ -80,7 +90,10 @@ def ask_in(client: TestClient, at: str = "/") -> str:
 
 def parameters(url: str) -> dict[str, str]:
     """The parameters of the query string."""
-    return {name: values[0] for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()}
+    return {
+        name: values[0]
+        for name, values in parse_qs(urlsplit(url).query, keep_blank_values=True).items()
+    }
 
 
 def answer_of_provider(url: str, form: Mapping[str, str]) -> str:

@@ -27,7 +27,17 @@ SIRET = "21130001500015"
 _PATH = "/api/v2"
 _SHORTEST = 32
 _KNOWN = {
-    *("response_type", "client_id", "redirect_uri", "scope", "claims", "state", "nonce", "prompt", "acr_values"),
+    *(
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "claims",
+        "state",
+        "nonce",
+        "prompt",
+        "acr_values",
+    ),
     *("code_challenge", "code_challenge_method"),
 }
 
@@ -55,7 +65,9 @@ class ProConnect:
         self.asked: dict[str, str] = {}
         self.token_requests: list[dict[str, str]] = []
         self._key = _new_key("2026-a")
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), type("Handler", (_Handler,), {"provider": self}))
+        self._server = ThreadingHTTPServer(
+            (LOOPBACK, 0), type("Handler", (_Handler,), {"provider": self})
+        )
 
     @property
     def issuer(self) -> str:
@@ -72,7 +84,11 @@ class ProConnect:
             case "/.well-known/openid-configuration":
                 return 200, "application/json", json.dumps(self._metadata() | self.bent.metadata)
             case "/jwks":
-                return 200, "application/json", json.dumps({"keys": [self._key.as_dict(private=False)]})
+                return (
+                    200,
+                    "application/json",
+                    json.dumps({"keys": [self._key.as_dict(private=False)]}),
+                )
             case "/authorize":
                 return self._authorize(query)
             case "/token":
@@ -107,17 +123,32 @@ class ProConnect:
 
     def _token(self, form: dict[str, str]) -> tuple[int, str, str]:
         self.token_requests.append(form)
-        challenge = urlsafe_b64encode(sha256(form.get("code_verifier", "").encode()).digest()).decode().rstrip("=")
-        if challenge != self.asked["code_challenge"] or form.get("client_secret") != "client-secret":
+        challenge = (
+            urlsafe_b64encode(sha256(form.get("code_verifier", "").encode()).digest())
+            .decode()
+            .rstrip("=")
+        )
+        if (
+            challenge != self.asked["code_challenge"]
+            or form.get("client_secret") != "client-secret"
+        ):
             return 400, "application/json", json.dumps({"error": "invalid_grant"})
-        claims = self._common() | {"nonce": self.asked["nonce"], "acr": "eidas1", "amr": ["pwd"]} | self.bent.token
+        claims = (
+            self._common()
+            | {"nonce": self.asked["nonce"], "acr": "eidas1", "amr": ["pwd"]}
+            | self.bent.token
+        )
         tokens: dict[str, Any] = {"access_token": "t0ken", "token_type": "Bearer", "expires_in": 60}
         if not self.bent.without_id_token:
             tokens["id_token"] = self._sign(claims, self.bent.token_key)
         return 200, "application/json", json.dumps(tokens)
 
     def _info(self) -> tuple[int, str, str]:
-        claims = self._common() | {"email": self.email, "siret": SIRET, "given_name": "Ada"} | self.bent.info
+        claims = (
+            self._common()
+            | {"email": self.email, "siret": SIRET, "given_name": "Ada"}
+            | self.bent.info
+        )
         if self.bent.unsigned_info:
             head, body = ({"alg": "none", "kid": "2026-a"}, claims)
             return 200, "application/jwt", f"{_encode(head)}.{_encode(body)}."
@@ -125,7 +156,13 @@ class ProConnect:
 
     def _common(self) -> dict[str, Any]:
         now = int(time.time())
-        return {"iss": self.issuer, "sub": SUB, "aud": self.asked["client_id"], "iat": now, "exp": now + 60}
+        return {
+            "iss": self.issuer,
+            "sub": SUB,
+            "aud": self.asked["client_id"],
+            "iat": now,
+            "exp": now + 60,
+        }
 
     def _sign(self, claims: dict[str, Any], key: RSAKey | None) -> str:
         key = key or self._key

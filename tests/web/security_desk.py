@@ -37,7 +37,10 @@ HOST = "prefecture.mairie.example"
 PUBLIC = f"https://{HOST}"
 PROXY = "10.1.2.3"
 SECRET = "s" * 40
-FILE, REPORT = "liste-P-13900-20261125-093000.csv", "liste-P-13900-20261125-093000-csv-anomalies.csv"
+FILE, REPORT = (
+    "liste-P-13900-20261125-093000.csv",
+    "liste-P-13900-20261125-093000-csv-anomalies.csv",
+)
 CONTENT = b"NumeroElecteur;NomDeNaissance\n1;INVENTE\n"
 
 
@@ -51,7 +54,9 @@ def _prepare(url: str) -> None:
         digest = sha256(CONTENT).hexdigest()
         pieces = report_beside(REPORT, len(CONTENT), digest)
         found: dict[str, Any] = {"size": len(CONTENT), "sha256": digest, "pieces": pieces}
-        made = export(id=1, started_at=ASKED_AT, finished_at=ASKED_AT, lines_written=1, electeurs=1, **found)
+        made = export(
+            id=1, started_at=ASKED_AT, finished_at=ASKED_AT, lines_written=1, electeurs=1, **found
+        )
         session.add(report(made, id=1, event_id="1", requested_by=CLERK).request)
         of_neighbour = {"code_commune": GRANDVILLE, "requested_by": NEIGHBOUR}
         session.add(report(id=2, event_id="2", **of_neighbour).request)
@@ -102,10 +107,16 @@ def open_client(
     settings: WebSettings, *, peer: str = PROXY, agent: str = "", app: Starlette | None = None
 ) -> Iterator[TestClient]:
     """A client at the address of the screen, seen from `peer`; a proxy names `agent`."""
-    base = settings.public_url if settings.web_auth != "none" and settings.public_url else "http://127.0.0.1:8000"
+    base = (
+        settings.public_url
+        if settings.web_auth != "none" and settings.public_url
+        else "http://127.0.0.1:8000"
+    )
     app = app or create_app(settings, Sent().publish)
     headers = {"X-Prefecture-Secret": SECRET} | ({"X-Remote-User": agent} if agent else {})
-    client = TestClient(app, base_url=base, client=(peer, 50_000), headers=headers, follow_redirects=False)
+    client = TestClient(
+        app, base_url=base, client=(peer, 50_000), headers=headers, follow_redirects=False
+    )
     with client:
         yield client
 
@@ -136,12 +147,20 @@ def execute(url: str, statement: str, **parameters: object) -> None:
 PAGES: Sequence[Route] = ROUTES
 COMMUNE_PAGES = tuple(route for route in PAGES if route.path.startswith("/communes/{commune}"))
 _NO_PAGE = DOWNLOADS | {"suivi", "correspondance", "brouillon"}
-SHOWN_PAGES = [route for route in COMMUNE_PAGES if "GET" in (route.methods or ()) and route.name not in _NO_PAGE]
+SHOWN_PAGES = [
+    route
+    for route in COMMUNE_PAGES
+    if "GET" in (route.methods or ()) and route.name not in _NO_PAGE
+]
 """Neither files nor fragments of a page."""
 
 
 def address(route: Route, commune: str, number: int = 1) -> str:
-    return route.path.replace("{commune}", commune).replace("{export}", str(number)).replace("{demande}", str(number))
+    return (
+        route.path.replace("{commune}", commune)
+        .replace("{export}", str(number))
+        .replace("{demande}", str(number))
+    )
 
 
 BOTH, BOTH_EMAIL = "agglomeration", "agglomeration@grandville.example"
@@ -165,7 +184,9 @@ def add_neighbours(engine: Engine) -> None:
     with engine.begin() as connection:
         copy_libreville(connection, GRANDVILLE, "GRANDVILLE", _COPIES)
     with Session(engine) as session, session.begin():
-        session.add_all(Agent(name=name, code_commune=commune, email=email) for name, commune, email in _AGENTS)
+        session.add_all(
+            Agent(name=name, code_commune=commune, email=email) for name, commune, email in _AGENTS
+        )
 
 
 def copy_libreville(connection: Connection, commune: str, nom: str, copies: int = 1) -> None:
@@ -177,7 +198,11 @@ def copy_libreville(connection: Connection, commune: str, nom: str, copies: int 
 
 def _copying(model: type[Base]) -> TextClause:
     table = model.__tablename__
-    columns = [column.name for column in model.__table__.columns if column.name not in {"id", "code_commune"}]
+    columns = [
+        column.name
+        for column in model.__table__.columns
+        if column.name not in {"id", "code_commune"}
+    ]
     named = "prenoms || ' ' || translate(copy::text, '0123456789', 'ABCDEFGHIJ')"  # digits in names are blocking
     copied = ", ".join(named if column == "prenoms" else column for column in columns)
     return text(

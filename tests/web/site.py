@@ -43,7 +43,13 @@ class Site:
     """
 
     def __init__(
-        self, deployment: Deployment, folder: Path, mailbox: Mailbox, *, crew: Crew = _CREW, is_empty: bool = False
+        self,
+        deployment: Deployment,
+        folder: Path,
+        mailbox: Mailbox,
+        *,
+        crew: Crew = _CREW,
+        is_empty: bool = False,
     ) -> None:
         self.deployment = deployment
         owner = deployment.database_url("owner")
@@ -60,11 +66,15 @@ class Site:
         self.url = f"http://{LOOPBACK}:{port}"
         said = {"LIMIT_LEASE_SECONDS": "30"} | ({} if crew is _CREW else {"ANY_ACCOUNT": ""})
         self.worker, self._importer, *_ = (
-            self.town.start_worker("-p", processes, "-Q", *queues, **said, **deployment.addresses(account))
+            self.town.start_worker(
+                "-p", processes, "-Q", *queues, **said, **deployment.addresses(account)
+            )
             for account, processes, *queues in crew
         )
         self.town.start_notifier(
-            PREFECTURE_PUBLIC_URL=self.url, LIMIT_SWEEP_SECONDS="2", **deployment.addresses("notifier")
+            PREFECTURE_PUBLIC_URL=self.url,
+            LIMIT_SWEEP_SECONDS="2",
+            **deployment.addresses("notifier"),
         )
         environment = self.town.environment | {
             "PREFECTURE_AMQP_URL": deployment.amqp_url("ecran"),
@@ -81,11 +91,20 @@ class Site:
     @property
     def processes(self) -> Sequence[Process]:
         """The crew, the notifier, the screen, the broker and the database."""
-        return *self.town.processes, self._screen, self.deployment.broker.process, self.deployment.server.process
+        return (
+            *self.town.processes,
+            self._screen,
+            self.deployment.broker.process,
+            self.deployment.server.process,
+        )
 
     def peaks(self) -> dict[str, float]:
         """The maximum memory, in MiB, of the largest process of the screen, of the worker and of the one of exports."""
-        processes = {"screen": self._screen, "worker": self.worker, "worker of exports": self._importer}
+        processes = {
+            "screen": self._screen,
+            "worker": self.worker,
+            "worker of exports": self._importer,
+        }
         return {name: max(map(_peak, process.family)) for name, process in processes.items()}
 
     def close(self) -> None:
@@ -123,7 +142,9 @@ def screen_environment(folder: Path, sqlite_files: SqliteFiles, public_url: str)
 
 def start_screen(environment: dict[str, str], log: Path) -> Process:
     """A screen's process, once it listens."""
-    screen = Process([sys.executable, "-m", "producers", "web"], env=environment, folder=ROOT, log=log)
+    screen = Process(
+        [sys.executable, "-m", "producers", "web"], env=environment, folder=ROOT, log=log
+    )
     port = int(environment["PREFECTURE_WEB_PORT"])
     wait_until(lambda: not screen.alive or _listens(port), message="the screen")
     assert screen.alive, log.read_text()

@@ -55,13 +55,18 @@ BLOCKING = (
     ({"ville": ""}, "Ville absente"),
     ({"nom": "-----"}, "Nom de naissance sans lettre"),
     ({"date_naissance": "31/02/1960"}, "Ce jour n'existe pas dans le calendrier"),
-    ({"departement_naissance": "99", "pays_naissance": ""}, "Né à l'étranger (99) sans pays de naissance"),
+    (
+        {"departement_naissance": "99", "pays_naissance": ""},
+        "Né à l'étranger (99) sans pays de naissance",
+    ),
 )
 """Values of the principal list that the platform would reject, and the report's text about them."""
 
 OF_EUROPEAN_LIST = {"nationalite": ""}, "Nationalité absente"
 
-ANSWER = "Dépôt rejeté.\nLa commune de naissance de {nom} {prenoms}, né(e) le {naissance}, est inconnue."
+ANSWER = (
+    "Dépôt rejeté.\nLa commune de naissance de {nom} {prenoms}, né(e) le {naissance}, est inconnue."
+)
 
 
 class Days(NamedTuple):
@@ -104,9 +109,18 @@ def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
     """Write the exports of a commune whose code no real commune has."""
     ville = ville_of(code, nom)
     bureaux = count_bureaux(SIZE)
-    principale = [row._replace(lieu_dit="") for row in iter_liste(ville, bureaux, PRINCIPALE, SIZE + NEWCOMERS)]
-    others = [row for liste, size in COMPLEMENTARY.items() for row in iter_liste(ville, bureaux, liste, size)]
-    principale = [row if row.voie else row._replace(voie="Rue du Cerf-Volant") for row in principale]
+    principale = [
+        row._replace(lieu_dit="")
+        for row in iter_liste(ville, bureaux, PRINCIPALE, SIZE + NEWCOMERS)
+    ]
+    others = [
+        row
+        for liste, size in COMPLEMENTARY.items()
+        for row in iter_liste(ville, bureaux, liste, size)
+    ]
+    principale = [
+        row if row.voie else row._replace(voie="Rue du Cerf-Volant") for row in principale
+    ]
     here, newcomers = principale[:SIZE], principale[SIZE:]
 
     places = count(10, 10)
@@ -129,7 +143,9 @@ def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
     last = [row._replace(commune_naissance="MARSEILLE") if row is blamed else row for row in later]
 
     names = "0", "1", "1-relu", "2", "3"
-    former, flawed, readable, corrected, final = (folder / f"electeurs-{name}.csv" for name in names)
+    former, flawed, readable, corrected, final = (
+        folder / f"electeurs-{name}.csv" for name in names
+    )
     for path, rows in (
         (former, [*here, *others]),
         (flawed, [*unread, *wrong_others]),
@@ -283,7 +299,9 @@ class Story:
         blamed = self.downloads.blamed
         naissance = blamed.date_naissance
         said = ANSWER.format(nom=blamed.nom, prenoms=blamed.prenoms, naissance=naissance)
-        self.answer("rejeté", said, Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE)
+        self.answer(
+            "rejeté", said, Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
+        )
         self.answer("accepté", "Vos listes ont été intégrées.")
         self.hand.go("À faire")
         self.hand.follow("Lire la réponse")
@@ -318,7 +336,11 @@ class Story:
         """Enter day and category of each arrival and departure: one day for all mouvements of an export."""
         self.hand.go("À faire")
         self.hand.follow("Compléter")
-        words = {"inscription": "Inscription volontaire", "radiation": "Décès", "modification": "Changement de bureau"}
+        words = {
+            "inscription": "Inscription volontaire",
+            "radiation": "Décès",
+            "modification": "Changement de bureau",
+        }
         assert self.hand.choose_all("Catégorie", words) >= NEWCOMERS + LEAVE
         for day in (self.days.meeting, self.days.today):
             if self._rows("SELECT 1 FROM mouvements_a_completer WHERE code_commune = :here"):
@@ -346,7 +368,11 @@ class Story:
         self.note_publication()
         query = "SELECT liste, electeurs FROM registres WHERE code_commune = :here"
         kept = {str(row["liste"]): row["electeurs"] for row in self._rows(query)}
-        assert kept == {"P": self.downloads.kept, "CM": COMPLEMENTARY[MUNICIPALE], "CE": COMPLEMENTARY[EUROPEENNE]}
+        assert kept == {
+            "P": self.downloads.kept,
+            "CM": COMPLEMENTARY[MUNICIPALE],
+            "CE": COMPLEMENTARY[EUROPEENNE],
+        }
 
     def note_publication(self) -> None:
         """Confirm the days that the page proposes, and download the certificate."""

@@ -31,19 +31,29 @@ def test_every_line_of_the_report_is_on_the_pages_blocking_first(screen: FilesSc
     made = screen.make()
     page, lines = screen.read("anomalies", export=made["export_id"]), _report(screen, made)
     last = int(re.findall(r"page 1 sur (\d+)", page)[0])
-    page += "".join(screen.read("anomalies", f"page={it}", export=made["export_id"]) for it in range(2, last + 1))
+    page += "".join(
+        screen.read("anomalies", f"page={it}", export=made["export_id"])
+        for it in range(2, last + 1)
+    )
     for line in lines:
         assert line["Anomalie"].split(" : ")[0] in page
-    assert f"{made['bloquantes']} anomalies bloquantes : la plateforme rejetterait le fichier entier" in page
+    assert (
+        f"{made['bloquantes']} anomalies bloquantes : la plateforme rejetterait le fichier entier"
+        in page
+    )
     listed = (part.partition("où le corriger")[2] for part in page.split("Une par une")[1:])
-    severities = re.findall(r"(bloquante|remarque) ", " ".join(it.partition("Ce qui a été trouvé")[0] for it in listed))
+    severities = re.findall(
+        r"(bloquante|remarque) ", " ".join(it.partition("Ce qui a été trouvé")[0] for it in listed)
+    )
     assert severities.count("bloquante") == made["bloquantes"]
     assert severities.count("remarque") == made["remarques"]
 
 
 def test_every_column_of_the_rules_says_where_it_is_corrected() -> None:
     template = (ROOT / "producers" / "web" / "anomalies" / "anomalies.html").read_text("utf-8")
-    columns = {header_of(kind.value) for kind in KINDS if kind.value is not None} | {header_of(it) for it in TEXTS}
+    columns = {header_of(kind.value) for kind in KINDS if kind.value is not None} | {
+        header_of(it) for it in TEXTS
+    }
     values = read_shipped().form.columns
     assert {it for it in columns if f'"{values[it]}": ' not in template} == set()
 
@@ -65,14 +75,20 @@ def test_filters_of_the_address_narrow_the_lines(files: FilesScreen) -> None:
     ):
         found = files.read("anomalies", query, export=made["export_id"])
         assert f" {len(wanted)} anomalie" in found.partition("Une par une")[2], query
-    assert "Aucune anomalie ne répond à ce choix." in files.read("anomalies", "bureau=9999", export=made["export_id"])
+    assert "Aucune anomalie ne répond à ce choix." in files.read(
+        "anomalies", "bureau=9999", export=made["export_id"]
+    )
 
 
 def test_a_name_is_looked_for_by_a_form_and_never_stands_in_an_address(
     files: FilesScreen, capfd: pytest.CaptureFixture[str]
 ) -> None:
     made = files.make()
-    line = next(line for line in _report(files, made) if line["Gravité"] == "bloquante" and line["Nom de naissance"])
+    line = next(
+        line
+        for line in _report(files, made)
+        if line["Gravité"] == "bloquante" and line["Nom de naissance"]
+    )
     name = line["Nom de naissance"]
     found = files.post("anomalies", {"nom": name.lower()}, export=made["export_id"])
     assert name in words(found)
@@ -83,7 +99,9 @@ def test_a_name_is_looked_for_by_a_form_and_never_stands_in_an_address(
     captured = capfd.readouterr()
     assert name.lower() not in (captured.out + captured.err).lower()
     assert "nom" not in [
-        part.partition("=")[0] for address in addresses for part in address.partition("?")[2].split("&")
+        part.partition("=")[0]
+        for address in addresses
+        for part in address.partition("?")[2].split("&")
     ]
 
 
@@ -124,7 +142,9 @@ def test_a_report_that_cannot_be_shown_says_so(files: FilesScreen, damage: str) 
         _replace_report(files, made, 0, content=b"ceci;n'est;pas;un;rapport\r\n")
     response = files.get("anomalies", export=made["export_id"])
     assert response.status_code == (410 if damage == "gone" else 500)
-    expected = "n'est plus sur le disque" if damage == "gone" else "n'est plus celui que le module a écrit"
+    expected = (
+        "n'est plus sur le disque" if damage == "gone" else "n'est plus celui que le module a écrit"
+    )
     assert expected in words(response)
 
 
@@ -149,7 +169,9 @@ def _replace_report(
     writer.writerow(["titre"] * 9)
     for number in range(lines):
         severity, column, code = (
-            ("remarque", CANTON, "canton_absent") if number % 3 else ("bloquante", "Sexe", "sexe_absent")
+            ("remarque", CANTON, "canton_absent")
+            if number % 3
+            else ("bloquante", "Sexe", "sexe_absent")
         )
         who = (f"{number % 80:04}", number, nom or f"NOM{number}", "Zélie", "14/03/1962")
         writer.writerow([severity, *who, column, f"À corriger {number % 3}.", code])
@@ -173,9 +195,13 @@ def test_before_the_first_deposit_there_is_nothing_to_compare_with(files: FilesS
 
 
 @pytest.mark.slow
-def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_check(screen: FilesScreen) -> None:
+def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_check(
+    screen: FilesScreen,
+) -> None:
     screen.desk.run("DELETE FROM mouvement")
-    screen.desk.run("DELETE FROM electeur WHERE date_naissance LIKE '2008-%'")  # electors who come of age these days
+    screen.desk.run(
+        "DELETE FROM electeur WHERE date_naissance LIKE '2008-%'"
+    )  # electors who come of age these days
     deposited = screen.desk.make(days_ago=2)
     screen.desk.deposit(deposited["export_id"])
     for number in range(3):
@@ -194,9 +220,17 @@ def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_che
 @pytest.mark.slow
 def test_young_people_who_came_of_age_are_told_apart(files: FilesScreen) -> None:
     made = files.make()["export_id"]
-    found = {"export_id": 1, "label": "Liste P", "deposited_on": "2026-11-20", "departs": 0, "modifications": 0}
+    found = {
+        "export_id": 1,
+        "label": "Liste P",
+        "deposited_on": "2026-11-20",
+        "departs": 0,
+        "modifications": 0,
+    }
     found |= {"arrivees": 5, "majeurs": 2, "inscriptions": 3, "radiations": 0, "is_coherent": True}
-    files.desk.run("UPDATE export SET differences = :it WHERE id = :id", it=json.dumps(found), id=made)
+    files.desk.run(
+        "UPDATE export SET differences = :it WHERE id = :id", it=json.dumps(found), id=made
+    )
     page = files.read("differences", export=made)
     assert "2 électeurs ont eu 18 ans entre les deux fichiers" in page
     assert "(sans les nouveaux majeurs) et inscriptions33" in page
@@ -212,6 +246,9 @@ def test_a_comparison_that_cannot_be_made_says_why(files: FilesScreen) -> None:
 
 
 def test_tableaux_and_what_was_not_made_have_no_such_page(files: FilesScreen) -> None:
-    assert files.get("differences", export=files.make_tableau(TypeTableau.VINGT_JOURS)).status_code == 404
+    assert (
+        files.get("differences", export=files.make_tableau(TypeTableau.VINGT_JOURS)).status_code
+        == 404
+    )
     assert files.get("differences", export=files.desk.ask(CM)).status_code == 404
     assert files.get("differences", export=99).status_code == 404

@@ -52,7 +52,9 @@ MakeToken = Callable[..., str]
 
 
 @pytest.fixture
-def make_token(screen_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> MakeToken:
+def make_token(
+    screen_database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> MakeToken:
     """Create a token as an operator does; the token that the command prints."""
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
 
@@ -65,7 +67,9 @@ def make_token(screen_database: str, monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 def _showing(token: str, **others: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"} | {name.replace("_", "-"): value for name, value in others.items()}
+    return {"Authorization": f"Bearer {token}"} | {
+        name.replace("_", "-"): value for name, value in others.items()
+    }
 
 
 def _code(answer: Any) -> tuple[int, str]:  # noqa: ANN401 — httpx's
@@ -91,19 +95,30 @@ def test_a_program_takes_a_file(stranger: TestClient, make_token: MakeToken) -> 
     assert taken.headers["content-disposition"] == f'attachment; filename="{FILE}"'
     assert taken.headers["etag"] == f'"{DIGEST.hex()}"'
     digest = base64.b64encode(DIGEST).decode()
-    assert (taken.headers["repr-digest"], taken.headers["digest"]) == (f"sha-256=:{digest}:", f"sha-256={digest}")
+    assert (taken.headers["repr-digest"], taken.headers["digest"]) == (
+        f"sha-256=:{digest}:",
+        f"sha-256={digest}",
+    )
     assert taken.headers["cache-control"] == "no-store"
     (event,) = _taken(stranger)
     said = note_file("downloaded", 1, commune=LIBREVILLE, requested_by=f"{TOKEN_ACTOR}compta")
     assert DeclarationNoted.model_validate(event.data) == said
     head = stranger.head(BYTES, headers=_showing(token))
-    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(CONTENT)))
+    assert (head.status_code, head.content, head.headers["content-length"]) == (
+        200,
+        b"",
+        str(len(CONTENT)),
+    )
     assert len(_taken(stranger)) == 1, "nothing was taken"
 
 
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
-    [("bytes=0-9", 0, 9), ("bytes=10-", 10, len(CONTENT) - 1), ("bytes=-5", len(CONTENT) - 5, len(CONTENT) - 1)],
+    [
+        ("bytes=0-9", 0, 9),
+        ("bytes=10-", 10, len(CONTENT) - 1),
+        ("bytes=-5", len(CONTENT) - 5, len(CONTENT) - 1),
+    ],
 )
 def test_a_range_is_the_bytes_that_are_missing(
     stranger: TestClient, make_token: MakeToken, asked: str, first: int, last: int
@@ -112,18 +127,29 @@ def test_a_range_is_the_bytes_that_are_missing(
     part = stranger.get(BYTES, headers=_showing(token, Range=asked, If_Range=etag))
     assert (part.status_code, part.content) == (206, CONTENT[first : last + 1])
     assert part.headers["content-range"] == f"bytes {first}-{last}/{len(CONTENT)}"
-    assert len(_taken(stranger)) == (1 if last == len(CONTENT) - 1 else 0), "taken once the last byte has left"
+    assert len(_taken(stranger)) == (1 if last == len(CONTENT) - 1 else 0), (
+        "taken once the last byte has left"
+    )
     other = stranger.get(BYTES, headers=_showing(token, Range=asked, If_Range='"another file"'))
     assert (other.status_code, other.content) == (200, CONTENT)
 
 
-def test_what_one_has_already_is_not_sent_again(stranger: TestClient, make_token: MakeToken) -> None:
+def test_what_one_has_already_is_not_sent_again(
+    stranger: TestClient, make_token: MakeToken
+) -> None:
     token = make_token(LIBREVILLE)
     same = stranger.get(BYTES, headers=_showing(token, If_None_Match=f'"x", W/"{DIGEST.hex()}"'))
     assert (same.status_code, same.content) == (304, b"")
     assert stranger.get(BYTES, headers=_showing(token, If_None_Match="*")).status_code == 304
-    for named, status in (("*", 200), (f'"x", "{DIGEST.hex()}"', 200), (f'W/"{DIGEST.hex()}"', 412), ('"x"', 412)):
-        assert stranger.get(BYTES, headers=_showing(token, If_Match=named)).status_code == status, named
+    for named, status in (
+        ("*", 200),
+        (f'"x", "{DIGEST.hex()}"', 200),
+        (f'W/"{DIGEST.hex()}"', 412),
+        ('"x"', 412),
+    ):
+        assert stranger.get(BYTES, headers=_showing(token, If_Match=named)).status_code == status, (
+            named
+        )
     beyond = stranger.get(BYTES, headers=_showing(token, Range="bytes=1000-"))
     assert _code(beyond) == (416, "plage_impossible")
     assert beyond.headers["content-range"] == f"bytes */{len(CONTENT)}"
@@ -131,7 +157,9 @@ def test_what_one_has_already_is_not_sent_again(stranger: TestClient, make_token
     assert (several.status_code, several.content) == (200, CONTENT)
 
 
-def test_another_communes_file_is_as_one_that_does_not_exist(stranger: TestClient, make_token: MakeToken) -> None:
+def test_another_communes_file_is_as_one_that_does_not_exist(
+    stranger: TestClient, make_token: MakeToken
+) -> None:
     token = make_token(GRANDVILLE)
     answers = [
         stranger.get(f"/api/v1/exports/{number}/fichier", headers=_showing(token))
@@ -157,8 +185,12 @@ def test_five_files_are_sent_at_once(
 
     monkeypatch.setattr(Delivery, "__iter__", ask_again)
     assert stranger.get(address, headers=headers).status_code == 200
-    assert [answer.status_code for answer in answers] == [429, 200, 200, 200, 200], "while the first five are sent"
-    assert ("Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux." in words(answers[0])) is is_page
+    assert [answer.status_code for answer in answers] == [429, 200, 200, 200, 200], (
+        "while the first five are sent"
+    )
+    assert (
+        "Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux." in words(answers[0])
+    ) is is_page
     assert stranger.get(address, headers=headers).status_code == 200
 
 
@@ -168,22 +200,36 @@ def test_only_a_token_in_force_opens(
     token = make_token(LIBREVILLE)
     other = make_token(LIBREVILLE, name="agenda")
     mixed = token[: len("prefecture_") + 8] + other[len("prefecture_") + 8 :]
-    wrong = ["", "Bearer", f"Basic {token}", f"Bearer {token}x", f"Bearer {token[:-1]}", f"Bearer {mixed}", token]
+    wrong = [
+        "",
+        "Bearer",
+        f"Basic {token}",
+        f"Bearer {token}x",
+        f"Bearer {token[:-1]}",
+        f"Bearer {mixed}",
+        token,
+    ]
     for shown in wrong:
         answer = stranger.get(BYTES, headers={"Authorization": shown})
         assert _code(answer) == (401, "jeton_refuse"), shown
         assert answer.headers["www-authenticate"].startswith('Bearer realm="prefecture"')
     assert main(["accounts", "--kind", "jeton", "--remove", token.split("_")[1]]) == ExitCode.DONE
-    assert capsys.readouterr().out.endswith(f"Jeton {token.split('_')[1]} (compta) révoqué : il n'ouvre plus rien.\n")
+    assert capsys.readouterr().out.endswith(
+        f"Jeton {token.split('_')[1]} (compta) révoqué : il n'ouvre plus rien.\n"
+    )
     assert _code(stranger.get(BYTES, headers=_showing(token))) == (401, "jeton_refuse")
     assert stranger.get(BYTES, headers=_showing(other)).status_code == 200
 
 
-def test_guesses_are_bounded(stranger: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guesses_are_bounded(
+    stranger: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Wrong tokens are counted by address, a right one by itself: a neighbour does not block it."""
     token = make_token(LIBREVILLE)
     rate, one = parse("3/minute"), parse("1/minute")
-    monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {"token": (rate, rate), "download": (rate, one)})
+    monkeypatch.setattr(
+        limits, "RATES", dict(limits.RATES) | {"token": (rate, rate), "download": (rate, one)}
+    )
     answers = [stranger.get(BYTES, headers=_showing("wrong")) for _ in range(3)]
     assert {_code(answer) for answer in answers} == {(401, "jeton_refuse")}
     late = stranger.get(BYTES, headers=_showing("wrong"))
@@ -207,13 +253,21 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
     assert main(["accounts", "--kind", "jeton"]) == ExitCode.DONE
     shown = capsys.readouterr().out
     assert secret not in shown
-    assert [word in shown for word in (token_id, "compta", "13900, 13901", "en service")] == [True] * 4
+    assert [word in shown for word in (token_id, "compta", "13900, 13901", "en service")] == [
+        True
+    ] * 4
     assert main(["audit"]) == ExitCode.DONE
     trail = capsys.readouterr().out
     assert "jeton fait" in trail
     assert secret not in trail
-    assert main(["accounts", "--kind", "jeton", "--add", "compta", "--commune", LIBREVILLE]) == ExitCode.FAILED
-    assert main(["accounts", "--kind", "jeton", "--add", "autre", "--commune", "99999"]) == ExitCode.FAILED
+    assert (
+        main(["accounts", "--kind", "jeton", "--add", "compta", "--commune", LIBREVILLE])
+        == ExitCode.FAILED
+    )
+    assert (
+        main(["accounts", "--kind", "jeton", "--add", "autre", "--commune", "99999"])
+        == ExitCode.FAILED
+    )
     assert main(["accounts", "--kind", "jeton", "--remove", "00000000"]) == ExitCode.FAILED
     assert (
         main(["accounts", "--kind", "jeton", "--add", "autre"])
@@ -232,7 +286,11 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
     ],
 )
 def test_why_there_are_no_bytes(
-    stranger: TestClient, make_token: MakeToken, screen_database: str, change: str, expected: tuple[int, str]
+    stranger: TestClient,
+    make_token: MakeToken,
+    screen_database: str,
+    change: str,
+    expected: tuple[int, str],
 ) -> None:
     token = make_token(LIBREVILLE)
     execute(screen_database, f"UPDATE export SET {change}")  # noqa: S608 — ours
@@ -247,18 +305,30 @@ def test_a_program_asks_what_became_of_its_request(
     path = "/api/v1/requests/%2Fmairie%2F13900/1"
     known = stranger.get(path, headers=_showing(token))
     (file,) = known.json()["exports"]
-    assert (known.json()["request"], known.json()["outcome"]) == ({"source": "/mairie/13900", "id": "1"}, "accepted")
+    assert (known.json()["request"], known.json()["outcome"]) == (
+        {"source": "/mairie/13900", "id": "1"},
+        "accepted",
+    )
     assert (file["export_id"], file["status"], file["sha256"]) == (1, "ready", DIGEST.hex())
     assert (file["electeurs"], file["anomalies_bloquantes"], file["a_completer"]) == (1, 0, 0)
-    execute(screen_database, "UPDATE export SET status = 'failed', error_code = 'xsd', error_message = 'Refusé.'")
+    execute(
+        screen_database,
+        "UPDATE export SET status = 'failed', error_code = 'xsd', error_message = 'Refusé.'",
+    )
     (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (file["status"], file["code"], file["reason"]) == ("failed", "xsd", "Refusé.")
     for shown, address in ((other, path), (token, f"{path}x"), (token, "/api/v1/requests/x/1")):
         assert _code(stranger.get(address, headers=_showing(shown))) == (404, "demande_inconnue")
     assert _code(stranger.get(path)) == (401, "jeton_refuse")
-    for source, status in (("/" * 200, 200), ("/" * 201, 404)):  # each slash may end the source; none is longer
+    for source, status in (
+        ("/" * 200, 200),
+        ("/" * 201, 404),
+    ):  # each slash may end the source; none is longer
         execute(screen_database, "UPDATE request SET source = :source WHERE id = 1", source=source)
-        assert stranger.get(f"/api/v1/requests/{source}/1", headers=_showing(token)).status_code == status
+        assert (
+            stranger.get(f"/api/v1/requests/{source}/1", headers=_showing(token)).status_code
+            == status
+        )
 
 
 def test_a_program_lists_the_requests_of_a_commune(
@@ -277,14 +347,19 @@ def test_a_program_lists_the_requests_of_a_commune(
         assert len(ask(commune=LIBREVILLE, since=since.isoformat()).json()["requests"]) == number
     assert ask(commune=LIBREVILLE, after="1").json() == {"requests": [], "next": 1}
     execute(screen_database, "UPDATE request SET code_commune = '13900' WHERE id = 2")
-    assert [it["request"]["id"] for it in ask(commune=LIBREVILLE, after="1").json()["requests"]] == ["2"]
+    assert [
+        it["request"]["id"] for it in ask(commune=LIBREVILLE, after="1").json()["requests"]
+    ] == ["2"]
     assert _code(ask(commune=GRANDVILLE)) == (404, "commune_inconnue")
     for wrong in ({"since": "2026-11-30"}, {"since": "hier"}, {"after": "x"}, {"commune": ""}):
         assert _code(ask(**{"commune": LIBREVILLE} | wrong)) == (400, "parametre_faux")
 
 
 def test_a_listener_that_lost_events_reads_those_of_the_files_that_ended(
-    stranger: TestClient, make_token: MakeToken, screen_database: str, monkeypatch: pytest.MonkeyPatch
+    stranger: TestClient,
+    make_token: MakeToken,
+    screen_database: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They are those that the notifier publishes, as far as the files are still to be taken."""
     monkeypatch.setattr(api, "_PAGE", 2)
@@ -292,14 +367,20 @@ def test_a_listener_that_lost_events_reads_those_of_the_files_that_ended(
     engine = build_engine(screen_database)
     with Session(engine) as session, session.begin():
         session.execute(update(Export).values(code_commune=LIBREVILLE))
-        for number, status in enumerate((ExportStatus.FAILED, ExportStatus.CANCELLED, ExportStatus.RUNNING)):
+        for number, status in enumerate(
+            (ExportStatus.FAILED, ExportStatus.CANCELLED, ExportStatus.RUNNING)
+        ):
             at = ASKED_AT + timedelta(seconds=number)
             ended = None if status is ExportStatus.RUNNING else at
-            file = export("CE.csv", status, id=10 + number, file_name=f"{number}", finished_at=ended)
+            file = export(
+                "CE.csv", status, id=10 + number, file_name=f"{number}", finished_at=ended
+            )
             session.add(report(file, id=10 + number, event_id=str(10 + number)).request)
     with Session(engine) as session:
         wanted = (Export.status != ExportStatus.RUNNING) & Export.finished_at.is_not(None)
-        files = session.scalars(select(Export).where(wanted).order_by(Export.finished_at, Export.id)).all()
+        files = session.scalars(
+            select(Export).where(wanted).order_by(Export.finished_at, Export.id)
+        ).all()
         public = stranger.app.state.services.settings.public_url  # type: ignore[attr-defined]
         published = [file_event(it.request, it, public) for it in files]
     engine.dispose()
@@ -316,8 +397,14 @@ def test_a_listener_that_lost_events_reads_those_of_the_files_that_ended(
         it.model_copy(update={"source": public or it.source}) for it in published
     ]
     assert len(published) >= 3
-    assert stranger.get("/api/v1/events", headers=_showing(make_token(GRANDVILLE, name="x"))).json() == []
-    assert _code(stranger.get("/api/v1/events?after=hier", headers=showing)) == (400, "parametre_faux")
+    assert (
+        stranger.get("/api/v1/events", headers=_showing(make_token(GRANDVILLE, name="x"))).json()
+        == []
+    )
+    assert _code(stranger.get("/api/v1/events?after=hier", headers=showing)) == (
+        400,
+        "parametre_faux",
+    )
 
 
 def test_another_address_leads_nowhere(stranger: TestClient, make_token: MakeToken) -> None:
@@ -335,7 +422,9 @@ def test_another_address_leads_nowhere(stranger: TestClient, make_token: MakeTok
 
 def _send(client: TestClient, token: str, event: CloudEvent | str, **headers: str) -> Any:  # noqa: ANN401 — httpx's
     body = event if isinstance(event, str) else event.model_dump_json(exclude_none=True)
-    return client.post("/api/v1/events", content=body, headers=_showing(token, Content_Type=EVENT_JSON) | headers)
+    return client.post(
+        "/api/v1/events", content=body, headers=_showing(token, Content_Type=EVENT_JSON) | headers
+    )
 
 
 def _asked(**attributes: Any) -> CloudEvent:  # noqa: ANN401 — of the envelope
@@ -349,16 +438,30 @@ def test_a_program_sends_an_event_as_its_token(
     token = make_token(LIBREVILLE)
     event = _asked(id="a/b c")
     sent = _send(stranger, token, event)
-    assert (sent.status_code, sent.json()) == (202, {"request": {"source": "/mairie/13900", "id": "a/b c"}})
+    assert (sent.status_code, sent.json()) == (
+        202,
+        {"request": {"source": "/mairie/13900", "id": "a/b c"}},
+    )
     assert sent.headers["ratelimit-policy"].startswith('"post";')
     services = stranger.app.state.services  # type: ignore[attr-defined]
     assert (sent_by(stranger), services.publish.__self__.tokens) == ([event], ["jeton compta"])
-    execute(screen_database, "UPDATE request SET source = '/mairie/13900', event_id = 'a/b c' WHERE id = 1")
+    execute(
+        screen_database,
+        "UPDATE request SET source = '/mairie/13900', event_id = 'a/b c' WHERE id = 1",
+    )
     known = stranger.get(sent.headers["location"], headers=_showing(token))
     assert known.json()["request"] == {"source": "/mairie/13900", "id": "a/b c"}
-    assert stranger.get(known.json()["exports"][0]["url"], headers=_showing(token)).content == CONTENT
-    execute(screen_database, "UPDATE request SET code_commune = '', outcome = 'refused', code = 'x' WHERE id = 1")
-    assert _code(stranger.get(sent.headers["location"], headers=_showing(token))) == (404, "demande_inconnue")
+    assert (
+        stranger.get(known.json()["exports"][0]["url"], headers=_showing(token)).content == CONTENT
+    )
+    execute(
+        screen_database,
+        "UPDATE request SET code_commune = '', outcome = 'refused', code = 'x' WHERE id = 1",
+    )
+    assert _code(stranger.get(sent.headers["location"], headers=_showing(token))) == (
+        404,
+        "demande_inconnue",
+    )
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
     assert stranger.get(sent.headers["location"], headers=_showing(token)).json()["code"] == "x"
 
@@ -368,8 +471,16 @@ def test_a_program_sends_an_event_as_its_token(
     [
         ("{", (422, "evenement_illisible"), ("", "json")),
         ('{"id": "1"}', (422, "evenement_illisible"), ("source", "missing")),
-        (_asked(type="fr.openelec.prefecture.screen.note.v1"), (422, "evenement_illisible"), ("type", "type_inconnu")),
-        (_asked(type=FileStatus.EVENT_TYPE), (422, "demande_invalide"), ("data.export_id", "missing")),
+        (
+            _asked(type="fr.openelec.prefecture.screen.note.v1"),
+            (422, "evenement_illisible"),
+            ("type", "type_inconnu"),
+        ),
+        (
+            _asked(type=FileStatus.EVENT_TYPE),
+            (422, "demande_invalide"),
+            ("data.export_id", "missing"),
+        ),
         (
             _asked(data={"commune": "13", "requested_by": "x"}),
             (422, "demande_invalide"),
@@ -387,21 +498,34 @@ def test_an_event_that_no_worker_can_serve_is_refused_at_once(
 ) -> None:
     refused = _send(stranger, make_token(LIBREVILLE), body)
     assert _code(refused) == expected
-    assert [(it["field"], it["code"]) for it in refused.json().get("errors", ())][:1] == ([fault] if fault else [])
+    assert [(it["field"], it["code"]) for it in refused.json().get("errors", ())][:1] == (
+        [fault] if fault else []
+    )
     assert sent_by(stranger) == []
 
 
-def test_an_event_is_sent_in_structured_mode_with_a_token(stranger: TestClient, make_token: MakeToken) -> None:
+def test_an_event_is_sent_in_structured_mode_with_a_token(
+    stranger: TestClient, make_token: MakeToken
+) -> None:
     token = make_token(LIBREVILLE)
     for other in ("application/json", "application/cloudevents-batch+json", ""):
-        assert _code(_send(stranger, token, _asked(), **{"Content-Type": other})) == (415, "type_de_contenu")
+        assert _code(_send(stranger, token, _asked(), **{"Content-Type": other})) == (
+            415,
+            "type_de_contenu",
+        )
     assert _code(_send(stranger, "wrong", _asked())) == (401, "jeton_refuse")
     assert sent_by(stranger) == []
 
 
-@pytest.mark.parametrize(("error", "seconds"), [(PublishError, "10"), (QueueFullError, "60"), (UnconfirmedError, "10")])
+@pytest.mark.parametrize(
+    ("error", "seconds"), [(PublishError, "10"), (QueueFullError, "60"), (UnconfirmedError, "10")]
+)
 def test_what_the_broker_does_not_take_is_to_be_sent_again(
-    screen_database: str, tmp_path: Path, make_token: MakeToken, error: type[PublishError], seconds: str
+    screen_database: str,
+    tmp_path: Path,
+    make_token: MakeToken,
+    error: type[PublishError],
+    seconds: str,
 ) -> None:
     def publish(event: CloudEvent, *, token: str = "") -> None:
         raise error("broker.example:5672")

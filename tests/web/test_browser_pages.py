@@ -60,11 +60,19 @@ def violations(page: Page, *rules: str) -> list[str]:
     """The violations that axe-core finds, by all its rules or by these."""
     page.evaluate(AXE)
     options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
-    found = page.evaluate("options => axe.run(document, options).then(result => result.violations)", options)
-    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+    found = page.evaluate(
+        "options => axe.run(document, options).then(result => result.violations)", options
+    )
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
 
 
-def walk(visitor: Visitor, filled: Filled, check: Callable[[Page], list[str]]) -> dict[str, list[str]]:
+def walk(
+    visitor: Visitor, filled: Filled, check: Callable[[Page], list[str]]
+) -> dict[str, list[str]]:
     wrong = {}
     for address in addresses(filled):
         visitor.page.goto(address, wait_until="load")
@@ -88,7 +96,10 @@ def test_320_pixels_are_enough(visit: Visit, filled: Filled) -> None:
 
 
 def test_magnified_twice_nothing_is_cut(visit: Visit, filled: Filled) -> None:
-    assert walk(visit(viewport={"width": 640, "height": 400}, device_scale_factor=2), filled, wide) == {}
+    assert (
+        walk(visit(viewport={"width": 640, "height": 400}, device_scale_factor=2), filled, wide)
+        == {}
+    )
 
 
 def test_each_page_has_its_own_title_and_says_where_one_is(visit: Visit, filled: Filled) -> None:
@@ -97,9 +108,14 @@ def test_each_page_has_its_own_title_and_says_where_one_is(visit: Visit, filled:
         visitor.page.goto(address)
         assert visitor.page.locator("h1").count() == 1, address
         assert visitor.page.get_by_role("link", name="Aller au contenu").count() == 1, address
-        assert visitor.page.locator("header [aria-current=page], footer [aria-current=page]").count() >= 1, address
+        assert (
+            visitor.page.locator("header [aria-current=page], footer [aria-current=page]").count()
+            >= 1
+        ), address
         titles[address] = visitor.page.title()
-    assert all(title.endswith("– LIBREVILLE – Module Préfecture") for title in titles.values()), titles
+    assert all(title.endswith("– LIBREVILLE – Module Préfecture") for title in titles.values()), (
+        titles
+    )
 
 
 def test_somebody_of_two_communes_chooses(visit: Visit) -> None:
@@ -185,7 +201,10 @@ def download(page: Page, site: Site, export: RowMapping) -> None:
     assert waited.value.suggested_filename == record["file_name"]
     content = waited.value.path().read_bytes()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (record["size"], record["sha256"])
-    wait_until(lambda: row_of(site, export)["downloaded_by"] == NEIGHBOUR, message="the download in the audit trail")
+    wait_until(
+        lambda: row_of(site, export)["downloaded_by"] == NEIGHBOUR,
+        message="the download in the audit trail",
+    )
 
 
 @contextmanager
@@ -201,7 +220,9 @@ def frozen(site: Site) -> Iterator[None]:
             os.kill(pid, SIGCONT)
 
 
-def test_a_file_is_followed_without_reloading_and_a_mail_leads_to_it(visit: Visit, site: Site) -> None:
+def test_a_file_is_followed_without_reloading_and_a_mail_leads_to_it(
+    visit: Visit, site: Site
+) -> None:
     page = visit(NEIGHBOUR).page
     export = ask(page, site, Liste.PRINCIPALE, "XML")
     board = page.get_by_role("region", name="Vos demandes")
@@ -222,14 +243,18 @@ def test_a_file_is_followed_without_reloading_and_a_mail_leads_to_it(visit: Visi
 
     correlation = row_of(site, export)["correlation_id"]
     clicks = [
-        line for line in site.town.json_log("screen") if line.get("page") == "listes" and line["method"] == "POST"
+        line
+        for line in site.town.json_log("screen")
+        if line.get("page") == "listes" and line["method"] == "POST"
     ]
     assert clicks[-1]["correlation_id"] == correlation
 
     def read_mail() -> str | None:
         """The mail to the other agent: the one who asked is told later, and here not at all."""
         theirs = (mail for mail in site.mailbox.mails if mail.recipients == (BOTH_EMAIL,))
-        return next((mail.text for mail in theirs if mail.message["X-Correlation-ID"] == correlation), None)
+        return next(
+            (mail.text for mail in theirs if mail.message["X-Correlation-ID"] == correlation), None
+        )
 
     (link,) = re.findall(rf"{site.url}/\S+", wait_until(read_mail, message="the mail") or "")
     page.goto(link)
@@ -275,7 +300,9 @@ def test_a_click_is_not_lost_to_a_page_that_loads_itself_again(visit: Visit, sit
         expect(page.locator("#enregistrement")).to_contain_text("Enregistrement en cours")
         page.route(f"**{path_of('tableaux')}", hold)
         with page.expect_request(f"**{path_of('tableaux')}"):
-            page.get_by_role("navigation").get_by_role("link", name="Tableaux", exact=True).click(no_wait_after=True)
+            page.get_by_role("navigation").get_by_role("link", name="Tableaux", exact=True).click(
+                no_wait_after=True
+            )
     page.wait_for_event("response", lambda response: "hx-refresh" in response.headers)
     page.wait_for_timeout(500)
     asked[0].continue_()

@@ -11,7 +11,18 @@ from sqlalchemy.orm import Session
 
 from tests.parts.browser import reload_until
 from tests.parts.wait import wait_until
-from tests.unit.reu_sample import COMMUNE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, electeurs, format_reu, write_reu, zoe
+from tests.unit.reu_sample import (
+    COMMUNE,
+    ELECTEUR,
+    NOM,
+    NUMERO,
+    PRENOMS,
+    TITLES,
+    electeurs,
+    format_reu,
+    write_reu,
+    zoe,
+)
 from tests.web.conftest import Visit
 from tests.web.site import Site
 from tests.web.test_browser_pages import violations
@@ -52,7 +63,9 @@ def test_an_export_that_was_a_mistake_is_taken_back_by_keyboard(
         page.get_by_label("Fichier", exact=True).set_input_files(path)
         page.get_by_label("Jour du téléchargement").fill(site.today.isoformat())
         page.get_by_role("button", name="Voir ce qui changerait").click()
-        see(page.get_by_role("button", name="Reprendre dans le registre"), "the preview").press("Enter")
+        see(page.get_by_role("button", name="Reprendre dans le registre"), "the preview").press(
+            "Enter"
+        )
         see(page.get_by_text(f"{size} électeurs", exact=True), "the import")
 
     page.goto(f"/communes/{code}/registre")
@@ -60,7 +73,9 @@ def test_an_export_that_was_a_mistake_is_taken_back_by_keyboard(
     page.get_by_text("Annuler ou corriger").first.press("Enter")
     page.get_by_role("button", name="Voir ce que changerait son annulation").press("Enter")
     button = see(page.get_by_role("button", name="Annuler cette reprise"), "what would change")
-    assert page.get_by_role("row", name="Liste principale").get_by_role("cell").all_inner_texts()[:2] == ["15", "12"]
+    assert page.get_by_role("row", name="Liste principale").get_by_role("cell").all_inner_texts()[
+        :2
+    ] == ["15", "12"]
     expect(page.get_by_text("15 électeurs", exact=True)).to_be_visible()
     if is_live:
         assert violations(page) == []
@@ -74,7 +89,9 @@ def test_an_export_of_500_megabytes_is_taken_up_by_the_screen(
 ) -> None:
     with Session(site.town.engine) as session, session.begin():
         add_commune(session.connection(), GRANDE, "GRANDE")
-        session.merge(Agent(name="agent-grande", code_commune=GRANDE, email="elections@grande.example"))
+        session.merge(
+            Agent(name="agent-grande", code_commune=GRANDE, email="elections@grande.example")
+        )
     page, path, times = visit("agent-grande").page, tmp_path / "export.csv", {}
     text = format_reu([ELECTEUR | LONG | {COMMUNE: GRANDE, PRENOMS: "{0}", NUMERO: "{1}"}])
     head, line = text.splitlines(keepends=True)
@@ -87,15 +104,21 @@ def test_an_export_of_500_megabytes_is_taken_up_by_the_screen(
     page.get_by_label("Jour du téléchargement").fill(site.today.isoformat())
 
     began = time.monotonic()
-    page.get_by_role("button", name="Voir ce qui changerait").click(timeout=600_000, no_wait_after=True)
+    page.get_by_role("button", name="Voir ce qui changerait").click(
+        timeout=600_000, no_wait_after=True
+    )
     button = page.get_by_role("button", name="Reprendre dans le registre")
     expect(button).to_be_visible(timeout=1_200_000)
     times["dropped, read and shown"] = time.monotonic() - began
-    for warned in page.get_by_role("group", name="Avant de reprendre").get_by_role("checkbox").all():
+    for warned in (
+        page.get_by_role("group", name="Avant de reprendre").get_by_role("checkbox").all()
+    ):
         warned.check()
     began = time.monotonic()
     button.click()
-    expect(page.get_by_text(re.compile("^Repris dans le registre")).first).to_be_visible(timeout=1_200_000)
+    expect(page.get_by_text(re.compile("^Repris dans le registre")).first).to_be_visible(
+        timeout=1_200_000
+    )
     times["taken up"] = time.monotonic() - began
 
     arrivals = site.town.arrivals
@@ -103,7 +126,10 @@ def test_an_export_of_500_megabytes_is_taken_up_by_the_screen(
     listed = "SELECT count(*) AS n FROM electeur NATURAL JOIN liste WHERE code_commune = :commune"
     assert site.town.rows(listed, commune=GRANDE)[0]["n"] == count
     with capsys.disabled():
-        click.echo(f"\n{count} electors, 500 MB: " + ", ".join(f"{what} {took:.0f} s" for what, took in times.items()))
+        click.echo(
+            f"\n{count} electors, 500 MB: "
+            + ", ".join(f"{what} {took:.0f} s" for what, took in times.items())
+        )
         for name, highest in site.peaks().items():
             click.echo(f"  {highest:4.0f} MiB at most  {name}")
     assert max(site.peaks().values()) < MEBIBYTES

@@ -55,7 +55,9 @@ def _let_in(site: Site, commune: str, nom: str) -> str:
     name = f"mairie-{nom.lower()}"
     with Session(site.town.engine) as session, session.begin():
         add_commune(session.connection(), commune, nom)
-        session.merge(Agent(name=name, code_commune=commune, email=f"elections@{nom.lower()}.example"))
+        session.merge(
+            Agent(name=name, code_commune=commune, email=f"elections@{nom.lower()}.example")
+        )
     return name
 
 
@@ -88,7 +90,9 @@ def test_the_straight_road_is_short(
     visitor = Visitor(browser, empty_site.url, agent)
     hand = Counting(visitor.page, tmp_path)
     downloads, days = write_downloads(tmp_path, commune, nom), Days.around(empty_site.today)
-    before = Story(Mouse(visitor.page, tmp_path), town.rows, town.arrivals, commune, days, downloads)
+    before = Story(
+        Mouse(visitor.page, tmp_path), town.rows, town.arrivals, commune, days, downloads
+    )
     before.hand.open("/")
     before.import_export(downloads.former, days.former_meeting)
     replace(before, hand=hand).go_straight()
@@ -96,7 +100,11 @@ def test_the_straight_road_is_short(
     with capsys.disabled():
         click.echo(f"\n{hand.acts} acts, {hand.words} words: {hand.read_on}")
     # 1,226 to 1,292 words: on a slow machine a page is read before its last file is ready.
-    assert (hand.acts <= 35, hand.words <= 1400) == (True, True), (hand.acts, hand.words, hand.read_on)
+    assert (hand.acts <= 35, hand.words <= 1400) == (True, True), (
+        hand.acts,
+        hand.words,
+        hand.read_on,
+    )
 
 
 @pytest.mark.slow
@@ -109,10 +117,20 @@ def test_the_same_on_one_computer(browser: Browser, tmp_path: Path) -> None:
     agent = f"mairie-{nom.lower()}"
     for command in (
         ("communes", "--add", commune, nom),
-        ("agents", "--add", agent, "--commune", commune, "--email", f"elections@{nom.lower()}.example"),
+        (
+            "agents",
+            "--add",
+            agent,
+            "--commune",
+            commune,
+            "--email",
+            f"elections@{nom.lower()}.example",
+        ),
     ):
         environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(home)}
-        subprocess.run([sys.executable, "-m", "worker.solo", *command], env=environment, cwd=ROOT, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "worker.solo", *command], env=environment, cwd=ROOT, check=True
+        )
     desk, engine = Desk(home), build_engine(f"sqlite:///{home / 'prefecture.db'}")
     process = desk.open()
     try:

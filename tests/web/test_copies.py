@@ -33,7 +33,13 @@ from worker.domain.tableau.model import ADRESSE_MASQUEE
 from worker.exports.models import Copie, Export, Request
 from worker.handlers.declarations.declare import protect
 from worker.handlers.forget import ForgetScope, forget_electeur
-from worker.handlers.making.make_copie import COLUMNS, compose_head, select_lines, write_csv, write_pdf
+from worker.handlers.making.make_copie import (
+    COLUMNS,
+    compose_head,
+    select_lines,
+    write_csv,
+    write_pdf,
+)
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import purge_copies
 from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre, Protection
@@ -44,7 +50,13 @@ DAY = date(2026, 11, 30)
 SECRET, HIDDEN = "RUE SECRÈTE", ("NATIONALITÉ-CACHÉE", "INE-CACHÉ", "SEXE-CACHÉ")
 """Addresses of protected persons, and values that article R. 20 does not name."""
 WHO = "INVENTÉE Zélie-Prudence"
-ASKED = {"act": "demander", "demandeur": WHO, "qualite": "liste", "recue_on": "2026-11-02", "liste": "P"}
+ASKED = {
+    "act": "demander",
+    "demandeur": WHO,
+    "qualite": "liste",
+    "recue_on": "2026-11-02",
+    "liste": "P",
+}
 
 
 def _electors(random: Random, code: str) -> Iterator[tuple[dict[str, Any], bool]]:
@@ -71,14 +83,23 @@ def _protect(engine: Engine, random: Random, it: dict[str, Any]) -> None:
     who = {name: it[name] for name in ("code_commune", "prenoms", "date_naissance")}
     with engine.begin() as connection:
         if random.random() < 0.5:
-            connection.execute(insert(Protection).values(**who, nom_naissance=it["nom_naissance"].upper()))
+            connection.execute(
+                insert(Protection).values(**who, nom_naissance=it["nom_naissance"].upper())
+            )
             return
-        day = {"date_tableau": DAY, "date_mouvement": DAY, "nom_naissance": it["nom_naissance"], "is_protegee": True}
+        day = {
+            "date_tableau": DAY,
+            "date_mouvement": DAY,
+            "nom_naissance": it["nom_naissance"],
+            "is_protegee": True,
+        }
         about = {"nature": "inscription", "effet": "Immediat", "etat": "applique", "liste": "P"}
         connection.execute(insert(MouvementRegistre).values(**who, **about, **day))
 
 
-@pytest.mark.parametrize("seed", [37, *(pytest.param(it, marks=pytest.mark.slow) for it in range(38, 43))])
+@pytest.mark.parametrize(
+    "seed", [37, *(pytest.param(it, marks=pytest.mark.slow) for it in range(38, 43))]
+)
 def test_no_copy_has_a_protected_address_or_another_column_and_each_page_its_number(
     sqlite_files: SqliteFiles, tmp_path: Path, seed: int
 ) -> None:
@@ -135,18 +156,26 @@ def _make(screen: FilesScreen, edition: str) -> list[dict[str, Any]]:
     """Make all files that wait, each message the oldest one; the rows of this edition."""
     for number in screen.desk.values("SELECT id FROM export WHERE status = 'queued' ORDER BY id"):
         screen.desk.process(number)
-    numbers = screen.desk.values("SELECT id FROM export WHERE edition = :it ORDER BY id", it=edition)
+    numbers = screen.desk.values(
+        "SELECT id FROM export WHERE edition = :it ORDER BY id", it=edition
+    )
     return [dict(screen.desk.row(number)) for number in numbers]
 
 
 def _give(screen: FilesScreen, number: int = 1, day: str = "2026-11-05") -> Response:
-    response = screen.post("copies", {"act": "remettre", "numero": str(number), "engagement_on": day})
+    response = screen.post(
+        "copies", {"act": "remettre", "numero": str(number), "engagement_on": day}
+    )
     screen.work()
     return response
 
 
 def _read_pdf(screen: FilesScreen, row: Any) -> str:  # noqa: ANN401 — a row
-    return " ".join(" ".join(it.extract_text() for it in PdfReader(BytesIO(screen.desk.read(row))).pages).split())
+    return " ".join(
+        " ".join(
+            it.extract_text() for it in PdfReader(BytesIO(screen.desk.read(row))).pages
+        ).split()
+    )
 
 
 def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScreen) -> None:
@@ -166,7 +195,11 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
     assert pdf["electeurs"] == sheet["electeurs"] > 0
     assert "Copie de la liste n° 13900-1" in _read_pdf(screen, pdf)
     (record,) = screen.desk.rows("SELECT * FROM copies")
-    assert (record["demandeur"], record["decision"], str(record["engagement_on"])) == (WHO, "copie", "2026-11-05")
+    assert (record["demandeur"], record["decision"], str(record["engagement_on"])) == (
+        WHO,
+        "copie",
+        "2026-11-05",
+    )
     assert "remise le" in screen.read_at("/copies")
     assert "Copie de la liste n°" not in screen.read_at("/dossier")
     assert "Aucun fichier de cette liste" in screen.read_at("/statistiques")
@@ -178,18 +211,28 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
     assert "INVENTÉE" not in str(screen.desk.audit())
     assert "a déjà sa réponse" in _give(screen).text
     assert screen.client.get(screen.path("fichier", export=pdf["export_id"])).status_code == 200
-    assert "format_non_depose" in str(screen.desk.deposit(pdf["export_id"])["code"]), "no copy is deposited"
+    assert "format_non_depose" in str(screen.desk.deposit(pdf["export_id"])["code"]), (
+        "no copy is deposited"
+    )
 
 
 def test_a_refusal_has_its_letter_with_the_ways_of_appeal(screen: FilesScreen) -> None:
     _ask(screen)
     without = screen.post("copies", {"act": "refuser", "numero": "1", "refus": ""})
     assert "Écrivez pourquoi la copie est refusée" in without.text
-    screen.post("copies", {"act": "refuser", "numero": "1", "refus": "Usage commercial à craindre."})
+    screen.post(
+        "copies", {"act": "refuser", "numero": "1", "refus": "Usage commercial à craindre."}
+    )
     screen.work()
     (letter,) = _make(screen, "refus")
     said = _read_pdf(screen, letter)
-    for words in ("Motif : Usage commercial à craindre.", "CADA", "dans les deux mois", "tribunal administratif", WHO):
+    for words in (
+        "Motif : Usage commercial à craindre.",
+        "CADA",
+        "dans les deux mois",
+        "tribunal administratif",
+        WHO,
+    ):
         assert words in said
     assert "refusée le" in screen.read_at("/copies")
 
@@ -202,14 +245,20 @@ def test_each_bad_input_has_its_message(screen: FilesScreen) -> None:
     screen.desk.run("UPDATE import_liste SET electeurs = 0 WHERE liste = 'CE'")
     assert "Aucun électeur n'est inscrit" in _ask(screen, liste="CE").replace("&#39;", "'")
     assert _ask(screen) == ""
-    assert "l'a déjà demandée le 02/11/2026 (n° 1)" in _ask(screen, demandeur=WHO.upper()).replace("&#39;", "'")
+    assert "l'a déjà demandée le 02/11/2026 (n° 1)" in _ask(screen, demandeur=WHO.upper()).replace(
+        "&#39;", "'"
+    )
     assert _ask(screen, encore="oui") == "", "a second copy may be wanted"
     assert "Sans engagement signé" in _give(screen, day="").text
     assert screen.post("copies", {"act": "vendre"}).status_code == 404
 
 
-def test_a_list_with_anomalies_or_without_elector_is_told(screen: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
-    screen.desk.run("UPDATE electeur SET code_postal = '' WHERE id = (SELECT min(id) FROM electeur WHERE liste = 'P')")
+def test_a_list_with_anomalies_or_without_elector_is_told(
+    screen: FilesScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen.desk.run(
+        "UPDATE electeur SET code_postal = '' WHERE id = (SELECT min(id) FROM electeur WHERE liste = 'P')"
+    )
     assert _ask(screen) + _ask(screen, demandeur="Autre", liste="CM") == ""
     screen.desk.run("DELETE FROM electeur WHERE liste = 'CM'")
     for number in (1, 2):
@@ -222,7 +271,9 @@ def test_a_list_with_anomalies_or_without_elector_is_told(screen: FilesScreen, m
     tasks = screen.read_at("/taches")
     assert ("copie n° 1 " in tasks, "n'a pas de fichier valable" in tasks) == (False, True)
     monkeypatch.setattr("producers.web.copies.PAGE", 1)
-    assert all(f"Engagement à signer n° {it}" in screen.read_at(f"/copies?page={3 - it}") for it in (1, 2))
+    assert all(
+        f"Engagement à signer n° {it}" in screen.read_at(f"/copies?page={3 - it}") for it in (1, 2)
+    )
     screen.desk.run("DELETE FROM liste WHERE liste = 'P'")
     screen.post("copies", {"act": "refuser", "numero": "2", "refus": "Liste vide."})
     screen.work()
@@ -270,7 +321,9 @@ def test_silence_is_late_and_the_record_is_erased_in_time(screen: FilesScreen) -
 
 def test_who_asked_is_forgotten_and_the_copies_that_list_a_person_too(screen: FilesScreen) -> None:
     desk = screen.desk
-    (person,) = desk.rows("SELECT * FROM electeur e NATURAL JOIN liste WHERE e.liste = 'P' ORDER BY e.id LIMIT 1")
+    (person,) = desk.rows(
+        "SELECT * FROM electeur e NATURAL JOIN liste WHERE e.liste = 'P' ORDER BY e.id LIMIT 1"
+    )
     _ask(screen, demandeur=f"{person['nom_naissance']} {person['prenoms']}")
     query = "SELECT code_bureau FROM electeur WHERE code_bureau <> :it ORDER BY id LIMIT 1"
     _ask(screen, demandeur="Autre", bureau=desk.values(query, it=person["code_bureau"])[0])
@@ -283,10 +336,14 @@ def test_who_asked_is_forgotten_and_the_copies_that_list_a_person_too(screen: Fi
     with desk.engine.begin() as connection:
         assert protect(connection, "13900", who, by=Actor("test")) == [made[-2]["label"]]
     assert [desk.row(it["export_id"])["status"] for it in made[-2:]] == ["ready", "queued"]
-    assert screen.client.get(screen.path("fichier", export=made[-2]["export_id"])).status_code == 410
+    assert (
+        screen.client.get(screen.path("fichier", export=made[-2]["export_id"])).status_code == 410
+    )
     desk.run("UPDATE export SET status = 'ready'")
     desk.run("UPDATE liste SET version = 0 WHERE liste = 'P'")
-    scope = ForgetScope(desk.engine, desk.services.storage, desk.services.arrivals, "13900", Actor("test"))
+    scope = ForgetScope(
+        desk.engine, desk.services.storage, desk.services.arrivals, "13900", Actor("test")
+    )
     forget_electeur(scope, who, None)
     assert desk.values("SELECT demandeur FROM copies ORDER BY numero") == ["[effacé]", "Autre"]
     assert [it["file_name"] for it in made if it["file_name"] in desk.files()] == []
@@ -300,7 +357,9 @@ def test_a_clerk_answers_in_twelve_actions(visit: Visit, site: Site, tmp_path: P
     hand.write("Reçue le", site.today)
     hand.page.get_by_label("Qualité d'électeur").select_option("carte")
     hand.press("Noter la demande")
-    expect(hand.page.get_by_role("link", name="Engagement à signer").first).to_be_visible(timeout=30_000)
+    expect(hand.page.get_by_role("link", name="Engagement à signer").first).to_be_visible(
+        timeout=30_000
+    )
     hand.download("Engagement à signer")
     hand.write("Engagement signé reçu le", site.today)
     hand.press("Remettre la copie")

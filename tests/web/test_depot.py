@@ -31,7 +31,9 @@ REJECTION = f"Ligne 12 : la colonne {header_of(Electeur.code_postal)} est vide.\
 @pytest.mark.slow
 def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(screen: FilesScreen) -> None:
     export = screen.make(CM)["export_id"]
-    posted = screen.post("depot", {"export": export, "jour": today().isoformat(), "remarque": "Par Zoé, au guichet."})
+    posted = screen.post(
+        "depot", {"export": export, "jour": today().isoformat(), "remarque": "Par Zoé, au guichet."}
+    )
     assert posted.status_code == 303
     waiting = screen.read("depot")
     assert f"Enregistrement en cours : déposé le {today():%d/%m/%Y}, 1 fichier." in waiting
@@ -72,7 +74,9 @@ def test_what_was_refused_says_why_once(files: FilesScreen) -> None:
     assert "précède" not in files.read("depot")
     refused = words(files.get("listes"))
     assert "Dépôt déclaré" in refused
-    assert "Rien n'a été enregistré. Corrigez ce qui est dit ci-dessus, puis recommencez." in refused
+    assert (
+        "Rien n'a été enregistré. Corrigez ce qui est dit ci-dessus, puis recommencez." in refused
+    )
     files.post("depot", {"export": export, "jour": today().isoformat()})
     files.work()
     assert "Dépôt déclaré" not in words(files.get("listes")), "it was put right"
@@ -97,7 +101,12 @@ def test_an_answer_is_noted_with_its_text_and_says_what_to_do(screen: FilesScree
     asked = screen.read("depot")
     assert "En attente de la réponse de la plateforme" in asked
     assert "il est gardé pour les agents de la commune, et effacé avec le fichier" in asked
-    form = {"export": export, "verdict": "rejete", "jour": today().isoformat(), "reponse": REJECTION}
+    form = {
+        "export": export,
+        "verdict": "rejete",
+        "jour": today().isoformat(),
+        "reponse": REJECTION,
+    }
     assert screen.post("verdict", form).status_code == 303
     screen.work()
     page = screen.read("depot")
@@ -107,12 +116,16 @@ def test_an_answer_is_noted_with_its_text_and_says_what_to_do(screen: FilesScree
     assert "En attente de la réponse" not in page
 
 
-def test_what_is_to_be_deposited_is_ready_without_blocking_anomaly_and_in_one_format(files: FilesScreen) -> None:
+def test_what_is_to_be_deposited_is_ready_without_blocking_anomaly_and_in_one_format(
+    files: FilesScreen,
+) -> None:
     assert files.make()["bloquantes"]
     files.make(CM)
     files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0 WHERE liste = 'CM'")
     page = files.read("depot")
-    to_deposit, _, to_correct = page.partition("À corriger d'abord La plateforme rejetterait ces fichiers.")
+    to_deposit, _, to_correct = page.partition(
+        "À corriger d'abord La plateforme rejetterait ces fichiers."
+    )
     assert "Liste principale — " in to_correct
     assert "Fichiers que vous avez déposés Liste complémentaire municipale — " in to_deposit
     assert "Liste principale — " not in to_deposit
@@ -120,7 +133,9 @@ def test_what_is_to_be_deposited_is_ready_without_blocking_anomaly_and_in_one_fo
     assert "Rien n'attend d'être déposé." in files.read("depot")
 
 
-def test_a_file_named_in_the_address_can_be_deposited_whatever_its_anomalies(files: FilesScreen) -> None:
+def test_a_file_named_in_the_address_can_be_deposited_whatever_its_anomalies(
+    files: FilesScreen,
+) -> None:
     principale = files.make()
     page = files.get("depot", f"export={principale['export_id']}").text
     assert f'value="{principale["export_id"]}" checked' in page
@@ -155,7 +170,9 @@ def test_a_form_that_says_nothing_sensible_comes_back_filled_in(files: FilesScre
         (place,) = re.findall(r'<a href="#([^"]+)">[^<]+</a>\s:', response.text)
         assert f'id="{place}"' in response.text
         assert f'id="{place}-faute"' in response.text
-    assert "accepté ou rejeté" in words(files.post("verdict", {"export": export, "jour": today().isoformat()}))
+    assert "accepté ou rejeté" in words(
+        files.post("verdict", {"export": export, "jour": today().isoformat()})
+    )
     assert files.broker.events == []
 
 
@@ -164,7 +181,13 @@ def test_an_answer_that_cannot_be_taken_says_which_field(files: FilesScreen) -> 
     export = files.make(CM)["export_id"]
     files.desk.deposit(export)
     day = today().isoformat()
-    form = {"depot": export, "export": export, "jour": day, "verdict": "rejete", "reponse": "gardée"}
+    form = {
+        "depot": export,
+        "export": export,
+        "jour": day,
+        "verdict": "rejete",
+        "reponse": "gardée",
+    }
     wrong = {
         "verdict": form | {"verdict": ""},
         "jour-reponse": form | {"jour": "hier"},
@@ -175,7 +198,9 @@ def test_an_answer_that_cannot_be_taken_says_which_field(files: FilesScreen) -> 
         assert response.status_code == 422
         assert "gardée" in words(response)
         assert f'<a href="#{place}">' in response.text
-        assert response.text.count(f'id="{place}"') == response.text.count(f'id="{place}-faute"') == 1
+        assert (
+            response.text.count(f'id="{place}"') == response.text.count(f'id="{place}-faute"') == 1
+        )
 
 
 def test_a_wrong_answer_is_changed(files: FilesScreen) -> None:
@@ -185,7 +210,10 @@ def test_a_wrong_answer_is_changed(files: FilesScreen) -> None:
     assert "Modifier la réponse" in files.read("depot")
     page = files.get("depot", f"reponse={export}").text
     assert ">Électeur inconnu.</textarea>" in page
-    files.post("verdict", {"depot": export, "export": export, "jour": today().isoformat(), "verdict": "accepte"})
+    files.post(
+        "verdict",
+        {"depot": export, "export": export, "jour": today().isoformat(), "verdict": "accepte"},
+    )
     files.work()
     assert files.desk.row(export)["verdict"] == "accepte"
 
@@ -213,7 +241,9 @@ def test_what_the_platform_accepted_is_not_said_to_be_refused(files: FilesScreen
     export = files.make()["export_id"]
     assert "La plateforme rejetterait ce fichier." in files.read("export", export=export)
     files.desk.deposit(export)
-    assert "anomalies bloquantes : la plateforme peut le rejeter." in files.read("export", export=export)
+    assert "anomalies bloquantes : la plateforme peut le rejeter." in files.read(
+        "export", export=export
+    )
     files.desk.answer(export)
     page = files.read("export", export=export)
     assert "rejetterait" not in page + files.read("exports")
@@ -235,7 +265,13 @@ def test_a_broker_that_is_away_loses_nothing_of_the_form(files: FilesScreen) -> 
     files.desk.deposit(export)
     files.broker.is_away = True
     day = today().isoformat()
-    form = {"depot": export, "export": export, "verdict": "rejete", "jour": day, "reponse": "Une longue réponse."}
+    form = {
+        "depot": export,
+        "export": export,
+        "verdict": "rejete",
+        "jour": day,
+        "reponse": "Une longue réponse.",
+    }
     response = files.post("verdict", form)
     assert response.status_code == 503
     assert "Rien n'est enregistré" in words(response)
@@ -243,7 +279,9 @@ def test_a_broker_that_is_away_loses_nothing_of_the_form(files: FilesScreen) -> 
 
 
 @pytest.mark.slow
-def test_a_full_queue_keeps_what_is_declared_and_in_its_order(files: FilesScreen, amqp_url: str) -> None:
+def test_a_full_queue_keeps_what_is_declared_and_in_its_order(
+    files: FilesScreen, amqp_url: str
+) -> None:
     export = files.make(CM)["export_id"]
     day = {"export": export, "jour": today().isoformat()}
     files.spool.stop()
@@ -256,11 +294,16 @@ def test_a_full_queue_keeps_what_is_declared_and_in_its_order(files: FilesScreen
         assert files.read("depot").count("c'est gardé") == 2
         assert queue.poll() is None, "the verdict waits behind the deposit"
         files.spool.start()
-        assert [queue.take_event().data["note"]["kind"] for _ in range(2)] == ["deposited", "verdict"]
+        assert [queue.take_event().data["note"]["kind"] for _ in range(2)] == [
+            "deposited",
+            "verdict",
+        ]
         wait_until(lambda: not files.spool.waiting(), message="that all has left")
         assert "c'est gardé" not in files.read("depot")
         assert files.post("depot", day).status_code == 303
-        assert queue.take_event().data["note"]["kind"] == "deposited", "at once, since nothing waits"
+        assert queue.take_event().data["note"]["kind"] == "deposited", (
+            "at once, since nothing waits"
+        )
     files.work()
     page = files.read("depot")
     assert f"Enregistré : déposé le {today():%d/%m/%Y}, 1 fichier." in page
@@ -271,7 +314,13 @@ def test_the_session_does_not_keep_the_answer(files: FilesScreen) -> None:
     export = files.make(CM)["export_id"]
     files.desk.deposit(export)
     answered = files.post(
-        "verdict", {"export": export, "verdict": "rejete", "jour": today().isoformat(), "reponse": "INVENTEE Zélie"}
+        "verdict",
+        {
+            "export": export,
+            "verdict": "rejete",
+            "jour": today().isoformat(),
+            "reponse": "INVENTEE Zélie",
+        },
     )
     (cookie,) = answered.cookies.values()
     kept = base64.b64decode(cookie.partition(".")[0] + "==")
@@ -284,11 +333,18 @@ def test_the_electors_that_the_answer_names_are_found_in_the_file(screen: FilesS
     row = screen.make(CM)
     export = row["export_id"]
     path = screen.desk.services.storage.path(screen.commune, row["file_name"])
-    values = dict(zip(*(line.split(";") for line in path.read_text("utf-8").splitlines()[:2]), strict=True))
-    nom, born = values[header_of(Electeur.nom_naissance)], values[header_of(Electeur.date_naissance)]
+    values = dict(
+        zip(*(line.split(";") for line in path.read_text("utf-8").splitlines()[:2]), strict=True)
+    )
+    nom, born = (
+        values[header_of(Electeur.nom_naissance)],
+        values[header_of(Electeur.date_naissance)],
+    )
     assert screen.get("reponse", export=export).status_code == 404
     screen.desk.deposit(export)
-    screen.desk.answer(export, verdict="rejete", answer=f"{nom}, née le {born} : adresse.\nLigne 3 : autre chose.")
+    screen.desk.answer(
+        export, verdict="rejete", answer=f"{nom}, née le {born} : adresse.\nLigne 3 : autre chose."
+    )
     page = screen.read("reponse", export=export)
     assert f"{nom} {values[header_of(Electeur.prenoms)]}" in page
     assert "Le reste de la réponse Ligne 3 : autre chose." in page
@@ -315,10 +371,14 @@ CE = Liste.COMPLEMENTAIRE_EUROPEENNE
 
 
 @pytest.mark.slow
-def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(screen: FilesScreen, tmp_path: Path) -> None:
+def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(
+    screen: FilesScreen, tmp_path: Path
+) -> None:
     principale, municipale = screen.make(), screen.make(CM, Format.XML)
     editions = (Edition.AFFICHAGE, Edition.COMMISSION)
-    tableau, commission = (screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions)
+    tableau, commission = (
+        screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions
+    )
     query = f"P={principale['export_id']}&CM={municipale['export_id']}&export={tableau}&export={commission}"
     response = screen.get("dossier_zip", query)
     assert response.headers["Content-Type"] == "application/zip"
@@ -339,7 +399,9 @@ def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(screen: F
     archive.extractall(tmp_path / "extracted")
     command = ["sha256sum", "--check", "SHA256SUMS"]
     folder = tmp_path / "extracted"
-    checked = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    checked = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env={"LC_ALL": "C"}
+    )
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.count(": OK") == 6
 
@@ -351,13 +413,19 @@ def test_a_repealed_tableau_is_an_archive_and_is_not_deposited(files: FilesScree
     archive = zipfile.ZipFile(io.BytesIO(files.get("dossier_zip", f"export={old}").content))
     assert f"ne-pas-deposer/{files.desk.row(old)['file_name']}" in archive.namelist()
     readme = " ".join(archive.read("LISEZ-MOI.txt").decode().replace("\u202f", " ").split())
-    assert "NE PAS DÉPOSER NI AFFICHER : tableau abrogé depuis 2019, archive ou duplicata." in readme
+    assert (
+        "NE PAS DÉPOSER NI AFFICHER : tableau abrogé depuis 2019, archive ou duplicata." in readme
+    )
     assert "Déposez ensuite les tableaux" not in readme
-    assert "Abrogé depuis 2019 : à part dans le ZIP, dans « ne-pas-deposer »" in files.read("dossier")
+    assert "Abrogé depuis 2019 : à part dans le ZIP, dans « ne-pas-deposer »" in files.read(
+        "dossier"
+    )
     assert "Marquer comme déposé" not in files.read("export", export=old)
 
 
-def test_the_same_files_make_the_same_bytes_and_every_unzip_reads_them(files: FilesScreen, tmp_path: Path) -> None:
+def test_the_same_files_make_the_same_bytes_and_every_unzip_reads_them(
+    files: FilesScreen, tmp_path: Path
+) -> None:
     ids = [files.make(liste)["export_id"] for liste in (CM, CE)]
     first = files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}")
     files.desk.deposit(ids[0])
@@ -370,7 +438,9 @@ def test_the_same_files_make_the_same_bytes_and_every_unzip_reads_them(files: Fi
     assert subprocess.run(["unzip", "-tq", path], capture_output=True, check=False).returncode == 0
 
 
-def test_the_readme_and_the_sums_name_no_elector_and_say_what_is_blocking(files: FilesScreen) -> None:
+def test_the_readme_and_the_sums_name_no_elector_and_say_what_is_blocking(
+    files: FilesScreen,
+) -> None:
     files.desk.add_person(nom="INVENTEE-DU-DOSSIER")
     made = files.make()
     assert made["bloquantes"]
@@ -386,13 +456,19 @@ def test_the_readme_and_the_sums_name_no_elector_and_say_what_is_blocking(files:
 
 
 @pytest.mark.slow
-def test_each_file_that_was_taken_is_declared_even_when_the_broker_is_away(files: FilesScreen) -> None:
+def test_each_file_that_was_taken_is_declared_even_when_the_broker_is_away(
+    files: FilesScreen,
+) -> None:
     ids = sorted(files.make(liste)["export_id"] for liste in (CM, CE))
     files.broker.is_away = True
     assert files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}").status_code == 200
     files.broker.is_away = False
-    wait_until(lambda: len(files.broker.events) == 4, message="the downloads, once the broker is back")
-    ended = [event.data for event in files.broker.events if event.type == DeclarationNoted.EVENT_TYPE]
+    wait_until(
+        lambda: len(files.broker.events) == 4, message="the downloads, once the broker is back"
+    )
+    ended = [
+        event.data for event in files.broker.events if event.type == DeclarationNoted.EVENT_TYPE
+    ]
     assert sorted(number for data in ended for number in data["exports"]) == ids
     assert {data["note"]["piece"] for data in ended} == {Piece.DOSSIER}
     files.work()
@@ -400,7 +476,9 @@ def test_each_file_that_was_taken_is_declared_even_when_the_broker_is_away(files
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("damage", "status"), [(lambda path: path.write_bytes(b"X"), 500), (Path.unlink, 410)])
+@pytest.mark.parametrize(
+    ("damage", "status"), [(lambda path: path.write_bytes(b"X"), 500), (Path.unlink, 410)]
+)
 def test_nothing_leaves_when_a_file_is_not_what_it_was(
     files: FilesScreen, damage: Callable[[Path], object], status: int
 ) -> None:
@@ -442,7 +520,12 @@ def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(screen: FilesS
     assert lack in screen.read("dossier")
     europeenne = screen.make(CE)["export_id"]
     with _take(screen, f"CE={europeenne}") as archive:
-        readme = archive.read("LISEZ-MOI.txt").decode("utf-8-sig").replace("\u202f", " ").replace("\u00a0", " ")
+        readme = (
+            archive.read("LISEZ-MOI.txt")
+            .decode("utf-8-sig")
+            .replace("\u202f", " ")
+            .replace("\u00a0", " ")
+        )
     assert "CE QUI MANQUE À CE DOSSIER" in readme
     assert lack in readme
     assert "Il manque la liste complémentaire municipale : aucun fichier n'est fait." in readme
@@ -450,7 +533,9 @@ def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(screen: FilesS
 
 
 @pytest.mark.slow
-def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(screen: FilesScreen) -> None:
+def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(
+    screen: FilesScreen,
+) -> None:
     made = screen.make(CM)["export_id"]
     screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0")
     assert f'value="{made}" checked' in screen.get("dossier").text

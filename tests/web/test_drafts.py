@@ -111,7 +111,9 @@ def test_a_draft_is_of_one_agent_and_commune(files: FilesScreen) -> None:
     page = files.path("reunions")
     assert _keep(files, page, "a", {"jour": "2026-11-20", "liste": "CE"}).status_code == 204
     assert _keep(files, page, "a", {"liste": None}).status_code == 204
-    assert files.get("brouillon", f"page={page}").json()["formulaires"] == {"a": {"jour": "2026-11-20"}}
+    assert files.get("brouillon", f"page={page}").json()["formulaires"] == {
+        "a": {"jour": "2026-11-20"}
+    }
     for wrong in ("/communes/13901/reunions", "/communes/139001", "", "../etc"):
         assert _keep(files, wrong, "a", {"jour": "x"}).status_code == 404
         assert files.get("brouillon", f"page={wrong}").status_code == 404
@@ -149,4 +151,6 @@ def test_an_agent_has_a_number_of_drafts(tmp_path: Path) -> None:
     for agent, page in (("ailleurs", pages[0]), *(("ici", page) for page in pages)):
         drafts.keep(agent, page, "a", {"jour": "x"})
     assert len(list(tmp_path.iterdir())) == 1 + MOST_PAGES
-    assert all(drafts.read(agent, page) for agent, page in (("ailleurs", pages[0]), ("ici", pages[-1])))
+    assert all(
+        drafts.read(agent, page) for agent, page in (("ailleurs", pages[0]), ("ici", pages[-1]))
+    )

@@ -15,7 +15,9 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
 @pytest.mark.slow
-def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(screen: FilesScreen) -> None:
+def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(
+    screen: FilesScreen,
+) -> None:
     made = screen.make(CM)
     screen.desk.download(made["export_id"])
     screen.desk.deposit(made["export_id"])
@@ -23,7 +25,11 @@ def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(scr
     page = screen.read("journal")
     assert "3 lignes, la plus récente d'abord" in page
     lines = page.partition("Précision")[2]
-    assert lines.index("Réponse de la plateforme") < lines.index("Dépôt déclaré") < lines.index("Téléchargement")
+    assert (
+        lines.index("Réponse de la plateforme")
+        < lines.index("Dépôt déclaré")
+        < lines.index("Téléchargement")
+    )
     assert f"mairie-libreville Dépôt déclaré {made['label']}" in lines
     assert "rejeté le" in lines
     assert "INVENTEE" not in page
@@ -44,7 +50,9 @@ def test_one_kind_of_line_can_be_looked_for(files: FilesScreen) -> None:
 def test_other_communes_lines_and_an_operators_own_are_left_out(files: FilesScreen) -> None:
     with files.desk.engine.begin() as connection:
         record_audit(connection, Action.SENDER_ALLOWED, actor="root", code_commune="13900")
-        record_audit(connection, Action.FILE_PURGED, actor="root", code_commune="13055", export_id=None)
+        record_audit(
+            connection, Action.FILE_PURGED, actor="root", code_commune="13055", export_id=None
+        )
     assert "Rien encore" in files.read("journal")
 
 
@@ -54,13 +62,20 @@ def test_a_long_journal_comes_by_pages(screen: FilesScreen) -> None:
     with screen.desk.engine.begin() as connection:
         for number in range(60):
             where = {"code_commune": "13900", "export_id": made["export_id"]}
-            record_audit(connection, Action.FILE_PURGED, actor="root", detail=f"n{number:03}.", **where)
+            record_audit(
+                connection, Action.FILE_PURGED, actor="root", detail=f"n{number:03}.", **where
+            )
     pages = [screen.read("journal", f"page={page}&action=file_purged") for page in (1, 2, 3)]
     assert "Page 1 sur 3" in pages[0]
     assert sum(page.count("root Effacement") for page in pages) == 60
     shown = [number for page in pages for number in re.findall(r"\bn(\d{3})\.", page)]
-    assert shown == [f"{number:03}" for number in reversed(range(60))]  # all in one transaction, so of the same instant
-    assert f"{screen.path('journal')}?action=file_purged&amp;page=2" in screen.get("journal", "action=file_purged").text
+    assert shown == [
+        f"{number:03}" for number in reversed(range(60))
+    ]  # all in one transaction, so of the same instant
+    assert (
+        f"{screen.path('journal')}?action=file_purged&amp;page=2"
+        in screen.get("journal", "action=file_purged").text
+    )
     assert screen.get("journal", "page=-1").status_code == 200
     assert screen.get("journal", "page=999999999999999999999").status_code == 200
 
@@ -71,11 +86,27 @@ AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 def test_what_was_sent_refused_and_waits_is_told_apart(screen: FilesScreen) -> None:
     screen.make(Liste.COMPLEMENTAIRE_MUNICIPALE)
     _notify(screen, "3 fichiers sont prêts", sent_at=AT, request_id=1)
-    _notify(screen, "Une demande a échoué", kind="echec", refusal="550 5.1.1 boîte inconnue", request_id=1)
-    _notify(screen, "Rappel", kind="echeance", channel="webhook", address="https://ged.example", attempts=3)
+    _notify(
+        screen,
+        "Une demande a échoué",
+        kind="echec",
+        refusal="550 5.1.1 boîte inconnue",
+        request_id=1,
+    )
+    _notify(
+        screen,
+        "Rappel",
+        kind="echeance",
+        channel="webhook",
+        address="https://ged.example",
+        attempts=3,
+    )
     page = screen.read("envois")
     assert "3 messages, le plus récent d'abord" in page
-    assert "3 fichiers sont prêtsFichiers prêts elections@libreville.exampleCourriel 25/11/2026 à 10:30 envoyé" in page
+    assert (
+        "3 fichiers sont prêtsFichiers prêts elections@libreville.exampleCourriel 25/11/2026 à 10:30 envoyé"
+        in page
+    )
     assert "refusé 550 5.1.1 boîte inconnue" in page
     assert "https://ged.exampleAutre logiciel (webhook)" in page
     assert "en attente 3 essais" in page

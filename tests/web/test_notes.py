@@ -41,7 +41,9 @@ def _send(screen: FilesScreen, page: str, **data: Any) -> Response:  # noqa: ANN
 
 def _said(screen: FilesScreen) -> list[tuple[str, str]]:
     """The audit trail, without the lines that tests of other pages check."""
-    return [(it.action, it.detail) for it in screen.desk.audit() if it.action != Action.FILE_RECALLED]
+    return [
+        (it.action, it.detail) for it in screen.desk.audit() if it.action != Action.FILE_RECALLED
+    ]
 
 
 def _faults(response: Response) -> list[str]:
@@ -64,20 +66,33 @@ def test_a_meeting_is_noted_corrected_and_taken_away(screen: FilesScreen) -> Non
     other = day + timedelta(days=1)
     correcting = screen.read("reunions", f"reunion={day}&liste=CE")
     assert "Corriger la réunion du" in correcting
-    _send(screen, "reunions", act="reunion", jour=f"{other:%d/%m/%Y}", liste="CE", replaces=day.isoformat())
+    _send(
+        screen,
+        "reunions",
+        act="reunion",
+        jour=f"{other:%d/%m/%Y}",
+        liste="CE",
+        replaces=day.isoformat(),
+    )
     _send(screen, "reunions", act="reunion-removed", jour=other.isoformat(), liste="CE")
     assert [action for action, _ in _said(screen)] == [Action.REUNION_CHANGED] * 3
     assert {it.actor for it in screen.desk.audit()} == {AGENT}
     refused = _send(screen, "reunions", act="reunion-removed", jour=other.isoformat(), liste="CE")
-    assert f"Non enregistré (réunion du {other:%d/%m/%Y} retirée) : Aucune réunion le" in words(refused)
+    assert f"Non enregistré (réunion du {other:%d/%m/%Y} retirée) : Aucune réunion le" in words(
+        refused
+    )
 
 
 def test_what_is_wrong_with_a_meeting_or_a_poll_is_said_by_its_field(files: FilesScreen) -> None:
     tomorrow = today() + timedelta(days=1)
     assert _faults(files.post("reunions", {"act": "reunion"})) == ["jour"]
     assert _faults(files.post("reunions", {"act": "reunion", "jour": "31/02/2026"})) == ["jour"]
-    assert "n'est pas encore venu" in words(files.post("reunions", {"act": "reunion", "jour": f"{tomorrow}"}))
-    wrong = files.post("reunions", {"act": "scrutin", "scrutin": "2027-05-10", "cloture": "2027-06-01"})
+    assert "n'est pas encore venu" in words(
+        files.post("reunions", {"act": "reunion", "jour": f"{tomorrow}"})
+    )
+    wrong = files.post(
+        "reunions", {"act": "scrutin", "scrutin": "2027-05-10", "cloture": "2027-06-01"}
+    )
     assert _faults(wrong) == ["libelle", "scrutin", "cloture", "texte"]
     assert "on ne vote pas un lundi" in words(wrong).lower()
     assert files.broker.events == []
@@ -86,32 +101,55 @@ def test_what_is_wrong_with_a_meeting_or_a_poll_is_said_by_its_field(files: File
 
 
 def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(screen: FilesScreen) -> None:
-    noted = {"libelle": "Élections législatives, 1er tour", "scrutin": "2027-05-09", "sans_commission": "1"}
+    noted = {
+        "libelle": "Élections législatives, 1er tour",
+        "scrutin": "2027-05-09",
+        "sans_commission": "1",
+    }
     noted |= {"publication_due": "2027-04-24"}
     refused = screen.post("reunions", {"act": "scrutin", **noted})
     assert _faults(refused) == ["texte"]
     assert 'id="sans_commission" value="1" checked' in refused.text
     page = words(_send(screen, "reunions", act="scrutin", **noted, texte="décret n° 2027-1"))
-    assert "décret n° 2027-1 : pas de réunion de la commission, tableau publié au plus tard le 24/04/2027" in page
+    assert (
+        "décret n° 2027-1 : pas de réunion de la commission, tableau publié au plus tard le 24/04/2027"
+        in page
+    )
     correcting = screen.get("reunions", "scrutin=2027-05-09").text
     assert 'name="publication_due" value="2027-04-24"' in correcting
     assert 'id="sans_commission" value="1" checked' in correcting
     due = screen.read("echeances").partition("Élections législatives")[2]
     assert "samedi 24 avril 2027 Tableau des inscriptions et radiations" in due
 
-    noted |= {"scrutin": "2027-06-13", "sans_commission": "", "publication_due": "2027-05-29", "texte": "décret n° 2"}
-    noted |= {"reunion_first": "2027-05-26", "reunion_last": "2027-05-29", "cinq_jours_due": "2027-06-10"}
+    noted |= {
+        "scrutin": "2027-06-13",
+        "sans_commission": "",
+        "publication_due": "2027-05-29",
+        "texte": "décret n° 2",
+    }
+    noted |= {
+        "reunion_first": "2027-05-26",
+        "reunion_last": "2027-05-29",
+        "cinq_jours_due": "2027-06-10",
+    }
     wrong = screen.post("reunions", {"act": "scrutin", **noted})
     assert _faults(wrong) == ["reunion_last"]
     page = words(_send(screen, "reunions", act="scrutin", **noted | {"reunion_last": "2027-05-28"}))
-    assert "décret n° 2 : réunion à partir du 26/05/2027, réunion au plus tard le 28/05/2027" in page
+    assert (
+        "décret n° 2 : réunion à partir du 26/05/2027, réunion au plus tard le 28/05/2027" in page
+    )
     assert "tableau publié au plus tard le 29/05/2027, tableau des cinq jours le 10/06/2027" in page
 
     day = today() - timedelta(days=3)
-    page = words(_send(screen, "reunions", act="reunion", jour=day.isoformat(), sans_deliberation="1"))
+    page = words(
+        _send(screen, "reunions", act="reunion", jour=day.isoformat(), sans_deliberation="1")
+    )
     assert "toutes les listes" in page
     assert "elle n'a pas délibéré" in page.partition("Réunions notées")[2]
-    assert 'id="sans_deliberation" value="1" checked' in screen.get("reunions", f"reunion={day}&liste=").text
+    assert (
+        'id="sans_deliberation" value="1" checked'
+        in screen.get("reunions", f"reunion={day}&liste=").text
+    )
 
 
 def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: FilesScreen) -> None:
@@ -127,7 +165,9 @@ def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: F
 
 
 def _without_motif(screen: FilesScreen) -> list[int]:
-    screen.desk.run("UPDATE mouvement SET categorie = '', motif = '' WHERE nature <> 'modification'")
+    screen.desk.run(
+        "UPDATE mouvement SET categorie = '', motif = '' WHERE nature <> 'modification'"
+    )
     return [int(it) for it in re.findall(r'id="categorie-(\d+)"', screen.get("motifs").text)]
 
 
@@ -143,8 +183,12 @@ def test_many_motifs_are_completed_by_one_form(screen: FilesScreen) -> None:
     answer = words(_send(screen, "motifs", **form))
     assert "Enregistré : 3 mouvements complétés." in answer
     assert f"{int(total) - 3} mouvements à compléter" in answer
-    assert (Action.MOTIFS_COMPLETED, "la date ou le motif de 3 mouvements a été complété") in _said(screen)
-    assert not {f'id="categorie-{number}"' for number in numbers[:3]} & set(screen.get("motifs").text.split())
+    assert (Action.MOTIFS_COMPLETED, "la date ou le motif de 3 mouvements a été complété") in _said(
+        screen
+    )
+    assert not {f'id="categorie-{number}"' for number in numbers[:3]} & set(
+        screen.get("motifs").text.split()
+    )
 
 
 def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> None:
@@ -156,9 +200,16 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> Non
     page = screen.get("motifs", "notes=1").text
     numbers = re.findall(r'id="categorie-(\d+)"', page)
     assert "Aucun tableau fait n'en dépend." in page
-    assert page.count('value="radiation_deces" selected') == page.count('value="acte"') == len(numbers) == 3
+    assert (
+        page.count('value="radiation_deces" selected')
+        == page.count('value="acte"')
+        == len(numbers)
+        == 3
+    )
     categorie, motif = f"categorie-{numbers[0]}", f"motif-{numbers[0]}"
-    form = {f"categorie-{it}": "radiation_deces" for it in numbers} | {f"motif-{it}": "acte" for it in numbers}
+    form = {f"categorie-{it}": "radiation_deces" for it in numbers} | {
+        f"motif-{it}": "acte" for it in numbers
+    }
     unchanged = screen.post("motifs", form, query="notes=1")
     assert _faults(unchanged) == [categorie]
     assert "Changez une ligne au moins." in words(unchanged)
@@ -169,7 +220,10 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> Non
     assert "Enregistré : 1 mouvement complété." in words(answer)
     options = answer.text.partition(f'id="{categorie}"')[2].partition("</select>")[0]
     assert 'value="radiation_decision" selected' in options
-    assert _said(screen)[-1] == (Action.MOTIFS_COMPLETED, "la date ou le motif de 1 mouvement a été complété")
+    assert _said(screen)[-1] == (
+        Action.MOTIFS_COMPLETED,
+        "la date ou le motif de 1 mouvement a été complété",
+    )
     _send(screen, "motifs", **{categorie: "", motif: ""})
     assert "2 motifs notés" in screen.get("motifs", "notes=1").text
 
@@ -189,7 +243,9 @@ def _dated(screen: FilesScreen) -> Counter[tuple[str, str, str]]:
     query = "SELECT nature, categorie, date_mouvement, is_dated FROM mouvement WHERE nature <> 'modification'"
     with screen.desk.engine.connect() as connection:
         rows = connection.execute(text(query)).all()
-    return Counter((row.nature, row.categorie, str(row.date_mouvement) if row.is_dated else "") for row in rows)
+    return Counter(
+        (row.nature, row.categorie, str(row.date_mouvement) if row.is_dated else "") for row in rows
+    )
 
 
 def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> None:
@@ -199,7 +255,11 @@ def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> Non
     number = _dated(screen).total()
     assert number > electeurs.MOUVEMENTS, "more than one page has"
     form = {f"categorie-{it}": "" for it in (first, *others)} | {f"jour-{first}": "2026-10-01"}
-    for_all = {"tous": "oui", "tous-inscription": "inscription_volontaire", "tous-radiation": "radiation_deces"}
+    for_all = {
+        "tous": "oui",
+        "tous-inscription": "inscription_volontaire",
+        "tous-radiation": "radiation_deces",
+    }
     for_all |= {"tous-jour": "2026-11-02", "portee": "toutes"}
     answer = words(_send(screen, "motifs", **form | for_all))
     assert f"Enregistré : {number} mouvements complétés." in answer
@@ -207,7 +267,10 @@ def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> Non
     known = _dated(screen)
     assert known.total() == number
     assert {categorie for _, categorie, _ in known} == {"inscription_volontaire", "radiation_deces"}
-    assert Counter(day for _, _, day in known.elements()) == {"2026-11-02": number - 1, "2026-10-01": 1}
+    assert Counter(day for _, _, day in known.elements()) == {
+        "2026-11-02": number - 1,
+        "2026-10-01": 1,
+    }
 
 
 def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesScreen) -> None:
@@ -221,10 +284,14 @@ def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesS
 
 def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(screen: FilesScreen) -> None:
     numbers = _undated(screen)
-    screen.desk.run("UPDATE mouvement SET date_naissance = '2008-10-05' WHERE nature = 'inscription'")
+    screen.desk.run(
+        "UPDATE mouvement SET date_naissance = '2008-10-05' WHERE nature = 'inscription'"
+    )
     page = screen.get("motifs").text
     proposed = [int(it) for it in re.findall(r'name="propose-(\d+)"', page)]
-    assert "inscription d'office le 05/10/2026, jour de ses dix-huit ans" in words(screen.get("motifs"))
+    assert "inscription d'office le 05/10/2026, jour de ses dix-huit ans" in words(
+        screen.get("motifs")
+    )
     assert "Avant un scrutin, ce peut être l'article L. 30." in words(screen.get("motifs"))
     assert proposed
     first, *others = proposed
@@ -235,9 +302,15 @@ def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(screen: FilesSc
     assert known["inscription", "inscription_l30", ""] == 1, "what the agent chose wins"
 
 
-def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(files: FilesScreen) -> None:
+def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(
+    files: FilesScreen,
+) -> None:
     first, second = sorted(_without_motif(files)[:2])
-    form = {f"motif-{first}": "sans catégorie", f"categorie-{first}": "", f"categorie-{second}": "parade"}
+    form = {
+        f"motif-{first}": "sans catégorie",
+        f"categorie-{first}": "",
+        f"categorie-{second}": "parade",
+    }
     answer = files.post("motifs", form)
     assert _faults(answer) == [f"categorie-{first}", f"categorie-{second}"]
     assert 'value="sans catégorie"' in answer.text
@@ -260,7 +333,10 @@ def test_a_doubt_is_shown_side_by_side_and_decided(screen: FilesScreen) -> None:
     answer = words(_send(screen, "doutes", doubt="901", decision="same_person", verifie="oui"))
     assert "Enregistré : doute n° 901, même personne." in answer
     assert "Aucun doute à trancher." in answer
-    assert (Action.DOUBT_DECIDED, "doute n° 901, liste P : même personne (date de naissance)") in _said(screen)
+    assert (
+        Action.DOUBT_DECIDED,
+        "doute n° 901, liste P : même personne (date de naissance)",
+    ) in _said(screen)
     decided = screen.read("doutes", "tranches=1")
     assert "doute n° 901, liste principale" in decided
     assert "Deux personnes" in decided
@@ -269,7 +345,10 @@ def test_a_doubt_is_shown_side_by_side_and_decided(screen: FilesScreen) -> None:
     assert "Aucun tableau fait n'en dépend." in screen.read("doutes", "tranches=1")
     screen.desk.run("UPDATE doubt SET liste = 'P'")
     _send(screen, "doutes", doubt="901", decision="two_persons", verifie="oui")
-    assert (Action.DOUBT_DECIDED, "doute n° 901, liste P : deux personnes (date de naissance)") in _said(screen)
+    assert (
+        Action.DOUBT_DECIDED,
+        "doute n° 901, liste P : deux personnes (date de naissance)",
+    ) in _said(screen)
     again = _send(screen, "doutes", doubt="901", decision="two_persons", verifie="oui")
     assert "a déjà cette réponse : deux personnes" in words(again)
     assert screen.post("doutes", {"doubt": "901", "decision": "perhaps"}).status_code == 404
@@ -285,7 +364,11 @@ def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp
     pages: list[tuple[str, dict[str, str], dict[str, Any]]] = [
         ("reunions", {"act": "reunion", "jour": day}, {}),
         ("doutes", {"doubt": "901", "decision": "same_person", "verifie": "oui"}, {}),
-        ("publication", {"mode": "affichage", "du": day, "au": "", "retire": "", "signe": ""}, {"export": tableau}),
+        (
+            "publication",
+            {"mode": "affichage", "du": day, "au": "", "retire": "", "signe": ""},
+            {"export": tableau},
+        ),
     ]
     files.spool.stop()
     with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as files.broker.real:
@@ -314,10 +397,14 @@ def test_a_bureau_is_completed(screen: FilesScreen) -> None:
     screen.desk.run("UPDATE bureau SET code_canton = '' WHERE code = '0001'")
     assert "canton à indiquer" in screen.read("bureaux")
     of_all = {"tous-code_canton": "1303", "tous-libelle_canton": "Partout", "tous": "oui"}
-    _send(screen, "bureaux", **{"code_canton-0001": "", "libelle_canton-0001": "Ailleurs"}, **of_all)
+    _send(
+        screen, "bureaux", **{"code_canton-0001": "", "libelle_canton-0001": "Ailleurs"}, **of_all
+    )
     said = screen.get("bureaux").text
     assert 'name="code_canton-0001" value="1303"' in said
-    assert 'name="libelle_canton-0001" value="Ailleurs"' in said, "what is filled in does not change"
+    assert 'name="libelle_canton-0001" value="Ailleurs"' in said, (
+        "what is filled in does not change"
+    )
     wrong = screen.post("bureaux", {"code_canton-0001": "13", "code_circonscription-0001": "neuf"})
     assert _faults(wrong) == ["code_canton-0001", "code_circonscription-0001"]
     assert 'value="neuf"' in wrong.text
@@ -331,7 +418,10 @@ def _let_protect(screen: FilesScreen) -> None:
 
 def test_only_who_may_sees_who_is_protected(files: FilesScreen) -> None:
     assert files.get("proteges").status_code == 404
-    assert files.post("proteges", {"act": "search", "nom": "a", "naissance": "01/01/1960"}).status_code == 404
+    assert (
+        files.post("proteges", {"act": "search", "nom": "a", "naissance": "01/01/1960"}).status_code
+        == 404
+    )
     assert "protégés" not in files.read("reglages").lower()
     _let_protect(files)
     assert "Électeurs protégés" in files.read("reglages")
@@ -345,19 +435,24 @@ def test_an_elector_is_looked_for_protected_and_is_not_any_more(screen: FilesScr
     found = screen.post("proteges", {"act": "search", "nom": "Inventé", "naissance": "14/03/1962"})
     assert "INVENTEE Zélie, 14/03/1962" in words(found)
     number = re.findall(r'name="number" value="(\d+)"', found.text.partition('id="trouves"')[2])[0]
-    assert "INVENTEE Zélie, 14/03/1962" in words(_send(screen, "proteges", act="protect", number=number))
+    assert "INVENTEE Zélie, 14/03/1962" in words(
+        _send(screen, "proteges", act="protect", number=number)
+    )
     lines = re.findall(r'name="number" value="(\d+)"', screen.get("proteges").text)
     page = screen.get("proteges").text
     place = page.index("INVENTEE")
     lifted = min(
-        (it for it in lines if page.index(f'value="{it}"') > place), key=lambda it: page.index(f'value="{it}"')
+        (it for it in lines if page.index(f'value="{it}"') > place),
+        key=lambda it: page.index(f'value="{it}"'),
     )
     assert "INVENTEE" not in words(_send(screen, "proteges", act="lift", number=lifted))
     assert [it for it in _said(screen) if it[0] == Action.PROTECTION_CHANGED] == [
         (Action.PROTECTION_CHANGED, "une adresse n'est plus à afficher (art. L. 37)"),
         (Action.PROTECTION_CHANGED, "protection levée"),
     ]
-    nobody = screen.post("proteges", {"act": "search", "nom": "INVENTEE", "naissance": "15/03/1962"})
+    nobody = screen.post(
+        "proteges", {"act": "search", "nom": "INVENTEE", "naissance": "15/03/1962"}
+    )
     assert "Personne sur la liste ne porte ce nom à cette date." in words(nobody)
     empty = screen.post("proteges", {"act": "search", "nom": "", "naissance": "1962"})
     assert _faults(empty) == ["nom", "naissance"]
@@ -369,8 +464,12 @@ def test_an_agent_chooses_her_messages(screen: FilesScreen) -> None:
     assert re.findall(r'value="(\w+)" checked', answer.text) == ["echeance"]
 
 
-@pytest.mark.parametrize(("page", "said"), [("motifs", "dates et motifs"), ("doutes", "doutes : 2 électeurs")])
-def test_a_page_that_names_electors_is_in_the_trail_and_is_not_kept(files: FilesScreen, page: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "said"), [("motifs", "dates et motifs"), ("doutes", "doutes : 2 électeurs")]
+)
+def test_a_page_that_names_electors_is_in_the_trail_and_is_not_kept(
+    files: FilesScreen, page: str, said: str
+) -> None:
     _without_motif(files)
     files.work()
     plant_doubt(files)
@@ -395,7 +494,9 @@ def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) ->
     search = {"act": "search", "nom": "INVENTÉE", "naissance": "14/03/1962"}
     assert all("INVENTÉE" in files.read(page) for page in ("doutes", "proteges"))
     assert 'id="trouves"' in files.post("proteges", search).text
-    files.desk.run("INSERT INTO commune (code, nom, code_departement) VALUES ('13901', 'GRANDVILLE', '13')")
+    files.desk.run(
+        "INSERT INTO commune (code, nom, code_departement) VALUES ('13901', 'GRANDVILLE', '13')"
+    )
     files.desk.run("UPDATE agent SET code_commune = '13901'")
     files.commune = "13901"
     for page in ("doutes", "motifs", "proteges", "bureaux", "reglages", "reunions"):

@@ -51,7 +51,12 @@ def _fill(screen: FilesScreen) -> None:
     run("UPDATE mouvement SET categorie = '', motif = ''")
     with Session(screen.desk.engine) as session, session.begin():
         import_id = session.scalars(select(Import.id).order_by(Import.id.desc())).first()
-        about: dict[str, Any] = {"liste": "P", "effet": "Immediat", "etat": "applique", "import_id": import_id}
+        about: dict[str, Any] = {
+            "liste": "P",
+            "effet": "Immediat",
+            "etat": "applique",
+            "import_id": import_id,
+        }
         about |= _WHO | dict.fromkeys(("date_tableau", "date_mouvement"), TODAY)
         for number in range(DOUBTS):
             sides = [
@@ -61,39 +66,61 @@ def _fill(screen: FilesScreen) -> None:
             session.add_all(sides)
             session.flush()
             ids = {"radiation_id": sides[0].id, "inscription_id": sides[1].id}
-            session.add(Doubt(import_id=import_id, code_commune=COMMUNE, liste="P", differs="prenoms", **ids))
-        session.execute(insert(Protection), [_WHO | {"prenoms": f"Zélie {it}"} for it in range(PROTECTED)])
+            session.add(
+                Doubt(
+                    import_id=import_id, code_commune=COMMUNE, liste="P", differs="prenoms", **ids
+                )
+            )
+        session.execute(
+            insert(Protection), [_WHO | {"prenoms": f"Zélie {it}"} for it in range(PROTECTED)]
+        )
 
 
 @pytest.mark.parametrize("route", SHOWN_PAGES, ids=lambda route: route.name)
 def test_a_page_is_light_beside_a_long_past(screen: FilesScreen, route: Route) -> None:
     made = screen.numbers()[-1]
-    where = route.path.replace("{commune}", COMMUNE).replace("{export}", str(made)).replace("{demande}", "1")
+    where = (
+        route.path.replace("{commune}", COMMUNE)
+        .replace("{export}", str(made))
+        .replace("{demande}", "1")
+    )
     page = screen.client.get(where)
     assert page.status_code == (404 if route.name in {"publication", "reponse"} else 200)
     loaded = {name: screen.client.get(name).content for name in _LOADED.findall(page.text)}
     assert len(loaded) >= 5, "styles, scripts, the icon"
     assert all(name.startswith("/static/") for name in loaded), "nothing of another host"
-    weights = {"the page": len(page.content)} | {name: len(content) for name, content in loaded.items()}
+    weights = {"the page": len(page.content)} | {
+        name: len(content) for name, content in loaded.items()
+    }
     assert sum(weights.values()) <= MOST_BYTES, weights["the page"]
 
 
 def _show(page: Page, screen: FilesScreen, html: str) -> None:
     """Show a page with its styles, without scripts."""
-    styles = "".join(screen.client.get(name).text for name in _LOADED.findall(html) if ".css" in name)
-    page.set_content(f"<style>{styles}</style>{re.sub('<link[^>]*>|<script[^>]*></script>', '', html)}")
+    styles = "".join(
+        screen.client.get(name).text for name in _LOADED.findall(html) if ".css" in name
+    )
+    page.set_content(
+        f"<style>{styles}</style>{re.sub('<link[^>]*>|<script[^>]*></script>', '', html)}"
+    )
 
 
-def test_the_tasks_and_the_register_are_printed(screen: FilesScreen, browser: Browser, tmp_path: Path) -> None:
+def test_the_tasks_and_the_register_are_printed(
+    screen: FilesScreen, browser: Browser, tmp_path: Path
+) -> None:
     page, printed = browser.new_page(), {}
     for name in ("taches", "registre"):
         _show(page, screen, screen.get(name).text)
         page.pdf(path=tmp_path / f"{name}.pdf", format="A4")
         printed[name] = " ".join(read_text(tmp_path / f"{name}.pdf").split())
     page.close()
-    assert re.search(r"☐ \d\. Régler les doutes 150 doutes attendent votre réponse\.", printed["taches"])
+    assert re.search(
+        r"☐ \d\. Régler les doutes 150 doutes attendent votre réponse\.", printed["taches"]
+    )
     assert "Fait (" in printed["taches"]
-    assert "Déposer l'export du REU" in printed["taches"].partition("Fait (")[2], "folded tasks are printed too"
+    assert "Déposer l'export du REU" in printed["taches"].partition("Fait (")[2], (
+        "folded tasks are printed too"
+    )
     assert "Voir les doutes" not in printed["taches"]
     assert re.search(r"Liste principale \(générale\) \d+ électeurs export du", printed["registre"])
     assert "Liste principale : " in printed["registre"].partition("Derniers exports repris")[2]
@@ -102,9 +129,17 @@ def test_the_tasks_and_the_register_are_printed(screen: FilesScreen, browser: Br
 
 def test_no_page_is_long_on_a_telephone(screen: FilesScreen, browser: Browser) -> None:
     """Without scripts."""
-    page, made, heights = browser.new_page(viewport={"width": 375, "height": 667}), screen.numbers()[-1], {}
+    page, made, heights = (
+        browser.new_page(viewport={"width": 375, "height": 667}),
+        screen.numbers()[-1],
+        {},
+    )
     for route in SHOWN_PAGES:
-        where = route.path.replace("{commune}", COMMUNE).replace("{export}", str(made)).replace("{demande}", "1")
+        where = (
+            route.path.replace("{commune}", COMMUNE)
+            .replace("{export}", str(made))
+            .replace("{demande}", "1")
+        )
         html = screen.client.get(where).text
         _show(page, screen, html)
         heights[route.name] = page.evaluate("document.documentElement.scrollHeight")
@@ -129,4 +164,6 @@ def test_nothing_of_ours_holds_a_page_up(screen: FilesScreen) -> None:
     """Our script is deferred."""
     head = screen.get("taches").text.partition("</head>")[0]
     scripts = re.findall(r'<script src="([^"]+)"( defer)?>', head)
-    assert [name.split("/")[-1].partition("?")[0] for name, deferred in scripts if not deferred] == ["htmx.min.js"]
+    assert [
+        name.split("/")[-1].partition("?")[0] for name, deferred in scripts if not deferred
+    ] == ["htmx.min.js"]

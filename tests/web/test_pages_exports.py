@@ -79,7 +79,9 @@ def test_a_file_says_what_it_holds_and_until_when_it_is_kept(screen: FilesScreen
 @pytest.mark.slow
 @pytest.mark.parametrize("days", [0, 12])
 @pytest.mark.database(MOUVEMENTS_TEMPLATE)
-def test_the_delay_is_that_of_the_configuration(database_url: str, tmp_path: Path, days: int) -> None:
+def test_the_delay_is_that_of_the_configuration(
+    database_url: str, tmp_path: Path, days: int
+) -> None:
     with open_screen(database_url, tmp_path, retention_days=days) as screen:
         screen.ask("P")
         record(screen, 1)
@@ -131,7 +133,13 @@ def test_the_page_of_a_file_tells_all(screen: FilesScreen) -> None:
     screen.desk.download(number)
     row = screen.desk.row(number)
     said = screen.read_at(f"/exports/{number}")
-    for fact in ("Liste principale (générale)", row["file_name"], row["sha256"], "lignes écrites", "pas encore 18 ans"):
+    for fact in (
+        "Liste principale (générale)",
+        row["file_name"],
+        row["sha256"],
+        "lignes écrites",
+        "pas encore 18 ans",
+    ):
         assert fact in said
     assert re.search(r"Anomalies \d+ anomalies? bloquantes?", said)
     assert re.search(r"Téléchargement, mairie-libreville", said)
@@ -201,14 +209,23 @@ def _link(page: str, rel: str) -> str:
         ("page=99999999999999999999", ["6", "5", "4", "3", "2", "1"]),
     ],
 )
-def test_files_are_found_by_what_one_remembers(screen: FilesScreen, query: str, found: list[str]) -> None:
+def test_files_are_found_by_what_one_remembers(
+    screen: FilesScreen, query: str, found: list[str]
+) -> None:
     screen.ask("P")
     record(screen, 1, status="running")
     record(screen, 1, purged_at=MADE_AT)
     record(screen, 1, bloquantes=2)
     record(screen, 1, liste="CE")
     record(screen, 1, status="failed", error_message="Non.")
-    record(screen, 1, kind="tableau", type_tableau="vingt_jours", presentation="commune", edition="affichage")
+    record(
+        screen,
+        1,
+        kind="tableau",
+        type_tableau="vingt_jours",
+        presentation="commune",
+        edition="affichage",
+    )
     screen.desk.run("DELETE FROM export WHERE part = 'P.csv'")
     assert labels(screen.read_at(f"/exports?{query}")) == found
 
@@ -221,12 +238,20 @@ def declared(screen: FilesScreen) -> list[DeclarationNoted]:
     """The published declarations of downloads, once the spool is empty."""
     wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
     ended = DeclarationNoted.EVENT_TYPE
-    return [DeclarationNoted.model_validate(event.data) for event in screen.broker.events if event.type == ended]
+    return [
+        DeclarationNoted.model_validate(event.data)
+        for event in screen.broker.events
+        if event.type == ended
+    ]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("format_", "media_type"), [("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")])
-def test_the_bytes_and_the_name_are_those_of_the_record(screen: FilesScreen, format_: str, media_type: str) -> None:
+@pytest.mark.parametrize(
+    ("format_", "media_type"), [("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")]
+)
+def test_the_bytes_and_the_name_are_those_of_the_record(
+    screen: FilesScreen, format_: str, media_type: str
+) -> None:
     (number,) = screen.ask_and_make("P", format_=format_)
     row = screen.desk.row(number)
     answer = screen.get(f"/exports/{number}/fichier")
@@ -272,7 +297,9 @@ def test_a_file_that_waits_is_not_there_yet(screen: FilesScreen) -> None:
     (number,) = screen.ask("P")
     answer = screen.get(f"/exports/{number}/fichier")
     assert answer.status_code == 409
-    assert "Il est en attente : revenez dans un instant." in spaced_words(answer).replace("\u202f", " ")
+    assert "Il est en attente : revenez dans un instant." in spaced_words(answer).replace(
+        "\u202f", " "
+    )
     assert screen.get(f"/exports/{number}/pieces/rapport").status_code == 409
 
 
@@ -280,7 +307,11 @@ def test_a_file_that_waits_is_not_there_yet(screen: FilesScreen) -> None:
 @pytest.mark.parametrize(
     ("spoil", "status", "said"),
     [
-        (lambda screen, _: screen.desk.run("UPDATE export SET purged_at = finished_at"), 410, "a été effacé"),
+        (
+            lambda screen, _: screen.desk.run("UPDATE export SET purged_at = finished_at"),
+            410,
+            "a été effacé",
+        ),
         (lambda _, path: path.write_bytes(path.read_bytes()[:-2] + b"X\n"), 500, "a été altéré"),
         (lambda _, path: path.unlink(), 410, "est introuvable"),
     ],

@@ -29,8 +29,12 @@ def test_the_three_lists_are_named_in_full_and_checked(screen: FilesScreen) -> N
 
 
 def test_a_list_to_be_made_again_is_checked_alone(screen: FilesScreen) -> None:
-    again = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=CE").text)
-    nobodys = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=x").text)
+    again = re.findall(
+        r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=CE").text
+    )
+    nobodys = re.findall(
+        r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=x").text
+    )
     assert (again, nobodys) == (["CE"], list(Liste))
 
 
@@ -39,7 +43,10 @@ def test_the_register_is_said_with_its_import(screen: FilesScreen) -> None:
     said = screen.read_at("/listes")
     assert re.search(r"Liste principale \(générale\) \d+ électeurs.*, export du 25/11/2026", said)
     screen.desk.run("UPDATE import SET is_dated = false")
-    assert re.search(r"\d+ électeurs.*, d'après un export dont personne n'a dit le jour", screen.read_at("/listes"))
+    assert re.search(
+        r"\d+ électeurs.*, d'après un export dont personne n'a dit le jour",
+        screen.read_at("/listes"),
+    )
 
 
 def test_who_is_no_elector_yet_is_said_beside_the_count(screen: FilesScreen) -> None:
@@ -50,7 +57,9 @@ def test_who_is_no_elector_yet_is_said_beside_the_count(screen: FilesScreen) -> 
     today = jour_a_paris(now())
     to_come, oldest_day = f"{today.year + 1}-01-01", f"{today.year - 18}-00-00"
     child = last_birth(today - timedelta(days=1), 15)
-    for place, born in enumerate((f"{today.year - 17}-01-01", oldest_day, to_come, child, "2020", last_birth(today))):
+    for place, born in enumerate(
+        (f"{today.year - 17}-01-01", oldest_day, to_come, child, "2020", last_birth(today))
+    ):
         screen.desk.run(
             "UPDATE electeur SET facts = 2, date_naissance = :born WHERE id = (SELECT e.id FROM electeur e "
             "NATURAL JOIN liste WHERE e.liste = 'P' ORDER BY e.id LIMIT 1 OFFSET :place)",
@@ -72,7 +81,10 @@ def test_a_commune_without_register_learns_what_to_do(screen: FilesScreen) -> No
 @pytest.mark.slow
 def test_the_button_asks_in_the_agents_name_and_shows_the_request(screen: FilesScreen) -> None:
     answer = screen.post("/listes", ALL | {"format": "xml"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/listes#demandes")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/communes/13900/listes#demandes",
+    )
     (event,) = screen.broker.events
     assert event.source == "/screen"
     assert ListeExportRequested.model_validate(event.data) == ListeExportRequested(
@@ -113,7 +125,10 @@ def test_what_is_wrong_is_said_beside_its_field(
     page = screen.post("/listes", form)
     assert page.status_code == 422
     assert f'<p class="error-text" id="{field}-faute">{fault}</p>' in page.text
-    assert f'<fieldset class="choices" id="{field}" tabindex="-1" aria-describedby="{field}-faute">' in page.text
+    assert (
+        f'<fieldset class="choices" id="{field}" tabindex="-1" aria-describedby="{field}-faute">'
+        in page.text
+    )
     assert f'<a href="#{field}">' in page.text
     assert 'role="alert"' in page.text
     assert screen.broker.events == []
@@ -139,7 +154,10 @@ def test_without_a_broker_nothing_is_lost(screen: FilesScreen) -> None:
 def test_a_broker_at_the_limit_of_its_disk_keeps_no_clerk_from_asking(
     screen: FilesScreen, rabbit_node: RabbitNode, amqp_url: str
 ) -> None:
-    with RequestsQueue(amqp_url) as queue, Publisher(amqp_url, attempts=1, patience=1) as screen.broker.real:
+    with (
+        RequestsQueue(amqp_url) as queue,
+        Publisher(amqp_url, attempts=1, patience=1) as screen.broker.real,
+    ):
         rabbit_node.rabbitmqctl("set_disk_free_limit", "1000000000000000")
         try:
             assert screen.post("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
@@ -148,7 +166,9 @@ def test_a_broker_at_the_limit_of_its_disk_keeps_no_clerk_from_asking(
         finally:
             rabbit_node.rabbitmqctl("set_disk_free_limit", "50MB")
         assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["CE"]
-        wait_until(lambda: "est gardée" not in screen.read_at("/listes"), message="that it has left")
+        wait_until(
+            lambda: "est gardée" not in screen.read_at("/listes"), message="that it has left"
+        )
         assert "envoyée" in screen.read_at("/listes")
 
 
@@ -157,10 +177,15 @@ def test_a_full_queue_keeps_no_clerk_from_asking(screen: FilesScreen, amqp_url: 
     with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.broker.real:
         assert screen.post("/listes", {"listes": ["P"], "format": "csv"}).status_code == 303
         assert screen.post("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
-        assert screen.read_at("/listes").count("votre demande est gardée, elle partira d'elle-même") == 1
+        assert (
+            screen.read_at("/listes").count("votre demande est gardée, elle partira d'elle-même")
+            == 1
+        )
         assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["P"]
         assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["CE"]
-        wait_until(lambda: "est gardée" not in screen.read_at("/listes"), message="that it has left")
+        wait_until(
+            lambda: "est gardée" not in screen.read_at("/listes"), message="that it has left"
+        )
 
 
 def test_a_request_that_nobody_reads_is_explained(screen: FilesScreen) -> None:
@@ -231,7 +256,9 @@ def test_a_failure_that_she_has_read_is_hidden(screen: FilesScreen) -> None:
 def test_waiting_files_are_cancelled_once(screen: FilesScreen) -> None:
     screen.ask("P", "CE")
     (request,) = screen.requests()
-    assert 'hx-trigger="every 2s"' in screen.get(f"/demandes/{request}").text, "its own page follows it"
+    assert 'hx-trigger="every 2s"' in screen.get(f"/demandes/{request}").text, (
+        "its own page follows it"
+    )
     screen.press(f"/demandes/{request}/annuler", on="/listes", times=2)
     first, second = screen.broker.events
     assert first.id == second.id
@@ -271,15 +298,24 @@ def test_a_failure_gives_its_reason_until_it_is_asked_again(screen: FilesScreen)
 @pytest.mark.slow
 def test_a_request_that_was_made_without_anomaly_is_ready(screen: FilesScreen) -> None:
     (number,) = screen.ask_and_make("P")
-    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, anomalies = '[]' WHERE id = :id", id=number)
-    assert "Liste électorale, 1 fichier prête" in screen.read_at(f"/demandes/{screen.requests()[0]}")
+    screen.desk.run(
+        "UPDATE export SET bloquantes = 0, a_completer = 0, anomalies = '[]' WHERE id = :id",
+        id=number,
+    )
+    assert "Liste électorale, 1 fichier prête" in screen.read_at(
+        f"/demandes/{screen.requests()[0]}"
+    )
     said = r"Prêt : Liste P du [\d/]+ [\d:]+ \[csv\]\."
-    assert not re.search(said, plain(screen.get("/suivi").text)), "a page that was just opened announces nothing"
+    assert not re.search(said, plain(screen.get("/suivi").text)), (
+        "a page that was just opened announces nothing"
+    )
     polled = screen.client.get("/communes/13900/suivi", headers={"hx-request": "true"})
     assert re.search(said, plain(polled.text))
 
 
-@pytest.mark.parametrize("number", ["999", "0", "x", str(2**53 - 1), str(2**53), str(2**70), "9" * 5000])
+@pytest.mark.parametrize(
+    "number", ["999", "0", "x", str(2**53 - 1), str(2**53), str(2**70), "9" * 5000]
+)
 def test_a_request_that_is_none_is_not_found(screen: FilesScreen, number: str) -> None:
     assert screen.client.get(f"/demandes/{number}", follow_redirects=False).status_code == 404
     assert screen.get(f"/demandes/{number}").status_code == 404

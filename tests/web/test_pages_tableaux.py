@@ -71,19 +71,33 @@ def _without_a_poll(screen: FilesScreen) -> None:
 def test_a_year_without_a_poll_has_its_meeting_its_day_and_its_tableau(screen: FilesScreen) -> None:
     _without_a_poll(screen)
     tasks = screen.read_at("/taches")
-    assert f"Préparer le {ANNUAL.lower()} en retard Réunion annuelle de 2026, liste principale" in tasks
+    assert (
+        f"Préparer le {ANNUAL.lower()} en retard Réunion annuelle de 2026, liste principale"
+        in tasks
+    )
     assert "à publier le samedi 14 novembre 2026" in tasks
     assert "on ne sait pas" not in tasks.partition("Noter la réunion")[2]
     due = screen.read_at("/echeances")
-    assert "du vendredi 20 novembre 2026 au mercredi 30 décembre 2026 Réunion de la commission de contrôle" in due
-    assert f"samedi 14 novembre 2026 {ANNUAL} à publier Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13" in due
+    assert (
+        "du vendredi 20 novembre 2026 au mercredi 30 décembre 2026 Réunion de la commission de contrôle"
+        in due
+    )
+    assert (
+        f"samedi 14 novembre 2026 {ANNUAL} à publier Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13"
+        in due
+    )
 
     page = screen.get("/tableaux")
     assert "type=vingt_jours&amp;until=2026-11-13&amp;listes=P" in page.text
     assert 'id="until" value="2026-11-13"' in page.text
     assert 'id="reunion" value="2026-05-15"' in page.text
     assert "C'est la dernière réunion notée avant ce tableau." in spaced_words(page)
-    form = FORM | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-15", "reunion_proposee": "2026-05-15"}
+    form = FORM | {
+        "scrutin": "",
+        "until": "2026-11-13",
+        "reunion": "2026-05-15",
+        "reunion_proposee": "2026-05-15",
+    }
     assert screen.post("/tableaux", form).status_code == 303
     assert f"{ANNUAL}, listes P [pdf] envoyée" in screen.read_at("/tableaux")
     screen.work()
@@ -106,7 +120,9 @@ def test_the_first_export_is_proposed_when_no_meeting_before_is_noted(screen: Fi
     assert "reunion" not in screen.broker.events[0].data, (
         "the tableau des cinq jours goes on from the meeting of the poll"
     )
-    assert screen.post("/tableaux", form | {"scrutin": "", "until": "2026-11-13"}).status_code == 303
+    assert (
+        screen.post("/tableaux", form | {"scrutin": "", "until": "2026-11-13"}).status_code == 303
+    )
     assert screen.broker.events[1].data["reunion"] == "2026-05-10"
     written = form | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-12"}
     assert screen.post("/tableaux", written).status_code == 303
@@ -131,7 +147,10 @@ def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
         "inclure_j5": "1",
     }
     answer = screen.post("/tableaux", form)
-    assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/tableaux#demandes")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/communes/13900/tableaux#demandes",
+    )
     (event,) = screen.broker.events
     assert TableauxRenderRequested.model_validate(event.data) == TableauxRenderRequested(
         commune="13900",
@@ -154,11 +173,16 @@ def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: FilesScre
     before, window = date(2026, 9, 10), date(2027, 3, 26)
     screen.desk.run("DELETE FROM commission")
     screen.desk.run("UPDATE import SET undone_at = finished_at")
-    assert "Le registre n'en connaît aucune avant ce tableau." in spaced_words(screen.get("/tableaux"))
+    assert "Le registre n'en connaît aucune avant ce tableau." in spaced_words(
+        screen.get("/tableaux")
+    )
     insert = "INSERT INTO commission (code_commune, liste, date) VALUES ('13900', '', :day)"
     screen.desk.run(insert, day=window)
     refused = screen.post("/tableaux", FORM)
-    assert (refused.status_code, '<p class="error-text" id="reunion-faute">' in refused.text) == (422, True)
+    assert (refused.status_code, '<p class="error-text" id="reunion-faute">' in refused.text) == (
+        422,
+        True,
+    )
     assert "indiquez la précédente, d'où les mouvements sont comptés" in spaced_words(refused)
     screen.desk.run(insert, day=before)
     said = spaced_words(screen.get("/tableaux?type=vingt_jours&scrutin=2027-04-18"))
@@ -166,7 +190,9 @@ def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: FilesScre
     assert screen.post("/tableaux", FORM).status_code == 303
 
 
-IMPOSSIBLE_DAY = "Ce jour n&#39;est pas possible\u202f; une date s&#39;écrit JJ/MM/AAAA, l&#39;année en entier."
+IMPOSSIBLE_DAY = (
+    "Ce jour n&#39;est pas possible\u202f; une date s&#39;écrit JJ/MM/AAAA, l&#39;année en entier."
+)
 
 
 @pytest.mark.slow
@@ -202,11 +228,15 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
 def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: FilesScreen) -> None:
     page = screen.post("/tableaux", FORM | {"scrutin": ""})
     assert "à défaut, le dernier jour des mouvements" in spaced_words(page)
-    assert screen.post("/tableaux", FORM | {"scrutin": "", "until": "2027-03-28"}).status_code == 303
+    assert (
+        screen.post("/tableaux", FORM | {"scrutin": "", "until": "2027-03-28"}).status_code == 303
+    )
 
 
 def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: FilesScreen) -> None:
-    page = screen.post("/tableaux", FORM | {"listes": ["CE"], "edition": "commission", "until": "32/13/2027"}).text
+    page = screen.post(
+        "/tableaux", FORM | {"listes": ["CE"], "edition": "commission", "until": "32/13/2027"}
+    ).text
     assert 'id="until" value="32/13/2027"' in page
     assert 'id="scrutin" value="2027-04-18"' in page
     assert checked(page, "listes") == ["CE"]
@@ -237,7 +267,10 @@ def test_a_tableau_of_the_other_law_is_refused_beside_its_date(
 
 
 def test_what_the_worker_refuses_is_told(screen: FilesScreen) -> None:
-    screen.post("/tableaux", FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2018-02-28"})
+    screen.post(
+        "/tableaux",
+        FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2018-02-28"},
+    )
     screen.work()
     said = screen.read_at("/tableaux")
     assert "Tableaux refusée" in said

@@ -54,7 +54,9 @@ def _note(screen: FilesScreen, number: int, first: date, **said: object) -> None
         make_export(screen.desk.enqueued.pop().row_id, screen.desk.services)
 
 
-def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(screen: FilesScreen) -> None:
+def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(
+    screen: FilesScreen,
+) -> None:
     number = _made_long_ago(screen)
     lacks = '[{"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 4}]'
     screen.desk.run(f"UPDATE export SET a_completer = 4, anomalies = '{lacks}'")  # noqa: S608 — ours
@@ -67,13 +69,17 @@ def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(sc
     answer = screen.post("publication", form, export=number)
     assert answer.status_code == 422
     assert "Dites pourquoi il est publié ainsi" in answer.text
-    answer = screen.post("publication", form | {"raison": "le scrutin est dans huit jours"}, export=number)
+    answer = screen.post(
+        "publication", form | {"raison": "le scrutin est dans huit jours"}, export=number
+    )
     assert answer.status_code == 303
     screen.work()
     page = screen.read("publication", export=number)
     assert "À compléter : 4 motifs. Publié ainsi : le scrutin est dans huit jours" in page
     assert screen.desk.row(number)["publication_reason"] == "le scrutin est dans huit jours"
-    said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
+    said = [
+        line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED
+    ]
     assert said[-1].endswith(", incomplet (4 motifs)")
     assert " publié " in screen.read("exports")
 
@@ -100,21 +106,31 @@ def test_from_a_ready_tableau_to_its_signed_certificate(screen: FilesScreen) -> 
         "a signature changes nothing of it"
     )
     assert " certifié " in screen.read("exports")
-    said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
+    said = [
+        line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED
+    ]
     assert len(said) == 3
     assert said[-1].endswith(f"certificat signé le {today():%d/%m/%Y}")
     assert "Publication notée" in screen.read("journal")
 
 
 @pytest.mark.slow
-def test_the_certificate_says_what_was_published_and_is_to_be_signed(files: FilesScreen, tmp_path: Path) -> None:
+def test_the_certificate_says_what_was_published_and_is_to_be_signed(
+    files: FilesScreen, tmp_path: Path
+) -> None:
     number = _made_long_ago(files)
     files.desk.publish(number, published_on=today() - WEEK, published_until=today())
     row = files.desk.row(number)
     path = files.desk.services.storage.path(COMMUNE, row["certificat_name"])
     said = " ".join(read_text(path).split())
     for words in (
-        *("Certificat de publication", "LIBREVILLE", "code INSEE 13900", row["label"], row["file_name"]),
+        *(
+            "Certificat de publication",
+            "LIBREVILLE",
+            "code INSEE 13900",
+            row["label"],
+            row["file_name"],
+        ),
         *(f"SHA-256 : {row['sha256']}", "Code électoral, art. L. 20 (II), L. 30 et R. 14"),
         *("Le maire", "Nom et signature", "Sceau de la mairie", "Fait à LIBREVILLE, le"),
         "certifie que le tableau désigné ci-dessous a été affiché du",
@@ -122,20 +138,28 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(files: File
         assert words in said, said
     assert check_accessible(path) == []
     before = path.read_bytes()
-    files.desk.publish(number, published_on=today() - WEEK, published_until=today(), mode="consultation")
-    assert "a été tenu à la disposition des électeurs, à la mairie, du" in " ".join(read_text(path).split())
+    files.desk.publish(
+        number, published_on=today() - WEEK, published_until=today(), mode="consultation"
+    )
+    assert "a été tenu à la disposition des électeurs, à la mairie, du" in " ".join(
+        read_text(path).split()
+    )
     files.desk.publish(number, published_on=today() - WEEK, published_until=today())
     assert path.read_bytes() == before, "the same record, the same bytes"
     assert check_archive(path) == ""
 
 
 @pytest.mark.slow
-def test_the_certificate_of_an_incomplete_tableau_says_what_it_lacks_and_why(files: FilesScreen) -> None:
+def test_the_certificate_of_an_incomplete_tableau_says_what_it_lacks_and_why(
+    files: FilesScreen,
+) -> None:
     number = _made_long_ago(files)
     lacks = '[{"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 4}]'
     files.desk.run(f"UPDATE export SET a_completer = 4, anomalies = '{lacks}'")  # noqa: S608 — ours
     for reason in ("le scrutin est proche", "la préfecture le demande"):
-        files.desk.publish(number, published_on=today() - WEEK, published_until=today(), reason=reason)
+        files.desk.publish(
+            number, published_on=today() - WEEK, published_until=today(), reason=reason
+        )
         path = files.desk.services.storage.path(COMMUNE, files.desk.row(number)["certificat_name"])
         said = " ".join(read_text(path).split())
         assert f"Tableau publié incomplet. Il y manque : 4 motifs. Raison notée : {reason}" in said
@@ -165,16 +189,27 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(screen: FilesScreen)
     assert refused(number, published_until=today() - WEEK) == "fin_avant_debut"
     assert refused(number, certified_on=today()) == "certificat_avant_fin"
     assert refused(number, withdrawn_on=today()) == "retrait_avant_fin"
-    assert refused(number, published_until=today() + WEEK, withdrawn_on=today()) == "retrait_avant_fin"
-    assert refused(number, published_until=today() + WEEK, certified_on=today()) == "certificat_avant_fin"
+    assert (
+        refused(number, published_until=today() + WEEK, withdrawn_on=today()) == "retrait_avant_fin"
+    )
+    assert (
+        refused(number, published_until=today() + WEEK, certified_on=today())
+        == "certificat_avant_fin"
+    )
     for column in ("bloquantes = 1", "bloquantes = 0, provisoire_until = '2099-01-01'"):
         screen.desk.run(f"UPDATE export SET {column}")  # noqa: S608 — ours
         assert refused(number) == "tableau_a_refaire"
     assert screen.desk.row(number)["published_on"] is None
     for export in (liste, number):
         assert screen.get("publication", export=export).status_code == 404
-    for export, said in ((commission, "ses motifs sont complets"), (recapitulatif, "il ne nomme aucun électeur")):
-        for answer in (screen.get("publication", export=export), screen.post("publication", _form(), export=export)):
+    for export, said in (
+        (commission, "ses motifs sont complets"),
+        (recapitulatif, "il ne nomme aucun électeur"),
+    ):
+        for answer in (
+            screen.get("publication", export=export),
+            screen.post("publication", _form(), export=export),
+        ):
             assert answer.status_code == 409
             assert said in answer.text
     assert "Noter la publication" not in screen.read("export", export=recapitulatif)
@@ -213,15 +248,22 @@ def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(
 def test_the_tableau_des_vingt_jours_is_published_for_seven_days(screen: FilesScreen) -> None:
     """The day of the publication is not counted: electors may contest until the seventh day after it."""
     number = screen.make_tableau(TypeTableau.VINGT_JOURS)
-    screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
+    screen.desk.run(
+        "UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at"
+    )
     for days in (0, 3, 6):
         last = today() + timedelta(days=days)
         refused = screen.desk.publish(number, published_until=last)
         assert refused["code"] == "publication_trop_courte"
         assert f"jusqu'au {today() + WEEK:%d/%m/%Y} au moins" in refused["reason"]
-        answer = screen.post("publication", _form(mode="consultation", du=today(), au=last), export=number)
+        answer = screen.post(
+            "publication", _form(mode="consultation", du=today(), au=last), export=number
+        )
         assert answer.status_code == 422
-        assert "reste sept jours à la disposition des électeurs (art. R. 13)" in answer.text.replace("\u00a0", " ")
+        assert (
+            "reste sept jours à la disposition des électeurs (art. R. 13)"
+            in answer.text.replace("\u00a0", " ")
+        )
     assert screen.desk.publish(number, published_until=today() + WEEK)["outcome"] == "accepted"
 
 
@@ -252,7 +294,9 @@ def test_a_withdrawal_is_noted_and_the_certificate_says_it(screen: FilesScreen) 
     before = path.read_bytes()
     _note(screen, number, first, au=last, retire=today(), signe=today())
     assert path.read_bytes() == before, "what was signed is not drawn again"
-    said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
+    said = [
+        line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED
+    ]
     assert f", retiré le {today():%d/%m/%Y}" in said[1]
 
 

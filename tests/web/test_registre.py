@@ -44,13 +44,17 @@ class RegistreScreen:
         self.screen, self.arrivals = screen, arrivals
         self.today = jour_a_paris(now())
 
-    def upload(self, content: str | bytes | None, name: str = "liste.csv", **fields: str) -> Response:
+    def upload(
+        self, content: str | bytes | None, name: str = "liste.csv", **fields: str
+    ) -> Response:
         """Send the upload form of the page."""
         page = self.screen.client.get(PAGE).text
         hidden = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', page))
         form = hidden | {"jour": self.today.isoformat(), "liste": ""} | fields
         data = content.encode() if isinstance(content, str) else content
-        files = {"fichier": (name, data, "text/csv")} if data is not None else {"fichier": ("", b"")}
+        files = (
+            {"fichier": (name, data, "text/csv")} if data is not None else {"fichier": ("", b"")}
+        )
         return self.screen.client.post(PAGE, data=form, files=files, follow_redirects=False)
 
     def press(self, path: str, *, files: Any = None, **fields: Any) -> Response:  # noqa: ANN401 — as httpx has them
@@ -58,7 +62,9 @@ class RegistreScreen:
         page = self.screen.client.get(PAGE).text
         form = page.partition(f'action="{PAGE}/{path}"')[2].partition("</form>")[0]
         hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
-        return self.screen.client.post(f"{PAGE}/{path}", data=hidden | fields, files=files, follow_redirects=False)
+        return self.screen.client.post(
+            f"{PAGE}/{path}", data=hidden | fields, files=files, follow_redirects=False
+        )
 
     def work(self) -> None:
         """Ingest the sent events, then do the waiting work of each export."""
@@ -101,7 +107,9 @@ def test_the_page_says_what_the_register_holds_and_how_old_it_is(screen: Registr
 
 
 @pytest.mark.slow
-def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(screen: RegistreScreen) -> None:
+def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(
+    screen: RegistreScreen,
+) -> None:
     assert "Lacune" not in screen.read(), "the first export of a list has none before it"
     _take_up(screen)
     assert "Lacune" not in screen.read()
@@ -155,7 +163,9 @@ def test_the_same_form_twice_is_one_export(screen: RegistreScreen) -> None:
 
 @pytest.mark.slow
 def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: RegistreScreen) -> None:
-    screen.upload(_export(30, electeurs(1, {CODE: "13900", DATE: "hier", PRENOMS: "Ode", NUMERO: "900"})[0]))
+    screen.upload(
+        _export(30, electeurs(1, {CODE: "13900", DATE: "hier", PRENOMS: "Ode", NUMERO: "900"})[0])
+    )
     screen.work()
     said = screen.read()
     assert "1 ligne rejetée sur 31" in said
@@ -165,7 +175,9 @@ def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: Registre
     assert refused.status_code == 422
     assert "2 points sont à corriger" in spaced_words(refused)
     assert screen.rows("SELECT status FROM preview") == [("ready",)]
-    assert "2 points" not in spaced_words(screen.press("reprendre", accepte=["rejets"])), "the question is left"
+    assert "2 points" not in spaced_words(screen.press("reprendre", accepte=["rejets"])), (
+        "the question is left"
+    )
     assert screen.press("reprendre", accepte=["rejets", *QUESTIONS]).status_code == 303
     screen.work()
     assert screen.rows("SELECT status FROM preview") == [("imported",)]
@@ -173,7 +185,10 @@ def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: Registre
 
 @pytest.mark.slow
 def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
-    screen.upload("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", name="C:\\Exports\\liste.csv")
+    screen.upload(
+        "<!DOCTYPE html><html><body>Votre session a expiré</body></html>",
+        name="C:\\Exports\\liste.csv",
+    )
     screen.work()
     said = screen.read()
     assert "liste.csv : c'est une page" in said
@@ -182,24 +197,35 @@ def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
     screen.upload("<!DOCTYPE html><html><body>De nouveau</body></html>", name="deux.csv")
     screen.work()
     said = screen.read()
-    assert all(f"{name}.csv : c'est une page" in said for name in ("deux", "liste")), "each refusal stays for a day"
+    assert all(f"{name}.csv : c'est une page" in said for name in ("deux", "liste")), (
+        "each refusal stays for a day"
+    )
 
 
-def test_after_five_refused_exports_the_page_says_why_the_next_one_waits(screen: RegistreScreen) -> None:
+def test_after_five_refused_exports_the_page_says_why_the_next_one_waits(
+    screen: RegistreScreen,
+) -> None:
     for number in range(5):
         screen.upload(f"faux {number}")
         screen.work()
     assert "le suivant attend" not in screen.read()
     screen.upload(format_reu(electeurs(1)))
     screen.work()
-    assert "Après cinq exports refusés en dix minutes, le suivant attend une minute." in screen.read()
+    assert (
+        "Après cinq exports refusés en dix minutes, le suivant attend une minute." in screen.read()
+    )
 
 
 def test_what_a_spreadsheet_changed_is_not_to_correct_in_the_reu(screen: RegistreScreen) -> None:
-    screen.upload(format_reu([*electeurs(40, {CODE: "13900"}), *electeurs(3, {CODE: "13900", DATE: "23456"})]))
+    screen.upload(
+        format_reu([*electeurs(40, {CODE: "13900"}), *electeurs(3, {CODE: "13900", DATE: "23456"})])
+    )
     screen.work()
     said = screen.read()
-    assert "Un tableur a changé ce fichier. Ne le reprenez pas : téléchargez-le de nouveau d'ELIRE" in said
+    assert (
+        "Un tableur a changé ce fichier. Ne le reprenez pas : téléchargez-le de nouveau d'ELIRE"
+        in said
+    )
     assert "dans le REU" not in said
 
 
@@ -282,7 +308,9 @@ def _correct(screen: RegistreScreen, button: str, **fields: str) -> Response:
     forms = [form.partition("</form>")[0] for form in page.split(f'action="{PAGE}/corriger"')[1:]]
     form = next(it for it in forms if f'value="{button}"' in it)
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
-    return screen.screen.client.post(f"{PAGE}/corriger", data=hidden | fields, follow_redirects=False)
+    return screen.screen.client.post(
+        f"{PAGE}/corriger", data=hidden | fields, follow_redirects=False
+    )
 
 
 def _take_up(screen: RegistreScreen, count: int = 400) -> None:
@@ -293,7 +321,9 @@ def _take_up(screen: RegistreScreen, count: int = 400) -> None:
 
 
 @pytest.mark.slow
-def test_an_export_is_undone_once_its_page_has_said_what_would_change(screen: RegistreScreen) -> None:
+def test_an_export_is_undone_once_its_page_has_said_what_would_change(
+    screen: RegistreScreen,
+) -> None:
     count = "SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'"
     before = screen.rows(count)
     _take_up(screen)
@@ -306,7 +336,9 @@ def test_an_export_is_undone_once_its_page_has_said_what_would_change(screen: Re
     said = screen.read()
     assert "Ce que changerait l'annulation de l'export du" in said
     assert re.search(rf"Liste principale \(générale\) 400 {before[0][0]}", said), said
-    assert re.search(r"Ce qu'il avait apporté est effacé : \d+ inscriptions?, \d+ radiations?", said)
+    assert re.search(
+        r"Ce qu'il avait apporté est effacé : \d+ inscriptions?, \d+ radiations?", said
+    )
     assert (screen.rows(count), "Aucun fichier n'est à refaire." in said) == ([(400,)], True)
     assert screen.press("reprendre", accepte=QUESTIONS).status_code == 303
     screen.work()
@@ -344,7 +376,9 @@ def test_the_day_of_an_export_is_corrected(screen: RegistreScreen) -> None:
         assert (answer.status_code, said in spaced_words(answer).lower()) == (422, True)
         assert f'href="#jour-{number}"' in answer.text
     before = screen.rows(taken_on)
-    screen.screen.desk.run("UPDATE import SET taken_on = '2026-01-02' WHERE id < (SELECT max(id) FROM import)")
+    screen.screen.desk.run(
+        "UPDATE import SET taken_on = '2026-01-02' WHERE id < (SELECT max(id) FROM import)"
+    )
     yesterday = screen.today - timedelta(days=1)
     assert _correct(screen, "redate", jour=yesterday.isoformat()).status_code == 303
     screen.work()
@@ -365,21 +399,33 @@ def test_what_was_deposited_wants_a_reason_on_the_page_too(screen: RegistreScree
     screen.work()
     _, found = screen.last()
     found["files"] |= {"count": 2, "used": ["Liste P du jour"], "others": ["Tableau des essais"]}
-    screen.screen.desk.run("UPDATE preview SET found = :found WHERE act = 'undo'", found=json.dumps(found))
+    screen.screen.desk.run(
+        "UPDATE preview SET found = :found WHERE act = 'undo'", found=json.dumps(found)
+    )
     said = screen.read()
     assert "2 fichiers deviennent « à refaire »" in said
     assert "Liste P du jour (déposé, affiché, ou téléchargé pour l'être) Tableau des essais" in said
     answer = screen.press("reprendre")
-    assert (answer.status_code, "Dites pourquoi ces fichiers sont à refaire" in spaced_words(answer)) == (422, True)
+    assert (
+        answer.status_code,
+        "Dites pourquoi ces fichiers sont à refaire" in spaced_words(answer),
+    ) == (422, True)
     assert screen.press("reprendre", raison="mauvais fichier").status_code == 303
     screen.work()
-    assert "ont changé depuis que cela vous a été montré" in screen.read(), "there are no such files"
+    assert "ont changé depuis que cela vous a été montré" in screen.read(), (
+        "there are no such files"
+    )
     assert "et le fichier est effacé" not in screen.read()
 
 
 @pytest.mark.slow
-def test_a_full_queue_keeps_an_export_that_was_dropped(screen: RegistreScreen, amqp_url: str) -> None:
-    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.screen.broker.real:
+def test_a_full_queue_keeps_an_export_that_was_dropped(
+    screen: RegistreScreen, amqp_url: str
+) -> None:
+    with (
+        RequestsQueue(amqp_url, max_length=1) as queue,
+        Publisher(amqp_url) as screen.screen.broker.real,
+    ):
         queue.fill()
         assert screen.upload(_export()).status_code == 303
         assert "c'est gardé, et partira tout seul" in screen.read()
@@ -421,7 +467,9 @@ def test_a_file_of_another_form_is_matched_once(screen: RegistreScreen) -> None:
     assert "« Champ 4 » = nom de naissance, « Champ 8 » = date de naissance" in page
     ((preview,),) = screen.rows("SELECT max(id) FROM preview")
     profile = screen.screen.client.get(f"{PAGE}/correspondance", params={"apercu": preview}).text
-    assert read_profile(profile, SourceProfile, name="x.toml").fields[SourceField.NOM_NAISSANCE].titles == ("Champ 4",)
+    assert read_profile(profile, SourceProfile, name="x.toml").fields[
+        SourceField.NOM_NAISSANCE
+    ].titles == ("Champ 4",)
     screen.press("reprendre", accepte=["rejets", *QUESTIONS])
     screen.work()
     assert "Repris dans le registre" in screen.read()
@@ -432,7 +480,10 @@ def test_a_file_of_another_form_is_matched_once(screen: RegistreScreen) -> None:
     assert screen.files() == []
     screen.upload(VARIANTS["titre-inconnu"].content + b"\n", "encore.csv")
     screen.work()
-    assert screen.rows("SELECT status FROM preview ORDER BY id DESC LIMIT 1") in ([("ready",)], [("refused",)])
+    assert screen.rows("SELECT status FROM preview ORDER BY id DESC LIMIT 1") in (
+        [("ready",)],
+        [("refused",)],
+    )
 
 
 @pytest.mark.slow
@@ -440,11 +491,24 @@ def test_a_profile_of_another_town_hall_answers_the_page(screen: RegistreScreen)
     matching = _to_match(screen, "titre-inconnu")
     form, _ = answer_page(matching, VARIANTS["titre-inconnu"])
     mapping, _ = matching.read(form)
-    head = {"kind": "source", "name": "autre", "label": "autre mairie", "version": "1", "according_to": "AUTREVILLE"}
-    profile = SourceProfile.model_validate(head | {"seen_on": screen.today, "fields": mapping.fields})
+    head = {
+        "kind": "source",
+        "name": "autre",
+        "label": "autre mairie",
+        "version": "1",
+        "according_to": "AUTREVILLE",
+    }
+    profile = SourceProfile.model_validate(
+        head | {"seen_on": screen.today, "fields": mapping.fields}
+    )
     broken = write_profile(profile).replace("nom_naissance", "nom_de_naissance")
     answered = screen.press("correspondance", files={"profil": ("autre.toml", broken)})
     assert re.search(r"Autre.toml, ligne \d+.*nom_de_naissance", spaced_words(answered))
-    assert screen.press("correspondance", files={"profil": ("autre.toml", write_profile(profile))}).status_code == 303
+    assert (
+        screen.press(
+            "correspondance", files={"profil": ("autre.toml", write_profile(profile))}
+        ).status_code
+        == 303
+    )
     screen.work()
     assert "Ce que changerait l'export" in screen.read()

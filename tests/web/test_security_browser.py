@@ -36,7 +36,10 @@ def page(browser: Browser, screen: str) -> Iterator[Page]:
     context.set_default_timeout(15_000)
     complaints: list[str] = []
     context.on(
-        "console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None
+        "console",
+        lambda message: (
+            complaints.append(message.text) if "Security Policy" in message.text else None
+        ),
     )
     yield context.new_page()
     context.close()

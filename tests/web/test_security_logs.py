@@ -47,7 +47,9 @@ def tighten(monkeypatch: pytest.MonkeyPatch) -> Tighten:
     """Replace a rate for the duration of a test."""
 
     def replace(act: limits.Act, of_agent: str, of_address: str) -> None:
-        monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {act: (parse(of_agent), parse(of_address))})
+        monkeypatch.setattr(
+            limits, "RATES", dict(limits.RATES) | {act: (parse(of_agent), parse(of_address))}
+        )
 
     return replace
 
@@ -61,10 +63,14 @@ def test_an_agent_who_asks_too_often_waits(web_client: TestClient, tighten: Tigh
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     assert web_client.get(HOME).status_code == 200, "reading goes on"
     other = {"X-Remote-User": NEIGHBOUR}
-    assert web_client.post(f"/communes/{GRANDVILLE}/listes", headers=other).status_code == 403, "so do others"
+    assert web_client.post(f"/communes/{GRANDVILLE}/listes", headers=other).status_code == 403, (
+        "so do others"
+    )
 
 
-def test_an_address_is_counted_whatever_the_agents(web_client: TestClient, tighten: Tighten) -> None:
+def test_an_address_is_counted_whatever_the_agents(
+    web_client: TestClient, tighten: Tighten
+) -> None:
     tighten("post", "100/minute", "2/minute")
     here, there = {"X-Forwarded-For": "203.0.113.1"}, {"X-Forwarded-For": "1.1.1.1, 203.0.113.2"}
     answers = [web_client.post(HOME, headers=it).status_code for it in (here, here, here, there)]
@@ -100,7 +106,11 @@ def test_logins_have_one_by_address(screen_database: str, tmp_path: Path, tighte
     tighten("login", "100/minute", "2/minute")
     given = with_provider("http://127.0.0.1:1")
     with open_client(make_settings(screen_database, tmp_path, **given)) as client:
-        assert [client.get("/connexion/retour?error=x").status_code for _ in range(3)] == [503, 503, 429]
+        assert [client.get("/connexion/retour?error=x").status_code for _ in range(3)] == [
+            503,
+            503,
+            429,
+        ]
         assert client.post("/deconnexion").status_code == 429
 
 
@@ -120,7 +130,9 @@ def logged_in(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.mark.parametrize(("after", "status"), [(security.IDLE_SECONDS - 5, 200), (security.IDLE_SECONDS + 5, 303)])
+@pytest.mark.parametrize(
+    ("after", "status"), [(security.IDLE_SECONDS - 5, 200), (security.IDLE_SECONDS + 5, 303)]
+)
 def test_a_session_that_nobody_uses_ends(
     logged_in: TestClient, monkeypatch: pytest.MonkeyPatch, after: int, status: int
 ) -> None:
@@ -152,7 +164,9 @@ def test_a_page_that_asks_by_itself_keeps_no_session_alive(
 
 def test_what_a_stranger_sends_is_not_read(screen_database: str, tmp_path: Path) -> None:
     """A stranger is not redirected after a form either: the browser would not follow (form-action)."""
-    with open_client(make_settings(screen_database, tmp_path, **with_provider("http://127.0.0.1:1"))) as client:
+    with open_client(
+        make_settings(screen_database, tmp_path, **with_provider("http://127.0.0.1:1"))
+    ) as client:
         answer = client.post(HOME, data={"x": "y"})
     assert answer.status_code == 401
     assert 'href="/connexion"' in answer.text
@@ -201,7 +215,14 @@ def client(app: Starlette) -> Iterator[TestClient]:
 def test_a_request_is_one_line_without_its_question_mark(client: TestClient, logs: Logs) -> None:
     client.get(HOME, params={"nom": ELECTOR})
     (line,) = [it for it in logs.lines() if it["event"] == "request"]
-    facts = {"method": "GET", "page": "listes", "commune": LIBREVILLE, "agent": CLERK, "status": 200, "level": "info"}
+    facts = {
+        "method": "GET",
+        "page": "listes",
+        "commune": LIBREVILLE,
+        "agent": CLERK,
+        "status": 200,
+        "level": "info",
+    }
     assert facts.items() <= line.items()
     assert {"seconds", "timestamp", "logger"} <= line.keys()
     assert ELECTOR not in json.dumps(line, ensure_ascii=False)
@@ -227,7 +248,11 @@ def test_why_nobody_is_let_in_is_said_without_the_name_that_was_shown(
 
 
 def test_what_is_typed_in_an_address_is_not_repeated(client: TestClient, logs: Logs) -> None:
-    for path in (f"/{ELECTOR}", f"/communes/{ELECTOR}/listes", f"/communes/{LIBREVILLE}/exports/{ELECTOR}"):
+    for path in (
+        f"/{ELECTOR}",
+        f"/communes/{ELECTOR}/listes",
+        f"/communes/{LIBREVILLE}/exports/{ELECTOR}",
+    ):
         assert client.get(path).status_code == 404
     assert "MARTINVAST" not in logs.getvalue()
 
@@ -238,7 +263,9 @@ def test_health_and_style_fill_no_log(client: TestClient, logs: Logs) -> None:
     assert logs.lines() == []
 
 
-def test_a_failing_page_says_where_and_nothing_of_an_elector(app: Starlette, client: TestClient, logs: Logs) -> None:
+def test_a_failing_page_says_where_and_nothing_of_an_elector(
+    app: Starlette, client: TestClient, logs: Logs
+) -> None:
     def fail(request: Request) -> Response:
         electeur = ELECTOR
         raise ValueError(f"{electeur}: {request.url}")
@@ -254,7 +281,9 @@ def test_a_failing_page_says_where_and_nothing_of_an_elector(app: Starlette, cli
     assert "MARTINVAST" not in json.dumps(lines, ensure_ascii=False) + answer.text
 
 
-def test_a_page_that_fails_in_its_middle_is_cut_and_logged(app: Starlette, client: TestClient, logs: Logs) -> None:
+def test_a_page_that_fails_in_its_middle_is_cut_and_logged(
+    app: Starlette, client: TestClient, logs: Logs
+) -> None:
     async def pieces() -> Any:  # noqa: ANN401 — an asynchronous generator
         yield b"a"
         raise RuntimeError(ELECTOR)

@@ -74,17 +74,28 @@ def test_the_session_is_a_new_one(client: TestClient) -> None:
     back = client.get(answer_of_provider(url, CLERK_FORM))
     cookie = SimpleCookie(back.headers["set-cookie"])["__Host-prefecture"]
     assert cookie.value != before
-    assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (True, True, "/", "")
+    assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (
+        True,
+        True,
+        "/",
+        "",
+    )
     assert cookie["samesite"].lower() == "lax"
     client.cookies.clear()
     assert client.get(HOME, headers={"Cookie": f"__Host-prefecture={before}"}).status_code == 303
-    assert client.get(HOME, headers={"Cookie": f"__Host-prefecture={cookie.value}"}).status_code == 200
+    assert (
+        client.get(HOME, headers={"Cookie": f"__Host-prefecture={cookie.value}"}).status_code == 200
+    )
 
 
 @pytest.mark.parametrize("name", ["state", "code"])
 @pytest.mark.parametrize("value", ["", "forged", None])
-def test_an_answer_that_was_not_asked_for_is_refused(client: TestClient, name: str, value: str | None) -> None:
-    query = parameters(answer_of_provider(ask_in(client), CLERK_FORM)) | ({name: value} if value is not None else {})
+def test_an_answer_that_was_not_asked_for_is_refused(
+    client: TestClient, name: str, value: str | None
+) -> None:
+    query = parameters(answer_of_provider(ask_in(client), CLERK_FORM)) | (
+        {name: value} if value is not None else {}
+    )
     if value is None:
         del query[name]
     refused = client.get("/connexion/retour", params=query)
@@ -115,8 +126,12 @@ def test_the_answer_of_another_provider_is_refused(client: TestClient) -> None:
         ("<script>", "n&#39;admet pas"),
     ],
 )
-def test_what_the_provider_refuses_is_said_in_french(client: TestClient, code: str, words: str) -> None:
-    answer = client.get("/connexion/retour", params={"error": code, "error_description": "INVENTE", "state": "x"})
+def test_what_the_provider_refuses_is_said_in_french(
+    client: TestClient, code: str, words: str
+) -> None:
+    answer = client.get(
+        "/connexion/retour", params={"error": code, "error_description": "INVENTE", "state": "x"}
+    )
     assert answer.status_code in {403, 503}
     assert words in answer.text
     assert "INVENTE" not in answer.text
@@ -140,10 +155,18 @@ def test_who_is_not_an_agent_is_told_whom_to_ask_and_may_leave(client: TestClien
     assert 'action="/deconnexion"' in answer.text
 
 
-def test_a_letter_that_looks_like_another_is_another(issuer: str, client: TestClient, screen_database: str) -> None:
+def test_a_letter_that_looks_like_another_is_another(
+    issuer: str, client: TestClient, screen_database: str
+) -> None:
     """The Kelvin sign becomes a `k` in lower case, and another person may own that address."""
-    execute(screen_database, "UPDATE agent SET email = 'kiosque@libreville.example' WHERE code_commune = '13900'")
-    for email, status in (("\u212aiosque@libreville.example", 403), ("Kiosque@libreville.example", 303)):
+    execute(
+        screen_database,
+        "UPDATE agent SET email = 'kiosque@libreville.example' WHERE code_commune = '13900'",
+    )
+    for email, status in (
+        ("\u212aiosque@libreville.example", 403),
+        ("Kiosque@libreville.example", 303),
+    ):
         assert httpx2.put(f"{issuer}/users/kelvin", json={"email": email}).status_code == 204
         log_in(client, {"sub": "kelvin"})
         assert client.get("/").status_code == status
@@ -179,7 +202,9 @@ def test_nobody_logs_an_agent_out_from_elsewhere(client: TestClient, data: dict[
 def screen(provider: ProConnect, screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
     """A client of a screen with the settings of docs/operations.md for ProConnect."""
     given: dict[str, Any] = {"web_oidc_sirets": SIRET}
-    with open_client(make_settings(screen_database, tmp_path, **with_provider(provider.issuer, **given))) as screen:
+    with open_client(
+        make_settings(screen_database, tmp_path, **with_provider(provider.issuer, **given))
+    ) as screen:
         yield screen
 
 
@@ -230,17 +255,31 @@ def test_nothing_was_kept_in_the_cookie_that_is_too_large_for_one(screen: TestCl
         pytest.param(Bent(info_type="application/json"), id="info that is no JSON"),
         pytest.param(Bent(info={"siret": "21750001600019"}), id="another employer"),
         pytest.param(Bent(info={"siret": None}), id="no employer"),
-        *(pytest.param(Bent(info={"email": it}), id=f"the address {it}") for it in (None, "", ["a"])),
+        *(
+            pytest.param(Bent(info={"email": it}), id=f"the address {it}")
+            for it in (None, "", ["a"])
+        ),
         pytest.param(Bent(info={"email_verified": False}), id="an address that is not verified"),
-        pytest.param(Bent(metadata={"issuer": "https://evil.example"}), id="a document of another provider"),
+        pytest.param(
+            Bent(metadata={"issuer": "https://evil.example"}), id="a document of another provider"
+        ),
         pytest.param(Bent(metadata={"jwks_uri": None}), id="a document without keys"),
         pytest.param(Bent(metadata={"jwks_uri": "http://127.0.0.1:1/"}), id="keys that are away"),
-        pytest.param(Bent(metadata={"token_endpoint": "http://127.0.0.1:1/"}), id="a token page that is away"),
-        pytest.param(Bent(metadata={"userinfo_endpoint": "http://127.0.0.1:1/"}), id="an info page that is away"),
-        pytest.param(Bent(metadata={"userinfo_endpoint": None}), id="an info page that is not there"),
+        pytest.param(
+            Bent(metadata={"token_endpoint": "http://127.0.0.1:1/"}), id="a token page that is away"
+        ),
+        pytest.param(
+            Bent(metadata={"userinfo_endpoint": "http://127.0.0.1:1/"}),
+            id="an info page that is away",
+        ),
+        pytest.param(
+            Bent(metadata={"userinfo_endpoint": None}), id="an info page that is not there"
+        ),
     ],
 )
-def test_a_provider_that_is_not_to_be_believed(screen: TestClient, provider: ProConnect, bent: Bent) -> None:
+def test_a_provider_that_is_not_to_be_believed(
+    screen: TestClient, provider: ProConnect, bent: Bent
+) -> None:
     provider.bent = bent
     to_provider = screen.get("/connexion")
     if to_provider.status_code == 302:

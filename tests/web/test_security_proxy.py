@@ -21,7 +21,16 @@ from tests.parts.process import Process
 from tests.parts.town import ROOT
 from tests.parts.wait import wait_until
 from tests.web.oidc_browser import log_in, open_mock, provider_variables
-from tests.web.security_desk import CLERK, CLERK_EMAIL, GRANDVILLE, HOST, LIBREVILLE, NEIGHBOUR, PUBLIC, SECRET
+from tests.web.security_desk import (
+    CLERK,
+    CLERK_EMAIL,
+    GRANDVILLE,
+    HOST,
+    LIBREVILLE,
+    NEIGHBOUR,
+    PUBLIC,
+    SECRET,
+)
 from tests.web.site import screen_environment, start_screen
 
 PASSWORD = "invented"
@@ -42,7 +51,9 @@ class Deployed(NamedTuple):
     agent: str = ""
     """The user and password for the proxy, unless a test gives others."""
 
-    def client(self, agent: str | None = None, *, local_address: str | None = None) -> httpx2.Client:
+    def client(
+        self, agent: str | None = None, *, local_address: str | None = None
+    ) -> httpx2.Client:
         """A client at the public address, which resolves to this computer."""
         name = self.agent if agent is None else agent
         verify = ssl.create_default_context(cafile=str(self.authority))
@@ -76,10 +87,17 @@ def _open_proxy(
     require(part)
     authority = Authority(folder, "authority")
     port = int(environment.get("PREFECTURE_WEB_PORT") or free_port())
-    deployed = Deployed(free_port(), port, authority.root, environment, folder / "screen.log", agent)
-    command: list[str | Path] = [part.program(part.programs[0]), *write_conf(folder, deployed, authority)]
+    deployed = Deployed(
+        free_port(), port, authority.root, environment, folder / "screen.log", agent
+    )
+    command: list[str | Path] = [
+        part.program(part.programs[0]),
+        *write_conf(folder, deployed, authority),
+    ]
     log = folder / "proxy.log"
-    proxy = Process(command, env={"PATH": os.environ["PATH"], "HOME": str(folder)}, folder=folder, log=log)
+    proxy = Process(
+        command, env={"PATH": os.environ["PATH"], "HOME": str(folder)}, folder=folder, log=log
+    )
     try:
         wait_until(lambda: _answers(deployed) or not proxy.alive, message="the proxy")
         assert proxy.alive, log.read_text()
@@ -117,7 +135,9 @@ def _fill(name: str, places: Mapping[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Deployed]:
+def deployed(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles
+) -> Iterator[Deployed]:
     """Behind nginx, which asks for passwords."""
     folder = tmp_path_factory.mktemp("nginx")
     environment = screen_environment(folder, sqlite_files, PUBLIC) | {
@@ -160,7 +180,9 @@ def _write_nginx(folder: Path, deployed: Deployed, authority: Authority) -> list
 
 
 @pytest.fixture(scope="module")
-def caddy(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) -> Iterator[Deployed]:
+def caddy(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles
+) -> Iterator[Deployed]:
     """Behind Caddy; agents log in at a provider."""
     folder = tmp_path_factory.mktemp("caddy")
     with open_mock(folder) as issuer:
@@ -230,7 +252,11 @@ def test_what_the_browser_writes_is_replaced_by_nginx(deployed: Deployed) -> Non
 
 
 def test_what_a_browser_writes_is_not_believed_through_caddy(caddy: Deployed) -> None:
-    forged = FORGED | {"X-Remote-User": CLERK_EMAIL, "X-Prefecture-Secret": SECRET, "X-Real-IP": "127.0.0.1"}
+    forged = FORGED | {
+        "X-Remote-User": CLERK_EMAIL,
+        "X-Prefecture-Secret": SECRET,
+        "X-Real-IP": "127.0.0.1",
+    }
     with caddy.client() as client:
         answer = client.get(HOME, headers=forged)
     assert answer.status_code == 303
@@ -240,7 +266,10 @@ def test_what_a_browser_writes_is_not_believed_through_caddy(caddy: Deployed) ->
 def test_beside_the_proxy_nobody_is_believed(deployed: Deployed) -> None:
     """Another program of this computer has the proxy's address, and not its secret."""
     screen = f"http://{LOOPBACK}:{deployed.screen_port}"
-    assert httpx2.get(f"{screen}{HOME}", headers={"Host": HOST, "X-Remote-User": CLERK}).status_code == 403
+    assert (
+        httpx2.get(f"{screen}{HOME}", headers={"Host": HOST, "X-Remote-User": CLERK}).status_code
+        == 403
+    )
     assert httpx2.get(f"{screen}{HOME}").status_code == 400
     bare = httpx2.get(f"{screen}/sante")
     assert bare.status_code == 200
@@ -251,7 +280,9 @@ def test_a_form_goes_through(deployed: Deployed) -> None:
     with deployed.client() as client:
         token = client.get(HOME).text.partition('name="jeton" value="')[2].partition('"')[0]
         ours = client.post(HOME, data={"jeton": token}, headers={"Origin": PUBLIC})
-        foreign = client.post(HOME, data={"jeton": token}, headers={"Origin": "https://evil.example"})
+        foreign = client.post(
+            HOME, data={"jeton": token}, headers={"Origin": "https://evil.example"}
+        )
     assert ours.status_code not in {400, 401, 403, 404, 405}
     assert foreign.status_code == 403
 
@@ -261,7 +292,9 @@ def test_a_file_that_is_too_large_is_refused_by_nginx_before_it_is_sent(deployed
         assert connection.getresponse().status == 413
 
 
-def test_a_file_that_is_too_large_is_refused_through_caddy(caddy: Deployed, logged_in: httpx2.Client) -> None:
+def test_a_file_that_is_too_large_is_refused_through_caddy(
+    caddy: Deployed, logged_in: httpx2.Client
+) -> None:
     cookies = "; ".join(f"{name}={value}" for name, value in logged_in.cookies.items())
     with closing(caddy.announce_large_file(Cookie=cookies, Origin=PUBLIC)) as connection:
         # Caddy forwards the response between two pieces of the body, so the client must have another piece to send.
@@ -279,7 +312,9 @@ def _send_a_piece(sock: socket.socket) -> bytes:
 
 
 @pytest.mark.slow
-def test_guesses_through_caddy_are_counted_by_the_screen_whatever_address_they_claim(caddy: Deployed) -> None:
+def test_guesses_through_caddy_are_counted_by_the_screen_whatever_address_they_claim(
+    caddy: Deployed,
+) -> None:
     """Debian's Caddy has no rate limit: there is no password to guess, and the screen allows 60 started logins."""
     with caddy.client() as client:
         codes = [
@@ -308,7 +343,9 @@ def test_the_health_of_the_process(deployed: Deployed) -> None:
 
 
 def _check(environment: Mapping[str, str], log: Path) -> tuple[int | None, bool]:
-    process = Process([sys.executable, "-m", "producers", "web", "--check"], env=environment, folder=ROOT, log=log)
+    process = Process(
+        [sys.executable, "-m", "producers", "web", "--check"], env=environment, folder=ROOT, log=log
+    )
     wait_until(lambda: not process.alive, message="the answer")
     return process.exit_code, '"base":true' in log.read_text().replace(" ", "")
 
@@ -318,7 +355,10 @@ def _check(environment: Mapping[str, str], log: Path) -> tuple[int | None, bool]
 def test_a_page_that_reloads_stands_for_a_screen_that_is_away(
     part: Part, write_conf: WriteConf, tmp_path: Path
 ) -> None:
-    with _open_proxy(tmp_path, {}, part, write_conf, CLERK) as deployed, deployed.client() as client:
+    with (
+        _open_proxy(tmp_path, {}, part, write_conf, CLERK) as deployed,
+        deployed.client() as client,
+    ):
         page = client.get(HOME)
     assert (page.status_code, page.headers["refresh"]) == (503, "5")
     assert "mis à jour. Cette page se recharge seule." in page.text

@@ -15,7 +15,15 @@ from sqlalchemy import insert
 
 from producers.state import State
 from producers.web import statistiques
-from producers.web.statistiques import AGES, CRITERIA, TOGETHER, UNKNOWN, break_down, count_electeurs, count_mouvements
+from producers.web.statistiques import (
+    AGES,
+    CRITERIA,
+    TOGETHER,
+    UNKNOWN,
+    break_down,
+    count_electeurs,
+    count_mouvements,
+)
 from schemas.vocabulary import CATEGORIES, Categorie, Nature
 from tests.parts.databases import SqliteFiles
 from tests.parts.town import MIGRATED_TEMPLATE
@@ -40,7 +48,9 @@ class Person(NamedTuple):
 def _draw(random: Random, bureaux: int) -> Person:
     born = (DAY - timedelta(days=random.randint(16 * 366, 100 * 365))).isoformat()
     born = random.choice(_BIRTHS) if random.random() < 0.1 else born
-    return Person(random.choice(_BUREAUX[-bureaux:]), random.choice("FM "), random.choice(_NATIONS), born)
+    return Person(
+        random.choice(_BUREAUX[-bureaux:]), random.choice("FM "), random.choice(_NATIONS), born
+    )
 
 
 def _age(born: str) -> int | None:
@@ -63,20 +73,35 @@ def _value(person: Person, criterion: str) -> str:
     return AGES[0] if age < 25 else AGES[min((age - 15) // 10, len(AGES) - 1)]
 
 
-@pytest.mark.parametrize(("registers", "most"), [(150, 50), (150, 2), pytest.param(1_000, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("registers", "most"), [(150, 50), (150, 2), pytest.param(1_000, 1, marks=pytest.mark.slow)]
+)
 def test_a_second_computation_counts_the_same(
-    sqlite_files: SqliteFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registers: int, most: int
+    sqlite_files: SqliteFiles,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    registers: int,
+    most: int,
 ) -> None:
     monkeypatch.setattr(statistiques, "MOST_COLUMNS", most)
     url = sqlite_files.create(tmp_path / "registers.sqlite3", MIGRATED_TEMPLATE)
     random, numbers = Random(34), count(1)
     sizes = [(f"{code:05}", code % 4 + 1, random.randint(0, 60)) for code in range(registers)]
-    towns = {code: [_draw(random, bureaux) for _ in range(electeurs)] for code, bureaux, electeurs in sizes}
+    towns = {
+        code: [_draw(random, bureaux) for _ in range(electeurs)]
+        for code, bureaux, electeurs in sizes
+    }
     moves: dict[str, list[tuple[Nature, Categorie, date]]] = {}
     engine = build_engine(url)
     with engine.begin() as connection:
-        connection.execute(insert(ListeCommunale), [{"code_commune": it, "liste": "P"} for it in towns])
-        rows = [{"code_commune": code, "liste": "P", **it._asdict()} for code, them in towns.items() for it in them]
+        connection.execute(
+            insert(ListeCommunale), [{"code_commune": it, "liste": "P"} for it in towns]
+        )
+        rows = [
+            {"code_commune": code, "liste": "P", **it._asdict()}
+            for code, them in towns.items()
+            for it in them
+        ]
         former = rows[0] | {"version": 7, "nationalite": "D'UNE ANCIENNE VERSION"}
         connection.execute(insert(Electeur), [{"version": 0, **it} for it in (*rows, former)])
         mouvements = []
@@ -93,7 +118,9 @@ def test_a_second_computation_counts_the_same(
             assert found.total == len(counted)
             assert found.by_bureau == Counter(it.code_bureau for it in counted)
             for criterion in CRITERIA:
-                assert dict(found.of_commune(criterion)) == Counter(_value(it, criterion) for it in counted)
+                assert dict(found.of_commune(criterion)) == Counter(
+                    _value(it, criterion) for it in counted
+                )
                 expected = Counter((it.code_bureau, _value(it, criterion)) for it in counted)
                 cells = found.by_criterion[criterion]
                 assert {(b, v): n for b, of in cells.items() for v, n in of.items()} == expected
@@ -105,11 +132,15 @@ def test_a_second_computation_counts_the_same(
                 rest = [row[-1] - sum(row[:shown]) for row in by_bureau.values()]
                 hidden = [number for value, number in commune if value not in {*columns, TOGETHER}]
                 bounds = [(row + it - sum(rest), min(row, it)) for row in rest for it in hidden]
-                assert not [most for least, most in bounds if least > 0 and most < 5], "what a reader can compute"
+                assert not [most for least, most in bounds if least > 0 and most < 5], (
+                    "what a reader can compute"
+                )
                 if columns:
                     assert all(sum(row[:-1]) == row[-1] for row in by_bureau.values())
                     assert not [it for row in by_bureau.values() for it in row if 0 < it < 5]
-            dated = Counter((nature, _words(nature, it)) for nature, it, day in moves[code] if du <= day <= au)
+            dated = Counter(
+                (nature, _words(nature, it)) for nature, it, day in moves[code] if du <= day <= au
+            )
             assert count_mouvements(state, code, "P", du, au) == dated
 
 
@@ -126,13 +157,19 @@ class _Read(Counter[str]):
 def test_many_nationalities_cost_few_reads_of_each_cell() -> None:
     cells = {"SEUL": _Read({"SEUL": 1})} | {f"{it:04}": _Read({f"N{it}": 5}) for it in range(200)}
     commune, columns, _ = break_down(statistiques.Electeurs({"nationalite": cells}), "nationalite")
-    assert (len(commune), columns) == (201, []), "each bureau has one nationality, and one bureau a single elector"
+    assert (len(commune), columns) == (201, []), (
+        "each bureau has one nationality, and one bureau a single elector"
+    )
     assert _Read.reads <= 2 * statistiques.MOST_COLUMNS * len(cells)
 
 
 def _move(random: Random) -> tuple[Nature, Categorie, date]:
     nature = random.choice(list(Nature))
-    known = [*CATEGORIES[nature], Categorie.NON_PRECISEE] if nature is not Nature.MODIFICATION else CATEGORIES[nature]
+    known = (
+        [*CATEGORIES[nature], Categorie.NON_PRECISEE]
+        if nature is not Nature.MODIFICATION
+        else CATEGORIES[nature]
+    )
     return nature, random.choice(known), DAY - timedelta(days=random.randint(0, 120))
 
 
@@ -140,10 +177,25 @@ def _words(nature: Nature, categorie: Categorie) -> str:
     return "Changement de bureau" if nature is Nature.MODIFICATION else categorie.label or UNKNOWN
 
 
-def _row(code: str, nature: Nature, categorie: Categorie, day: date, *, number: int) -> dict[str, object]:
-    about = {"code_commune": code, "liste": "P", "nature": nature, "effet": "Immediat", "etat": "applique"}
+def _row(
+    code: str, nature: Nature, categorie: Categorie, day: date, *, number: int
+) -> dict[str, object]:
+    about = {
+        "code_commune": code,
+        "liste": "P",
+        "nature": nature,
+        "effet": "Immediat",
+        "etat": "applique",
+    }
     bureaux = {"ancien_bureau": "0001", "nouveau_bureau": "0002"}
-    return {"id": number, **about, **bureaux, "categorie": categorie, "date_tableau": day, "date_mouvement": day}
+    return {
+        "id": number,
+        **about,
+        **bureaux,
+        "categorie": categorie,
+        "date_tableau": day,
+        "date_mouvement": day,
+    }
 
 
 def test_the_page_agrees_with_the_list_file_or_says_why_not(screen: FilesScreen) -> None:
@@ -151,7 +203,9 @@ def test_the_page_agrees_with_the_list_file_or_says_why_not(screen: FilesScreen)
     (made,) = screen.ask_and_make("P")
     electeurs = screen.desk.row(made)["electeurs"]
     said = screen.read_at("/statistiques")
-    assert f"Liste principale : {electeurs} électeurs" in said.replace("\u202f", " ").replace("  ", " ")
+    assert f"Liste principale : {electeurs} électeurs" in said.replace("\u202f", " ").replace(
+        "  ", " "
+    )
     assert "C'est le total du fichier du" in said
     screen.desk.run(
         "DELETE FROM electeur WHERE id = (SELECT min(e.id) FROM electeur e NATURAL JOIN liste WHERE e.liste = 'P'"
@@ -163,7 +217,9 @@ def test_the_page_agrees_with_the_list_file_or_says_why_not(screen: FilesScreen)
 def test_every_list_and_criterion_is_shown_and_downloaded(screen: FilesScreen) -> None:
     for liste in ("P", "CE", "CM"):
         for criterion in CRITERIA:
-            assert CRITERIA[criterion] in screen.read_at(f"/statistiques?liste={liste}&critere={criterion}")
+            assert CRITERIA[criterion] in screen.read_at(
+                f"/statistiques?liste={liste}&critere={criterion}"
+            )
     answer = screen.client.get(screen.path("/statistiques.csv"))
     lines = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig")), delimiter=";"))
     total = {line[0]: int(line[4]) for line in lines[1:] if line[1].startswith("Électeurs au")}
@@ -187,11 +243,15 @@ def test_the_mouvements_of_a_tableau_are_those_of_its_period(screen: FilesScreen
     assert "Prendre la période du dernier tableau" in page
     address = page.partition('href="/communes/13900/statistiques?')[2].partition('#mouvements"')[0]
     said = screen.read_at(f"/statistiques?{address.replace('&amp;', '&')}")
-    assert "C'est le total du fichier du" in said.partition("Mouvements du")[2] or "en compte" in said
+    assert (
+        "C'est le total du fichier du" in said.partition("Mouvements du")[2] or "en compte" in said
+    )
 
 
 def test_a_period_that_cannot_be_is_told(screen: FilesScreen) -> None:
-    assert "Le premier jour suit le dernier" in screen.read_at("/statistiques?du=2026-05-05&au=2026-01-01")
+    assert "Le premier jour suit le dernier" in screen.read_at(
+        "/statistiques?du=2026-05-05&au=2026-01-01"
+    )
     assert "Ce jour n'est pas possible" in screen.read_at("/statistiques?du=hier")
     assert "n'est pas encore venu" in screen.read_at("/statistiques?au=2199-01-01")
     screen.desk.run("DELETE FROM liste")

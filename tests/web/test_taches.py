@@ -53,7 +53,9 @@ NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 11, tzinfo=UTC)
 VINGT_JOURS = TypeTableau.VINGT_JOURS
 
 
-def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(screen: FilesScreen) -> None:
+def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(
+    screen: FilesScreen,
+) -> None:
     screen.set_clock(NOON)
     page = screen.read("echeances")
     for expected in (
@@ -102,15 +104,21 @@ def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> No
 def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
     files.set_clock(NOON)
     number = files.make_tableau(VINGT_JOURS)
-    files.desk.run("INSERT INTO recall (code_commune, because, recalled_by) VALUES ('13900', 'essai annulé', 'mairie')")
+    files.desk.run(
+        "INSERT INTO recall (code_commune, because, recalled_by) VALUES ('13900', 'essai annulé', 'mairie')"
+    )
     files.desk.run("UPDATE export SET recall_id = (SELECT max(id) FROM recall)")
     files.desk.run(
-        "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'm')", id=number
+        "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'm')",
+        id=number,
     )
     assert "à refaire Liste principale, du" in files.read("echeances")
     for name in ("exports", "tableaux"):
         assert "Essai annulé : demandez ce fichier de nouveau." in files.read(name)
-    assert "mais essai annulé. Demandez-le de nouveau, puis déposez le nouveau fichier" in files.read("depot")
+    assert (
+        "mais essai annulé. Demandez-le de nouveau, puis déposez le nouveau fichier"
+        in files.read("depot")
+    )
     assert "Essai annulé : à part dans le ZIP" in files.read("dossier")
     page = files.read("export", export=number)
     assert "À refaire. Ce fichier a été fait à partir de ce qui ne vaut plus" in page
@@ -120,7 +128,9 @@ def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) ->
     files.set_clock(NOON)
     page = files.get("echeances").text
     eve = DAYS.scrutin - timedelta(days=6)
-    wanted = f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}&amp;until={eve}"
+    wanted = (
+        f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}&amp;until={eve}"
+    )
     assert f'href="{wanted}"' in page
     form = files.read("tableaux", f"type=cinq_jours_reu&scrutin={DAYS.scrutin}")
     assert "Tableau des cinq jours" in form

@@ -69,9 +69,18 @@ def test_what_a_spreadsheet_did_is_told(files: FilesScreen) -> None:
     text = files.desk.read(made).decode()
     lines = made["electeurs"]
     for content, expected in (
-        (b"\xef\xbb\xbf" + text.encode(), ["(BOM) a été ajoutée", "seule la façon de les écrire a changé", "tableur"]),
-        (_ZERO.sub(r"\1", text).encode(), [f"{lines} lignes ont une valeur changée", "ligne 2", "tableur"]),
-        (text.partition("\n")[2].encode(), [f"Il compte {lines} lignes, titres compris, au lieu de {lines + 1}"]),
+        (
+            b"\xef\xbb\xbf" + text.encode(),
+            ["(BOM) a été ajoutée", "seule la façon de les écrire a changé", "tableur"],
+        ),
+        (
+            _ZERO.sub(r"\1", text).encode(),
+            [f"{lines} lignes ont une valeur changée", "ligne 2", "tableur"],
+        ),
+        (
+            text.partition("\n")[2].encode(),
+            [f"Il compte {lines} lignes, titres compris, au lieu de {lines + 1}"],
+        ),
         (text.encode()[: len(text) // 2], ["Il est plus court", "interrompu"]),
         (b"", ["Le fichier est vide"]),
     ):
@@ -105,7 +114,9 @@ def test_a_workbook_is_recognised_under_the_name_of_the_list(files: FilesScreen)
 @pytest.mark.slow
 def test_a_dossier_is_looked_at_file_by_file(files: FilesScreen) -> None:
     csv, tableau = files.make(CM), files.desk.row(files.make_tableau(TypeTableau.VINGT_JOURS))
-    dossier = files.get("dossier_zip", f"CM={csv['export_id']}&export={tableau['export_id']}").content
+    dossier = files.get(
+        "dossier_zip", f"CM={csv['export_id']}&export={tableau['export_id']}"
+    ).content
     whole = words(_upload(files, dossier, "dossier.zip"))
     assert "Tous les fichiers de ce ZIP sont intacts." in whole
     assert whole.count("texte du dossier") == 3
@@ -124,14 +135,18 @@ def test_nothing_of_what_was_dropped_is_kept(files: FilesScreen, tmp_path: Path)
     _upload(files, b"INVENTEE;Z\n" * 200_000, made["file_name"])
     assert files.desk.files() == before
     assert files.broker.events == []
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"INVENTEE" in path.read_bytes()]
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_file() and b"INVENTEE" in path.read_bytes()
+    ]
 
 
 def _upload(files: FilesScreen, content: bytes, name: str) -> Response:
     return files.post("verifier", {}, files={"fichier": (name, content)})
 
 
-def test_a_departement_of_a_file_alone_is_verified_by_that_file(screen: FilesScreen, tmp_path: Path) -> None:
+def test_a_departement_of_a_file_alone_is_verified_by_that_file(
+    screen: FilesScreen, tmp_path: Path
+) -> None:
     """A file keeps the form in which it was made, when the préfecture changes its mind."""
     url = screen.desk.engine.url.render_as_string(hide_password=False)
     virgule(tmp_path / "profiles")
@@ -155,11 +170,23 @@ def test_a_departement_of_a_file_alone_is_verified_by_that_file(screen: FilesScr
 def test_a_screen_does_not_start_with_a_bad_profile(tmp_path: Path) -> None:
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "somme.toml").write_text('kind = "platform"\n')
-    with pytest.raises(ProducerConfigurationError, match=r"somme\.toml, ligne 1, name : champ manquant"):
+    with pytest.raises(
+        ProducerConfigurationError, match=r"somme\.toml, ligne 1, name : champ manquant"
+    ):
         create_app(WebSettings(state_url=SecretStr("sqlite:///x"), home=tmp_path), Sent().publish)
 
 
-PAGES = ("taches", "plan", "registre", "listes", "tableaux", "exports", "verifier", "echeances", "depot")
+PAGES = (
+    "taches",
+    "plan",
+    "registre",
+    "listes",
+    "tableaux",
+    "exports",
+    "verifier",
+    "echeances",
+    "depot",
+)
 TO_DEPOSIT = re.compile(
     r"[Pp]lateforme (?:le |la )?rejetterait|(?:peut être|à|avant de le) dépos|avant le dépôt|Marquer"
 )
@@ -177,7 +204,11 @@ def test_where_deposits_are_not_wanted_no_page_asks_for_one(
     with open_screen(url, tmp_path) as screen:
         made = [files.make(liste) for liste in (Liste.PRINCIPALE, Liste.COMPLEMENTAIRE_MUNICIPALE)]
         said = [screen.read(page) for page in PAGES]
-        said += [screen.read(page, export=it["export_id"]) for it in made for page in ("export", "anomalies")]
+        said += [
+            screen.read(page, export=it["export_id"])
+            for it in made
+            for page in ("export", "anomalies")
+        ]
         uploaded = {"fichier": (made[0]["file_name"], files.desk.read(made[0]))}
         said += [words(screen.post("verifier", {}, files=uploaded))]
         found = {match for page in said for match in TO_DEPOSIT.findall(page)}
@@ -189,19 +220,28 @@ def test_where_deposits_are_not_wanted_no_page_asks_for_one(
 
 def test_only_a_format_of_the_platform_is_taken(files: FilesScreen, tmp_path: Path) -> None:
     write_profile(tmp_path / "profiles" / "somme.toml", {})
-    with open_screen(files.desk.engine.url.render_as_string(hide_password=False), tmp_path) as screen:
+    with open_screen(
+        files.desk.engine.url.render_as_string(hide_password=False), tmp_path
+    ) as screen:
         page = screen.post("listes", {"listes": ["P"], "format": "xml"})
         assert (page.status_code, "Choisissez CSV." in page.text) == (422, True)
 
 
-def test_a_file_is_sent_and_searched_in_the_form_in_which_it_was_made(files: FilesScreen, tmp_path: Path) -> None:
+def test_a_file_is_sent_and_searched_in_the_form_in_which_it_was_made(
+    files: FilesScreen, tmp_path: Path
+) -> None:
     virgule(tmp_path / "profiles")
     files.desk.configure(profiles=load_profiles(tmp_path / "profiles"))
     files.desk.add_person(nom="INVENTÉE-SEULE")
     row = files.make()
-    assert files.get("fichier", export=row["export_id"]).headers["content-type"] == "text/csv; charset=cp1252"
+    assert (
+        files.get("fichier", export=row["export_id"]).headers["content-type"]
+        == "text/csv; charset=cp1252"
+    )
     files.desk.deposit(row["export_id"])
-    files.desk.answer(row["export_id"], verdict="rejete", answer="INVENTÉE-SEULE Zélie : adresse absente")
+    files.desk.answer(
+        row["export_id"], verdict="rejete", answer="INVENTÉE-SEULE Zélie : adresse absente"
+    )
     page = files.read("reponse", export=row["export_id"])
     assert "INVENTÉE-SEULE Zélie" in page
     assert "14/03/1962" in page
@@ -209,7 +249,10 @@ def test_a_file_is_sent_and_searched_in_the_form_in_which_it_was_made(files: Fil
 
 
 NOUMEA, PAPEETE = "98818", "98735"
-EVENING, MORNING = datetime(2026, 11, 26, 20, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
+EVENING, MORNING = (
+    datetime(2026, 11, 26, 20, 0, tzinfo=UTC),
+    datetime(2026, 11, 26, 4, 0, tzinfo=UTC),
+)
 """In Paris it is the 26th; in Nouméa the evening of the 27th, in Papeete the morning of the 25th."""
 
 
@@ -240,7 +283,9 @@ def test_every_day_and_hour_of_a_page_is_of_the_commune(
     page = screen.read("export", export=export)
     assert f"Liste complémentaire municipale — {day} novembre, {hour} h 00" in page
     assert page.count(f"le {day}/11/2026 à {hour:02}:00") == 2
-    found, lost = (screen.read("exports", f"du={it}&au={it}") for it in (f"2026-11-{day}", "2026-11-26"))
+    found, lost = (
+        screen.read("exports", f"du={it}&au={it}") for it in (f"2026-11-{day}", "2026-11-26")
+    )
     assert (f"{hour} h 00" in found, f"{hour} h 00" in lost) == (True, False)
 
 
@@ -257,6 +302,8 @@ def test_a_deposit_is_of_the_day_that_it_is_in_the_town_hall(files: FilesScreen)
     assert noumea.broker.events[0].data["note"]["deposited_on"] == "2026-11-27"
 
 
-@pytest.mark.parametrize("query", ["au=9999-12-31", "du=0001-01-01", "du=01/01/1899", "au=01/01/2200"])
+@pytest.mark.parametrize(
+    "query", ["au=9999-12-31", "du=0001-01-01", "du=01/01/1899", "au=01/01/2200"]
+)
 def test_a_day_that_no_calendar_holds_is_not_looked_for(files: FilesScreen, query: str) -> None:
     assert "Une date n'a pas été comprise" in files.read("exports", query)

@@ -49,7 +49,9 @@ class AccountList:
 def kind_of(event: CloudEvent) -> str:
     """Return the kind of a declaration; empty for another event, or when the kind is unknown."""
     note = event.data.get("note")
-    kind = note.get("kind") if isinstance(note, dict) and event.type == REQUEST_DECLARATION else None
+    kind = (
+        note.get("kind") if isinstance(note, dict) and event.type == REQUEST_DECLARATION else None
+    )
     return kind if isinstance(kind, str) and kind in NOTE_KINDS else ""
 
 
@@ -146,7 +148,9 @@ class Authorization:
         if not self._speaks(commune):
             return False
         is_token = literal(TOKEN_ACTOR).concat(Token.name) == said
-        tokens = select(Token.name).where(is_token, Token.code_commune.in_([commune, EVERY_COMMUNE]))
+        tokens = select(Token.name).where(
+            is_token, Token.code_commune.in_([commune, EVERY_COMMUNE])
+        )
         agents = select(Agent.name).where(Agent.name == said, Agent.code_commune == commune)
         return bool(self._read(agents.union_all(tokens).limit(1)))
 

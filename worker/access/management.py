@@ -45,20 +45,35 @@ def add_agent(
     check_commune(connection, code)
     is_it = (Agent.name == name) & (Agent.code_commune == code)
     # the columns that are equal in all rows of an agent: the row of a new commune copies them
-    rows = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).all()
-    columns = {"identity": {it.identity for it in rows}, "sessions_ended": {it.sessions_ended for it in rows}}
-    known: dict[str, Any] = {column: known.pop() for column, known in columns.items() if len(known) == 1}
+    rows = connection.execute(
+        select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)
+    ).all()
+    columns = {
+        "identity": {it.identity for it in rows},
+        "sessions_ended": {it.sessions_ended for it in rows},
+    }
+    known: dict[str, Any] = {
+        column: known.pop() for column, known in columns.items() if len(known) == 1
+    }
     given = {"kinds": kinds, "may_protect": may_protect, **known}
-    values = {"email": email} | {column: value for column, value in given.items() if value is not None}
+    values = {"email": email} | {
+        column: value for column, value in given.items() if value is not None
+    }
     if not connection.execute(update(Agent).where(is_it).values(values)).rowcount:
         connection.execute(insert(Agent).values(name=name, code_commune=code, **values))
-    rights = {None: "", True: ", voit les électeurs protégés", False: ", ne voit pas les électeurs protégés"}
+    rights = {
+        None: "",
+        True: ", voit les électeurs protégés",
+        False: ", ne voit pas les électeurs protégés",
+    }
     detail: Detail = [Pseudonymised(WordKind.AGENT, name), rights[may_protect]]
     record_audit(connection, Action.AGENT_CHANGED, actor=actor, code_commune=code, detail=detail)
     return connection.execute(select(Agent.kinds).where(is_it)).scalar_one()
 
 
-def end_sessions(connection: Connection, name: str, *, forgets_identity: bool = False, actor: str) -> None:
+def end_sessions(
+    connection: Connection, name: str, *, forgets_identity: bool = False, actor: str
+) -> None:
     """End every session of an agent on the screen.
 
     `forgets_identity`: also unbind the agent from the identity of the provider; the next login binds another one.
@@ -66,7 +81,9 @@ def end_sessions(connection: Connection, name: str, *, forgets_identity: bool = 
     Raises:
         RefusedError: no agent has this name.
     """
-    values = {"sessions_ended": Agent.sessions_ended + 1} | ({"identity": ""} if forgets_identity else {})
+    values = {"sessions_ended": Agent.sessions_ended + 1} | (
+        {"identity": ""} if forgets_identity else {}
+    )
     if not connection.execute(update(Agent).where(Agent.name == name).values(values)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
     action = Action.IDENTITY_FORGOTTEN if forgets_identity else Action.SESSIONS_ENDED
@@ -80,12 +97,16 @@ def remove_agent(connection: Connection, name: str, code: str | None, *, actor: 
         RefusedError: no agent has this name.
     """
     is_it = and_(Agent.name == name, Agent.code_commune == code) if code else Agent.name == name
-    addresses = {address.casefold() for address in connection.scalars(select(Agent.email).where(is_it))}
+    addresses = {
+        address.casefold() for address in connection.scalars(select(Agent.email).where(is_it))
+    }
     if not connection.execute(delete(Agent).where(is_it)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
     left = addresses - {address.casefold() for address in connection.scalars(select(Agent.email))}
     detail = [Pseudonymised(WordKind.AGENT, name)]
-    record_audit(connection, Action.AGENT_REMOVED, actor=actor, code_commune=code or "", detail=detail)
+    record_audit(
+        connection, Action.AGENT_REMOVED, actor=actor, code_commune=code or "", detail=detail
+    )
     return left
 
 
@@ -114,7 +135,9 @@ def allow_sender(
     """
     check_heard_commune(connection, code)
     is_it = (Sender.name == name) & (Sender.code_commune == code)
-    row = connection.execute(select(Sender.speaks_for_agents, Sender.acts).where(is_it)).one_or_none()
+    row = connection.execute(
+        select(Sender.speaks_for_agents, Sender.acts).where(is_it)
+    ).one_or_none()
     speaks, allowed = row or (name == SCREEN_ACCOUNT, EVERY_ACT)
     speaks = speaks if speaks_for_agents is None else speaks_for_agents
     allowed = " ".join(acts) or allowed
@@ -124,14 +147,22 @@ def allow_sender(
     elif row != (speaks, allowed):
         connection.execute(update(Sender).where(is_it).values(values))
     if row != (speaks, allowed):
-        how = ", parle pour les agents" if speaks else ", parle pour lui-même" if row and row[0] else ""
+        how = (
+            ", parle pour les agents"
+            if speaks
+            else ", parle pour lui-même"
+            if row and row[0]
+            else ""
+        )
         limited = f", actes : {allowed}" if acts else ""
         detail = f"{name} pour {name_communes(code)}{how}{limited}"
         record_audit(connection, Action.SENDER_ALLOWED, actor=actor, detail=detail)
     return speaks
 
 
-def remove_sender(connection: Connection, name: str, codes: Sequence[str], *, actor: str) -> Sequence[str]:
+def remove_sender(
+    connection: Connection, name: str, codes: Sequence[str], *, actor: str
+) -> Sequence[str]:
     """Remove the right of an account to ask for these communes, or for all when none is named; return the communes.
 
     Raises:
@@ -139,12 +170,21 @@ def remove_sender(connection: Connection, name: str, codes: Sequence[str], *, ac
     """
     removed = _remove_scopes(connection, Sender.code_commune, name, codes, "autorisation")
     for gone in removed:
-        record_audit(connection, Action.SENDER_REMOVED, actor=actor, detail=f"{name} pour {name_communes(gone)}")
+        record_audit(
+            connection,
+            Action.SENDER_REMOVED,
+            actor=actor,
+            detail=f"{name} pour {name_communes(gone)}",
+        )
     return removed
 
 
 def _remove_scopes(
-    connection: Connection, column: InstrumentedAttribute[str], name: str, scopes: Sequence[str], what: str
+    connection: Connection,
+    column: InstrumentedAttribute[str],
+    name: str,
+    scopes: Sequence[str],
+    what: str,
 ) -> Sequence[str]:
     table = column.class_
     statement = delete(table).where(table.name == name, column.in_(scopes) if scopes else true())
@@ -155,7 +195,9 @@ def _remove_scopes(
 
 def list_senders(connection: Connection) -> Sequence[Row[Any]]:
     """Return the rows of every account that may ask, one for each commune."""
-    return connection.execute(select(Sender.__table__).order_by(Sender.name, Sender.code_commune)).all()
+    return connection.execute(
+        select(Sender.__table__).order_by(Sender.name, Sender.code_commune)
+    ).all()
 
 
 def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> None:
@@ -173,7 +215,9 @@ def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> 
         record_audit(connection, Action.LISTENER_ADDED, actor=actor, detail=f"{name} : {key}")
 
 
-def remove_listener(connection: Connection, name: str, keys: Sequence[str], *, actor: str) -> Sequence[str]:
+def remove_listener(
+    connection: Connection, name: str, keys: Sequence[str], *, actor: str
+) -> Sequence[str]:
     """Remove these routing keys of a program, or all when none is named; return the removed keys.
 
     Raises:
@@ -193,7 +237,9 @@ def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
     return heard
 
 
-def make_token(connection: Connection, name: str, codes: Sequence[str], acts: Sequence[str], *, actor: str) -> str:
+def make_token(
+    connection: Connection, name: str, codes: Sequence[str], acts: Sequence[str], *, actor: str
+) -> str:
     """Create a token that opens the files of these communes and return it; the database keeps only its digest.
 
     The token may send events of these acts: it is a sender, named with TOKEN_ACTOR.
@@ -211,7 +257,9 @@ def make_token(connection: Connection, name: str, codes: Sequence[str], acts: Se
     for code in codes if acts else ():
         allow_sender(connection, f"{TOKEN_ACTOR}{name}", code, acts=acts, actor=actor)
     opened = ", ".join(map(name_communes, codes))
-    record_audit(connection, Action.TOKEN_MADE, actor=actor, detail=f"{token_id}, {name} : {opened}")
+    record_audit(
+        connection, Action.TOKEN_MADE, actor=actor, detail=f"{token_id}, {name} : {opened}"
+    )
     return f"{TOKEN_PREFIX}{token_id}_{secret}"
 
 
@@ -222,7 +270,9 @@ def revoke_token(connection: Connection, token_id: str, *, actor: str) -> str:
         RefusedError: no token in use has this id.
     """
     is_it = (Token.id == token_id) & Token.revoked_at.is_(None)
-    names = connection.scalars(update(Token).where(is_it).values(revoked_at=utc_now()).returning(Token.name)).all()
+    names = connection.scalars(
+        update(Token).where(is_it).values(revoked_at=utc_now()).returning(Token.name)
+    ).all()
     if not names:
         raise RefusedError(f"aucun jeton en service de ce numéro : {token_id}")
     connection.execute(delete(Sender).where(Sender.name == f"{TOKEN_ACTOR}{names[0]}"))
@@ -247,7 +297,14 @@ def check_heard_commune(connection: Connection, code: str) -> None:
 
 
 def add_recipient(
-    connection: Connection, channel: Channel, code: str, address: str, *, kinds: str | None, secret: str, actor: str
+    connection: Connection,
+    channel: Channel,
+    code: str,
+    address: str,
+    *,
+    kinds: str | None,
+    secret: str,
+    actor: str,
 ) -> Row[Any]:
     """Add a chat or a webhook; `kinds` None subscribes it to everything. The caller has checked the address."""
     values = {
@@ -303,7 +360,9 @@ def find_recipient(connection: Connection, recipient_id: str) -> Row[Any]:
 
 def list_recipients(connection: Connection, code: str | None) -> Sequence[Row[Any]]:
     """Return every chat and webhook, or those that are notified about a commune."""
-    query = select(Recipient.__table__).order_by(Recipient.code_commune, Recipient.channel, Recipient.id)
+    query = select(Recipient.__table__).order_by(
+        Recipient.code_commune, Recipient.channel, Recipient.id
+    )
     if code:
         query = query.where(Recipient.code_commune.in_([code, EVERY_COMMUNE]))
     return connection.execute(query).all()

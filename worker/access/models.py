@@ -30,7 +30,10 @@ class Sender(Base):
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     speaks_for_agents: Mapped[bool] = flag("Whether the agent that its events name is recorded.")
     acts: Mapped[str] = mapped_column(
-        Texte, default=EVERY_ACT, server_default=EVERY_ACT, doc="Words of ACTS, separated by spaces; `*`: every act."
+        Texte,
+        default=EVERY_ACT,
+        server_default=EVERY_ACT,
+        doc="Words of ACTS, separated by spaces; `*`: every act.",
     )
 
 
@@ -51,7 +54,9 @@ class Token(Base):
     id: Mapped[str] = mapped_column(Texte, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     name: Mapped[str] = mapped_column(Texte, doc="The actor of the downloads in the audit trail.")
-    secret_hash: Mapped[str] = mapped_column(Texte, doc="SHA-256 of 32 random bytes: nothing to be guessed.")
+    secret_hash: Mapped[str] = mapped_column(
+        Texte, doc="SHA-256 of 32 random bytes: nothing to be guessed."
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -68,8 +73,12 @@ class Agent(Base):
         Texte, default=EVERYTHING, server_default=EVERYTHING, doc="Wishes; empty: no mail at all."
     )
     may_protect: Mapped[bool] = flag("Sees and changes who is protected (L. 37).")
-    identity: Mapped[str] = empty("The provider's, bound at the first login: SHA-256 of issuer and subject.")
-    sessions_ended: Mapped[int] = zero("How often; a session of the screen from before the last is over.")
+    identity: Mapped[str] = empty(
+        "The provider's, bound at the first login: SHA-256 of issuer and subject."
+    )
+    sessions_ended: Mapped[int] = zero(
+        "How often; a session of the screen from before the last is over."
+    )
 
 
 class Recipient(Base):
@@ -77,11 +86,19 @@ class Recipient(Base):
 
     __tablename__ = "recipient"
 
-    id: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Random: a number would be given twice.")
+    id: Mapped[str] = mapped_column(
+        Texte, primary_key=True, doc="Random: a number would be given twice."
+    )
     code_commune: Mapped[str] = mapped_column(Texte)
     channel: Mapped[str] = mapped_column(Texte, doc="discussion or webhook.")
-    address: Mapped[str] = mapped_column(Texte, doc="A secret: its path, its account, or both give the right to write.")
+    address: Mapped[str] = mapped_column(
+        Texte, doc="A secret: its path, its account, or both give the right to write."
+    )
     kinds: Mapped[str] = mapped_column(Texte, default=EVERYTHING, server_default=EVERYTHING)
-    secret: Mapped[str] = empty("The key that signs a webhook; during a rotation, a space and the former key.")
+    secret: Mapped[str] = empty(
+        "The key that signs a webhook; during a rotation, a space and the former key."
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
-    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the address answered 410 (gone).")
+    disabled_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When the address answered 410 (gone)."
+    )

@@ -29,7 +29,12 @@ from worker.cli.options import (
 )
 from worker.compose import build_senders
 from worker.messaging.events import add_listener_queue, remove_listener_queue
-from worker.messaging.queues import add_account_queues, connect, read_listeners, remove_account_queues
+from worker.messaging.queues import (
+    add_account_queues,
+    connect,
+    read_listeners,
+    remove_account_queues,
+)
 from worker.notifier.channels.webhook import check_secret, make_secret
 from worker.notifier.sending import make_addressee, mask_mail_addresses, try_recipient
 from worker.settings import load_settings
@@ -39,27 +44,51 @@ EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 
 
 @click.command
-@click.option("--add", metavar="NOM", help="Ajouter un agent, ou changer son adresse ; avec --commune et --email.")
 @click.option(
-    "--commune", "communes", multiple=True, metavar="CODE", help="Code INSEE ; répétable avec --add, --remove."
+    "--add",
+    metavar="NOM",
+    help="Ajouter un agent, ou changer son adresse ; avec --commune et --email.",
+)
+@click.option(
+    "--commune",
+    "communes",
+    multiple=True,
+    metavar="CODE",
+    help="Code INSEE ; répétable avec --add, --remove.",
 )
 @click.option("--email", metavar="ADRESSE", help="Adresse où le prévenir.")
 @prevenir_option
 @click.option(
-    "--may-protect/--may-not-protect", default=None, help="Lui montrer les électeurs protégés (art. L. 37), ou non."
+    "--may-protect/--may-not-protect",
+    default=None,
+    help="Lui montrer les électeurs protégés (art. L. 37), ou non.",
 )
-@click.option("--remove", metavar="NOM", help="Retirer un agent, de toutes les communes ou de --commune seulement.")
+@click.option(
+    "--remove",
+    metavar="NOM",
+    help="Retirer un agent, de toutes les communes ou de --commune seulement.",
+)
 @click.option("--end-sessions", metavar="NOM", help="Terminer les sessions d'un agent à l'écran.")
-@click.option("--forget-identity", metavar="NOM", help="Laisser un agent s'identifier par un autre compte.")
+@click.option(
+    "--forget-identity", metavar="NOM", help="Laisser un agent s'identifier par un autre compte."
+)
 @click.option(
     "--channel",
     type=one_of([it for it in Channel if it is not Channel.MAIL]),
     metavar="CANAL",
     help="Ajouter une discussion ou un webhook, avec --commune ; son adresse est demandée.",
 )
-@click.option("--own-secret", is_flag=True, help="Demander le secret du webhook, au lieu d'en fabriquer un.")
-@click.option("--new-secret", metavar="ID", help="Signer un webhook avec un secret nouveau, en plus de l'ancien.")
-@click.option("--end-secret", metavar="ID", help="Ne plus signer un webhook avec son ancien secret.")
+@click.option(
+    "--own-secret", is_flag=True, help="Demander le secret du webhook, au lieu d'en fabriquer un."
+)
+@click.option(
+    "--new-secret",
+    metavar="ID",
+    help="Signer un webhook avec un secret nouveau, en plus de l'ancien.",
+)
+@click.option(
+    "--end-secret", metavar="ID", help="Ne plus signer un webhook avec son ancien secret."
+)
 @click.option("--remove-channel", metavar="ID", help="Retirer une discussion ou un webhook.")
 @click.option("--test", metavar="ID", help="Lui envoyer un message d'essai.")
 def agents(**given: Any) -> None:  # noqa: ANN401 — the options
@@ -75,7 +104,9 @@ def agents(**given: Any) -> None:  # noqa: ANN401 — the options
     code = codes[0]
     with worker_database() as engine:
         if given["channel"]:
-            _add_recipient(engine, Channel(given["channel"]), code, wishes, own_secret=given["own_secret"])
+            _add_recipient(
+                engine, Channel(given["channel"]), code, wishes, own_secret=given["own_secret"]
+            )
         if recipient := given["new_secret"]:
             secret = _read_secret(own_secret=given["own_secret"])
             with engine.begin() as connection:
@@ -115,17 +146,25 @@ def _check_agents(given: Mapping[str, Any]) -> None:
     if given["may_protect"] is not None and not given["add"]:
         raise click.UsageError("--may-protect demande aussi --add")
     if given["own_secret"] and given["channel"] != Channel.WEBHOOK and not given["new_secret"]:
-        raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
+        raise click.UsageError(
+            "--own-secret est pour un webhook : une discussion a son secret dans son adresse"
+        )
     if given["email"] and not EMAIL.fullmatch(given["email"]):
         raise click.UsageError("l'adresse électronique n'en est pas une")
 
 
-def _change(connection: Connection, codes: Sequence[str], wishes: str | None, given: Mapping[str, Any]) -> None:
+def _change(
+    connection: Connection, codes: Sequence[str], wishes: str | None, given: Mapping[str, Any]
+) -> None:
     by = system_user()
     for code in codes if (name := given["add"]) else ():
         email, may_protect = given["email"], given["may_protect"]
-        if kinds := access.add_agent(connection, name, code, email, wishes, actor=by, may_protect=may_protect):
-            click.echo(f"{name} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
+        if kinds := access.add_agent(
+            connection, name, code, email, wishes, actor=by, may_protect=may_protect
+        ):
+            click.echo(
+                f"{name} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}."
+            )
         else:
             click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
     if name := given["remove"]:
@@ -149,22 +188,34 @@ def _change(connection: Connection, codes: Sequence[str], wishes: str | None, gi
 
 def _show_agents(connection: Connection, code: str) -> None:
     rows = [
-        (it.name, it.code_commune, it.email, describe_wishes(it.kinds), "oui" if it.may_protect else "non")
+        (
+            it.name,
+            it.code_commune,
+            it.email,
+            describe_wishes(it.kinds),
+            "oui" if it.may_protect else "non",
+        )
         for it in access.list_agents(connection, code or None)
     ]
     titles = "Agent", "Commune", "Adresse", "Prévenu de", "Électeurs protégés"
     print_table(titles, rows, "Aucun agent : ajoutez-en un avec --add.")
 
 
-def _add_recipient(engine: Engine, channel: Channel, code: str, kinds: str | None, *, own_secret: bool) -> None:
+def _add_recipient(
+    engine: Engine, channel: Channel, code: str, kinds: str | None, *, own_secret: bool
+) -> None:
     with engine.connect() as connection:
         access.check_heard_commune(connection, code)
     address = _ask("Adresse")
     build_senders(load_settings())[channel].check(address)
     secret = _read_secret(own_secret=own_secret) if channel is Channel.WEBHOOK else ""
     with engine.begin() as connection:
-        row = access.add_recipient(connection, channel, code, address, kinds=kinds, secret=secret, actor=system_user())
-    click.echo(f"Destinataire {row.id} ajouté : {describe_wishes(row.kinds)}, pour {access.name_communes(code)}.")
+        row = access.add_recipient(
+            connection, channel, code, address, kinds=kinds, secret=secret, actor=system_user()
+        )
+    click.echo(
+        f"Destinataire {row.id} ajouté : {describe_wishes(row.kinds)}, pour {access.name_communes(code)}."
+    )
     if secret and not own_secret:
         _show_secret(secret)
 
@@ -215,8 +266,18 @@ class ProgramKind(StrEnum):
     help="demande : un compte RabbitMQ qui demande des fichiers, par défaut ; ecoute : la file d'un programme qui lit "
     "nos événements ; jeton : un programme qui prend des fichiers par HTTP.",
 )
-@click.option("--add", metavar="NOM", help="Autoriser un compte, déclarer une file ou faire un jeton ; avec --commune.")
-@click.option("--commune", "communes", multiple=True, metavar="CODE", help="Code INSEE, répétable, ou '*' pour toutes.")
+@click.option(
+    "--add",
+    metavar="NOM",
+    help="Autoriser un compte, déclarer une file ou faire un jeton ; avec --commune.",
+)
+@click.option(
+    "--commune",
+    "communes",
+    multiple=True,
+    metavar="CODE",
+    help="Code INSEE, répétable, ou '*' pour toutes.",
+)
 @click.option(
     "--account",
     "answered",
@@ -239,7 +300,11 @@ class ProgramKind(StrEnum):
     help="Avec --add, répétable : une sorte de demande ou de déclaration, la seule permise ; '*' pour toutes. Sans "
     "elle, un compte les a toutes, un jeton aucune.",
 )
-@click.option("--remove", metavar="NOM", help="Retirer, partout ou pour --commune seulement ; un jeton par son ID.")
+@click.option(
+    "--remove",
+    metavar="NOM",
+    help="Retirer, partout ou pour --commune seulement ; un jeton par son ID.",
+)
 def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
     """Lister, ajouter, retirer les programmes qui demandent, qui écoutent ou qui prennent des fichiers.
 
@@ -252,14 +317,24 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
     """
     kind, add = ProgramKind(given["kind"] or ProgramKind.SENDER), given["add"]
     _check_accounts(kind, given)
-    codes, acts = (list(dict.fromkeys(it)) for it in (map(str.upper, given["communes"]), given["acts"]))
-    keys = [listener_key(account=it) for it in given["answered"]] or [listener_key(commune=code) for code in codes]
+    codes, acts = (
+        list(dict.fromkeys(it)) for it in (map(str.upper, given["communes"]), given["acts"])
+    )
+    keys = [listener_key(account=it) for it in given["answered"]] or [
+        listener_key(commune=code) for code in codes
+    ]
     scopes = dict.fromkeys(ProgramKind, codes) | {ProgramKind.LISTENER: keys}
     with worker_database() as engine:
         if add is not None and kind is ProgramKind.SENDER:
-            how: dict[str, Any] = {"actor": system_user(), "speaks_for_agents": given["speaks"], "acts": acts}
+            how: dict[str, Any] = {
+                "actor": system_user(),
+                "speaks_for_agents": given["speaks"],
+                "acts": acts,
+            }
             with engine.begin() as connection:
-                believed = [code for code in codes if access.allow_sender(connection, add, code, **how)]
+                believed = [
+                    code for code in codes if access.allow_sender(connection, add, code, **how)
+                ]
                 add_account_queues(_amqp_url(), add)
             agents = f", et parle pour les agents de {_name_all(believed)}" if believed else ""
             click.echo(f"{add} peut demander les fichiers de {_name_all(codes)}{agents}.")
@@ -267,7 +342,9 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
             with engine.begin() as connection:
                 token = access.make_token(connection, add, codes, acts, actor=system_user())
             asks = f", et demande : {', '.join(acts)}" if acts else ""
-            click.echo(f"Jeton fait pour {add}, qui ouvre les fichiers de {_name_all(codes)}{asks}.")
+            click.echo(
+                f"Jeton fait pour {add}, qui ouvre les fichiers de {_name_all(codes)}{asks}."
+            )
             click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
         elif add is not None:
             with engine.begin() as connection:
@@ -275,8 +352,12 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
                     access.add_listener(connection, add, key, actor=system_user())
                     queue = add_listener_queue(_amqp_url(), add, key)
             heard = ", ".join(map(_describe_key, keys))
-            click.echo(f"La file {queue} entend {heard}. Il faut à qui la lit ce droit et cette limite :")
-            click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{re.escape(queue)}$'")
+            click.echo(
+                f"La file {queue} entend {heard}. Il faut à qui la lit ce droit et cette limite :"
+            )
+            click.echo(
+                f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{re.escape(queue)}$'"
+            )
             click.echo("""  rabbitmqctl set_user_limits COMPTE '{"max-connections": 10}'""")
         elif given["remove"] is not None:
             _REMOVE[kind](engine, given["remove"], scopes[kind])
@@ -287,15 +368,21 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
 
 def _check_accounts(kind: ProgramKind, given: Mapping[str, Any]) -> None:
     is_listener = kind is ProgramKind.LISTENER
-    add, remove, codes, answered = (given[name] for name in ("add", "remove", "communes", "answered"))
+    add, remove, codes, answered = (
+        given[name] for name in ("add", "remove", "communes", "answered")
+    )
     if add is not None and remove is not None:
         raise click.UsageError("--add ou --remove, pas les deux à la fois")
     if answered and not is_listener:
         raise click.UsageError("--account demande aussi --kind ecoute")
     if remove is not None and codes and kind is ProgramKind.TOKEN:
-        raise click.UsageError("un jeton se révoque pour toutes ses communes : --remove sans --commune")
+        raise click.UsageError(
+            "un jeton se révoque pour toutes ses communes : --remove sans --commune"
+        )
     if given["speaks"] is not None and (add is None or kind is not ProgramKind.SENDER):
-        raise click.UsageError("--speaks-for-agents et --speaks-for-itself demandent aussi --add, d'un compte")
+        raise click.UsageError(
+            "--speaks-for-agents et --speaks-for-itself demandent aussi --add, d'un compte"
+        )
     if given["acts"] and (add is None or is_listener):
         raise click.UsageError("--act demande aussi --add, d'un compte ou d'un jeton")
     if add is None:
@@ -327,18 +414,31 @@ def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
         waiting = 0 if is_kept else remove_account_queues(broker.channel(), name)
     click.echo(f"{name} ne peut plus demander les fichiers de {_name_all(gone)}.")
     if not is_kept:
-        lost = f", et {count_of(waiting, 'demande')} avec elle : prévenez qui les a envoyées" if waiting else ""
+        lost = (
+            f", et {count_of(waiting, 'demande')} avec elle : prévenez qui les a envoyées"
+            if waiting
+            else ""
+        )
         click.echo(f"Sa file est supprimée{lost}.")
 
 
 def _show_senders(engine: Engine, codes: Sequence[str]) -> None:
     with engine.connect() as connection:
         rows = [
-            (it.name, _name_all([it.code_commune]), "les agents" if it.speaks_for_agents else "lui-même", it.acts)
+            (
+                it.name,
+                _name_all([it.code_commune]),
+                "les agents" if it.speaks_for_agents else "lui-même",
+                it.acts,
+            )
             for it in access.list_senders(connection)
             if _concerns([it.code_commune], codes, EVERY_COMMUNE)
         ]
-    print_table(("Compte", "Commune", "Parle pour", "Actes"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
+    print_table(
+        ("Compte", "Commune", "Parle pour", "Actes"),
+        rows,
+        "Aucun compte autorisé : ajoutez-en un avec --add.",
+    )
 
 
 def _remove_listener(engine: Engine, name: str, keys: Sequence[str]) -> None:
@@ -359,14 +459,23 @@ def _show_listeners(engine: Engine, keys: Sequence[str]) -> None:
     rows = []
     for name, heard in found.items():
         state = states[f"{LISTENER_PREFIX}{name}"]
-        rows.append((state.queue, ", ".join(map(_describe_key, heard)), str(state.messages), str(state.consumers)))
+        rows.append(
+            (
+                state.queue,
+                ", ".join(map(_describe_key, heard)),
+                str(state.messages),
+                str(state.consumers),
+            )
+        )
     titles = "File", "Entend", "Messages", "Lecteurs"
     print_table(titles, rows, "Aucune écoute : ajoutez-en une avec --kind ecoute --add.")
 
 
 def _describe_key(key: str) -> str:
     _, is_answers, account = key.partition(".account.")
-    return f"les réponses à {account}" if is_answers else access.name_communes(key.rpartition(".")[2])
+    return (
+        f"les réponses à {account}" if is_answers else access.name_communes(key.rpartition(".")[2])
+    )
 
 
 def _revoke_token(engine: Engine, token_id: str, _codes: Sequence[str]) -> None:
@@ -383,8 +492,12 @@ def _show_tokens(engine: Engine, codes: Sequence[str]) -> None:
         opened = [it.code_commune for it in token]
         if _concerns(opened, codes, EVERY_COMMUNE):
             first = token[0]
-            state = f"révoqué le {short_date(first.revoked_at)}" if first.revoked_at else "en service"
-            rows.append((first.id, first.name, _name_all(opened), short_date(first.created_at), state))
+            state = (
+                f"révoqué le {short_date(first.revoked_at)}" if first.revoked_at else "en service"
+            )
+            rows.append(
+                (first.id, first.name, _name_all(opened), short_date(first.created_at), state)
+            )
     titles = "ID", "Jeton", "Ouvre", "Fait le", "État"
     print_table(titles, rows, "Aucun jeton : faites-en un avec --kind jeton --add.")
 
@@ -394,7 +507,11 @@ _REMOVE = {
     ProgramKind.LISTENER: _remove_listener,
     ProgramKind.TOKEN: _revoke_token,
 }
-_SHOW = {ProgramKind.SENDER: _show_senders, ProgramKind.TOKEN: _show_tokens, ProgramKind.LISTENER: _show_listeners}
+_SHOW = {
+    ProgramKind.SENDER: _show_senders,
+    ProgramKind.TOKEN: _show_tokens,
+    ProgramKind.LISTENER: _show_listeners,
+}
 
 
 def _concerns(scopes: Iterable[str], wanted: Sequence[str], every: str) -> bool:

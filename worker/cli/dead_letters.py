@@ -17,15 +17,15 @@ from common.french import count_of, format_elapsed
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Action
 from worker.audit import record_audit
-from worker.cli.options import (
-    JOUR,
-    print_table,
-    start_of,
-    system_user,
-    worker_database,
-)
+from worker.cli.options import JOUR, print_table, start_of, system_user, worker_database
 from worker.deferred import Arrival, put_back
-from worker.messaging.dead_letters import QUEUES, DeadLetter, DeadLetterOffice, NotPutBackError, open_office
+from worker.messaging.dead_letters import (
+    QUEUES,
+    DeadLetter,
+    DeadLetterOffice,
+    NotPutBackError,
+    open_office,
+)
 from worker.notifier.sending import publish_events_again
 from worker.settings import load_settings
 from worker.work.queue import WorkKind, WorkState, count_works
@@ -42,13 +42,23 @@ def dead_letters() -> None:
 
 
 queue_option = click.option(
-    "--queue", type=one_of(QUEUES), metavar="FILE", help="D'une file seulement, par exemple requests."
+    "--queue",
+    type=one_of(QUEUES),
+    metavar="FILE",
+    help="D'une file seulement, par exemple requests.",
 )
 
 
 @dead_letters.command("list")
 @queue_option
-@click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
+@click.option(
+    "--limit",
+    type=whole_number(1),
+    default=50,
+    show_default=True,
+    metavar="NOMBRE",
+    help="Par file.",
+)
 def list_letters(*, queue: str | None, limit: int) -> None:
     """Lister les lettres mortes, la plus ancienne d'abord."""
     rows: list[tuple[str, ...]] = []
@@ -59,7 +69,11 @@ def list_letters(*, queue: str | None, limit: int) -> None:
             with closing(office.look(name)) as held:
                 for letter in islice(held, limit):
                     size, since = str(len(letter.body)), letter.since
-                    age = format_elapsed(max(0, (datetime.now(UTC) - since).total_seconds())) if since else ""
+                    age = (
+                        format_elapsed(max(0, (datetime.now(UTC) - since).total_seconds()))
+                        if since
+                        else ""
+                    )
                     told = letter.reason, age, size, letter.sender, letter.message_id
                     rows.append((letter.name, letter.queue, *told))
     titles = "Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message"
@@ -83,7 +97,13 @@ def requeue(*, names: Sequence[str], every: bool, queue: str | None) -> None:
     Une lettre que le worker ne saurait toujours pas lire reste où elle est.
     """
     _check_choice(names, every=every)
-    _treat(names, queue, Action.DEAD_LETTER_REQUEUED, "lettre remise en file", "lettres remises en file")
+    _treat(
+        names,
+        queue,
+        Action.DEAD_LETTER_REQUEUED,
+        "lettre remise en file",
+        "lettres remises en file",
+    )
 
 
 @dead_letters.command
@@ -146,7 +166,9 @@ def _put_back(engine: Engine, office: DeadLetterOffice, letter: DeadLetter) -> N
             raise NotPutBackError("un autre événement de même identifiant attend déjà")
 
 
-def _iter_letters(office: DeadLetterOffice, queue: str | None = None) -> Generator[DeadLetter, None, None]:
+def _iter_letters(
+    office: DeadLetterOffice, queue: str | None = None
+) -> Generator[DeadLetter, None, None]:
     for name in [queue] if queue else QUEUES:
         with closing(office.look(name)) as letters:
             yield from letters
@@ -201,10 +223,18 @@ def list_works() -> None:
 
 
 @work.command
-@click.option("--error", required=True, metavar="TEXTE", help="Seulement les travaux dont l'erreur contient ce texte.")
+@click.option(
+    "--error",
+    required=True,
+    metavar="TEXTE",
+    help="Seulement les travaux dont l'erreur contient ce texte.",
+)
 @click.option("--since", required=True, type=JOUR, metavar="DATE", help="Ajoutés depuis ce jour.")
 @click.option(
-    "--kind", type=one_of(WorkKind), metavar="NATURE", help=f"D'une nature seulement : {', '.join(WorkKind)}."
+    "--kind",
+    type=one_of(WorkKind),
+    metavar="NATURE",
+    help=f"D'une nature seulement : {', '.join(WorkKind)}.",
 )
 def retry(*, error: str, since: date, kind: str | None) -> None:
     """Réessayer les travaux abandonnés."""
@@ -214,8 +244,15 @@ def retry(*, error: str, since: date, kind: str | None) -> None:
 
 
 @work.command("publish-again")
-@click.option("--account", required=True, metavar="COMPTE", help="Le compte dont le programme a perdu sa file.")
-@click.option("--since", required=True, type=JOUR, metavar="DATE", help="Pour ses demandes depuis ce jour.")
+@click.option(
+    "--account",
+    required=True,
+    metavar="COMPTE",
+    help="Le compte dont le programme a perdu sa file.",
+)
+@click.option(
+    "--since", required=True, type=JOUR, metavar="DATE", help="Pour ses demandes depuis ce jour."
+)
 def publish_again(*, account: str, since: date) -> None:
     """Publier de nouveau les événements d'un compte, sous les mêmes identifiants.
 
@@ -223,4 +260,6 @@ def publish_again(*, account: str, since: date) -> None:
     """
     with worker_database() as engine, engine.begin() as connection:
         number = publish_events_again(connection, account, start_of(since))
-    click.echo(f"{count_of(number, 'événement sera publié', 'événements seront publiés')} de nouveau.")
+    click.echo(
+        f"{count_of(number, 'événement sera publié', 'événements seront publiés')} de nouveau."
+    )

@@ -112,7 +112,9 @@ def _check_senders(settings: Settings) -> str:
     with _reading(settings) as connection:
         accounts = {sender.name for sender in list_senders(connection)}
     if not accounts:
-        raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker accounts »")
+        raise PrefectureError(
+            "aucun compte autorisé, toute demande sera refusée : « python -m worker accounts »"
+        )
     return count_of(len(accounts), "compte autorisé", "comptes autorisés")
 
 

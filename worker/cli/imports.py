@@ -69,14 +69,22 @@ LAST = "dernier"
 
 def _require_reason(_context: click.Context, _option: click.Parameter, reason: str | None) -> str:
     if reason is not None and not reason.strip():
-        raise click.UsageError("--no-compare demande une raison : pourquoi cet export n'est-il pas comparé ?")
+        raise click.UsageError(
+            "--no-compare demande une raison : pourquoi cet export n'est-il pas comparé ?"
+        )
     return reason or ""
 
 
 _import_options = together(
     click.argument("file", metavar="FICHIER", type=FILE_OR_INPUT),
-    click.option("--accept-rejects", is_flag=True, help="Garder les lignes lisibles quand d'autres sont rejetées."),
-    click.option("--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système."),
+    click.option(
+        "--accept-rejects",
+        is_flag=True,
+        help="Garder les lignes lisibles quand d'autres sont rejetées.",
+    ),
+    click.option(
+        "--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système."
+    ),
     click.option(
         "--report",
         type=click.Path(path_type=Path),
@@ -84,7 +92,9 @@ _import_options = together(
         is_eager=True,  # before FICHIER, whose conversion reads it
         help="Où écrire les lignes rejetées ; sinon à côté du fichier.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."
+    ),
 )
 
 
@@ -108,13 +118,23 @@ _import_options = together(
     help="Ne pas noter qui est venu, parti ou a changé de bureau : une lacune, que les tableaux diront.",
 )
 @click.option(
-    "--empty", type=LISTE, multiple=True, help="Vider cette liste, absente du fichier : personne n'y est plus."
+    "--empty",
+    type=LISTE,
+    multiple=True,
+    help="Vider cette liste, absente du fichier : personne n'y est plus.",
 )
 @click.option(
-    "--commune", type=CODE_COMMUNE, help="Commune des électeurs ou des listes à vider, si le fichier ne la dit pas."
+    "--commune",
+    type=CODE_COMMUNE,
+    help="Commune des électeurs ou des listes à vider, si le fichier ne la dit pas.",
 )
 @click.option("--liste", type=LISTE, help="Liste des électeurs, si le fichier ne la dit pas.")
-@click.option("--profile", type=PROFILE, metavar="FICHIER", help="Profil de ce fichier, ajouté à celui du REU.")
+@click.option(
+    "--profile",
+    type=PROFILE,
+    metavar="FICHIER",
+    help="Profil de ce fichier, ajouté à celui du REU.",
+)
 def import_reu(
     file: Path,
     *,
@@ -133,7 +153,9 @@ def import_reu(
     l'entrée standard. Chaque liste qui s'y trouve remplace celle du registre, et ce qui change depuis l'export
     précédent devient des mouvements ; les autres listes ne changent pas.
     """
-    bar_of = click.progressbar(length=100, label="Lecture", file=sys.stderr, hidden=not sys.stderr.isatty())
+    bar_of = click.progressbar(
+        length=100, label="Lecture", file=sys.stderr, hidden=not sys.stderr.isatty()
+    )
     with register_database() as engine, bar_of as bar:
         known = _known_profile(engine, said["commune"])
         summary = import_file(
@@ -179,7 +201,11 @@ def _known_profile(engine: Engine, commune: str | None) -> SourceProfile:
 
 def _describe_profile(name: str) -> str:
     path = Path(name)
-    return describe_mapping(read_source(path)) if is_source(path) else read_platform(path).form.first_line
+    return (
+        describe_mapping(read_source(path))
+        if is_source(path)
+        else read_platform(path).form.first_line
+    )
 
 
 @click.command
@@ -191,7 +217,9 @@ def profiles(act: str, what: str) -> None:
     « check FICHIER » lit un profil. « show CODE » l'écrit pour une commune, « forget CODE » l'efface.
     """
     if act == "check":
-        said = ParsedType("profil", _describe_profile).convert(what, None, click.get_current_context())
+        said = ParsedType("profil", _describe_profile).convert(
+            what, None, click.get_current_context()
+        )
         click.echo(f"{Path(what).name} : valide. {said}")
         return
     code = CODE_COMMUNE.convert(what, None, click.get_current_context())
@@ -200,7 +228,9 @@ def profiles(act: str, what: str) -> None:
         if not mapping:
             click.echo(f"{code} n'a rien dit de ses fichiers : ils ont la forme du REU.")
         elif act == "show":
-            click.echo(write_profile(profile_of(mapping, code, code, jour_a_paris(now()))), nl=False)
+            click.echo(
+                write_profile(profile_of(mapping, code, code, jour_a_paris(now()))), nl=False
+            )
         else:
             set_mapping(connection, code, SourceMapping())
             click.echo(f"Oublié pour {code} : {describe_mapping(mapping)}")
@@ -214,7 +244,12 @@ def profiles(act: str, what: str) -> None:
     metavar="AAAA-MM-JJ",
     help="Jour jusqu'auquel le registre connaît alors tous les mouvements.",
 )
-@click.option("--profile", type=PROFILE, metavar="FICHIER", help="Profil de ce fichier, s'il a une autre forme.")
+@click.option(
+    "--profile",
+    type=PROFILE,
+    metavar="FICHIER",
+    help="Profil de ce fichier, s'il a une autre forme.",
+)
 def import_mouvements(
     file: Path,
     *,
@@ -251,13 +286,17 @@ def import_mouvements(
         return
     print_recalled(recalled)
     if complete_until:
-        click.echo(f"Tous les mouvements sont connus jusqu'au {short_date(complete_until)}, est-il dit de cet import.")
+        click.echo(
+            f"Tous les mouvements sont connus jusqu'au {short_date(complete_until)}, est-il dit de cet import."
+        )
     for said in contradicted:
         click.echo(f"Contredit par les exports du REU, {said}")
 
 
 @click.command
-@click.option("--all", "show_all", is_flag=True, help=f"Tous les imports, pas seulement les {SHOWN} derniers.")
+@click.option(
+    "--all", "show_all", is_flag=True, help=f"Tous les imports, pas seulement les {SHOWN} derniers."
+)
 @click.option(
     "--taken-on",
     type=(whole_number(1), JOUR),
@@ -266,7 +305,9 @@ def import_mouvements(
 )
 @click.option(
     "--undo",
-    type=ParsedType("nombre", lambda text: 0 if text == LAST else whole_number(1).convert(text, None, None)),
+    type=ParsedType(
+        "nombre", lambda text: 0 if text == LAST else whole_number(1).convert(text, None, None)
+    ),
     is_flag=False,
     flag_value=LAST,
     metavar="[N°]",
@@ -274,7 +315,9 @@ def import_mouvements(
     "mouvements sont effacés.",
 )
 @reason_option
-def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | None, reason: str) -> None:
+def imports(
+    *, show_all: bool, taken_on: tuple[int, date] | None, undo: int | None, reason: str
+) -> None:
     """Lister les imports, le dernier en tête, et les lacunes qu'ils ont laissées ; en dater ou en annuler un.
 
     Les imports d'une liste s'annulent l'un après l'autre, en commençant par le dernier, pendant 30 jours.
@@ -291,7 +334,9 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | No
     elif undo is not None:
         with register_database() as engine:
             undone, recalled = undo_import(engine, undo or None, actor=system_user(), reason=reason)
-        mouvements = f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
+        mouvements = (
+            f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
+        )
         click.echo(
             f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "
             f"à l'état précédent, {count_of(len(undone.removed), 'liste retirée')} du registre{mouvements}."
@@ -309,7 +354,11 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | No
             state = _describe_state(it, [gap for gap in gaps if gap.import_id == it.id])
             at = f"{it.started_at.astimezone(PARIS):%d/%m/%Y %H:%M}"
             lines = format_number(it.lines_kept), format_number(it.lines_rejected)
-            taken = "–" if it.taken_on is None else short_date(it.taken_on) + ("" if it.is_dated else " ?")
+            taken = (
+                "–"
+                if it.taken_on is None
+                else short_date(it.taken_on) + ("" if it.is_dated else " ?")
+            )
             rows.append((str(it.id), at, taken, it.file_name, *lines, it.imported_by, state))
         titles = "N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"
         print_table(titles, rows, "Aucun import.")
@@ -317,20 +366,32 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | No
             click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
 
 
-def _note_imported(file_name: str, connection: Connection, import_id: int, questions: Sequence[Question] = ()) -> None:
-    detail: Detail = [Pseudonymised(WordKind.TEXTE, file_name), f", import {import_id}{describe_answers(questions)}"]
+def _note_imported(
+    file_name: str, connection: Connection, import_id: int, questions: Sequence[Question] = ()
+) -> None:
+    detail: Detail = [
+        Pseudonymised(WordKind.TEXTE, file_name),
+        f", import {import_id}{describe_answers(questions)}",
+    ]
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)
 
 
 def print_summary(
-    summary: ImportSummary, *, kept: str, rejected: str, as_json: bool = False, **more: Sequence[str]
+    summary: ImportSummary,
+    *,
+    kept: str,
+    rejected: str,
+    as_json: bool = False,
+    **more: Sequence[str],
 ) -> None:
     """Print the result; `kept` and `rejected` are the French words for its lines. `more` is said in JSON only."""
     if as_json:
         print_json(asdict(summary) | more)
         return
     if summary.unchanged:
-        click.echo(f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé.")
+        click.echo(
+            f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé."
+        )
         if summary.taken_on:
             click.echo(
                 f"Il vaut pour le {short_date(summary.taken_on)}. S'il vient d'être téléchargé et que rien n'a bougé "
@@ -350,7 +411,9 @@ def print_summary(
     for note in summary.notes:
         click.echo(f"À savoir : {note}.")
     if summary.report:
-        click.echo(f"Lignes rejetées : {describe_reasons(summary.reasons)}. Détail : {summary.report}")
+        click.echo(
+            f"Lignes rejetées : {describe_reasons(summary.reasons)}. Détail : {summary.report}"
+        )
 
 
 def print_comparaison(found: Comparison) -> None:
@@ -366,7 +429,9 @@ def print_comparaison(found: Comparison) -> None:
     click.echo(f"D'après l'export du {short_date(found.jour)} : {', '.join(counts)}.")
     if found.others:
         others = count_of(found.others, "électeur a changé", "électeurs ont changé")
-        click.echo(f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre.")
+        click.echo(
+            f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre."
+        )
     if found.doubts:
         click.echo(
             f"{count_of(found.doubts, 'doute bloque', 'doutes bloquent')} les tableaux tant que personne n'a dit s'il "
@@ -409,10 +474,16 @@ def _show_listes(summary: ImportSummary) -> None:
     rows = []
     for liste, some in sorted(by_liste.items()):
         commune = some[0].code_commune if len(some) == 1 else count_of(len(some), "commune")
-        electeurs, mineurs = (sum(getattr(it, name) for it in some) for name in ("electeurs", "mineurs"))
+        electeurs, mineurs = (
+            sum(getattr(it, name) for it in some) for name in ("electeurs", "mineurs")
+        )
         before = [it.before for it in some if it.before is not None]
-        said = format_number(electeurs) + (f", dont {count_of(mineurs, 'mineur')}" if mineurs else "")
+        said = format_number(electeurs) + (
+            f", dont {count_of(mineurs, 'mineur')}" if mineurs else ""
+        )
         rows.append((commune, liste, said, format_number(sum(before)) if before else "–"))
     print_table(("Commune", "Liste", "Électeurs", "Avant"), rows, "Aucune liste.")
     if any(it.mineurs for it in summary.listes):
-        click.echo("Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans.")
+        click.echo(
+            "Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans."
+        )

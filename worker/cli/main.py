@@ -44,7 +44,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    return run_command(lambda: cli.main(arguments, prog_name="python -m worker", standalone_mode=False), explain)
+    return run_command(
+        lambda: cli.main(arguments, prog_name="python -m worker", standalone_mode=False), explain
+    )
 
 
 def explain(error: Exception) -> tuple[str, ExitCode]:
@@ -63,11 +65,17 @@ def explain(error: Exception) -> tuple[str, ExitCode]:
 
     cause = error.orig if isinstance(error, DBAPIError) else None
     if type(cause).__name__ == "UndefinedTable" or str(cause).startswith("no such table"):
-        return "la base de données n'est pas prête : lancez « python -m worker migrate »", ExitCode.FAILED
+        return (
+            "la base de données n'est pas prête : lancez « python -m worker migrate »",
+            ExitCode.FAILED,
+        )
     if isinstance(error, OperationalError):
         reason = explain_database_tls(str(cause)) or str(cause).strip().partition("\n")[0]
         advice = "Vérifiez qu'elle est démarrée et que PREFECTURE_DATABASE_URL est juste."
         place = shown_address(load_settings().database_url.get_secret_value())
         return f"base de données injoignable : {place} ({reason}). {advice}", ExitCode.AWAY
     what = describe_exception(error)
-    return f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})", ExitCode.FAILED
+    return (
+        f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})",
+        ExitCode.FAILED,
+    )

@@ -18,7 +18,14 @@ from common.logs import configure_logs
 from common.texte import without_controls
 from worker.access.authorization import AccountList
 from worker.audit import LoggedActs, keep_acts, read_audit, read_log, verify_audit
-from worker.cli.options import CODE_COMMUNE, JOUR, print_json, print_table, start_of, worker_database
+from worker.cli.options import (
+    CODE_COMMUNE,
+    JOUR,
+    print_json,
+    print_table,
+    start_of,
+    worker_database,
+)
 from worker.compose import build_notifier
 from worker.db import migrate as migrations
 from worker.db.engine import build_engine, require_current
@@ -37,8 +44,12 @@ CONNECTIONS = 5
 
 
 @click.command
-@click.option("--check", is_flag=True, help="Dire si cette version peut prendre la suite, sans rien changer.")
-@click.option("--wait", is_flag=True, help="Attendre qu'une autre exécution l'ait fait, sans rien changer.")
+@click.option(
+    "--check", is_flag=True, help="Dire si cette version peut prendre la suite, sans rien changer."
+)
+@click.option(
+    "--wait", is_flag=True, help="Attendre qu'une autre exécution l'ait fait, sans rien changer."
+)
 def migrate(*, check: bool, wait: bool) -> None:
     """Préparer ou mettre à jour la base.
 
@@ -71,7 +82,9 @@ def notifier(*, once: bool) -> None:
     amqp_url = settings.amqp_url.get_secret_value()
     configure_logs(settings.log_format, settings.log_level)
     keep_acts(settings.acts_dir)
-    engine = build_engine(settings.database_url.get_secret_value(), serves=True, connections=CONNECTIONS)
+    engine = build_engine(
+        settings.database_url.get_secret_value(), serves=True, connections=CONNECTIONS
+    )
     require_current(engine)
     require_trusted(amqp_url)
     broker = build_broker(amqp_url)
@@ -96,7 +109,10 @@ def notifier(*, once: bool) -> None:
             from worker.monitoring.exporter import Exporter, serve_metrics
 
             exporter = Exporter(
-                engine, lambda: read_queues(amqp_url, accounts()), partial(is_blocked, amqp_url), settings.exports_dir
+                engine,
+                lambda: read_queues(amqp_url, accounts()),
+                partial(is_blocked, amqp_url),
+                settings.exports_dir,
             )
             serve_metrics(exporter, settings.metrics_port)
         watchdog = Watchdog(pulse, SILENCE_SECONDS[Role.NOTIFIER], lacks_descriptors)
@@ -108,10 +124,21 @@ def notifier(*, once: bool) -> None:
 
 
 @click.command
-@click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement ce qui concerne cette commune.")
+@click.option(
+    "--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement ce qui concerne cette commune."
+)
 @click.option("--since", type=JOUR, metavar="DATE", help="Depuis ce jour.")
-@click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Combien au plus.")
-@click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
+@click.option(
+    "--limit",
+    type=whole_number(1),
+    default=50,
+    show_default=True,
+    metavar="NOMBRE",
+    help="Combien au plus.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."
+)
 @click.option(
     "--log",
     "logs",
@@ -147,7 +174,9 @@ def audit(
     has_more = len(lines) > limit
     lines = lines[:limit]
     if as_json:
-        documents = [it._asdict() | {"at": it.at.isoformat(timespec="milliseconds")} for it in lines]
+        documents = [
+            it._asdict() | {"at": it.at.isoformat(timespec="milliseconds")} for it in lines
+        ]
         print_json(documents)
     else:
         rows = []
@@ -177,7 +206,9 @@ def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
     logged, faults = _compare(logs)
     if faults and all(path.is_dir() or path.is_file() for path in logs):  # a pipe is read once only
         again = _compare(logs)[1]  # without the lines that were added meanwhile
-        faults = {number: reason for number, reason in faults.items() if again.get(number) == reason}
+        faults = {
+            number: reason for number, reason in faults.items() if again.get(number) == reason
+        }
     for number, reason in faults.items():
         click.echo(without_controls(f"n° {number} : {reason}"))
     against = f"comparé à {count_of(len(logged.digests), 'ligne')} du journal des services"

@@ -39,13 +39,18 @@ class _FileOrInput(click.Path):
         super().__init__(path_type=Path)
 
     def convert(
-        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
     ) -> str | bytes | os.PathLike[str]:
         """Return the path to read."""
         if str(value) != "-" or ctx is None:
             return super().convert(value, param, ctx)
         if not isinstance(ctx.params.get("report"), Path):
-            raise click.UsageError("avec « - », --report dit où écrire les lignes qui seraient rejetées", ctx)
+            raise click.UsageError(
+                "avec « - », --report dit où écrire les lignes qui seraient rejetées", ctx
+            )
         path = Path(ctx.with_resource(TemporaryDirectory(prefix="import-"))) / STANDARD_INPUT
         with path.open("xb") as kept:
             copyfileobj(sys.stdin.buffer, kept)
@@ -93,7 +98,10 @@ def describe_wishes(kinds: str) -> str:
 
 
 reason_option = click.option(
-    "--reason", metavar="TEXTE", default="", help="Pourquoi, quand un fichier déposé ou affiché est à refaire."
+    "--reason",
+    metavar="TEXTE",
+    default="",
+    help="Pourquoi, quand un fichier déposé ou affiché est à refaire.",
 )
 
 

@@ -60,11 +60,19 @@ class Declared(Contract):
 
 @click.command
 @click.argument("file", metavar="[FICHIER]", type=click.File("rb"), required=False)
-@click.option("--show", "kind", type=one_of(KINDS), metavar="SORTE", help=f"Montrer : {', '.join(KINDS)}.")
-@click.option("--commune", default="", metavar="CODE", help="Code INSEE, avec --show, --protect ou --lift.")
+@click.option(
+    "--show", "kind", type=one_of(KINDS), metavar="SORTE", help=f"Montrer : {', '.join(KINDS)}."
+)
+@click.option(
+    "--commune", default="", metavar="CODE", help="Code INSEE, avec --show, --protect ou --lift."
+)
 @click.option("--protect", is_flag=True, help="Protéger un électeur : son nom est demandé ensuite.")
-@click.option("--lift", is_flag=True, help="Ne plus protéger un électeur : son nom est demandé ensuite.")
-def declare(*, file: BinaryIO | None, kind: str | None, commune: str, protect: bool, lift: bool) -> None:
+@click.option(
+    "--lift", is_flag=True, help="Ne plus protéger un électeur : son nom est demandé ensuite."
+)
+def declare(
+    *, file: BinaryIO | None, kind: str | None, commune: str, protect: bool, lift: bool
+) -> None:
     """Noter ce que la mairie sait, ou le montrer.
 
     FICHIER (« - » : l'entrée standard) est une déclaration en JSON, ou une liste de déclarations. Toutes sont notées,
@@ -77,7 +85,9 @@ def declare(*, file: BinaryIO | None, kind: str | None, commune: str, protect: b
     if file:
         declared = _read_file(file)
         with register_database() as engine, engine.begin() as connection:
-            written = [write(connection, it.commune or "", it.note, by=operator()) for it in declared]
+            written = [
+                write(connection, it.commune or "", it.note, by=operator()) for it in declared
+            ]
         click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
         print_recalled([label for labels in written for label in labels])
     elif kind:
@@ -98,7 +108,9 @@ def declare(*, file: BinaryIO | None, kind: str | None, commune: str, protect: b
 def _read_file(file: BinaryIO) -> list[Declared]:
     try:
         document = parse_json(file.read())
-        return TypeAdapter(list[Declared]).validate_python(document if isinstance(document, list) else [document])
+        return TypeAdapter(list[Declared]).validate_python(
+            document if isinstance(document, list) else [document]
+        )
     except InvalidEventError:
         raise click.UsageError(f"{file.name} n'est pas du JSON") from None
     except ValidationError as error:
@@ -109,31 +121,77 @@ def _read_motifs(connection: Connection, commune: str) -> Iterator[Iterable[Any]
     for it in list_incomplete(connection, commune):
         who = it.nom_naissance, it.prenoms, it.date_naissance
         interval = str(Interval(it.since or date.min, it.until)) if it.until else ""
-        yield it.mouvement, it.liste, it.nature, *who, it.categorie, it.jour if it.is_dated else None, interval
+        yield (
+            it.mouvement,
+            it.liste,
+            it.nature,
+            *who,
+            it.categorie,
+            it.jour if it.is_dated else None,
+            interval,
+        )
 
 
 def _read_doubts(connection: Connection, commune: str) -> Iterator[Iterable[Any]]:
     for it in list_doubts(connection, commune):
         sides = (_describe_side(it._mapping, name) for name in ("radiation", "inscription"))  # noqa: SLF001 — public
-        yield it.doute, it.code_commune, it.liste, it.jour, describe_differing(it.differs.split()), *sides
+        yield (
+            it.doute,
+            it.code_commune,
+            it.liste,
+            it.jour,
+            describe_differing(it.differs.split()),
+            *sides,
+        )
 
 
 _TABLES: dict[str, tuple[Callable[[Connection, str], Iterable[Iterable[Any]]], Sequence[str]]] = {
-    "reunion": (lambda *where: map(astuple, select_reunions(*where)), ("Réunion", "Liste", "A délibéré")),
+    "reunion": (
+        lambda *where: map(astuple, select_reunions(*where)),
+        ("Réunion", "Liste", "A délibéré"),
+    ),
     "scrutin": (
         lambda *where: map(astuple, select_scrutins(*where)),
         (
-            *("Scrutin", "Libellé", "Clôture", "Publication", "Commission", "Texte", "Réunion du", "Au", "Cinq jours"),
+            *(
+                "Scrutin",
+                "Libellé",
+                "Clôture",
+                "Publication",
+                "Commission",
+                "Texte",
+                "Réunion du",
+                "Au",
+                "Cinq jours",
+            ),
             "Commune",
         ),
     ),
     "motifs": (
         _read_motifs,
-        ("N°", "Liste", "Nature", "Nom", "Prénoms", "Né le", "Catégorie", "Date", "Jours possibles"),
+        (
+            "N°",
+            "Liste",
+            "Nature",
+            "Nom",
+            "Prénoms",
+            "Né le",
+            "Catégorie",
+            "Date",
+            "Jours possibles",
+        ),
     ),
     "bureau": (
         lambda connection, commune: select_bureaux(connection, [commune]),
-        ("Commune", "Bureau", "Nom", "Canton", "Nom du canton", "Circonscription", "Nom de la circonscription"),
+        (
+            "Commune",
+            "Bureau",
+            "Nom",
+            "Canton",
+            "Nom du canton",
+            "Circonscription",
+            "Nom de la circonscription",
+        ),
     ),
     "protection": (select_protections, ("Nom", "Prénoms", "Né le")),
     "doubt": (
@@ -162,7 +220,9 @@ def _describe_side(doubt: RowMapping, name: str) -> str:
     nom = f"{side['nom_naissance']}{usage} {side['prenoms']}"
     lieu = side["commune_naissance"] or side["pays_naissance"]
     where = f"bureau {side['bureau'] or '?'} n° {side['numero']}"
-    return ", ".join(filter(None, (nom, _describe(side["date_naissance"]), lieu, side["adresse"], where)))
+    return ", ".join(
+        filter(None, (nom, _describe(side["date_naissance"]), lieu, side["adresse"], where))
+    )
 
 
 def _ask_elector() -> Protege:
@@ -181,7 +241,9 @@ _SHOWN = 50
 
 
 @click.command
-@click.option("--add", nargs=2, metavar="CODE NOM", help="Ajouter une commune, ou renommer celle de ce code.")
+@click.option(
+    "--add", nargs=2, metavar="CODE NOM", help="Ajouter une commune, ou renommer celle de ce code."
+)
 @click.option("--search", metavar="TEXTE", help="Chercher par le nom, ou par le code entier.")
 def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
     """Chercher ou ajouter une commune."""
@@ -194,22 +256,38 @@ def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
             for code, nom, departement in found[:_SHOWN]:
                 click.echo(f"{code}  {nom} ({departement})")
             if len(found) > _SHOWN:
-                click.echo(f"… et {count_of(len(found) - _SHOWN, 'autre')} ; précisez la recherche.")
+                click.echo(
+                    f"… et {count_of(len(found) - _SHOWN, 'autre')} ; précisez la recherche."
+                )
             if not found:
                 click.echo("Aucune commune trouvée.")
         if not add and not search:
-            click.echo(f"{count_of(len(read_names(connection)), 'commune connue')} ; cherchez avec --search.")
+            click.echo(
+                f"{count_of(len(read_names(connection)), 'commune connue')} ; cherchez avec --search."
+            )
 
 
 @click.command
 @click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Code INSEE de la commune.")
-@click.option("--agent", metavar="NOM", help="Un agent retiré : son nom quitte ce qu'il a fait et le journal.")
-@click.option("--electeur", is_flag=True, help="Un électeur seulement : son nom est demandé ensuite.")
-@click.option("--liste", type=LISTE, metavar="LISTE", help="P, CE ou CM, si l'électeur reste sur une autre.")
+@click.option(
+    "--agent", metavar="NOM", help="Un agent retiré : son nom quitte ce qu'il a fait et le journal."
+)
+@click.option(
+    "--electeur", is_flag=True, help="Un électeur seulement : son nom est demandé ensuite."
+)
+@click.option(
+    "--liste", type=LISTE, metavar="LISTE", help="P, CE ou CM, si l'électeur reste sur une autre."
+)
 @click.option("--yes", is_flag=True, help="Ne pas demander confirmation.")
 @click.pass_context
 def forget(
-    context: click.Context, *, commune: str | None, agent: str | None, electeur: bool, liste: Liste | None, yes: bool
+    context: click.Context,
+    *,
+    commune: str | None,
+    agent: str | None,
+    electeur: bool,
+    liste: Liste | None,
+    yes: bool,
 ) -> None:
     """Effacer ce qui est gardé d'une commune, d'un électeur qui n'est plus sur la liste, ou le nom d'un agent.
 
@@ -231,7 +309,11 @@ def forget(
         raise click.UsageError("--commune ou --agent est attendu")
     who = _ask_elector() if electeur else None
     if not yes:
-        what = "cet électeur" if who else f"tous les électeurs de {commune}, ses fichiers et ses agents"
+        what = (
+            "cet électeur"
+            if who
+            else f"tous les électeurs de {commune}, ses fichiers et ses agents"
+        )
         confirm(f"Effacer {what}, pour toujours ?")
     settings = load_settings()
     with register_database() as engine:
@@ -241,6 +323,8 @@ def forget(
         click.echo(f"Effacé ou masqué : {done.describe()}.")
         if context.find_root().command_path == "python -m worker":
             letters = drop_about(engine, done.named.is_in)
-            click.echo(f"{count_of(letters, 'lettre morte supprimée', 'lettres mortes supprimées')}.")
+            click.echo(
+                f"{count_of(letters, 'lettre morte supprimée', 'lettres mortes supprimées')}."
+            )
     for it in done.kept:
         click.echo(f"Reste : {it}.")

@@ -14,7 +14,15 @@ from schemas.vocabulary import Action
 from worker.audit import Actor, note_removed, record_audit
 from worker.cli.options import CODE_COMMUNE, print_json, system_user, worker_database
 from worker.errors import RefusedError
-from worker.exports.integrity import UNKNOWN_SECONDS, FileFault, Orphan, Verified, find_orphans, skip_ids, verify_files
+from worker.exports.integrity import (
+    UNKNOWN_SECONDS,
+    FileFault,
+    Orphan,
+    Verified,
+    find_orphans,
+    skip_ids,
+    verify_files,
+)
 from worker.exports.models import Export
 from worker.exports.purge import Purged, find_due, purge_files, remove_files, total
 from worker.exports.storage import Storage
@@ -27,11 +35,17 @@ _UNKNOWN, _CAME_BACK = "unknown", "came_back"
 
 @click.command
 @click.option("--dry-run", is_flag=True, help="Dire ce qui serait purgé, ne rien faire.")
-@click.option("--older-than", type=whole_number(0), metavar="JOURS", help="Sinon PREFECTURE_RETENTION_DAYS.")
+@click.option(
+    "--older-than", type=whole_number(0), metavar="JOURS", help="Sinon PREFECTURE_RETENTION_DAYS."
+)
 @click.option("--yes", is_flag=True, help="Avec --older-than 0, ne pas demander confirmation.")
-@click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."
+)
 @click.pass_context
-def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes: bool, as_json: bool) -> None:
+def purge(
+    context: click.Context, *, dry_run: bool, older_than: int | None, yes: bool, as_json: bool
+) -> None:
     """Effacer les fichiers anciens.
 
     Leur ligne reste dans la base, avec leurs comptes et leur empreinte. Les fichiers du volume que la base ne connaît
@@ -41,7 +55,9 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
     configure_logs(settings.log_format, settings.log_level)
     days = settings.retention_days if older_than is None else older_than
     if not days and older_than is None:
-        raise click.UsageError("PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than")
+        raise click.UsageError(
+            "PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than"
+        )
     with worker_database(settings) as engine:
         storage = Storage(settings.exports_dir, engine)
         orphans = list(find_orphans(engine, storage))
@@ -52,7 +68,10 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
                 f"{count_of(due.exports, 'export')} ({format_size(due.size)}). Continuer ?"
             )
         if not dry_run:
-            again, actor = {it.export_id for it in orphans if it.export_id is not None}, system_user()
+            again, actor = (
+                {it.export_id for it in orphans if it.export_id is not None},
+                system_user(),
+            )
             steps = purge_files(engine, storage, days=days, actor=actor)
             done = total([*steps, remove_files(engine, storage, again, actor=actor)])
             deque(purge_versions(engine, note_removed(Actor(actor))), maxlen=0)
@@ -61,7 +80,9 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes:
         print_json({"days": days, "due": due._asdict(), "purged": done and done._asdict(), **found})
     elif done is None:
         size = format_size(due.size)
-        click.echo(f"Seraient purgés : {count_of(due.exports, 'export')} ({size}) de plus de {count_of(days, 'jour')}.")
+        click.echo(
+            f"Seraient purgés : {count_of(due.exports, 'export')} ({size}) de plus de {count_of(days, 'jour')}."
+        )
         for path in found[_CAME_BACK]:
             click.echo(f"Revenu après sa purge, serait effacé : {path}")
     else:
@@ -85,23 +106,44 @@ def _show_done(days: int, done: Purged) -> None:
         click.echo(f"Fichier déjà absent du volume : {count_of(done.missing, 'export')}.")
     if done.failures:
         count = count_of(done.failures, "export")
-        click.echo(f"Échec : le volume refuse d'effacer les fichiers de {count} ; voyez le journal.", err=True)
+        click.echo(
+            f"Échec : le volume refuse d'effacer les fichiers de {count} ; voyez le journal.",
+            err=True,
+        )
 
 
 def _sort(storage: Storage, orphans: Sequence[Orphan]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {_UNKNOWN: [], _CAME_BACK: []}
     for it in orphans:
-        found[_UNKNOWN if it.export_id is None else _CAME_BACK].append(str(it.path.relative_to(storage.root)))
+        found[_UNKNOWN if it.export_id is None else _CAME_BACK].append(
+            str(it.path.relative_to(storage.root))
+        )
     return found
 
 
 @click.command
-@click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement les fichiers de cette commune.")
-@click.option("--export", "export_id", type=whole_number(1), metavar="N°", help="Seulement cet export.")
-@click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
-@click.option("--accept-volume", is_flag=True, help="Reconnaître d'abord ce volume, neuf ou restauré, pour le bon.")
-@click.option("--restored", is_flag=True, help="La base vient d'une sauvegarde, ou d'une copie promue.")
-@click.option("--remove-unknown", is_flag=True, help="Effacer les fichiers que la base ne connaît pas, qu'il nomme.")
+@click.option(
+    "--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement les fichiers de cette commune."
+)
+@click.option(
+    "--export", "export_id", type=whole_number(1), metavar="N°", help="Seulement cet export."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."
+)
+@click.option(
+    "--accept-volume",
+    is_flag=True,
+    help="Reconnaître d'abord ce volume, neuf ou restauré, pour le bon.",
+)
+@click.option(
+    "--restored", is_flag=True, help="La base vient d'une sauvegarde, ou d'une copie promue."
+)
+@click.option(
+    "--remove-unknown",
+    is_flag=True,
+    help="Effacer les fichiers que la base ne connaît pas, qu'il nomme.",
+)
 @click.pass_context
 def verify(
     context: click.Context,
@@ -139,15 +181,25 @@ def verify(
             unknown = [it.path for it in orphans if it.export_id is None and it.path.is_file()]
             if unknown:
                 count = count_of(len(unknown), "fichier inconnu", "fichiers inconnus")
-                confirm(f"Effacer {count} de la base, pour toujours : {name_some([it.name for it in unknown])} ?")
+                confirm(
+                    f"Effacer {count} de la base, pour toujours : {name_some([it.name for it in unknown])} ?"
+                )
             for path in unknown:
                 with engine.begin() as connection:
                     code, detail = path.parent.name, f"{path.name}, inconnu de la base"
-                    record_audit(connection, Action.FILE_PURGED, actor=system_user(), code_commune=code, detail=detail)
+                    record_audit(
+                        connection,
+                        Action.FILE_PURGED,
+                        actor=system_user(),
+                        code_commune=code,
+                        detail=detail,
+                    )
                 path.unlink()
             orphans = [it for it in orphans if it.path.exists()]
     if export_id and not exports:
-        raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
+        raise RefusedError(
+            f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé"
+        )
     found = _sort(storage, orphans)
     if as_json:
         faults = [
@@ -176,8 +228,12 @@ def _show_verified(
         if orphan.export_id is not None:
             reason = f"purgé, et revenu (export {orphan.export_id}), « {program} purge » l'efface"
         click.echo(f"{orphan.path} : {reason}")
-    if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {FileFault.PERMISSIONS}]:
-        click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
+    if unusable := [
+        it for it in wrong if {fault for _, fault in it.findings} - {FileFault.PERMISSIONS}
+    ]:
+        click.echo(
+            "Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :"
+        )
     for it in unusable:
         asked = it.export.request
         line = f"    {retry} {quote(asked.event_id)} --source {quote(asked.source)} --export {it.export.id}"

@@ -68,8 +68,15 @@ _MENDS = {
 
 @click.command
 @click.argument("what", metavar="[QUOI]", default="")
-@click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Les demandes d'une commune, au lieu de QUOI.")
-@click.option("--day", type=JOUR, metavar="DATE", help="Avec --commune : ce jour-là, au lieu d'aujourd'hui.")
+@click.option(
+    "--commune",
+    type=CODE_COMMUNE,
+    metavar="CODE",
+    help="Les demandes d'une commune, au lieu de QUOI.",
+)
+@click.option(
+    "--day", type=JOUR, metavar="DATE", help="Avec --commune : ce jour-là, au lieu d'aujourd'hui."
+)
 @click.pass_context
 def why(context: click.Context, *, what: str, commune: str | None, day: date | None) -> None:
     """Dire où une demande s'est arrêtée, et que faire.
@@ -117,36 +124,58 @@ class Inquiry:
         export = self._session.scalars(select(Export).where(is_it)).one_or_none()
         if export is None:
             reason = "jamais produit, effacé par « forget », ou d'une autre installation"
-            self._stop([Stop(f"aucun fichier {what} : {reason}", "cherchez par --commune et --day")])
+            self._stop(
+                [Stop(f"aucun fichier {what} : {reason}", "cherchez par --commune et --day")]
+            )
         else:
             self._show(Request.id == export.request_id, export_id=export.id)
 
     def ask_about_day(self, commune: str, day: date) -> None:
         """Print the requests of a commune that were read on a day in Paris, or why there are none."""
-        of_day = Request.created_at >= start_of(day), Request.created_at < start_of(day + timedelta(days=1))
+        of_day = (
+            Request.created_at >= start_of(day),
+            Request.created_at < start_of(day + timedelta(days=1)),
+        )
         if self._show(*of_day, Request.code_commune == commune):
             return
         click.echo(f"Aucune demande pour {commune} n'a été lue le {day:%d/%m/%Y}.")
         if not any(it.code_commune in (commune, EVERY_COMMUNE) for it in self._senders):
             self._stop([Stop(f"aucun compte ne peut demander pour {commune}", _ALLOW)])
-        unclear = select(func.count()).select_from(Request).where(Request.code_commune == "", *of_day)
+        unclear = (
+            select(func.count()).select_from(Request).where(Request.code_commune == "", *of_day)
+        )
         if number := self._session.scalar(unclear):
             said = count_of(number, "demande refusée", "demandes refusées")
-            self._stop([Stop(f"{said} sans commune lisible ce jour-là", "la vue « demandes » dit de quel compte")])
+            self._stop(
+                [
+                    Stop(
+                        f"{said} sans commune lisible ce jour-là",
+                        "la vue « demandes » dit de quel compte",
+                    )
+                ]
+            )
         self._stop(self._find_unread(commune))
 
     def ask_about_address(self, address: str) -> None:
         """Print the agents who have an address, then the latest requests of their communes."""
-        agents = self._session.scalars(select(Agent).where(func.lower(Agent.email) == address.lower())).all()
+        agents = self._session.scalars(
+            select(Agent).where(func.lower(Agent.email) == address.lower())
+        ).all()
         for agent in agents:
-            click.echo(f"{agent.name} ({agent.code_commune}) demande : {describe_wishes(agent.kinds)}")
+            click.echo(
+                f"{agent.name} ({agent.code_commune}) demande : {describe_wishes(agent.kinds)}"
+            )
         if not agents:
-            self._stop([Stop(f"aucun agent n'a l'adresse {address}", "« python -m worker agents --add »")])
+            self._stop(
+                [Stop(f"aucun agent n'a l'adresse {address}", "« python -m worker agents --add »")]
+            )
         elif not self._show(Request.code_commune.in_([it.code_commune for it in agents])):
             click.echo("Aucune demande pour ces communes.")
 
     def _show(self, *which: ColumnElement[bool], export_id: int | None = None) -> bool:
-        requests = self._session.scalars(select(Request).where(*which).order_by(Request.id.desc()).limit(_MOST)).all()
+        requests = self._session.scalars(
+            select(Request).where(*which).order_by(Request.id.desc()).limit(_MOST)
+        ).all()
         for request in requests:
             stops = [*self._read_request(request, export_id)]
             self._stop(stops)
@@ -157,14 +186,23 @@ class Inquiry:
     def _stop(self, stops: Iterable[Stop]) -> None:
         for it in stops:
             self.has_stopped = True
-            click.echo(f"  Arrêt : {without_controls(it.what)}\n  À faire : {without_controls(it.mend)}")
+            click.echo(
+                f"  Arrêt : {without_controls(it.what)}\n  À faire : {without_controls(it.mend)}"
+            )
 
     def _read_request(self, request: Request, export_id: int | None) -> Iterator[Stop]:
-        _say(f"Demande {request.event_id} ({request.source}, compte {request.sender or '—'})", indent="")
+        _say(
+            f"Demande {request.event_id} ({request.source}, compte {request.sender or '—'})",
+            indent="",
+        )
         read_at = format_moment(request.created_at, request.code_commune)
-        _say(f"événement {request.event_type.split('.')[-2]} lu le {read_at}, pour {request.requested_by or '—'}")
+        _say(
+            f"événement {request.event_type.split('.')[-2]} lu le {read_at}, pour {request.requested_by or '—'}"
+        )
         if request.outcome == RequestOutcome.REFUSED:
-            mend = _MENDS.get(request.code, "corrigez la demande, puis refaites-la sous un autre identifiant")
+            mend = _MENDS.get(
+                request.code, "corrigez la demande, puis refaites-la sous un autre identifiant"
+            )
             yield Stop(f"refusée ({request.code}) : {request.reason}", mend)
         for export in request.exports:
             if export_id in (None, export.id):
@@ -178,22 +216,31 @@ class Inquiry:
             elif status.is_asked:
                 yield Stop("un agent doit répondre", "la mairie répond sur la page « Le registre »")
             elif status.is_at_work:
-                yield from self._read_work(WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau")
+                yield from self._read_work(
+                    WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau"
+                )
         yield from self._read_messages(request)
 
     def _read_export(self, export: Export) -> Iterator[Stop]:
         status = ExportStatus(export.status)
-        _say(f"fichier N° {export.id}, {export.label} : {'produit' if status is ExportStatus.READY else status.label}")
+        _say(
+            f"fichier N° {export.id}, {export.label} : {'produit' if status is ExportStatus.READY else status.label}"
+        )
         request, mend = export.request, _MENDS.get(export.error_code, _MENDS["erreur"])
         again = f"« python -m producers retry {request.event_id} --source {request.source} --export {export.id} »"
         if export.status == ExportStatus.FAILED:
-            yield Stop(f"en échec ({export.error_code}) : {export.error_message}", f"{mend} ; puis {again}")
+            yield Stop(
+                f"en échec ({export.error_code}) : {export.error_message}", f"{mend} ; puis {again}"
+            )
         elif export.status == ExportStatus.CANCELLED:
             yield Stop("annulé ; « python -m worker audit » dit par qui", again)
         elif export.status == ExportStatus.READY:
             yield from self._read_file(export, again)
         elif export.error_code:
-            yield Stop(f"attend ({export.error_code}) : {export.error_message}", f"{mend} ; il se fait ensuite seul")
+            yield Stop(
+                f"attend ({export.error_code}) : {export.error_message}",
+                f"{mend} ; il se fait ensuite seul",
+            )
         else:
             yield from self._read_work(WorkKind(export.kind), export.id, again)
 
@@ -207,12 +254,18 @@ class Inquiry:
         except PrefectureError as error:
             yield Stop(str(error), _MENDS[error.code])
             return
-        if fault := find_fault(self._storage.path(code, export.file_name), export.size or 0, export.sha256 or ""):
+        if fault := find_fault(
+            self._storage.path(code, export.file_name), export.size or 0, export.sha256 or ""
+        ):
             yield Stop(f"{export.file_name} : {fault.label}", again)
         else:
             _say(f"sur le volume, entier : {export.file_name}")
         taken_at = export.downloaded_at and format_moment(export.downloaded_at, code)
-        _say(f"téléchargé le {taken_at} par {export.downloaded_by}" if taken_at else "jamais téléchargé")
+        _say(
+            f"téléchargé le {taken_at} par {export.downloaded_by}"
+            if taken_at
+            else "jamais téléchargé"
+        )
         if export.recall_id is not None and (recall := self._session.get(Recall, export.recall_id)):
             yield Stop(f"à refaire : {recall.because}", again)
         if export.provisoire_until is not None:
@@ -220,10 +273,16 @@ class Inquiry:
             yield Stop("provisoire", f"la mairie le redemande à partir du {day}")
         if export.bloquantes:
             said = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
-            yield Stop(f"{said} : la plateforme le rejetterait", "la mairie corrige dans le REU, puis redemande")
+            yield Stop(
+                f"{said} : la plateforme le rejetterait",
+                "la mairie corrige dans le REU, puis redemande",
+            )
         if export.a_completer:
             said = count_of(export.a_completer, "mouvement")
-            yield Stop(f"{said} sans date ou motif", "la mairie les complète sur la page « Dates et motifs »")
+            yield Stop(
+                f"{said} sans date ou motif",
+                "la mairie les complète sur la page « Dates et motifs »",
+            )
 
     def _read_work(self, kind: WorkKind, row_id: int, again: str) -> Iterator[Stop]:
         is_it = Work.kind == kind, Work.subject == subject_of(kind, row_id)
@@ -235,13 +294,21 @@ class Inquiry:
         elif work.state == WorkState.DEAD:
             yield Stop(f"abandonné : {work.error}", "« python -m worker work retry »")
         elif work.state == WorkState.HELD and _is_ahead(work.lease_until):
-            yield Stop(f"en cours, par {work.owner}", f"{_NOTHING} ; après deux minutes sans avancer, il est rendu")
+            yield Stop(
+                f"en cours, par {work.owner}",
+                f"{_NOTHING} ; après deux minutes sans avancer, il est rendu",
+            )
         elif work.state == WorkState.HELD:
-            yield Stop(f"son worker ({work.owner}) ne répond plus", f"workers de la file {queue} : {_START}")
+            yield Stop(
+                f"son worker ({work.owner}) ne répond plus",
+                f"workers de la file {queue} : {_START}",
+            )
         elif state and not state.consumers:
             yield Stop(f"aucun worker ne lit la file {queue}", f"workers de cette file : {_START}")
         elif _is_ahead(work.due_at):
-            yield Stop(f"attend un nouvel essai : {work.error or 'sans erreur'}", _MENDS["indisponible"])
+            yield Stop(
+                f"attend un nouvel essai : {work.error or 'sans erreur'}", _MENDS["indisponible"]
+            )
         elif work.enqueued_at is None:
             yield Stop("son message n'est pas parti vers RabbitMQ", f"notifier : {_START}")
         else:
@@ -250,28 +317,42 @@ class Inquiry:
             yield Stop(what, f"{_NOTHING}, ou ajoutez des workers")
 
     def _read_messages(self, request: Request) -> Iterator[Stop]:
-        told = select(Notification).where(Notification.request_id == request.id).order_by(Notification.id)
+        told = (
+            select(Notification)
+            .where(Notification.request_id == request.id)
+            .order_by(Notification.id)
+        )
         rows = {it.recipient: it for it in self._session.scalars(told)}
         for row in rows.values():
             if row.sent_at:
-                _say(f"{row.channel} à {row.address} : envoyé le {format_moment(row.sent_at, request.code_commune)}")
+                _say(
+                    f"{row.channel} à {row.address} : envoyé le {format_moment(row.sent_at, request.code_commune)}"
+                )
             elif row.refusal:
                 mend = "corrigez l'adresse : « python -m worker agents »"
                 yield Stop(f"{row.channel} à {row.address} refusé : {row.refusal}", mend)
         subject = f"{About.REQUEST}:{request.id}"
-        works = self._session.scalars(select(Work).where(Work.subject == subject).order_by(Work.id)).all()
+        works = self._session.scalars(
+            select(Work).where(Work.subject == subject).order_by(Work.id)
+        ).all()
         for work in works:
             if work.part not in rows or not rows[work.part].refusal:
                 yield _explain_message(work, rows.get(work.part))
         code = request.code_commune
         connection = self._session.connection()
-        if request.completed_at and request.exports and not read_addressees(connection, [code])[code]:
+        if (
+            request.completed_at
+            and request.exports
+            and not read_addressees(connection, [code])[code]
+        ):
             mend = f"« python -m worker agents --add NOM --commune {code} --email ADRESSE »"
             yield Stop("personne n'est à prévenir pour cette commune", mend)
 
     def _find_unread(self, words: str) -> Iterator[Stop]:
         stops = 0
-        for waiting in self._session.scalars(select(DeferredEvent).where(DeferredEvent.event_id == words)):
+        for waiting in self._session.scalars(
+            select(DeferredEvent).where(DeferredEvent.event_id == words)
+        ):
             stops += 1
             yield Stop(f"l'événement attend ce qu'il nomme (compte {waiting.sender})", _NOTHING)
         with open_office(self._amqp_url) as office:
@@ -280,12 +361,19 @@ class Inquiry:
                     stops += 1
                     said = f"mis de côté ({letter.reason}) dans {letter.queue}, compte {letter.sender or '—'}"
                     again = f"« python -m worker dead-letters requeue {letter.name} »"
-                    yield Stop(said, f"corrigez la cause, puis {again} ; ou drop, et le programme redemande")
+                    yield Stop(
+                        said,
+                        f"corrigez la cause, puis {again} ; ou drop, et le programme redemande",
+                    )
         for state in self._queues.values():
             if state.queue in INGEST_ACTORS and state.messages:
                 stops += 1
                 said = f"{count_of(state.messages, 'message')} à lire dans la file {state.queue}"
-                mend = f"{_NOTHING}, ou ajoutez des workers" if state.consumers else f"workers : {_START}"
+                mend = (
+                    f"{_NOTHING}, ou ajoutez des workers"
+                    if state.consumers
+                    else f"workers : {_START}"
+                )
                 yield Stop(f"{said}, {count_of(state.consumers, 'lecteur')}", mend)
         if not stops:
             never = "son programme ne l'a pas publié, ou RabbitMQ ne l'a pas pris : le journal du programme le dit"
@@ -298,11 +386,17 @@ def _explain_message(work: Work, row: Notification | None) -> Stop:
         return Stop(f"{what}, abandonné : {work.error}", "« python -m worker work retry »")
     if work.error:
         where = "le serveur de courriel" if work.kind == WorkKind.MAIL else "ce qui ne répond pas"
-        return Stop(f"{what}, retardé : {work.error}", f"rétablissez {where} ; il part ensuite seul")
+        return Stop(
+            f"{what}, retardé : {work.error}", f"rétablissez {where} ; il part ensuite seul"
+        )
     if work.kind == WorkKind.SUMMARY:
-        return Stop(f"{what} : qui le reçoit a choisi un courriel par jour, à sept heures", _NOTHING)
+        return Stop(
+            f"{what} : qui le reçoit a choisi un courriel par jour, à sept heures", _NOTHING
+        )
     if _is_ahead(work.due_at):
-        return Stop(f"{what} : qui a demandé a dix minutes pour télécharger avant de le recevoir", _NOTHING)
+        return Stop(
+            f"{what} : qui a demandé a dix minutes pour télécharger avant de le recevoir", _NOTHING
+        )
     return Stop(f"{what}, pas encore parti", f"{_NOTHING} une minute ; puis notifier : {_START}")
 
 

@@ -53,7 +53,9 @@ def build_engine(url: str, *, serves: bool = False, connections: int | None = No
         )
     if backend == "sqlite":
         engine = create_engine(
-            url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+            url,
+            hide_parameters=True,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -62,7 +64,9 @@ def build_engine(url: str, *, serves: bool = False, connections: int | None = No
     if serves:
         options["options"] = _SERVING
     limits = {"pool_size": connections, "max_overflow": 0} if connections else {}
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **limits)
+    return create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **limits
+    )
 
 
 _SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
@@ -85,7 +89,10 @@ STREAM = {"yield_per": 500}
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Yield a connection for a few SELECTs. It commits: after a rollback psycopg prepares all statements again."""
-    with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection, connection.begin():
+    with (
+        engine.connect().execution_options(sqlite_begin="DEFERRED") as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
@@ -126,7 +133,9 @@ def is_writable(engine: Engine) -> bool:
         with engine.begin() as connection:
             if engine.dialect.name != "postgresql":
                 return True
-            return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off")
+            return bool(
+                connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off"
+            )
     except SQLAlchemyError:
         return False
 
@@ -151,7 +160,9 @@ def require_current(engine: Engine) -> None:
     except DBAPIError:
         fits = False
     if not fits:
-        raise ConfigurationError("la base de données n'est pas prête : lancez « python -m worker migrate »")
+        raise ConfigurationError(
+            "la base de données n'est pas prête : lancez « python -m worker migrate »"
+        )
 
 
 def newest() -> str:
@@ -161,7 +172,10 @@ def newest() -> str:
 
 def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
     """Return whether the database has a table of ours; the register of another software has only its own tables."""
-    found, name = connection.info.setdefault("tables", set()), model.__tablename__  # of the connection in the pool
+    found, name = (
+        connection.info.setdefault("tables", set()),
+        model.__tablename__,
+    )  # of the connection in the pool
     if name not in found and inspect(connection).has_table(name):
         found.add(name)
     return name in found

@@ -28,13 +28,28 @@ _SQLITE_TRIGGERS = {
         # -1 here is a number that is not given yet
         f"BEFORE INSERT ON audit WHEN NEW.id < -1 OR EXISTS (SELECT 1 FROM audit WHERE id = NEW.id) {_ABORT}"  # noqa: S608
     ),
-    ("audit", "note_unlogged"): "AFTER INSERT ON audit BEGIN INSERT INTO audit_unlogged (id) VALUES (NEW.id); END",
+    (
+        "audit",
+        "note_unlogged",
+    ): "AFTER INSERT ON audit BEGIN INSERT INTO audit_unlogged (id) VALUES (NEW.id); END",
 }
 _POSTGRESQL_TRIGGERS = {
-    ("electeur", "electeur_changed"): "BEFORE {changes} FOR EACH ROW EXECUTE FUNCTION electeur_changed()",
-    ("audit", "keep_audit"): "BEFORE INSERT OR UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION keep_audit()",
-    ("audit", "keep_audit_whole"): "BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION keep_audit()",
-    ("audit", "note_unlogged"): "AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION note_unlogged()",
+    (
+        "electeur",
+        "electeur_changed",
+    ): "BEFORE {changes} FOR EACH ROW EXECUTE FUNCTION electeur_changed()",
+    (
+        "audit",
+        "keep_audit",
+    ): "BEFORE INSERT OR UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION keep_audit()",
+    (
+        "audit",
+        "keep_audit_whole",
+    ): "BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION keep_audit()",
+    (
+        "audit",
+        "note_unlogged",
+    ): "AFTER INSERT ON audit FOR EACH ROW EXECUTE FUNCTION note_unlogged()",
 }
 
 _OF_ELECTEUR_CHANGED = """
@@ -100,7 +115,10 @@ _FUNCTIONS = {
       RAISE EXCEPTION 'the audit trail is only added to' USING ERRCODE = 'insufficient_privilege';
     END""",
     ),
-    "note_unlogged()": ("trigger", "BEGIN INSERT INTO audit_unlogged (id) VALUES (NEW.id); RETURN NULL; END"),
+    "note_unlogged()": (
+        "trigger",
+        "BEGIN INSERT INTO audit_unlogged (id) VALUES (NEW.id); RETURN NULL; END",
+    ),
     "purge_audit(before timestamptz)": (
         "bigint",
         """
@@ -336,7 +354,9 @@ def _mineurs(dialect: str) -> str:
     """
     if dialect == "postgresql":
         longest_first = sorted(OVERSEAS.items(), key=lambda it: -len(it[0]))
-        zones = (f"WHEN l.code_commune LIKE '{key}%' THEN '{zone.key}'" for key, zone in longest_first)
+        zones = (
+            f"WHEN l.code_commune LIKE '{key}%' THEN '{zone.key}'" for key, zone in longest_first
+        )
         now = f"now() AT TIME ZONE CASE {' '.join(zones)} ELSE 'Europe/Paris' END"
         last_birth = f"(CAST(to_char({now}, 'YYYY') AS integer) - {{}}) || to_char({now}, '-MM-DD')"
     else:

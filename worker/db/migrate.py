@@ -34,10 +34,7 @@ _REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection
 
 _Grants = Sequence[tuple[str, str]]
 
-_TRAIL: _Grants = (
-    ("INSERT", "audit"),
-    ("SELECT, INSERT", "audit_word"),
-)
+_TRAIL: _Grants = (("INSERT", "audit"), ("SELECT, INSERT", "audit_word"))
 """Rights to add a line to the audit trail and record the settings of a process."""
 
 _WORK = ("SELECT, INSERT, UPDATE, DELETE", "work")
@@ -46,13 +43,19 @@ _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
     ("SELECT (code_commune, id, name)", "token"),
     # The columns and tables that declarations about the register change (ADR 0029).
-    ("UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)", "doubt"),
+    (
+        "UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)",
+        "doubt",
+    ),
     (
         "INSERT, DELETE, UPDATE (categorie, date_mouvement, date_tableau, doubt_id, is_dated, is_protegee, motif)",
         "mouvement",
     ),
     ("INSERT, DELETE", "commission, protection, scrutin"),
-    ("UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)", "bureau"),
+    (
+        "UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)",
+        "bureau",
+    ),
     ("UPDATE (identity, kinds)", "agent"),
     ("SELECT, INSERT", "recall"),
     ("SELECT, DELETE", "piece"),
@@ -64,12 +67,21 @@ _REQUESTS: _Grants = (
 """Rights to record requests and declarations."""
 
 _ANY_FILE: _Grants = (
-    ("SELECT", "alembic_version, bureau, commune, doubt, electeur, export, import, import_liste, liste, mouvement"),
+    (
+        "SELECT",
+        "alembic_version, bureau, commune, doubt, electeur, export, import, import_liste, liste, mouvement",
+    ),
     ("SELECT", "protection, request"),
     ("SELECT (name)", "agent"),
     ("SELECT, UPDATE (marked_at)", "volume"),
-    ("UPDATE (error_code, error_message, finished_at, lines_written, started_at, status)", "export"),
-    ("UPDATE (a_completer, anomalies, bloquantes, differences, electeurs, mineurs, pages)", "export"),
+    (
+        "UPDATE (error_code, error_message, finished_at, lines_written, started_at, status)",
+        "export",
+    ),
+    (
+        "UPDATE (a_completer, anomalies, bloquantes, differences, electeurs, mineurs, pages)",
+        "export",
+    ),
     ("UPDATE (reconciliation, remarques)", "export"),
     ("UPDATE (profile, purged_at, rests_on, sha256, size, verified_at)", "export"),
     ("SELECT, INSERT, DELETE", "piece"),
@@ -81,16 +93,19 @@ _ANY_FILE: _Grants = (
 
 _LISTES: _Grants = (
     ("SELECT", "copie"),
-    ("SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)", "depot"),
+    (
+        "SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)",
+        "depot",
+    ),
     ("UPDATE (fingerprint, fingerprint_key, fingerprint_reason)", "depot"),
 )
-_TABLEAUX: _Grants = (
-    ("SELECT", "homonym"),
-    ("SELECT", "publication"),
-)
+_TABLEAUX: _Grants = (("SELECT", "homonym"), ("SELECT", "publication"))
 
 _LECTURE: _Grants = (
-    ("SELECT", "apercus, bureaux, demandes, derniers_exports, envois, habilitations, imports, journal, registres"),
+    (
+        "SELECT",
+        "apercus, bureaux, demandes, derniers_exports, envois, habilitations, imports, journal, registres",
+    ),
     ("SELECT", "mouvements_comptes, pieces, reunions, scrutins"),
 )
 
@@ -109,11 +124,20 @@ GRANTS: Mapping[str, _Grants] = {
         ("UPDATE (absorbed_by, absorbed_into)", "import_liste"),
         ("INSERT, UPDATE, DELETE", "bureau"),
         # To undo or redate an import: its mouvements, and the files to recall.
-        ("DELETE, UPDATE (categorie, date_mouvement, date_tableau, doubt_id, is_dated, motif)", "mouvement"),
-        ("UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)", "doubt"),
+        (
+            "DELETE, UPDATE (categorie, date_mouvement, date_tableau, doubt_id, is_dated, motif)",
+            "mouvement",
+        ),
+        (
+            "UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)",
+            "doubt",
+        ),
         ("INSERT", "protection"),
         ("DELETE", "doubt, homonym"),
-        ("SELECT (a_completer, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
+        (
+            "SELECT (a_completer, bloquantes, code_commune, downloaded_at, edition, id, kind, label)",
+            "export",
+        ),
         ("SELECT (liste, provisoire_until, recall_id, rests_on, status)", "export"),
         ("UPDATE (label, recall_id, status)", "export"),
         ("SELECT (deposited_on, export_id, verdict)", "depot"),
@@ -130,7 +154,10 @@ GRANTS: Mapping[str, _Grants] = {
     ),
     # This account reads no row of an elector.
     "prefecture_notifier": (
-        ("SELECT", "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request"),
+        (
+            "SELECT",
+            "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request",
+        ),
         ("SELECT", "piece, scrutin, volume"),
         ("SELECT (name)", "sender"),
         ("SELECT, UPDATE (finished_at, status)", "preview"),
@@ -145,14 +172,20 @@ GRANTS: Mapping[str, _Grants] = {
         ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
         ("SELECT", "audit"),
         ("SELECT, DELETE", "audit_unlogged"),
-        ("EXECUTE", "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)"),
+        (
+            "EXECUTE",
+            "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)",
+        ),
         *_TRAIL,
     ),
     "prefecture_lecture": _LECTURE,
     "prefecture_ecran": (
         *_LECTURE,
         # These views name electors.
-        ("SELECT", "copies, doutes, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
+        (
+            "SELECT",
+            "copies, doutes, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer",
+        ),
         ("SELECT", "jetons"),
     ),
 }
@@ -169,11 +202,16 @@ AND relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('request')
 def grant(connection: Connection) -> None:
     """Grant the existing accounts these rights, and revoke all others; an account that inserts rows numbers them."""
     existing = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
-    tables, sequences = (connection.scalar(text(_OURS), {"kinds": kinds}) for kinds in (["r", "v"], ["S"]))
+    tables, sequences = (
+        connection.scalar(text(_OURS), {"kinds": kinds}) for kinds in (["r", "v"], ["S"])
+    )
     for account in sorted(GRANTS.keys() & existing):
         connection.execute(text(f"REVOKE ALL ON {tables} FROM {account}"))
         for rights, things in GRANTS[account]:
-            if rights == _MAINTAIN and (connection.dialect.server_version_info or ()) < _MAINTAIN_SINCE:
+            if (
+                rights == _MAINTAIN
+                and (connection.dialect.server_version_info or ()) < _MAINTAIN_SINCE
+            ):
                 continue
             connection.execute(text(f"GRANT {rights} ON {things} TO {account}"))
         if any("INSERT" in rights for rights, _ in GRANTS[account]):
@@ -223,7 +261,10 @@ def require_migratable(connection: Connection) -> str | None:
         raise ConfigurationError(
             "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
         )
-    is_former = found is not None and found < ScriptDirectory.from_config(_config(connection)).get_bases()[0]
+    is_former = (
+        found is not None
+        and found < ScriptDirectory.from_config(_config(connection)).get_bases()[0]
+    )
     if is_former and found != _RELEASE_BEFORE:
         raise ConfigurationError(
             f"la base est celle d'une version trop ancienne (révision {found}) : installez d'abord la version 0.3.0 "
@@ -265,7 +306,11 @@ def create_tables(connection: Connection) -> None:
     """Create the tables and indexes of all models, with the rows that the code expects."""
     Base.metadata.create_all(connection, checkfirst=False)
     # of two equally good indexes SQLite uses the last one
-    (last,) = (index for index in Base.metadata.tables["export"].indexes if index.name == "ix_export_commune")
+    (last,) = (
+        index
+        for index in Base.metadata.tables["export"].indexes
+        if index.name == "ix_export_commune"
+    )
     last.drop(connection)
     last.create(connection)
     connection.execute(insert(Volume).values(name="exports", token=uuid4().hex))

@@ -44,7 +44,9 @@ def zero(doc: str | None = None) -> Mapped[int]:
 
 def flag(doc: str | None = None, *, default: bool = False) -> Mapped[bool]:
     """Return a column of a truth value."""
-    return mapped_column(Boolean, default=default, server_default=true() if default else false(), doc=doc)
+    return mapped_column(
+        Boolean, default=default, server_default=true() if default else false(), doc=doc
+    )
 
 
 def rows_where(condition: str) -> dict[str, Any]:
@@ -59,8 +61,14 @@ class _OfDialect(FunctionElement[Any]):
     on_sqlite: str
 
 
-def _function(name: str, on_postgresql: str, on_sqlite: str, type_: TypeEngine[Any] | None = None) -> type[_OfDialect]:
-    known: dict[str, Any] = {"on_postgresql": on_postgresql, "on_sqlite": on_sqlite, "inherit_cache": True}
+def _function(
+    name: str, on_postgresql: str, on_sqlite: str, type_: TypeEngine[Any] | None = None
+) -> type[_OfDialect]:
+    known: dict[str, Any] = {
+        "on_postgresql": on_postgresql,
+        "on_sqlite": on_sqlite,
+        "inherit_cache": True,
+    }
     return type(name, (_OfDialect,), known | ({"type": type_} if type_ else {}))
 
 
@@ -87,7 +95,9 @@ _later = _function(
 )
 """The database's clock, plus a number of seconds."""
 
-_now = _function("now", "(statement_timestamp())", "strftime('%Y-%m-%d %H:%M:%f', 'now')", UtcDateTime())
+_now = _function(
+    "now", "(statement_timestamp())", "strftime('%Y-%m-%d %H:%M:%f', 'now')", UtcDateTime()
+)
 
 session_user = _function("session_user", "session_user", "''")
 """The account of the connection; empty in SQLite, which has none."""
@@ -114,20 +124,30 @@ size_of = _function("size_of", "octet_length({0})", "length({0})", Integer())
 
 
 def _quote(pattern: str) -> str:
-    return "'" + pattern.encode("ascii", "backslashreplace").decode("ascii").replace("'", "''") + "'"
+    return (
+        "'" + pattern.encode("ascii", "backslashreplace").decode("ascii").replace("'", "''") + "'"
+    )
 
 
-is_suspect = _function("is_suspect", f"(({{0}}) ~ {_quote(texte.SUSPECT)})", "is_suspect({0})", Boolean())
+is_suspect = _function(
+    "is_suspect", f"(({{0}}) ~ {_quote(texte.SUSPECT)})", "is_suspect({0})", Boolean()
+)
 """A cheap first test: if it is false, the text is clean, whole and without separators."""
 
-is_garbled = _function("is_garbled", f"(({{0}}) ~ {_quote(texte.GARBLED)})", "is_garbled({0})", Boolean())
+is_garbled = _function(
+    "is_garbled", f"(({{0}}) ~ {_quote(texte.GARBLED)})", "is_garbled({0})", Boolean()
+)
 """Whether an encoding has lost a letter."""
 
-is_altered = _function("is_altered", f"(({{0}}) ~ {_quote(texte.ALTERED)})", "is_altered({0})", Boolean())
+is_altered = _function(
+    "is_altered", f"(({{0}}) ~ {_quote(texte.ALTERED)})", "is_altered({0})", Boolean()
+)
 """Whether a spreadsheet or a program has replaced a value."""
 
 _ODD = f"[{texte.NOT_IN_NAMES}]"
-has_odd_sign = _function("has_odd_sign", f"(({{0}}) ~ '{_ODD}')", f"({{0}} GLOB '*{_ODD}*')", Boolean())
+has_odd_sign = _function(
+    "has_odd_sign", f"(({{0}}) ~ '{_ODD}')", f"({{0}} GLOB '*{_ODD}*')", Boolean()
+)
 """Whether a name has a digit or a sign that no name has."""
 
 needs_cleaning = _function(
@@ -139,7 +159,10 @@ needs_cleaning = _function(
 """Whether the text must be cleaned before it is written."""
 
 without_case = _function(
-    "without_case", f"translate({{0}}, '{texte.SMALL}', '{texte.CAPITALS}')", "without_case({0})", Text()
+    "without_case",
+    f"translate({{0}}, '{texte.SMALL}', '{texte.CAPITALS}')",
+    "without_case({0})",
+    Text(),
 )
 """The text in capitals, accents kept."""
 

@@ -18,7 +18,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, select
 
-from common.calendrier import CalendarReunion, CalendarScrutin, cloture, days_before, dix_janvier, jour_a_paris
+from common.calendrier import (
+    CalendarReunion,
+    CalendarScrutin,
+    cloture,
+    days_before,
+    dix_janvier,
+    jour_a_paris,
+)
 from worker.registre.communes import add_commune
 from worker.registre.imports.report import ImportSummary
 from worker.registre.models import Import
@@ -90,7 +97,11 @@ def read_electeurs(today: date, *, is_second: bool = False) -> Iterator[dict[str
     """Yield the electors of the first or of the second export, their values by title."""
     (_, _, *titles), *lines = _read("electeurs.csv", today)
     for _, then, *values in lines:
-        changes = dict(change.split("=") for change in then.split("; ") if "=" in change) if is_second else {}
+        changes = (
+            dict(change.split("=") for change in then.split("; ") if "=" in change)
+            if is_second
+            else {}
+        )
         if then != ("radié" if is_second else "inscrit"):
             yield dict(zip(titles, values, strict=True)) | changes
 
@@ -107,7 +118,9 @@ def write_electeurs(path: Path, electeurs: Iterable[Mapping[str, str]]) -> None:
 def write_mouvements(path: Path, today: date) -> None:
     """Write the file of mouvements; the second export changes no elector in it."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=";", lineterminator="\n").writerows(_read("mouvements.csv", today))
+        csv.writer(file, delimiter=";", lineterminator="\n").writerows(
+            _read("mouvements.csv", today)
+        )
 
 
 BY = "démonstration"
@@ -124,7 +137,9 @@ def loaded_on(engine: Engine) -> date | None:
     return jour_a_paris(loaded) if loaded else None
 
 
-def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple[Path, ImportSummary]]:
+def load_libreville(
+    engine: Engine, folder: Path, today: date
+) -> Iterator[tuple[Path, ImportSummary]]:
     """Import the files one after the other, and yield each with its summary; the second export adds mouvements.
 
     The file of mouvements is complete until the commission's meeting, as the tableau des vingt jours requires.
@@ -132,20 +147,32 @@ def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple
     with engine.begin() as connection:
         add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
         set_demo_calendrier(connection, today)
-    first, mouvements, second = folder / "libreville-reu.csv", folder / "libreville-mouvements.csv", folder / _SECOND
+    first, mouvements, second = (
+        folder / "libreville-reu.csv",
+        folder / "libreville-mouvements.csv",
+        folder / _SECOND,
+    )
     write_electeurs(first, read_electeurs(today))
     reunion = demo_calendrier(today).reunion
-    yield first, import_file(engine, first, imported_by=BY, accept_rejects=True, intake=Intake(reunion))
+    yield (
+        first,
+        import_file(engine, first, imported_by=BY, accept_rejects=True, intake=Intake(reunion)),
+    )
     write_mouvements(mouvements, today)
     yield mouvements, import_mouvements(engine, mouvements, imported_by=BY, complete_until=reunion)
     write_electeurs(second, read_electeurs(today, is_second=True))
-    yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, intake=Intake(today))
+    yield (
+        second,
+        import_file(engine, second, imported_by=BY, accept_rejects=True, intake=Intake(today)),
+    )
 
 
 def set_demo_calendrier(connection: Connection, today: date) -> None:
     """Write the poll and the meetings to the register, idempotently."""
     days = demo_calendrier(today)
-    poll = CalendarScrutin(days.scrutin, "Élection municipale partielle", code_commune=LIBREVILLE.code)
+    poll = CalendarScrutin(
+        days.scrutin, "Élection municipale partielle", code_commune=LIBREVILLE.code
+    )
     set_scrutin(connection, poll)
     for day in (days.reunion_precedente, days.reunion):
         add_reunion(connection, LIBREVILLE.code, CalendarReunion(day))

@@ -53,18 +53,26 @@ class Digests:
         """Create digests under a new random key."""
         return cls(secrets.token_bytes(32))
 
-    def identity(self, nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> bytes:
+    def identity(
+        self, nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str
+    ) -> bytes:
         """Digest the identity of an elector; accents, case, hyphens and the separators of a CSV do not count."""
-        as_in_csv = _without_separators(_JOINT.join((nom_naissance, prenoms, date_naissance, commune, pays)))
+        as_in_csv = _without_separators(
+            _JOINT.join((nom_naissance, prenoms, date_naissance, commune, pays))
+        )
         nom_naissance, prenoms, date_naissance, commune, pays = as_in_csv.split(_JOINT)
-        return self._digest(_JOINT.join(fold_identite(nom_naissance, prenoms, date_naissance, commune, pays)))
+        return self._digest(
+            _JOINT.join(fold_identite(nom_naissance, prenoms, date_naissance, commune, pays))
+        )
 
     def contents(self, values: Sequence[str]) -> bytes:
         """Digest all values of an elector in the file."""
         return self._digest(_without_separators(_JOINT.join(values)))
 
     def _digest(self, text: str) -> bytes:
-        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=HALF, key=self.key).digest()
+        return blake2b(
+            text.encode("utf-8", "surrogatepass"), digest_size=HALF, key=self.key
+        ).digest()
 
 
 def _without_separators(text: str) -> str:
@@ -143,7 +151,9 @@ class Expected:
     """Of the inscriptions: electors who came of age between the two files."""
 
 
-def expect(mouvements: Iterable[Mouvement], digests: Digests, before: date, after: date) -> Expected:
+def expect(
+    mouvements: Iterable[Mouvement], digests: Digests, before: date, after: date
+) -> Expected:
     """Count the arrivals and departures that the inscriptions and radiations between the files of two days cause.
 
     An elector who was inscribed and radiated meanwhile, or the contrary, is in both files or in none, and does not
@@ -161,13 +171,18 @@ def expect(mouvements: Iterable[Mouvement], digests: Digests, before: date, afte
             of_age_since.add(identity)
     return Expected(
         inscriptions=sum(number for number in balance.values() if number > 0),
-        radiations=-sum(number for it, number in balance.items() if number < 0 and it not in of_age_since),
+        radiations=-sum(
+            number for it, number in balance.items() if number < 0 and it not in of_age_since
+        ),
         of_age_since=sum(balance[it] for it in of_age_since if balance[it] > 0),
     )
 
 
 def summarise(
-    changes: Iterable[Change], of_age_since: Collection[bytes], expected: Expected | None, corrections: int = 0
+    changes: Iterable[Change],
+    of_age_since: Collection[bytes],
+    expected: Expected | None,
+    corrections: int = 0,
 ) -> Differences:
     """Count the changes; `of_age_since`: the identities of the new file who came of age since the former one.
 

@@ -145,10 +145,17 @@ def fold_identite(
     nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str
 ) -> tuple[str, str, str, str]:
     """Return the folded identity of an elector; accents, case and hyphens do not count."""
-    return base_letters(nom_naissance), base_letters(prenoms), date_naissance, base_letters(commune or pays)
+    return (
+        base_letters(nom_naissance),
+        base_letters(prenoms),
+        date_naissance,
+        base_letters(commune or pays),
+    )
 
 
-def identite(nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> Identite:
+def identite(
+    nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str
+) -> Identite:
     """Return the key of an elector."""
     words = fold_identite(nom_naissance, prenoms, date_naissance, commune, pays)
     return blake2b("\0".join(words).encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -206,12 +213,18 @@ def _is_homonym(before: Portrait, after: Portrait) -> bool:
 
 def _has_date_corrected(before: Portrait, after: Portrait) -> bool:
     """Test that the dates may be one date: completed, or with one of its three parts mistyped."""
-    parts = zip(*((it.date_naissance or "0000-00-00").split("-") for it in (before, after)), strict=True)
+    parts = zip(
+        *((it.date_naissance or "0000-00-00").split("-") for it in (before, after)), strict=True
+    )
     known = [one == other for one, other in parts if one.strip("0") and other.strip("0")]
     return all(known) or (sum(known), len(known)) == (2, 3)
 
 
-_PLACE, _HOME, _BORN = _is_same("code_bureau", "numero"), _is_same("nom", "adresse"), _is_same("date_naissance")
+_PLACE, _HOME, _BORN = (
+    _is_same("code_bureau", "numero"),
+    _is_same("nom", "adresse"),
+    _is_same("date_naissance"),
+)
 
 _PERHAPS_ONE: tuple[tuple[Likeness, ...], ...] = (
     (_PLACE, _shares_prenom),
@@ -245,14 +258,22 @@ BLOCKS = (
 
 def is_perhaps_one(before: Portrait, after: Portrait) -> bool:
     """Return whether an elector who left and one who arrived may be one person with a corrected civil status."""
-    return any(all(is_alike(before, after) for is_alike in likenesses) for likenesses in _PERHAPS_ONE)
+    return any(
+        all(is_alike(before, after) for is_alike in likenesses) for likenesses in _PERHAPS_ONE
+    )
 
 
 def is_surely_one(before: Portrait, after: Portrait) -> bool:
     """Return whether only the place of birth differs, for an equal place on the list or an equal name and address."""
-    return differing(before, after) == ["lieu_naissance"] and (_PLACE(before, after) or _HOME(before, after))
+    return differing(before, after) == ["lieu_naissance"] and (
+        _PLACE(before, after) or _HOME(before, after)
+    )
 
 
 def differing(before: Portrait, after: Portrait) -> list[str]:
     """Return the fields that differ between two portraits, without the number, which is reassigned at times."""
-    return [name for name in Portrait._fields if name != "numero" and getattr(before, name) != getattr(after, name)]
+    return [
+        name
+        for name in Portrait._fields
+        if name != "numero" and getattr(before, name) != getattr(after, name)
+    ]

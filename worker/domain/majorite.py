@@ -32,7 +32,9 @@ _ONE_DAY = timedelta(days=1)
 class Register(TableauSource, Protocol):
     """The register of one list; ids of mouvements are greater than zero."""
 
-    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+    def young(
+        self, born_after: str, born_until: str, version: int | None = None
+    ) -> Iterator[Mouvement]:
         """Yield the electors of the list who were born in between, each as an inscription; their ids are negative.
 
         `version`: the import that wrote the list; None: the list that the tableau counts from.
@@ -58,7 +60,11 @@ class Period(NamedTuple):
         if demande.type.is_repealed:
             return None
         return cls(
-            demande.required(Repere.REUNION), demande.last_day, demande.age_avant, demande.age_apres, demande.jour
+            demande.required(Repere.REUNION),
+            demande.last_day,
+            demande.age_avant,
+            demande.age_apres,
+            demande.jour,
         )
 
     def has(self, mouvement: Mouvement) -> bool:
@@ -99,7 +105,10 @@ class OfAge:
             return
         _, _, avant, apres, seen_on = self.period
         seen: dict[Identite, list[Mouvement]] = {}
-        rows, listed = defaultdict[Identite, list[Mouvement]](list), defaultdict[Identite, list[Mouvement]](list)
+        rows, listed = (
+            defaultdict[Identite, list[Mouvement]](list),
+            defaultdict[Identite, list[Mouvement]](list),
+        )
         for mouvement in self.register.stream():
             born = mouvement.personne.date_naissance
             if not is_mineur(born, avant, seen_on):
@@ -137,7 +146,9 @@ class OfAge:
             return self._arrive(day, mouvement.nouveau_bureau, mouvement, mouvement)
         return mouvement
 
-    def _see(self, born_after: str, born_until: str, until: date) -> dict[Identite, list[Mouvement]]:
+    def _see(
+        self, born_after: str, born_until: str, until: date
+    ) -> dict[Identite, list[Mouvement]]:
         """Return the electors born in between, as the last kept export had them on their day, else the next one.
 
         Each date of birth is read from one export only. The mouvements have the day of that export.
@@ -149,12 +160,20 @@ class OfAge:
             first = last_birth(link.taken_on - _ONE_DAY) if rank else born_after
             last = last_birth(following - _ONE_DAY) if following <= until else born_until
             between = max(first, born_after), min(last, born_until)
-            for electeur in self.register.young(*between, link.import_id) if between[0] < between[1] else ():
-                seen[identite_of(electeur.personne)].append(replace(electeur, date_mouvement=link.taken_on))
+            for electeur in (
+                self.register.young(*between, link.import_id) if between[0] < between[1] else ()
+            ):
+                seen[identite_of(electeur.personne)].append(
+                    replace(electeur, date_mouvement=link.taken_on)
+                )
         return seen
 
     def _come_of_age(
-        self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], seen: Sequence[Mouvement], period: Period
+        self,
+        rows: Sequence[Mouvement],
+        electeurs: Sequence[Mouvement],
+        seen: Sequence[Mouvement],
+        period: Period,
     ) -> Iterator[Mouvement]:
         """Yield the mouvements of one identity: arrivals in the bureaux of the list, then later ones, unchanged."""
         day = majorite_on((*rows, *electeurs)[0].personne.date_naissance)
@@ -191,22 +210,32 @@ class OfAge:
             yield self._arrive(day, electeur.nouveau_bureau, known, entry)
         yield from late
 
-    def _as_of(self, day: date, electeur: Mouvement, entry: Mouvement | None, seen: Mouvement | None) -> Mouvement:
+    def _as_of(
+        self, day: date, electeur: Mouvement, entry: Mouvement | None, seen: Mouvement | None
+    ) -> Mouvement:
         """Return the values of a day: the later of entry and export until then, else the export after.
 
         The entry is no later than the day. Count the arrivals with older values than the last export of that day, or
         with later ones.
         """
-        is_newer = seen and seen.date_mouvement <= day and not (entry and entry.date_mouvement > seen.date_mouvement)
+        is_newer = (
+            seen
+            and seen.date_mouvement <= day
+            and not (entry and entry.date_mouvement > seen.date_mouvement)
+        )
         known = seen if seen and (is_newer or not entry) else entry
         if self.exports:
             used = known.date_mouvement if known else self.exports[-1].taken_on
-            wanted = max((link.taken_on for link in self.exports if link.taken_on <= day), default=used)
+            wanted = max(
+                (link.taken_on for link in self.exports if link.taken_on <= day), default=used
+            )
             if not wanted <= used <= max(day, wanted):
                 self.replaced[Replaced(wanted, used)] += 1
         return known or electeur
 
-    def _arrive(self, day: date, bureau: str, known: Mouvement, entry: Mouvement | None) -> Mouvement:
+    def _arrive(
+        self, day: date, bureau: str, known: Mouvement, entry: Mouvement | None
+    ) -> Mouvement:
         """Return the inscription on a birthday of an elector with these values; `entry`: that of the register, if any.
 
         Without a category of the entry, the birthday proposes one.
@@ -218,7 +247,9 @@ class OfAge:
             nature=Nature.INSCRIPTION,
             etat=entry.etat if entry else Etat.APPLIQUE,
             categorie=entered.categorie if entered else Categorie.INSCRIPTION_OFFICE,
-            motif=entered.motif if entered else f"Dix-huit ans le {short_date(day)} (art. L. 11, II, 1°)",
+            motif=entered.motif
+            if entered
+            else f"Dix-huit ans le {short_date(day)} (art. L. 11, II, 1°)",
             date_mouvement=day,
             after=None,
             is_presumed=entry is not None and entered is None,
@@ -262,7 +293,9 @@ def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[Anomaly]:
         return
     number = sum(replaced.values())
     wanted, used = (sorted({*days}) for days in zip(*replaced, strict=True))
-    lost = "L'export {} n'est plus gardé" if len(wanted) == 1 else "Des exports {} ne sont plus gardés"
+    lost = (
+        "L'export {} n'est plus gardé" if len(wanted) == 1 else "Des exports {} ne sont plus gardés"
+    )
     yield _remark(
         "export_efface",
         "numéro et adresse",
@@ -278,7 +311,9 @@ def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> It
     of electors of that tableau then differs from the first one of this tableau, without a mouvement.
     """
     day, jour = demande.age_avant, demande.jour
-    were = Counter((is_mineur(before, day, jour), is_mineur(after, day, jour)) for before, after in births)
+    were = Counter(
+        (is_mineur(before, day, jour), is_mineur(after, day, jour)) for before, after in births
+    )
     for change, said in (
         ((True, False), "de plus, {} d'après la date de naissance d'avant"),
         ((False, True), "de moins, {} d'après la date de naissance corrigée"),
@@ -293,7 +328,9 @@ def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> It
             )
 
 
-def check_before(demande: Demande, register: Register, counted_on: date | None) -> Iterator[Anomaly]:
+def check_before(
+    demande: Demande, register: Register, counted_on: date | None
+) -> Iterator[Anomaly]:
     """Yield a remark about electors in neither tableau, or in both: the one before counted age on another day.
 
     `counted_on`: that day; None: no tableau ends where this one begins. A poll, or its second round, was declared or
@@ -305,7 +342,11 @@ def check_before(demande: Demande, register: Register, counted_on: date | None) 
     if count := sum(1 for _ in register.young(last_birth(first), last_birth(last))):
         reach, are, were = ("a", "n'est", "était") if count == 1 else ("ont", "ne sont", "étaient")
         is_in_both = counted_on == last
-        there = f"{were} déjà dans celui d'avant" if is_in_both else f"{are} ni dans ce tableau ni dans celui d'avant"
+        there = (
+            f"{were} déjà dans celui d'avant"
+            if is_in_both
+            else f"{are} ni dans ce tableau ni dans celui d'avant"
+        )
         yield _remark(
             "majorite_entre_tableaux",
             "date de naissance",

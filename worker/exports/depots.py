@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from schemas.declarations import FileDeposited, TableauPublished, VerdictReceived
@@ -37,7 +48,9 @@ class LastDepot(NamedTuple):
 
 def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[int, date]:
     """Return the day of the declared deposit of each of these files."""
-    rows = connection.execute(select(Depot.export_id, Depot.deposited_on).where(Depot.export_id.in_(export_ids)))
+    rows = connection.execute(
+        select(Depot.export_id, Depot.deposited_on).where(Depot.export_id.in_(export_ids))
+    )
     return {row.export_id: row.deposited_on for row in rows}
 
 
@@ -50,17 +63,29 @@ def write_depot(
     """
     values = deposited.model_dump(exclude={"kind"}) | {"deposited_by": by, "said_at": said_at}
     is_it = Depot.export_id == export_id
-    if not connection.execute(update(Depot).where(is_it, _precedes(Depot.said_at, said_at)).values(values)).rowcount:
+    if not connection.execute(
+        update(Depot).where(is_it, _precedes(Depot.said_at, said_at)).values(values)
+    ).rowcount:
         if connection.scalar(select(Depot.export_id).where(is_it)) is not None:
             return False
         connection.execute(insert(Depot).values(export_id=export_id, **values))
         return True
-    forgotten = {"verdict": "", "verdict_on": None, "verdict_by": "", "verdict_said_at": None, "answer": ""}
-    connection.execute(update(Depot).where(is_it, Depot.verdict_on < deposited.deposited_on).values(forgotten))
+    forgotten = {
+        "verdict": "",
+        "verdict_on": None,
+        "verdict_by": "",
+        "verdict_said_at": None,
+        "answer": "",
+    }
+    connection.execute(
+        update(Depot).where(is_it, Depot.verdict_on < deposited.deposited_on).values(forgotten)
+    )
     return True
 
 
-def _precedes(column: InstrumentedAttribute[datetime | None], said_at: datetime) -> ColumnElement[bool]:
+def _precedes(
+    column: InstrumentedAttribute[datetime | None], said_at: datetime
+) -> ColumnElement[bool]:
     """Return whether the recorded declaration is no later; of two at one instant, the last that is read counts."""
     return or_(column.is_(None), column <= said_at)
 
@@ -73,7 +98,9 @@ def write_verdict(
     The platform's text about a purged file is not stored, since no later purge would delete it. An accepted deposit
     replaces the earlier ones: their fingerprints are deleted.
     """
-    purged_at = connection.scalar(select(Export.purged_at).where(Export.id == export.id).with_for_update())
+    purged_at = connection.scalar(
+        select(Export.purged_at).where(Export.id == export.id).with_for_update()
+    )
     values = received.model_dump(exclude={"kind"}) | {"verdict_by": by, "verdict_said_at": said_at}
     values |= {"answer": ""} if purged_at else {}
     is_next = Depot.export_id == export.id, _precedes(Depot.verdict_said_at, said_at)
@@ -81,7 +108,10 @@ def write_verdict(
         return False
     if received.verdict is Verdict.ACCEPTE and export.kind == ExportKind.LISTE:
         accepted = select(Depot.deposited_on).where(Depot.export_id == export.id).scalar_subquery()
-        is_older = or_(Depot.deposited_on < accepted, and_(Depot.deposited_on == accepted, Depot.export_id < export.id))
+        is_older = or_(
+            Depot.deposited_on < accepted,
+            and_(Depot.deposited_on == accepted, Depot.export_id < export.id),
+        )
         is_same = Depot.export_id.in_(select(Export.id).where(_of_same_list(export)))
         nothing = {"fingerprint_key": None, "fingerprint": None, "fingerprint_reason": REPLACED}
         connection.execute(update(Depot).where(is_same, is_older).values(nothing))
@@ -90,7 +120,10 @@ def write_verdict(
 
 def lacks_fingerprint(connection: Connection, export_id: int) -> bool:
     """Return whether this file was deposited and has neither a fingerprint nor a reason for its absence."""
-    return connection.scalar(select(Depot.export_id).where(Depot.export_id == export_id, _LACKING)) is not None
+    return (
+        connection.scalar(select(Depot.export_id).where(Depot.export_id == export_id, _LACKING))
+        is not None
+    )
 
 
 def write_fingerprint(connection: Connection, export_id: int, fingerprint: Fingerprint) -> None:
@@ -98,7 +131,11 @@ def write_fingerprint(connection: Connection, export_id: int, fingerprint: Finge
     connection.execute(
         update(Depot)
         .where(Depot.export_id == export_id, _LACKING)
-        .values(fingerprint_key=fingerprint.key, fingerprint=fingerprint.records, fingerprint_reason=fingerprint.reason)
+        .values(
+            fingerprint_key=fingerprint.key,
+            fingerprint=fingerprint.records,
+            fingerprint_reason=fingerprint.reason,
+        )
     )
 
 
@@ -126,7 +163,12 @@ def _of_same_list(export: Export) -> ColumnElement[bool]:
 
 
 def write_publication(
-    connection: Connection, export_id: int, published: TableauPublished, *, by: str, said_at: datetime
+    connection: Connection,
+    export_id: int,
+    published: TableauPublished,
+    *,
+    by: str,
+    said_at: datetime,
 ) -> bool:
     """Record or correct a publication; return False when a later declaration about this tableau is recorded already.
 
@@ -134,7 +176,9 @@ def write_publication(
     """
     values = published.model_dump(exclude={"kind"}) | {"published_by": by, "said_at": said_at}
     _hold(connection, export_id)
-    row = connection.execute(select(Publication.__table__).where(Publication.export_id == export_id)).one_or_none()
+    row = connection.execute(
+        select(Publication.__table__).where(Publication.export_id == export_id)
+    ).one_or_none()
     if row is None:
         connection.execute(insert(Publication).values(export_id=export_id, **values))
         return True
@@ -156,13 +200,17 @@ def take_uncertified(connection: Connection, export_id: int) -> Row[Any] | None:
     """
     _hold(connection, export_id)
     is_due = Publication.export_id == export_id, Publication.published_until.is_not(None)
-    query = select(Publication.__table__).where(*is_due, ~exists().where(*_is_certificat(export_id)))
+    query = select(Publication.__table__).where(
+        *is_due, ~exists().where(*_is_certificat(export_id))
+    )
     return connection.execute(query).one_or_none()
 
 
 def _hold(connection: Connection, export_id: int) -> None:
     """Lock the export, so that the publication does not change while its certificate is drawn."""
-    connection.execute(select(Export.id).where(Export.id == export_id).with_for_update(key_share=True))
+    connection.execute(
+        select(Export.id).where(Export.id == export_id).with_for_update(key_share=True)
+    )
 
 
 def _is_certificat(export_id: int) -> tuple[ColumnElement[bool], ...]:

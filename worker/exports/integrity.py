@@ -47,14 +47,18 @@ class Verified(NamedTuple):
 _IS_OFFERED = and_(Export.status == ExportStatus.READY, Export.purged_at.is_(None))
 
 
-def verify_files(engine: Engine, storage: Storage, *which: ColumnElement[bool], actor: str) -> Iterator[Verified]:
+def verify_files(
+    engine: Engine, storage: Storage, *which: ColumnElement[bool], actor: str
+) -> Iterator[Verified]:
     """Read every file that is ready and not purged, or those of them that these conditions select.
 
     Raises:
         TransientError: the volume is absent.
     """
     with snapshot(engine) as connection:
-        ids = connection.scalars(select(Export.id).where(_IS_OFFERED, *which).order_by(Export.id)).all()
+        ids = connection.scalars(
+            select(Export.id).where(_IS_OFFERED, *which).order_by(Export.id)
+        ).all()
     for export_id in ids:
         storage.require_mounted()
         with snapshot(engine) as connection, Session(connection) as session:
@@ -85,7 +89,9 @@ def _record(engine: Engine, found: Verified, actor: str) -> bool:
         if connection.scalar(finished_at) != export.finished_at:
             return False
         if not found.findings:
-            connection.execute(update(Export).where(Export.id == export.id).values(verified_at=utc_now()))
+            connection.execute(
+                update(Export).where(Export.id == export.id).values(verified_at=utc_now())
+            )
         for name, fault in found.findings:
             log.error("file_found_wrong", export_id=export.id)
             record_audit(
@@ -131,13 +137,19 @@ class Orphan(NamedTuple):
 
 
 def find_orphans(
-    engine: Engine, storage: Storage, code_commune: str | None = None, *, seconds: float = UNKNOWN_SECONDS
+    engine: Engine,
+    storage: Storage,
+    code_commune: str | None = None,
+    *,
+    seconds: float = UNKNOWN_SECONDS,
 ) -> Iterator[Orphan]:
     """Yield the orphans of the volume or of one commune. Hidden files are being written and are skipped."""
     for directory in sorted(storage.root.glob(code_commune or "[0-9]*")):
         columns = Export.file_name, Export.id, Export.purged_at
         with snapshot(engine) as connection:
-            found = connection.execute(select(*columns).where(Export.code_commune == directory.name)).all()
+            found = connection.execute(
+                select(*columns).where(Export.code_commune == directory.name)
+            ).all()
         rows = {row.file_name: row for row in found}
         for path in sorted(directory.glob("[!.]*")):
             row = rows.get(main_name(path.name))

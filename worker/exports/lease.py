@@ -46,7 +46,11 @@ class Heartbeat:
     """
 
     def __init__(
-        self, renew: Renew, lease_seconds: float, on_still: Callable[[], object], stuck: threading.Event
+        self,
+        renew: Renew,
+        lease_seconds: float,
+        on_still: Callable[[], object],
+        stuck: threading.Event,
     ) -> None:
         self._renew = renew
         self._seconds = min(PULSE_SECONDS, lease_seconds / 3)
@@ -129,7 +133,9 @@ GIVE_BACK_SECONDS, GIVE_BACK_PATIENCE_SECONDS = 0.5, 60.0
 """Seconds between two attempts to record a result while the database is away, and of all attempts."""
 
 
-def give_back(end: Callable[[], object], patience_seconds: float = GIVE_BACK_PATIENCE_SECONDS) -> None:
+def give_back(
+    end: Callable[[], object], patience_seconds: float = GIVE_BACK_PATIENCE_SECONDS
+) -> None:
     """Call `end`, which records the result of a claimed row; while the database is away, retry.
 
     So no lease has to expire, and no finished work is done again.

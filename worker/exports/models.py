@@ -56,7 +56,9 @@ class Request(Base):
         Index("uq_request_payload", "source", "event_id", "sender", "payload_hash", unique=True),
         Index("ix_request_refused", "sender", "id", **rows_where("outcome = 'refused'")),
         Index(
-            "ix_request_unnotified", "completed_at", **rows_where("completed_at IS NOT NULL AND notified_at IS NULL")
+            "ix_request_unnotified",
+            "completed_at",
+            **rows_where("completed_at IS NOT NULL AND notified_at IS NULL"),
         ),
         Index("ix_request_turn", "is_bulk", "turn", **_WAITS),
         Index("ix_request_share", "share", "turn", **_WAITS),
@@ -79,22 +81,32 @@ class Request(Base):
     requested_by: Mapped[str] = mapped_column(
         Texte, default="", doc="The agent whom the account may speak for, else the account."
     )
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, doc="When it was read: the date of its files."
+    )
     sender: Mapped[str] = empty("The account, by the broker.")
-    payload_hash: Mapped[str] = empty("Of the event's type and data; empty for what was read before it was kept.")
+    payload_hash: Mapped[str] = empty(
+        "Of the event's type and data; empty for what was read before it was kept."
+    )
     is_bulk: Mapped[bool] = flag("Its files are of a batch.")
     share: Mapped[str] = empty("The tenant of fair queueing: an account, a commune, or both.")
-    turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="The first come first.")
+    turn: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0", doc="The first come first."
+    )
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     code: Mapped[str] = empty("Why it was refused, as a word for programs.")
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
-    faults: Mapped[list[dict[str, str]] | None] = _document("Of a refusal, one by one: field, code, message.")
+    faults: Mapped[list[dict[str, str]] | None] = _document(
+        "Of a refusal, one by one: field, code, message."
+    )
     is_progress_wanted: Mapped[bool] = flag("Its account asked how far its files are.")
     completed_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, doc="When its last file ended, or it was refused or applied: nothing more will happen to it."
+        UtcDateTime,
+        doc="When its last file ended, or it was refused or applied: nothing more will happen to it.",
     )
     notified_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, doc="When it had no more open work: people and programs were notified of its end."
+        UtcDateTime,
+        doc="When it had no more open work: people and programs were notified of its end.",
     )
     exports: Mapped[list["Export"]] = relationship(back_populates="request", order_by="Export.id")
 
@@ -108,7 +120,16 @@ class Export(Base):
         UniqueConstraint("file_name"),
         Index(
             "ix_export_current",
-            *("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id"),
+            *(
+                "code_commune",
+                "kind",
+                "liste",
+                "format",
+                "type_tableau",
+                "presentation",
+                "edition",
+                "id",
+            ),
             **rows_where("status = 'ready' AND purged_at IS NULL"),
         ),
         Index("ix_export_recall", "recall_id", **rows_where("recall_id IS NOT NULL")),
@@ -121,7 +142,9 @@ class Export(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id"))
     part: Mapped[str] = mapped_column(Texte, doc="Which file: `P.csv`, `vingt_jours.P.par_bureau`.")
-    kind: Mapped[str] = mapped_column(Texte, default=ExportKind.LISTE, server_default=ExportKind.LISTE)
+    kind: Mapped[str] = mapped_column(
+        Texte, default=ExportKind.LISTE, server_default=ExportKind.LISTE
+    )
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte)
     format: Mapped[str] = mapped_column(Texte)
@@ -136,31 +159,42 @@ class Export(Base):
     )
     recall_id: Mapped[int | None] = mapped_column(Id, doc="Why it is to be made again; see Recall.")
     provisoire_until: Mapped[date | None] = mapped_column(
-        Date, doc="Of a tableau asked for too early: the civil day of its commune from which one is final."
+        Date,
+        doc="Of a tableau asked for too early: the civil day of its commune from which one is final.",
     )
     file_name: Mapped[str] = mapped_column(Texte)
-    label: Mapped[str] = mapped_column(Texte, doc="openElec's: `Liste P du 12/02/2014 12:26:07 [xml]`.")
+    label: Mapped[str] = mapped_column(
+        Texte, doc="openElec's: `Liste P du 12/02/2014 12:26:07 [xml]`."
+    )
     status: Mapped[str] = mapped_column(Texte, default=ExportStatus.QUEUED)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    electeurs: Mapped[int | None] = mapped_column(Integer, doc="Electors of the snapshot, minors left out; mouvements.")
+    electeurs: Mapped[int | None] = mapped_column(
+        Integer, doc="Electors of the snapshot, minors left out; mouvements."
+    )
     pages: Mapped[int | None] = mapped_column(Integer, doc="Of a PDF.")
     lines_written: Mapped[int] = zero("Progress, then the total.")
     mineurs: Mapped[int] = zero("Left out: not yet 18.")
     bloquantes: Mapped[int] = zero()
     a_completer: Mapped[int] = zero("Of a tableau: mouvements whose date or motif is missing.")
     remarques: Mapped[int] = zero()
-    anomalies: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="Code, severity, column, count.")
+    anomalies: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSON, default=list, doc="Code, severity, column, count."
+    )
     size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(Texte)
     error_code: Mapped[str] = empty()
     error_message: Mapped[str] = empty("In French, for a clerk.")
     is_bulk: Mapped[bool] = flag("Of a batch: after what single clerks ask for.")
-    purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
-    verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
+    purged_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its files were removed; the row stays."
+    )
+    verified_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its files were last found intact."
+    )
     differences: Mapped[dict[str, Any] | None] = _document(
         "Of a list file, with the one deposited before; see worker.domain.fingerprint."
     )
@@ -170,7 +204,9 @@ class Export(Base):
     profile: Mapped[dict[str, Any] | None] = _document(
         "Of a finished file: the platform's profile under which it was made; see schemas.profiles.platform."
     )
-    downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Time of the last download.")
+    downloaded_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="Time of the last download."
+    )
     downloaded_by: Mapped[str] = empty()
 
     request: Mapped[Request] = relationship(back_populates="exports")
@@ -217,9 +253,13 @@ class Copie(Base):
     liste: Mapped[str] = mapped_column(Texte)
     bureau: Mapped[str] = empty("Code of the only bureau; empty: the whole list.")
     demandeur: Mapped[str] = mapped_column(Texte, doc="Who asks.")
-    qualite: Mapped[str] = mapped_column(Texte, doc="How the quality of elector was checked: a Qualite.")
+    qualite: Mapped[str] = mapped_column(
+        Texte, doc="How the quality of elector was checked: a Qualite."
+    )
     recue_on: Mapped[date] = mapped_column(Date)
-    engagement_on: Mapped[date | None] = mapped_column(Date, doc="The day the signed undertaking was received.")
+    engagement_on: Mapped[date | None] = mapped_column(
+        Date, doc="The day the signed undertaking was received."
+    )
     decision: Mapped[str] = empty("copie or refus; empty without an answer.")
     decided_on: Mapped[date | None] = mapped_column(Date)
     motif: Mapped[str] = empty("Why it was refused.")
@@ -238,15 +278,25 @@ class Depot(Base):
     deposited_on: Mapped[date] = mapped_column(Date)
     deposited_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
     remarque: Mapped[str] = empty("The note of the agent.")
-    said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
+    said_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When what stands here was said, by its sender."
+    )
     verdict: Mapped[str] = empty("accepte or rejete; empty while the platform has not answered.")
     verdict_on: Mapped[date | None] = mapped_column(Date)
     verdict_by: Mapped[str] = empty("The agent who said so.")
-    verdict_said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When, by its sender.")
-    answer: Mapped[str] = empty("Pasted by a person: it may name electors, and is erased when the file is purged.")
-    fingerprint_reason: Mapped[str] = empty("Why there is no fingerprint, in French; empty when there is one.")
+    verdict_said_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When, by its sender."
+    )
+    answer: Mapped[str] = empty(
+        "Pasted by a person: it may name electors, and is erased when the file is purged."
+    )
+    fingerprint_reason: Mapped[str] = empty(
+        "Why there is no fingerprint, in French; empty when there is one."
+    )
     fingerprint_key: Mapped[bytes | None] = mapped_column(LargeBinary)
-    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary, doc="See worker.domain.fingerprint.")
+    fingerprint: Mapped[bytes | None] = mapped_column(
+        LargeBinary, doc="See worker.domain.fingerprint."
+    )
 
 
 class Publication(Base):
@@ -261,12 +311,20 @@ class Publication(Base):
     published_until: Mapped[date | None] = mapped_column(Date, doc="Not known yet: no certificate.")
     published_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
     reason: Mapped[str] = empty("Why it was published incomplete; empty of a complete tableau.")
-    said_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
-    withdrawn_on: Mapped[date | None] = mapped_column(Date, doc="The day it was withdrawn, after the last one.")
-    certified_on: Mapped[date | None] = mapped_column(Date, doc="The day the certificate was signed.")
+    said_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, doc="When what stands here was said, by its sender."
+    )
+    withdrawn_on: Mapped[date | None] = mapped_column(
+        Date, doc="The day it was withdrawn, after the last one."
+    )
+    certified_on: Mapped[date | None] = mapped_column(
+        Date, doc="The day the certificate was signed."
+    )
 
 
-_BESIDE = re.compile(rf"^(.+)-([^-]+)-(?:{'|'.join(re.escape(it.suffix) for it in PIECES.values())})$")
+_BESIDE = re.compile(
+    rf"^(.+)-([^-]+)-(?:{'|'.join(re.escape(it.suffix) for it in PIECES.values())})$"
+)
 
 
 def file_name_of(export: Export, pattern: str, moment: datetime, number: int = 1) -> str:
@@ -278,11 +336,17 @@ def file_name_of(export: Export, pattern: str, moment: datetime, number: int = 1
     """
     stamp = f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
     if export.edition in set(CopieFile):
-        return f"{export.edition}-{export.liste}-{export.parameters['numero']}-{stamp}.{export.format}"
+        return (
+            f"{export.edition}-{export.liste}-{export.parameters['numero']}-{stamp}.{export.format}"
+        )
     if export.kind != ExportKind.TABLEAU:
         named = pattern.format(liste=export.liste, commune=export.code_commune, moment=stamp)
         return f"{named}.{export.format}"
-    kind = f"{export.presentation}-commission" if export.edition == Edition.COMMISSION else export.presentation
+    kind = (
+        f"{export.presentation}-commission"
+        if export.edition == Edition.COMMISSION
+        else export.presentation
+    )
     return f"tableau-{export.type_tableau}-{export.liste}-{export.code_commune}-{kind}-{stamp}.pdf"
 
 
@@ -307,10 +371,14 @@ def label_of(export: Export, moment: datetime, number: int = 1) -> str:
 def titre_of(export: Export) -> str:
     """Return the short name of a requested tableau."""
     dates = export.parameters
-    return name_tableau(TypeTableau(export.type_tableau), dates.get("scrutin"), dates.get("publication_due"))
+    return name_tableau(
+        TypeTableau(export.type_tableau), dates.get("scrutin"), dates.get("publication_due")
+    )
 
 
-def allocate_names(session: Session, exports: Sequence[Export], moment: datetime, pattern: str) -> None:
+def allocate_names(
+    session: Session, exports: Sequence[Export], moment: datetime, pattern: str
+) -> None:
     """Give each new export a file name and a label with this instant, in the civil time of its commune.
 
     The counter also distinguishes files of the hour that is repeated at the end of summer time. Another transaction may

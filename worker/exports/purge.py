@@ -9,7 +9,18 @@ from itertools import islice
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, and_, cast, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    and_,
+    cast,
+    func,
+    select,
+    update,
+)
 
 from schemas.vocabulary import PIECES, Action, ExportStatus
 from worker.audit import record_audit
@@ -64,7 +75,9 @@ def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) ->
         yield from _remove(engine, storage, ids, _is_old(days), actor)
 
 
-def remove_files(engine: Engine, storage: Storage, export_ids: Iterable[int], *, actor: str) -> Purged:
+def remove_files(
+    engine: Engine, storage: Storage, export_ids: Iterable[int], *, actor: str
+) -> Purged:
     """Remove the files of these exports now, whatever their age; files that came back after a purge too."""
     return total(_remove(engine, storage, export_ids, ~IS_UNFINISHED, actor))
 
@@ -77,7 +90,9 @@ def total(steps: Iterable[Purged]) -> Purged:
 def find_due(engine: Engine, days: float) -> Due:
     """Return the work that `purge_files` would do."""
     told, ready = Request.notified_at.is_not(None), Export.status == ExportStatus.READY
-    bytes_due = cast(func.coalesce(func.sum(FILES_SIZE).filter(told), 0), BigInteger)  # PostgreSQL's sum is a decimal
+    bytes_due = cast(
+        func.coalesce(func.sum(FILES_SIZE).filter(told), 0), BigInteger
+    )  # PostgreSQL's sum is a decimal
     counts = func.count().filter(told), bytes_due, func.count().filter(~told)
     old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)
     with snapshot(engine) as connection:
@@ -96,12 +111,18 @@ def _is_old(days: float) -> ColumnElement[bool]:
 
 
 def _remove(
-    engine: Engine, storage: Storage, export_ids: Iterable[int], condition: ColumnElement[bool], actor: str
+    engine: Engine,
+    storage: Storage,
+    export_ids: Iterable[int],
+    condition: ColumnElement[bool],
+    actor: str,
 ) -> Iterator[Purged]:
     columns = Export.id, Export.code_commune, Export.file_name, Export.status
     rest = iter(export_ids)
     while some := list(islice(rest, _AT_ONCE)):
-        rows = select(*columns).where(Export.id.in_(some), condition).with_for_update(skip_locked=True)
+        rows = (
+            select(*columns).where(Export.id.in_(some), condition).with_for_update(skip_locked=True)
+        )
         with engine.begin() as connection:
             found: Sequence[RowMapping] = connection.execute(rows).mappings().all()
             steps = [_remove_one(connection, storage, row, actor) for row in found]
@@ -118,7 +139,9 @@ def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor
         return Purged(failures=1)
     purged_at = func.coalesce(Export.purged_at, utc_now())
     connection.execute(update(Export).where(Export.id == row["id"]).values(purged_at=purged_at))
-    connection.execute(update(Depot).where(Depot.export_id == row["id"]).values(answer=""))  # it may name electors
+    connection.execute(
+        update(Depot).where(Depot.export_id == row["id"]).values(answer="")
+    )  # it may name electors
     if row["status"] != ExportStatus.READY and not sizes:
         return Purged()
     record_audit(

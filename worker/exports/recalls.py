@@ -18,7 +18,14 @@ from worker.work.queue import About, NewWork, WorkKind, add, subject_of
 _NAMED = 3
 _FILES = (
     select(
-        *(Export.id, Export.kind, Export.label, Export.code_commune, Export.rests_on, Export.edition),
+        *(
+            Export.id,
+            Export.kind,
+            Export.label,
+            Export.code_commune,
+            Export.rests_on,
+            Export.edition,
+        ),
         *(Export.downloaded_at, Export.bloquantes, Export.a_completer, Export.provisoire_until),
         *(Depot.deposited_on, Depot.verdict, Publication.published_on),
     )
@@ -52,12 +59,18 @@ class Resting(NamedTuple):
     is_used: bool
 
 
-def find_resting(connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]) -> list[Resting]:
+def find_resting(
+    connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]
+) -> list[Resting]:
     """Return the files that `recall_files` would mark; no row changes."""
-    return [Resting(row.id, row.label, _is_used(row)) for row in _find(connection, withdrawal, listes)]
+    return [
+        Resting(row.id, row.label, _is_used(row)) for row in _find(connection, withdrawal, listes)
+    ]
 
 
-def recall_files(connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]) -> list[str]:
+def recall_files(
+    connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]
+) -> list[str]:
     """Mark the files of these lists that rest on the import; return their labels from before.
 
     Running files restart. Call it last in the transaction that changes the register.
@@ -69,7 +82,9 @@ def recall_files(connection: Connection, withdrawal: Withdrawal, listes: Collect
     return _recall(connection, withdrawal, _find(connection, withdrawal, listes))
 
 
-def recall_tableaux(connection: Connection, withdrawal: Withdrawal, export_ids: Collection[int]) -> list[str]:
+def recall_tableaux(
+    connection: Connection, withdrawal: Withdrawal, export_ids: Collection[int]
+) -> list[str]:
     """Mark these tableaux, which the change affects, and record it in the trail; return their labels from before.
 
     Raises:
@@ -80,20 +95,34 @@ def recall_tableaux(connection: Connection, withdrawal: Withdrawal, export_ids: 
 
 
 def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[Any]]) -> list[str]:
-    if not (withdrawal.reason or withdrawal.says_why) and (used := [row for row in found if _is_used(row)]):
-        raise RefusedError(_refusal(withdrawal, used), code="raison_manquante", field="data.note.reason")
+    if not (withdrawal.reason or withdrawal.says_why) and (
+        used := [row for row in found if _is_used(row)]
+    ):
+        raise RefusedError(
+            _refusal(withdrawal, used), code="raison_manquante", field="data.note.reason"
+        )
     communes: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in found:
         communes[row.code_commune].append(row)
     said: Detail = withdrawal.because
     is_of_scrutin = withdrawal.action is Action.SCRUTIN_CHANGED
-    if withdrawal.reason or withdrawal.import_id is not None or is_of_scrutin:  # may contain text that a person typed
-        why = f"{withdrawal.because} : {withdrawal.reason}" if withdrawal.reason else withdrawal.because
+    if (
+        withdrawal.reason or withdrawal.import_id is not None or is_of_scrutin
+    ):  # may contain text that a person typed
+        why = (
+            f"{withdrawal.because} : {withdrawal.reason}"
+            if withdrawal.reason
+            else withdrawal.because
+        )
         said = [Pseudonymised(WordKind.TEXTE, why)]
     only = next(iter(communes)) if len(communes) == 1 else withdrawal.code_commune
     record_audit(connection, withdrawal.action, actor=withdrawal.by, code_commune=only, detail=said)
     for commune, rows in communes.items():
-        values = {"because": withdrawal.because, "reason": withdrawal.reason, "recalled_by": withdrawal.by.name}
+        values = {
+            "because": withdrawal.because,
+            "reason": withdrawal.reason,
+            "recalled_by": withdrawal.by.name,
+        }
         recall = insert(Recall).values(code_commune=commune, **values).returning(Recall.id)
         recall_id: int = connection.execute(recall).scalar_one()
         subject = subject_of(About.RECALL, recall_id)
@@ -102,18 +131,26 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         mark_recalled(connection, [row.id for row in rows], recall_id)
         for row in rows:
             about: dict[str, Any] = {"code_commune": commune, "export_id": row.id}
-            record_audit(connection, Action.FILE_RECALLED, actor=withdrawal.by, detail=said, **about)
+            record_audit(
+                connection, Action.FILE_RECALLED, actor=withdrawal.by, detail=said, **about
+            )
     return [row.label for row in found]
 
 
-def _find(connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]) -> Sequence[Row[Any]]:
+def _find(
+    connection: Connection, withdrawal: Withdrawal, listes: Collection[tuple[str, str]]
+) -> Sequence[Row[Any]]:
     query = _FILES.where(
-        Export.status == ExportStatus.READY, Export.recall_id.is_(None), Export.rests_on.is_not(None)
+        Export.status == ExportStatus.READY,
+        Export.recall_id.is_(None),
+        Export.rests_on.is_not(None),
     ).order_by(Export.id)
     if withdrawal.spares_listes:
         query = query.where(Export.kind == ExportKind.TABLEAU)
     rows = connection.execute(query.where(tuple_(Export.code_commune, Export.liste).in_(listes)))
-    return [row for row in rows if any(it["import_id"] == withdrawal.import_id for it in row.rests_on)]
+    return [
+        row for row in rows if any(it["import_id"] == withdrawal.import_id for it in row.rests_on)
+    ]
 
 
 def _is_used(row: Row[Any]) -> bool:
@@ -123,7 +160,10 @@ def _is_used(row: Row[Any]) -> bool:
     """
     if row.published_on or (row.deposited_on and row.verdict != Verdict.REJETE):
         return True
-    is_fit = not (row.bloquantes or row.a_completer or row.provisoire_until) and row.edition == Edition.AFFICHAGE
+    is_fit = (
+        not (row.bloquantes or row.a_completer or row.provisoire_until)
+        and row.edition == Edition.AFFICHAGE
+    )
     return bool(row.kind == ExportKind.TABLEAU and is_fit and row.downloaded_at)
 
 

@@ -65,7 +65,9 @@ log = structlog.get_logger()
 # Creation.
 
 
-def add_exports(session: Session, request: Request, files: Sequence[Mapping[str, Any]], pattern: str) -> list[Export]:
+def add_exports(
+    session: Session, request: Request, files: Sequence[Mapping[str, Any]], pattern: str
+) -> list[Export]:
     """Insert the rows of the files of a new request from their columns, each with a unique file name.
 
     `provisoire_until` is the civil day from which a tableau is final: if that day has come, the row has none. Each row
@@ -73,7 +75,11 @@ def add_exports(session: Session, request: Request, files: Sequence[Mapping[str,
     """
     session.flush()
     moment = civil_time(request.created_at, request.code_commune)
-    of_request = {"request_id": request.id, "code_commune": request.code_commune, "is_bulk": request.is_bulk}
+    of_request = {
+        "request_id": request.id,
+        "code_commune": request.code_commune,
+        "is_bulk": request.is_bulk,
+    }
     exports = [Export(**of_request, **columns) for columns in files]
     for export in exports:
         if export.provisoire_until and export.provisoire_until <= moment.date():
@@ -83,7 +89,9 @@ def add_exports(session: Session, request: Request, files: Sequence[Mapping[str,
     session.flush()
     part = "" if request.is_bulk else request.share
     works = [
-        NewWork(WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), part, int(it.is_bulk), turn)
+        NewWork(
+            WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), part, int(it.is_bulk), turn
+        )
         for turn, it in enumerate(exports, request.turn or 0)
     ]
     add(session.connection(), works, enqueued=True)
@@ -99,7 +107,11 @@ def claim_file(connection: Connection, message: Doorbell, owner: str, **how: Any
     claim = queue.claim_enqueued(connection, message, owner, **how)
     if claim is None:
         return None
-    begun = {Export.status: ExportStatus.RUNNING, Export.started_at: utc_now(), Export.lines_written: 0}
+    begun = {
+        Export.status: ExportStatus.RUNNING,
+        Export.started_at: utc_now(),
+        Export.lines_written: 0,
+    }
     is_it = Export.id == claim.subject_id, IS_UNFINISHED
     if connection.execute(update(Export).where(*is_it).values(begun)).rowcount:
         return claim
@@ -123,7 +135,11 @@ def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
         request_id = connection.scalar(mine.returning(Export.request_id))
         wanted = select(Request.id).where(Request.id == request_id, Request.is_progress_wanted)
         for wanting in connection.scalars(wanted):
-            add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, wanting))], again=True)
+            add(
+                connection,
+                [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, wanting))],
+                again=True,
+            )
 
 
 # The end of an attempt: one transaction, which only the owner of the work can make.
@@ -190,23 +206,32 @@ def give_up(connection: Connection, claim: Claim, starts: int) -> None:
 
 
 def _fail(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa: ANN401 — columns
-    request_id = _end(connection, claim, status=ExportStatus.FAILED, finished_at=utc_now(), **values)
+    request_id = _end(
+        connection, claim, status=ExportStatus.FAILED, finished_at=utc_now(), **values
+    )
     settle(connection, [request_id])
 
 
-def release(engine: Engine, export: Export, claim: Claim, error: PrefectureError, *, counts: bool) -> None:
+def release(
+    engine: Engine, export: Export, claim: Claim, error: PrefectureError, *, counts: bool
+) -> None:
     """Release the work: it is due again after a wait. With `counts`, this start counts towards the limit of starts."""
     wait = wait_seconds(_tries_before(export, claim, error), error)
     is_new = export.error_code != error.code
     waits = {"status": ExportStatus.QUEUED, "error_code": error.code, "error_message": str(error)}
     with engine.begin() as connection:
-        queue.require_held(queue.release(connection, claim, wait, str(error), counts=counts, is_new=is_new))
+        queue.require_held(
+            queue.release(connection, claim, wait, str(error), counts=counts, is_new=is_new)
+        )
         connection.execute(update(Export).where(Export.id == claim.subject_id).values(waits))
 
 
 def is_overdue(export: Export, claim: Claim, error: PrefectureError, retry_seconds: float) -> bool:
     """Whether the waits for this error have reached `retry_seconds`; the time in the queue does not count."""
-    return sum(wait_seconds(tried, error) for tried in range(_tries_before(export, claim, error))) >= retry_seconds
+    return (
+        sum(wait_seconds(tried, error) for tried in range(_tries_before(export, claim, error)))
+        >= retry_seconds
+    )
 
 
 def _tries_before(export: Export, claim: Claim, error: PrefectureError) -> int:
@@ -242,10 +267,16 @@ def settle(connection: Connection, request_ids: Iterable[int]) -> int:
     mine = Request.id.in_(set(request_ids))
     connection.execute(select(Request.id).where(mine).order_by(Request.id).with_for_update())
     files = select(Export.id).where(Export.request_id == Request.id).correlate(Request)
-    has_ended = and_(Request.completed_at.is_(None), files.exists(), ~files.where(IS_UNFINISHED).exists())
+    has_ended = and_(
+        Request.completed_at.is_(None), files.exists(), ~files.where(IS_UNFINISHED).exists()
+    )
     last = files.with_only_columns(func.max(Export.finished_at)).scalar_subquery()
-    settled = update(Request).where(mine, has_ended).values(completed_at=func.coalesce(last, utc_now()))
-    completed = connection.execute(settled.returning(Request.id, Request.is_bulk, Request.turn)).all()
+    settled = (
+        update(Request).where(mine, has_ended).values(completed_at=func.coalesce(last, utc_now()))
+    )
+    completed = connection.execute(
+        settled.returning(Request.id, Request.is_bulk, Request.turn)
+    ).all()
     add_works_of_end(connection, completed)
     return len(completed)
 
@@ -255,15 +286,23 @@ def add_works_of_end(connection: Connection, completed: Sequence[Row[int, bool, 
 
     `completed`: id, is_bulk and turn of each request.
     """
-    places = {row.id: (subject_of(About.REQUEST, row.id), int(row.is_bulk), row.turn) for row in completed}
-    files = select(Export.request_id, Export.part).where(Export.request_id.in_(places)).order_by(Export.id)
+    places = {
+        row.id: (subject_of(About.REQUEST, row.id), int(row.is_bulk), row.turn) for row in completed
+    }
+    files = (
+        select(Export.request_id, Export.part)
+        .where(Export.request_id.in_(places))
+        .order_by(Export.id)
+    )
     works = [
         NewWork(WorkKind.EVENT, subject, part, *place)
         for request_id, part in connection.execute(files).all()
         for subject, *place in (places[request_id],)
     ]
     for subject, *place in places.values():
-        works += [NewWork(kind, subject, "", *place) for kind in (WorkKind.EVENT, WorkKind.RECIPIENTS)]
+        works += [
+            NewWork(kind, subject, "", *place) for kind in (WorkKind.EVENT, WorkKind.RECIPIENTS)
+        ]
     add(connection, works)
 
 
@@ -306,13 +345,17 @@ def restart(connection: Connection, condition: ColumnElement[bool]) -> int:
     running = Export.status == ExportStatus.RUNNING, condition
     subjects = select(literal_column("'export:'").concat(Export.id)).where(*running)
     queue.give_back(connection, and_(Work.kind.in_(FILES), Work.subject.in_(subjects)))
-    return connection.execute(update(Export).where(*running).values(status=ExportStatus.QUEUED)).rowcount
+    return connection.execute(
+        update(Export).where(*running).values(status=ExportStatus.QUEUED)
+    ).rowcount
 
 
 def count_unfinished(connection: Connection) -> int:
     """Return the number of files that are running or due; those that wait for a later time are not counted."""
     is_due = or_(Work.due_at.is_(None), Work.due_at <= utc_now())
-    unfinished = select(func.count()).select_from(Work).where(Work.kind.in_(FILES), queue.is_open(), is_due)
+    unfinished = (
+        select(func.count()).select_from(Work).where(Work.kind.in_(FILES), queue.is_open(), is_due)
+    )
     return connection.execute(unfinished).scalar_one()
 
 
@@ -336,6 +379,8 @@ def mark_recalled(connection: Connection, export_ids: Sequence[int], recall_id: 
     connection.execute(update(Export).where(Export.id.in_(export_ids)).values(values))
 
 
-_PIECES_SIZE = select(func.sum(ExportPiece.size)).where(ExportPiece.export_id == Export.id).scalar_subquery()
+_PIECES_SIZE = (
+    select(func.sum(ExportPiece.size)).where(ExportPiece.export_id == Export.id).scalar_subquery()
+)
 FILES_SIZE = func.coalesce(Export.size, 0) + func.coalesce(_PIECES_SIZE, 0)
 """Bytes of the file of an export and of its pieces."""

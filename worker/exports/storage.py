@@ -49,7 +49,9 @@ class Volume(Base):
 
     name: Mapped[str] = mapped_column(Texte, primary_key=True)
     token: Mapped[str] = mapped_column(Texte)
-    marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the file was first written.")
+    marked_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When the file was first written."
+    )
 
 
 SENTINEL = ".prefecture"
@@ -73,7 +75,11 @@ class PendingFile:
     """
 
     def __init__(
-        self, directory: Path, name: str, owner: str, require_volume: Callable[[], object] = lambda: None
+        self,
+        directory: Path,
+        name: str,
+        owner: str,
+        require_volume: Callable[[], object] = lambda: None,
     ) -> None:
         self.require_volume = require_volume
         self.path = directory / name
@@ -85,7 +91,9 @@ class PendingFile:
         """Create the temporary file, exclusively, and remove the temporary files that dead owners of the row left."""
         first = f".{self.path.name}."
         with os.scandir(self.path.parent) as entries:
-            left = [it.name for it in entries if it.name.startswith(first) and it.name.endswith(".part")]
+            left = [
+                it.name for it in entries if it.name.startswith(first) and it.name.endswith(".part")
+            ]
         for name in left:
             (self.path.parent / name).unlink(missing_ok=True)
         descriptor = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
@@ -171,7 +179,9 @@ class Storage:
         if self._engine is None:
             return
         with self._engine.begin() as connection:
-            token = connection.scalars(update(Volume).values(marked_at=utc_now()).returning(Volume.token)).one()
+            token = connection.scalars(
+                update(Volume).values(marked_at=utc_now()).returning(Volume.token)
+            ).one()
             with translate_disk_errors():
                 self.root.mkdir(parents=True, exist_ok=True)
                 with PendingFile(self.root, SENTINEL, uuid4().hex) as file:
@@ -244,7 +254,9 @@ class Storage:
                 installation's.
         """
         if not any(path.is_dir() for path in self.root.glob("[0-9]*")):
-            raise TransientError(f"Volume des exports vide ou absent ({self.root}) : est-il monté ?")
+            raise TransientError(
+                f"Volume des exports vide ou absent ({self.root}) : est-il monté ?"
+            )
         self.require_own(may_mark=False)
 
     def remove(self, code_commune: str, names: Iterable[str]) -> list[int]:

@@ -40,7 +40,16 @@ from schemas.profiles.platform import ENCODINGS
 from schemas.vocabulary import UNFINISHED, Action, CopieFile, ExportKind, Liste, Nature
 from worker.access.models import Agent, Recipient, Sender
 from worker.arrivals import IS_ASKED, IS_ENDED, Arrivals, Preview, drop, mark_erased
-from worker.audit import Actor, AuditWord, Detail, Pseudonymised, WordKind, find_pseudonym, forget_words, record_audit
+from worker.audit import (
+    Actor,
+    AuditWord,
+    Detail,
+    Pseudonymised,
+    WordKind,
+    find_pseudonym,
+    forget_words,
+    record_audit,
+)
 from worker.deferred import DeferredEvent, discard
 from worker.domain.identite import FORGOTTEN, Effet, Etat, base_letters
 from worker.errors import RefusedError
@@ -75,7 +84,9 @@ _WINDOW = 4_000
 _ENDS = {".json": b"}"} | {f".{format_}": it.electeur_end for format_, it in LISTE_FORMATS.items()}
 """The bytes after an elector, by the extension of the file."""
 
-_BACKUPS = "les sauvegardes et les journaux de la base et du courtier, le temps que dit docs/rgpd.md"
+_BACKUPS = (
+    "les sauvegardes et les journaux de la base et du courtier, le temps que dit docs/rgpd.md"
+)
 _BUSY = (
     "la commune a des fichiers ou un export du REU en cours de traitement : attendez qu'ils soient finis, ou "
     "annulez-les (« cancel »), puis recommencez"
@@ -130,7 +141,13 @@ class ForgetScope:
 
     def record(self, connection: Connection, detail: str) -> None:
         """Record a step in the audit trail."""
-        record_audit(connection, Action.FORGOTTEN, actor=self.by, code_commune=self.code_commune, detail=detail)
+        record_audit(
+            connection,
+            Action.FORGOTTEN,
+            actor=self.by,
+            code_commune=self.code_commune,
+            detail=detail,
+        )
 
 
 def forget_commune(scope: ForgetScope) -> Forgotten:
@@ -149,12 +166,22 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
         _drop_arrivals(connection, code)
         for table in (ListeCommunale, Doubt, Homonym, Protection):
             connection.execute(delete(table).where(table.code_commune == code))
-        done.counts[_ELECTEURS] = connection.execute(delete(Electeur).where(Electeur.code_commune == code)).rowcount
+        done.counts[_ELECTEURS] = connection.execute(
+            delete(Electeur).where(Electeur.code_commune == code)
+        ).rowcount
         of_commune = MouvementRegistre.code_commune == code
-        done.counts[_MOUVEMENTS] = connection.execute(delete(MouvementRegistre).where(of_commune)).rowcount
-        done.counts[_TEXTS] = _mask_texts(connection, code, None) + _forget_said(scope, connection, None)
+        done.counts[_MOUVEMENTS] = connection.execute(
+            delete(MouvementRegistre).where(of_commune)
+        ).rowcount
+        done.counts[_TEXTS] = _mask_texts(connection, code, None) + _forget_said(
+            scope, connection, None
+        )
         fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
-        values = {"fingerprint": None, "fingerprint_key": None, "fingerprint_reason": "empreinte effacée"}
+        values = {
+            "fingerprint": None,
+            "fingerprint_key": None,
+            "fingerprint_reason": "empreinte effacée",
+        }
         connection.execute(update(Depot).where(fingerprints).values(values))
         done.counts[_AGENTS] = _forget_people(connection, scope)
     done.counts[_FILES] = _remove_whole_folder(scope)
@@ -178,7 +205,9 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
     with importing(scope.engine) as connection, connection.begin():
         _require_idle(connection, code)
         everywhere = _find(connection, Electeur, code, who)
-        versions = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code)
+        versions = select(ListeCommunale.liste, ListeCommunale.version).where(
+            ListeCommunale.code_commune == code
+        )
         shown = {tuple(row) for row in connection.execute(versions)}
         listed = {it.liste for it in everywhere if (it.liste, it.version) in shown}
         if still := listed & {liste.value} if liste else listed:
@@ -188,7 +217,11 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
                 "et l'export suivant l'apporte"
             )
         electeurs = [it for it in everywhere if liste in {None, it.liste}]
-        mouvements = [it for it in _find(connection, MouvementRegistre, code, who) if liste in {None, it.liste}]
+        mouvements = [
+            it
+            for it in _find(connection, MouvementRegistre, code, who)
+            if liste in {None, it.liste}
+        ]
         scope.record(connection, f"{label} : commencé")
         today = civil_day(now(), code)
         counting = [it for it in mouvements if it.doubt_id != UNDONE]
@@ -198,14 +231,18 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         number = min((it.id for it in (*mouvements, *electeurs)), default=0)
         _mask_electeurs(connection, electeurs, number)
         _mask_mouvements(connection, gone, number)
-        for table in (Homonym,) if listed else (Homonym, Protection):  # another list may still have the elector
+        for table in (
+            (Homonym,) if listed else (Homonym, Protection)
+        ):  # another list may still have the elector
             ids = [row.id for row in _find(connection, table, code, who)]
             connection.execute(delete(table).where(table.id.in_(ids)))
         names = {who.nom_naissance, *(it.nom_naissance for it in (*electeurs, *mouvements))}
         names |= {it.nom_usage for it in (*electeurs, *mouvements) if it.nom_usage}
         done = Forgotten(NameSearch(names))
         done.counts |= {_ELECTEURS: len(electeurs), _MOUVEMENTS: len(gone)}
-        done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
+        done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(
+            scope, connection, done.named
+        )
         resting = _find_resting(connection, code, electeurs, gone)
     known = {who, *map(_who, (*electeurs, *mouvements))}
     done.counts[_FILES] = _remove_naming(scope, known, resting)
@@ -220,7 +257,13 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
 
 
 _AGENT_COLUMNS = (
-    *(Request.requested_by, Export.downloaded_by, Recall.recalled_by, Depot.deposited_by, Depot.verdict_by),
+    *(
+        Request.requested_by,
+        Export.downloaded_by,
+        Recall.recalled_by,
+        Depot.deposited_by,
+        Depot.verdict_by,
+    ),
     *(Publication.published_by, Preview.requested_by, Import.imported_by, Doubt.decided_by),
 )
 
@@ -233,7 +276,9 @@ def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
     """
     with engine.begin() as connection:
         if connection.scalar(select(Agent.name).where(Agent.name == name).limit(1)) is not None:
-            raise RefusedError(f"{name} est encore inscrit : retirez-le d'abord (« agents --remove »)")
+            raise RefusedError(
+                f"{name} est encore inscrit : retirez-le d'abord (« agents --remove »)"
+            )
         pseudonym = find_pseudonym(connection, name)
         named = sum(_mask_agent(connection, name, pseudonym or ERASED))
         if not (pseudonym or named):
@@ -242,18 +287,27 @@ def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
         said = f"un agent : {pseudonym or 'sans pseudonyme au journal'}"
         record_audit(connection, Action.FORGOTTEN, actor=by, detail=said)
     _leave_no_copy(engine)
-    return ["les fichiers qui portent son nom, comme un certificat, 30 jours (PREFECTURE_RETENTION_DAYS)", _BACKUPS]
+    return [
+        "les fichiers qui portent son nom, comme un certificat, 30 jours (PREFECTURE_RETENTION_DAYS)",
+        _BACKUPS,
+    ]
 
 
 def _mask_agent(connection: Connection, name: str, pseudonym: str) -> Iterator[int]:
     for column in _AGENT_COLUMNS:
-        yield connection.execute(update(column.class_).where(column == name).values({column: pseudonym})).rowcount
+        yield connection.execute(
+            update(column.class_).where(column == name).values({column: pseudonym})
+        ).rowcount
     cancelled = Export.error_message == cancelled_by(name)
-    yield connection.execute(update(Export).where(cancelled).values(error_message=cancelled_by(pseudonym))).rowcount
+    yield connection.execute(
+        update(Export).where(cancelled).values(error_message=cancelled_by(pseudonym))
+    ).rowcount
     for preview in connection.execute(select(Preview.id, Preview.terms)).all():
         if preview.terms.get("by") == name:
             terms = preview.terms | {"by": pseudonym}
-            yield connection.execute(update(Preview).where(Preview.id == preview.id).values(terms=terms)).rowcount
+            yield connection.execute(
+                update(Preview).where(Preview.id == preview.id).values(terms=terms)
+            ).rowcount
 
 
 def _conclude(scope: ForgetScope, what: str, done: Forgotten) -> Forgotten:
@@ -298,31 +352,48 @@ def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: in
     nothing: dict[str, Any] = {it.name: "" for it in columns if it.type.python_type is str}
     nothing |= {"numero_ordre": None, "numero_general": None}
     for it in electeurs:
-        connection.execute(update(Electeur).where(Electeur.id == it.id).values(nothing | _mask(it, number)))
+        connection.execute(
+            update(Electeur).where(Electeur.id == it.id).values(nothing | _mask(it, number))
+        )
 
 
 def _mask(row: Any, number: int) -> dict[str, str]:  # noqa: ANN401 — of an elector or a mouvement
     """Return the values that replace a name. All rows of one person get one number, so that they stay one elector."""
-    return {"nom_naissance": FORGOTTEN, "prenoms": f"N° {number}", "date_naissance": _year_of(row.date_naissance)}
+    return {
+        "nom_naissance": FORGOTTEN,
+        "prenoms": f"N° {number}",
+        "date_naissance": _year_of(row.date_naissance),
+    }
 
 
 def _mask_mouvements(connection: Connection, mouvements: Iterable[Any], number: int) -> None:
     """Keep the bureaux, the days and the year of birth, because tableaux count mouvements."""
-    known = "nom_usage", "commune_naissance", "departement_naissance", "pays_naissance", "adresse", "motif"
+    known = (
+        "nom_usage",
+        "commune_naissance",
+        "departement_naissance",
+        "pays_naissance",
+        "adresse",
+        "motif",
+    )
     nothing = dict.fromkeys(known, "")
     for it in mouvements:
         statement = update(MouvementRegistre).where(MouvementRegistre.id == it.id)
         connection.execute(statement.values(nothing | _mask(it, number)))
         for side in (Doubt.radiation_id, Doubt.inscription_id):
             born = {name: _year_of(it.date_naissance) for name in ("born_before", "born_after")}
-            connection.execute(update(Doubt).where(side == it.id, Doubt.born_before != "").values(born))
+            connection.execute(
+                update(Doubt).where(side == it.id, Doubt.born_before != "").values(born)
+            )
 
 
 def _year_of(date_naissance: str) -> str:
     return f"{date_naissance[:4]}-00-00" if date_naissance else ""
 
 
-def _texts(code_commune: str, *, is_whole: bool) -> Iterator[tuple[Sequence[Any], ColumnElement[bool]]]:
+def _texts(
+    code_commune: str, *, is_whole: bool
+) -> Iterator[tuple[Sequence[Any], ColumnElement[bool]]]:
     exports = select(Export.id).where(Export.code_commune == code_commune)
     imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
     yield [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
@@ -331,13 +402,19 @@ def _texts(code_commune: str, *, is_whole: bool) -> Iterator[tuple[Sequence[Any]
     chosen = Request.source, Request.event_id, Request.correlation_id, Request.tracestate
     yield [Request.reason, Request.faults, *chosen], _is_asked_for(code_commune)
     yield [Preview.file_name, Preview.reason, Preview.found], Preview.code_commune == code_commune
-    yield [Commune.mapping], Commune.code == code_commune  # the titles of columns, which may be any text
+    yield (
+        [Commune.mapping],
+        Commune.code == code_commune,
+    )  # the titles of columns, which may be any text
     yield [Import.file_name], Import.id.in_(imports)
     yield [Copie.demandeur, Copie.motif], Copie.code_commune == code_commune
     yield [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
     if is_whole:  # the label of a canton may contain the name of an elector
         yield [Scrutin.libelle, Scrutin.texte], Scrutin.code_commune == code_commune
-        yield [Bureau.libelle_canton, Bureau.libelle_circonscription], Bureau.code_commune == code_commune
+        yield (
+            [Bureau.libelle_canton, Bureau.libelle_circonscription],
+            Bureau.code_commune == code_commune,
+        )
 
 
 def _is_asked_for(code_commune: str) -> ColumnElement[bool]:
@@ -350,7 +427,11 @@ def _is_asked_for(code_commune: str) -> ColumnElement[bool]:
 
 def _senders(code_commune: str) -> Select[str]:
     first, last = func.min(Sender.code_commune), func.max(Sender.code_commune)
-    return select(Sender.name).group_by(Sender.name).having(first == code_commune, last == code_commune)
+    return (
+        select(Sender.name)
+        .group_by(Sender.name)
+        .having(first == code_commune, last == code_commune)
+    )
 
 
 def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
@@ -376,11 +457,21 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
 
 def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
     code = scope.code_commune
-    of_commune = AuditWord.code_commune == code if named is None else AuditWord.code_commune.in_([code, ""])
-    texts = select(AuditWord.pseudonym, AuditWord.words).where(AuditWord.kind == WordKind.TEXTE.value, of_commune)
-    gone = [row.pseudonym for row in connection.execute(texts) if named is None or named.is_in(row.words)]
+    of_commune = (
+        AuditWord.code_commune == code if named is None else AuditWord.code_commune.in_([code, ""])
+    )
+    texts = select(AuditWord.pseudonym, AuditWord.words).where(
+        AuditWord.kind == WordKind.TEXTE.value, of_commune
+    )
+    gone = [
+        row.pseudonym
+        for row in connection.execute(texts)
+        if named is None or named.is_in(row.words)
+    ]
     for at in range(0, len(gone), _PSEUDONYMS_OF_A_LINE):
-        pseudonyms = forget_words(connection, AuditWord.pseudonym.in_(gone[at : at + _PSEUDONYMS_OF_A_LINE]))
+        pseudonyms = forget_words(
+            connection, AuditWord.pseudonym.in_(gone[at : at + _PSEUDONYMS_OF_A_LINE])
+        )
         scope.record(connection, f"textes du journal : {' '.join(pseudonyms)}")
     return len(gone)
 
@@ -391,7 +482,9 @@ _PSEUDONYMS_OF_A_LINE = 100
 def _discard_events(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
     discarded = 0
     senders = set(connection.scalars(_senders(code_commune)))
-    for row in connection.execute(select(DeferredEvent.id, DeferredEvent.sender, DeferredEvent.event)).all():
+    for row in connection.execute(
+        select(DeferredEvent.id, DeferredEvent.sender, DeferredEvent.event)
+    ).all():
         commune = row.event["data"].get("commune")
         is_of_commune = commune == code_commune or (commune is None and row.sender in senders)
         if is_of_commune and (named is None or named.is_in(row.event)):
@@ -405,7 +498,9 @@ def _forget_people(connection: Connection, scope: ForgetScope) -> int:
     names = connection.scalars(select(Agent.name).where(Agent.code_commune == code)).all()
     for name in names:
         detail: Detail = [Pseudonymised(WordKind.AGENT, name)]
-        record_audit(connection, Action.AGENT_REMOVED, actor=scope.by, code_commune=code, detail=detail)
+        record_audit(
+            connection, Action.AGENT_REMOVED, actor=scope.by, code_commune=code, detail=detail
+        )
     for table in (Agent, Recipient):
         connection.execute(delete(table).where(table.code_commune == code))
     mask_addresses(connection, Notification.code_commune == code)
@@ -444,7 +539,9 @@ def _remove_whole_folder(scope: ForgetScope) -> int:
     there = [main_name(path.name) for path in files]
     is_left = or_(Export.purged_at.is_(None), Export.file_name.in_(there))
     with scope.engine.connect() as connection:
-        ids = connection.scalars(select(Export.id).where(Export.code_commune == scope.code_commune, is_left)).all()
+        ids = connection.scalars(
+            select(Export.id).where(Export.code_commune == scope.code_commune, is_left)
+        ).all()
     _remove_files(scope, ids)
     for path in _list_files(scope):
         path.unlink(missing_ok=True)
@@ -469,13 +566,17 @@ def _find_resting(
     versions = {it.version for it in electeurs}
     imports = {it.import_id for it in mouvements}
     year = jour_a_paris(now()).year
-    births = tuple(str(year - age) for age in range(18, 22))  # they came of age in the years of tableaux still there
+    births = tuple(
+        str(year - age) for age in range(18, 22)
+    )  # they came of age in the years of tableaux still there
     imports |= {it.version for it in electeurs if it.date_naissance.startswith(births)}
     columns = Export.id, Export.kind, Export.edition, Export.parameters, Export.rests_on
     found = set()
     for row in connection.execute(select(*columns).where(Export.code_commune == code_commune)):
         rests_on = {it["import_id"] for it in row.rests_on or ()}
-        if row.edition in set(CopieFile) and (row.parameters["copie"] in masked or versions & rests_on):
+        if row.edition in set(CopieFile) and (
+            row.parameters["copie"] in masked or versions & rests_on
+        ):
             found.add(row.id)
         is_any = row.rests_on is None or None in imports
         if row.kind == ExportKind.TABLEAU and imports and (is_any or imports & rests_on):
@@ -513,7 +614,9 @@ _Spelling = tuple[bytes, bytes, tuple[bytes, ...]]
 
 def _spellings(who: Protege) -> Iterator[_Spelling]:
     year, month, day = (*who.date_naissance.split("-"), "", "")[:3]
-    born = (f"{day}/{month}/{year}", who.date_naissance) if {month, day}.isdisjoint({"", "00"}) else ()
+    born = (
+        (f"{day}/{month}/{year}", who.date_naissance) if {month, day}.isdisjoint({"", "00"}) else ()
+    )
     spells: Sequence[Callable[[str], str]] = (str, str.upper, base_letters)
     for spell, encoding in product(spells, ENCODINGS):
         nom, prenoms = (encode(spell(it), encoding) for it in (who.nom_naissance, who.prenoms))
@@ -529,10 +632,15 @@ def _names(path: Path, spellings: Sequence[_Spelling]) -> bool:
         return any(_is_near(whole, end, *spelling) for spelling in spellings if spelling[0])
 
 
-def _is_near(whole: mmap.mmap, end: bytes, nom: bytes, prenoms: bytes, born: Sequence[bytes]) -> bool:
+def _is_near(
+    whole: mmap.mmap, end: bytes, nom: bytes, prenoms: bytes, born: Sequence[bytes]
+) -> bool:
     at = whole.find(nom)
     while at >= 0:
-        around = whole[max(0, at - _WINDOW) : at].rpartition(end)[2] + whole[at : at + _WINDOW].partition(end)[0]
+        around = (
+            whole[max(0, at - _WINDOW) : at].rpartition(end)[2]
+            + whole[at : at + _WINDOW].partition(end)[0]
+        )
         if prenoms in around and (not born or any(it in around for it in born)):
             return True
         at = whole.find(nom, at + len(nom))
@@ -579,7 +687,10 @@ def _leave_no_copy(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("ANALYZE"))
     for table, row in _EMPTY_ROWS.items():
-        with suppress(IntegrityError), engine.begin() as connection:  # without any import there was no homonym
+        with (
+            suppress(IntegrityError),
+            engine.begin() as connection,
+        ):  # without any import there was no homonym
             if connection.scalar(select(literal(1)).select_from(table).limit(1)) is None:
                 connection.execute(insert(table).values(row))
                 connection.execute(text(f'ANALYZE "{table.__tablename__}"'))

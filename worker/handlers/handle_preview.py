@@ -62,7 +62,9 @@ LONGEST_STEP_SECONDS = 25 * 60.0
 MOST_NAMED = 20
 """Files that the preview of a correction names."""
 
-_CHANGED = "Le registre ou ses fichiers ont changé depuis que cela vous a été montré ; regardez de nouveau"
+_CHANGED = (
+    "Le registre ou ses fichiers ont changé depuis que cela vous a été montré ; regardez de nouveau"
+)
 
 log = structlog.get_logger()
 
@@ -75,7 +77,9 @@ def handle_preview(preview_id: int, services: Services) -> None:
     """
     with services.engine.begin() as connection:
         seconds = services.lease_seconds
-        claim = claim_enqueued(connection, Doorbell(preview_id, WorkKind.PREVIEW), new_owner(), lease_seconds=seconds)
+        claim = claim_enqueued(
+            connection, Doorbell(preview_id, WorkKind.PREVIEW), new_owner(), lease_seconds=seconds
+        )
         if claim is None:
             return
         begin(connection, claim.subject_id)
@@ -84,7 +88,9 @@ def handle_preview(preview_id: int, services: Services) -> None:
             log.warning("preview_unknown", preview_id=claim.subject_id)
             finish(connection, [claim])
             return
-        rest = seconds_to_rest(connection, preview) if preview.status == PreviewStatus.RUNNING else 0
+        rest = (
+            seconds_to_rest(connection, preview) if preview.status == PreviewStatus.RUNNING else 0
+        )
     structlog.contextvars.bind_contextvars(preview_id=preview.id, commune=preview.code_commune)
     try:
         if rest:
@@ -121,7 +127,10 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
         release(services.engine, claim, seconds=BUSY_SECONDS, counts=False)
     except ImportRefusedError as refusal:
         log.warning("preview_refused", step=preview.status)
-        said, named = refusal.on_screen, preview.file_name  # a file keeps the name that the clerk knows
+        said, named = (
+            refusal.on_screen,
+            preview.file_name,
+        )  # a file keeps the name that the clerk knows
         begun = said if named and said.startswith(named) else capitalized(said)
         mark_refused(services.engine, claim, f"{begun.rstrip('.')}.")
     except LeaseLostError:
@@ -147,7 +156,9 @@ def _give_back(claim: Claim, error: Exception, services: Services) -> None:
         mark_refused(services.engine, claim, GIVEN_UP.format(claim.starts))
 
 
-def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
+def _preview(
+    preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services
+) -> None:
     mapping = _mapping(preview, services)
     intake = _intake(preview, mapping, services)
     try:
@@ -159,23 +170,45 @@ def _preview(preview: Preview, claim: Claim, path: Path, progress: ImportProgres
         return
     if found.summary.unchanged:
         day = f" (export du {short_date(found.summary.taken_on)})" if found.summary.taken_on else ""
-        raise ImportRefusedError(f"Ce fichier est déjà dans le registre{day} : il n'y a rien à reprendre")
-    mark_asked(services.engine, claim, PreviewStatus.READY, found=_describe(found, mapping), register_state=found.state)
+        raise ImportRefusedError(
+            f"Ce fichier est déjà dans le registre{day} : il n'y a rien à reprendre"
+        )
+    mark_asked(
+        services.engine,
+        claim,
+        PreviewStatus.READY,
+        found=_describe(found, mapping),
+        register_state=found.state,
+    )
     log.info("preview_ready", lines=found.summary.lines_read)
 
 
-def _import(preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services) -> None:
+def _import(
+    preview: Preview, claim: Claim, path: Path, progress: ImportProgress, services: Services
+) -> None:
     by, mapping = Actor(preview.terms["by"], preview.terms["account"]), _mapping(preview, services)
 
     def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
         mark_imported(connection, claim, import_id)
         said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
         detail: Detail = [said, Pseudonymised(WordKind.TEXTE, preview.file_name)]
-        record_audit(connection, Action.REGISTRE_IMPORTED, actor=by, code_commune=preview.code_commune, detail=detail)
+        record_audit(
+            connection,
+            Action.REGISTRE_IMPORTED,
+            actor=by,
+            code_commune=preview.code_commune,
+            detail=detail,
+        )
         if preview.terms.get("mapping"):
             set_mapping(connection, preview.code_commune, mapping)
             detail = [Pseudonymised(WordKind.TEXTE, describe_mapping(mapping))]
-            record_audit(connection, Action.FILE_MATCHED, actor=by, code_commune=preview.code_commune, detail=detail)
+            record_audit(
+                connection,
+                Action.FILE_MATCHED,
+                actor=by,
+                code_commune=preview.code_commune,
+                detail=detail,
+            )
 
     summary = import_file(
         services.registre,
@@ -212,11 +245,23 @@ def _intake(preview: Preview, mapping: SourceMapping, services: Services) -> Int
 def _describe(found: ImportPreview, mapping: SourceMapping) -> dict[str, Any]:
     summary, comparison = found.summary, found.summary.comparison
     changes = ("listes", "inscriptions", "radiations", "changements", "others", "doubts")
-    counts = ("lines_read", "lines_kept", "lines_rejected", "values_cleaned", "bureaux", "bureaux_changed")
+    counts = (
+        "lines_read",
+        "lines_kept",
+        "lines_rejected",
+        "values_cleaned",
+        "bureaux",
+        "bureaux_changed",
+    )
     return {
         **{name: getattr(summary, name) for name in counts},
-        "listes": [{"liste": it.liste, "electeurs": it.electeurs, "before": it.before} for it in summary.listes],
-        "kept": [{"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept if it.electeurs],
+        "listes": [
+            {"liste": it.liste, "electeurs": it.electeurs, "before": it.before}
+            for it in summary.listes
+        ],
+        "kept": [
+            {"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept if it.electeurs
+        ],
         "questions": [
             {"kind": it.kind, "liste": it.liste or None, "found": it.found, "cause": it.cause}
             for it in summary.questions
@@ -258,7 +303,11 @@ class _ShownError(Exception):
 def _correct(preview: Preview, claim: Claim, services: Services) -> None:
     """Undo or redate the import in a transaction, which a preview rolls back and a confirmation commits."""
     is_wanted = preview.status == PreviewStatus.IMPORTING
-    by = Actor(preview.terms["by"], preview.terms["account"]) if is_wanted else Actor(preview.requested_by)
+    by = (
+        Actor(preview.terms["by"], preview.terms["account"])
+        if is_wanted
+        else Actor(preview.requested_by)
+    )
     import_id = preview.import_id or 0
 
     def then(connection: Connection, change: _Change) -> None:
@@ -282,14 +331,20 @@ def _correct(preview: Preview, claim: Claim, services: Services) -> None:
         if preview.act == PreviewAct.UNDO:
             undo_import(services.registre, import_id, only=preview.code_commune, then=then)
         else:
-            set_taken_on(services.registre, import_id, preview.taken_on, only=preview.code_commune, then=then)
+            set_taken_on(
+                services.registre, import_id, preview.taken_on, only=preview.code_commune, then=then
+            )
     except _ShownError as shown:
         found, state = shown.args
         mark_asked(services.engine, claim, PreviewStatus.READY, found=found, register_state=state)
-    log.info("registre_corrected" if is_wanted else "preview_ready", import_id=import_id, act=preview.act)
+    log.info(
+        "registre_corrected" if is_wanted else "preview_ready", import_id=import_id, act=preview.act
+    )
 
 
-def _describe_change(connection: Connection, change: _Change, resting: Sequence[Resting]) -> dict[str, Any]:
+def _describe_change(
+    connection: Connection, change: _Change, resting: Sequence[Resting]
+) -> dict[str, Any]:
     used = [it.label for it in resting if it.is_used]
     others = [it.label for it in resting if not it.is_used]
     files = {
@@ -308,7 +363,10 @@ def _describe_change(connection: Connection, change: _Change, resting: Sequence[
     }
     return {
         "files": files,
-        "listes": [_count_electeurs(connection, key, change.import_id) for key in (*change.restored, *change.removed)],
+        "listes": [
+            _count_electeurs(connection, key, change.import_id)
+            for key in (*change.restored, *change.removed)
+        ],
         "removed": [key.liste for key in change.removed],
         "mouvements": change.mouvements,
         "comparison": natures | {"doubts": change.doubts},
@@ -331,7 +389,11 @@ def _withdrawal(change: _Change, by: Actor, reason: str) -> Withdrawal:
         because = f"l'import {change.import_id} ({change.file_name}) a été annulé"
         return Withdrawal(change.import_id, Action.IMPORT_UNDONE, because, by, reason)
     day = f"l'export de l'import {change.import_id} est du {short_date(change.after)}"
-    because = f"{day}, et non du {short_date(change.before)}" if change.before and _has_moved(change) else day
+    because = (
+        f"{day}, et non du {short_date(change.before)}"
+        if change.before and _has_moved(change)
+        else day
+    )
     action = Action.IMPORT_REDATED
     return Withdrawal(change.import_id, action, because, by, reason, spares_listes=True)
 
@@ -352,12 +414,16 @@ def undo(
     recalled: list[str] = []
 
     def then(connection: Connection, summary: UndoSummary) -> None:
-        recalled.extend(recall_files(connection, _withdrawal(summary, Actor(actor), reason), summary.listes))
+        recalled.extend(
+            recall_files(connection, _withdrawal(summary, Actor(actor), reason), summary.listes)
+        )
 
     return undo_import(engine, import_id, then=then), recalled
 
 
-def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str = "") -> tuple[Redating, list[str]]:
+def redate(
+    engine: Engine, import_id: int, day: date, *, actor: str, reason: str = ""
+) -> tuple[Redating, list[str]]:
     """Correct the day of the export of an import; if it changes, recall the tableaux that rest on the import.
 
     Raises:
@@ -368,6 +434,10 @@ def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str
 
     def then(connection: Connection, redating: Redating) -> None:
         if _has_moved(redating):
-            recalled.extend(recall_files(connection, _withdrawal(redating, Actor(actor), reason), redating.listes))
+            recalled.extend(
+                recall_files(
+                    connection, _withdrawal(redating, Actor(actor), reason), redating.listes
+                )
+            )
 
     return set_taken_on(engine, import_id, day, then=then), recalled

@@ -82,7 +82,9 @@ class Chore:
     An error is logged, and the task begins again after its period, or after a minute.
     """
 
-    def __init__(self, name: str, begin: Callable[[], Iterable[int | None]], seconds: float) -> None:
+    def __init__(
+        self, name: str, begin: Callable[[], Iterable[int | None]], seconds: float
+    ) -> None:
         self._begin = begin
         self._seconds = seconds
         self._steps: Iterator[int | None] | None = None
@@ -141,7 +143,11 @@ def sweep(
         with snapshot(engine) as connection:
             waiting = count_enqueued(connection, grace_seconds)
     held = count() if count and waiting else {}
-    lost = {queue: rows - held.get(queue, 0) for queue, rows in waiting.items() if rows > held.get(queue, 0)}
+    lost = {
+        queue: rows - held.get(queue, 0)
+        for queue, rows in waiting.items()
+        if rows > held.get(queue, 0)
+    }
     with engine.begin() as connection:
         expire(connection)
         doorbells = mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=BATCH)
@@ -174,22 +180,37 @@ def purge_copies(engine: Engine, days: float) -> int:
 
 
 def purge_refused(
-    engine: Engine, *, most: int = REFUSED_ROWS, most_bytes: int = REFUSED_BYTES, days: float = REFUSED_DAYS
+    engine: Engine,
+    *,
+    most: int = REFUSED_ROWS,
+    most_bytes: int = REFUSED_BYTES,
+    days: float = REFUSED_DAYS,
 ) -> int:
     """Remove the oldest refused requests beyond the limits of each account, BATCH at most; return how many.
 
     Only requests with a reply and all notifications are removed, with the rows of their messages. Their keys are free
     again: the same event is then processed anew.
     """
-    said = (Request.event_id, Request.source, Request.correlation_id, Request.reason, Request.tracestate)
-    size = sum((func.length(text_) for text_ in said), func.coalesce(func.length(cast(Request.faults, Text)), 0))
+    said = (
+        Request.event_id,
+        Request.source,
+        Request.correlation_id,
+        Request.reason,
+        Request.tracestate,
+    )
+    size = sum(
+        (func.length(text_) for text_ in said),
+        func.coalesce(func.length(cast(Request.faults, Text)), 0),
+    )
     of_account = partial(over, partition_by=Request.sender, order_by=Request.id.desc())
     ranked = select(
         Request.id,
         of_account(func.row_number()).label("rank"),
         of_account(func.sum(size)).label("bytes"),
         (Request.created_at < utc_now(-days * 24 * HOUR_SECONDS)).label("is_old"),
-        and_(Request.notified_at.is_not(None), ~has_open(About.REQUEST, Request.id, [WorkKind.REPLY])).label("is_over"),
+        and_(
+            Request.notified_at.is_not(None), ~has_open(About.REQUEST, Request.id, [WorkKind.REPLY])
+        ).label("is_over"),
     ).where(Request.outcome == literal_column(f"'{RequestOutcome.REFUSED}'"))
     row = ranked.subquery().c
     beyond = row.is_over, or_(row.rank > most, row.bytes > most_bytes, row.is_old)
@@ -201,7 +222,9 @@ def purge_refused(
             removed = connection.execute(text("SELECT purge_refused(:ids)"), {"ids": list(ids)})
             return int(removed.scalar_one())
         connection.execute(delete(Notification).where(Notification.request_id.in_(ids)))
-        connection.execute(delete(Work).where(Work.subject.in_([subject_of(About.REQUEST, it) for it in ids])))
+        connection.execute(
+            delete(Work).where(Work.subject.in_([subject_of(About.REQUEST, it) for it in ids]))
+        )
         return connection.execute(delete(Request).where(Request.id.in_(ids))).rowcount
 
 
@@ -223,7 +246,9 @@ _ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
 """A withdrawal is reminded of the day after the last one, or within seven days if the notifier was stopped."""
 
 
-def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], today: Today = today_in) -> int:
+def plan_reminders(
+    engine: Engine, registre: Engine, days: Collection[int], today: Today = today_in
+) -> int:
     """Record the reminders of the civil day of each commune that were not recorded before; return how many communes.
 
     Several notifiers may run it at once: the keys of the tables let one of them succeed.
@@ -232,7 +257,9 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
     with snapshot(engine) as connection:
         wishing = _read_wishing(connection)
         made: dict[str, set[str]] = defaultdict(set)
-        reminders = select(Reminder.code_commune, Reminder.echeances).where(Reminder.day >= today("") - _REMEMBERED)
+        reminders = select(Reminder.code_commune, Reminder.echeances).where(
+            Reminder.day >= today("") - _REMEMBERED
+        )
         for commune, echeances in connection.execute(reminders):
             made[commune] |= {one.part for one in DEADLINES.validate_python(echeances)}
         due = _read_withdrawals(connection, wishing, today)
@@ -242,20 +269,37 @@ def plan_reminders(engine: Engine, registre: Engine, days: Collection[int], toda
         for commune, deadline in _read_due(connection, wishing, today, days):
             due[commune].append(deadline)
     return sum(
-        _plan(engine, commune, today(commune), [one for one in of_commune if one.part not in made[commune]])
+        _plan(
+            engine,
+            commune,
+            today(commune),
+            [one for one in of_commune if one.part not in made[commune]],
+        )
         for commune, of_commune in sorted(due.items())
     )
 
 
 def _read_wishing(connection: Connection) -> set[str]:
     agents = connection.execute(select(Agent.code_commune, Agent.kinds).distinct())
-    others = select(Recipient.code_commune, Recipient.kinds).where(Recipient.disabled_at.is_(None)).distinct()
+    others = (
+        select(Recipient.code_commune, Recipient.kinds)
+        .where(Recipient.disabled_at.is_(None))
+        .distinct()
+    )
     rows = [*agents, *connection.execute(others)]
     return {commune for commune, kinds in rows if Wish.DEADLINE in split_wishes(kinds)}
 
 
-def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[Deadline]]:
-    columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
+def _read_withdrawals(
+    connection: Connection, wishing: set[str], today: Today
+) -> dict[str, list[Deadline]]:
+    columns = (
+        Export.code_commune,
+        Publication.published_until,
+        Export.type_tableau,
+        Export.liste,
+        Export.parameters,
+    )
     last = today("")  # that of Paris: a commune may have tomorrow's day, or the one before
     first = last - _ONE_DAY - _WITHDRAWAL_WINDOW
     rows = connection.execute(
@@ -268,12 +312,16 @@ def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -
     for commune, until, type_tableau, liste, asked in rows:
         is_over = until and _ONE_DAY <= today(commune) - until <= _WITHDRAWAL_WINDOW
         if is_over and wishing & {commune, EVERY_COMMUNE}:
-            titre = name_tableau(TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due"))
+            titre = name_tableau(
+                TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due")
+            )
             tableaux[commune, until].append(f"{titre}, liste {liste}")
     found: dict[str, list[Deadline]] = defaultdict(list)
     for (commune, until), names in tableaux.items():
         last_day = until + _WITHDRAWAL_WINDOW
-        found[commune].append(Deadline(WITHDRAWAL, until + _ONE_DAY, last_day, libelle=_join(names)))
+        found[commune].append(
+            Deadline(WITHDRAWAL, until + _ONE_DAY, last_day, libelle=_join(names))
+        )
     return found
 
 
@@ -281,7 +329,9 @@ def _read_due(
     connection: Connection, wishing: set[str], today: Today, days: Collection[int]
 ) -> Iterator[tuple[str, Deadline]]:
     """Yield the reminders that are due on the civil day of each commune with a register and a subscriber."""
-    communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
+    communes = connection.scalars(
+        select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune)
+    )
     for commune in [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]:
         known = select_scrutins(connection, commune), select_reunions(connection, commune)
         for deadline in find_deadlines(today(commune), *known):
@@ -323,11 +373,15 @@ def find_deadlines(
         libelle = _join(it.libelle for it in scrutins if it.jour == day)
         if cycle.window and not cycle.reunion:
             first, last = cycle.window
-            yield Deadline(echeance=COMMISSION, due_on=first, until=last, scrutin=day, libelle=libelle)
+            yield Deadline(
+                echeance=COMMISSION, due_on=first, until=last, scrutin=day, libelle=libelle
+            )
             if day is None:  # six weeks long: its end is reminded of too
                 yield Deadline(echeance=COMMISSION, due_on=last, until=last, libelle=libelle)
         for it in cycle.due:
-            yield Deadline(echeance=it.type, due_on=it.due_on, until=it.due_on, scrutin=day, libelle=libelle)
+            yield Deadline(
+                echeance=it.type, due_on=it.due_on, until=it.due_on, scrutin=day, libelle=libelle
+            )
 
 
 def stage(deadline: Deadline, today: date, days: Iterable[int]) -> int | None:

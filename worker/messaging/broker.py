@@ -51,7 +51,9 @@ class PrefectureBroker(RabbitmqBroker):
 
     def _declare_xq_queue(self, queue_name: str) -> Any:  # noqa: ANN401 — pika's frame
         arguments = {"x-message-ttl": DEAD_LETTER_DAYS * 24 * 3_600_000}
-        return self.channel.queue_declare(queue=xq_name(queue_name), durable=True, arguments=arguments)
+        return self.channel.queue_declare(
+            queue=xq_name(queue_name), durable=True, arguments=arguments
+        )
 
 
 def connection_parameters(url: str) -> pika.URLParameters:
@@ -84,8 +86,12 @@ def require_trusted(url: str) -> None:
         return
     try:
         with (
-            socket.create_connection((parameters.host, parameters.port), _PROBE_SECONDS) as connection,
-            tls.context.wrap_socket(connection, server_hostname=tls.server_hostname or parameters.host),
+            socket.create_connection(
+                (parameters.host, parameters.port), _PROBE_SECONDS
+            ) as connection,
+            tls.context.wrap_socket(
+                connection, server_hostname=tls.server_hostname or parameters.host
+            ),
         ):
             return
     except ssl.SSLCertVerificationError as error:

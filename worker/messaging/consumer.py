@@ -103,14 +103,18 @@ class GuardedConsumer(_RabbitmqConsumer):
             return self._read(*next(self.iterator))
         except (AssertionError, AMQPError) as error:
             if getattr(error, "reply_code", None) == _NOT_FOUND:
-                self.broker.queues_pending.add(q_name(self.queue_name))  # declared again at the next start
+                self.broker.queues_pending.add(
+                    q_name(self.queue_name)
+                )  # declared again at the next start
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
     def _read(self, method: Any, properties: Any, body: bytes | None) -> MessageProxy | None:  # noqa: ANN401 — pika's
         if body is None:
             return None
         try:
-            read = read_delivery(self.queue_name, method.exchange, method.routing_key, properties, body)
+            read = read_delivery(
+                self.queue_name, method.exchange, method.routing_key, properties, body
+            )
         except PoisonError as poison:
             log.warning("poison", queue=self.queue_name, reason=str(poison), size=len(body))
             self.channel.basic_nack(method.delivery_tag, requeue=False)
@@ -124,7 +128,9 @@ class GuardedConsumer(_RabbitmqConsumer):
         """Acknowledge a message of this consumer; another one's is delivered again, and its row is done then."""
         if getattr(message, "delivered_by", None) is self:
             self._again = _AGAIN_SECONDS
-            with suppress(ConnectionClosed):  # delivered again too; Dramatiq would block its thread for 5 s
+            with suppress(
+                ConnectionClosed
+            ):  # delivered again too; Dramatiq would block its thread for 5 s
                 super().ack(message)  # type: ignore[no-untyped-call]
         else:
             log.warning("stale_ack", queue=self.queue_name)
@@ -142,8 +148,12 @@ class GuardedConsumer(_RabbitmqConsumer):
                 self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
             tag: int = message._tag  # noqa: SLF001 — no public access
             self.known_tags.discard(tag)
-            with suppress(AMQPError):  # of a lost connection: the broker returns the message by itself
-                self.connection.add_callback_threadsafe(partial(self.channel.basic_nack, tag, requeue=True))
+            with suppress(
+                AMQPError
+            ):  # of a lost connection: the broker returns the message by itself
+                self.connection.add_callback_threadsafe(
+                    partial(self.channel.basic_nack, tag, requeue=True)
+                )
             return
         super().nack(message)  # type: ignore[no-untyped-call]
 
@@ -187,7 +197,9 @@ class GuardedConsumer(_RabbitmqConsumer):
             self._refusals[account] = reason
             if not reason or not self._refusal(methodcaller("queue_declare", queue, passive=True)):
                 shares = _OF_SCREEN if account == SCREEN_ACCOUNT else 1
-                self.channel.basic_qos(prefetch_count=shares * self._prefetch)  # of the next consumer
+                self.channel.basic_qos(
+                    prefetch_count=shares * self._prefetch
+                )  # of the next consumer
                 consumed[account] = self.channel.basic_consume(queue, add)
 
     def _refusal(self, declare: Callable[[Any], object]) -> str:
@@ -200,7 +212,13 @@ class GuardedConsumer(_RabbitmqConsumer):
         return ""
 
 
-def read_delivery(queue: str, exchange: str, routing_key: str, properties: Any, body: bytes) -> Message[Any]:  # noqa: ANN401 — pika's
+def read_delivery(
+    queue: str,
+    exchange: str,
+    routing_key: str,
+    properties: Any,  # noqa: ANN401 — pika's
+    body: bytes,
+) -> Message[Any]:
     """Return the call of an actor for a message of a queue.
 
     Raises:
@@ -211,7 +229,14 @@ def read_delivery(queue: str, exchange: str, routing_key: str, properties: Any, 
     if exchange == EXCHANGE and queue in INGEST_ACTORS:
         event, faults = _read_event(routing_key, properties, body)
         incoming = IncomingEvent(event, sender_of(properties), faults)
-        return Message(queue, INGEST_ACTORS[queue], args=(incoming,), kwargs={}, options={}, message_id=event.id)
+        return Message(
+            queue,
+            INGEST_ACTORS[queue],
+            args=(incoming,),
+            kwargs={},
+            options={},
+            message_id=event.id,
+        )
     read = read_message(body)
     if isinstance(read, CloudEvent):
         raise PoisonError("an event that did not come by the exchange")
@@ -220,7 +245,11 @@ def read_delivery(queue: str, exchange: str, routing_key: str, properties: Any, 
     return read
 
 
-def _read_event(routing_key: str, properties: Any, body: bytes) -> tuple[CloudEvent, Sequence[Fault]]:  # noqa: ANN401
+def _read_event(
+    routing_key: str,
+    properties: Any,  # noqa: ANN401
+    body: bytes,
+) -> tuple[CloudEvent, Sequence[Fault]]:
     try:
         return _require_event(read_message(body), routing_key, printable(properties.user_id)), ()
     except PoisonError as poison:

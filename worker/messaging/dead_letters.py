@@ -19,7 +19,13 @@ from dramatiq.common import xq_name
 
 from schemas.envelope import CloudEvent
 from worker.errors import PrefectureError
-from worker.messaging.consumer import is_readable, printable, read_delivery, sender_of, tolerate_any_properties
+from worker.messaging.consumer import (
+    is_readable,
+    printable,
+    read_delivery,
+    sender_of,
+    tolerate_any_properties,
+)
 from worker.messaging.encoder import ACTOR_QUEUES, INGEST_ACTORS, PoisonError, read_message
 from worker.messaging.queues import connect, count_messages
 
@@ -107,7 +113,9 @@ class DeadLetter:
     def _death(self) -> dict[str, Any]:
         """The broker's record of the dead-lettering, which no client can remove."""
         deaths = (self.properties.headers or {}).get("x-death")
-        return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+        return (
+            deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+        )
 
 
 class DeadLetterOffice:
@@ -133,7 +141,9 @@ class DeadLetterOffice:
                 method, properties, body = channel.basic_get(xq_name(queue))
                 if method is None or properties is None or body is None:
                     return
-                yield DeadLetter(queue, body, properties, partial(channel.basic_ack, method.delivery_tag or 0))
+                yield DeadLetter(
+                    queue, body, properties, partial(channel.basic_ack, method.delivery_tag or 0)
+                )
         finally:
             if channel.is_open:
                 channel.close()

@@ -42,8 +42,14 @@ def check_key(event_type: object, routing_key: str, account: str) -> tuple[Fault
     if account and owner != account:
         said = "publié sous la clé d'un autre compte : la clé commence par le vôtre"
         return (Fault("", "cle_de_routage", said),)
-    said = "le type n'est pas celui de la clé de routage : celle-ci est le compte, un point, le type"
-    return () if named.removesuffix(BULK_SUFFIX) == event_type else (Fault("type", "cle_de_routage", said),)
+    said = (
+        "le type n'est pas celui de la clé de routage : celle-ci est le compte, un point, le type"
+    )
+    return (
+        ()
+        if named.removesuffix(BULK_SUFFIX) == event_type
+        else (Fault("type", "cle_de_routage", said),)
+    )
 
 
 def read_unreadable(
@@ -63,7 +69,9 @@ def read_unreadable(
         content_type=str(getattr(properties, "content_type", None) or ""),
         content_encoding=str(getattr(properties, "content_encoding", None) or ""),
     )
-    faults = faults or check_key(fields.get("type"), routing_key, getattr(properties, "user_id", None) or "")
+    faults = faults or check_key(
+        fields.get("type"), routing_key, getattr(properties, "user_id", None) or ""
+    )
     event_id = _name(fields.get("id")) or _name(getattr(properties, "message_id", None))
     if not event_id and getattr(properties, "user_id", None):
         event_id = f"{DIGEST}{hashlib.sha256(body).hexdigest()[:_DIGITS]}"
@@ -106,7 +114,15 @@ ACTOR_QUEUES = {
 INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST + BULK)}
 """The actor that reads the events of a queue; both read events alike."""
 
-_FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
+_FIELDS = {
+    "queue_name",
+    "actor_name",
+    "args",
+    "kwargs",
+    "options",
+    "message_id",
+    "message_timestamp",
+}
 
 
 class PoisonError(ValueError):
@@ -175,7 +191,11 @@ def _check_call(fields: dict[str, Any]) -> MessageData:
         raise PoisonError("unknown actor")
     if fields["queue_name"] != ACTOR_QUEUES[actor]:
         raise PoisonError("not the queue of its actor")
-    if not isinstance(fields["message_id"], str) or not _is_int(fields["message_timestamp"]) or fields["kwargs"] != {}:
+    if (
+        not isinstance(fields["message_id"], str)
+        or not _is_int(fields["message_timestamp"])
+        or fields["kwargs"] != {}
+    ):
         raise PoisonError("wrong type")
     if fields["options"] != {}:
         raise PoisonError("unknown option")

@@ -60,14 +60,18 @@ class EventPublisher:
         body = event.model_copy(update={"source": self._source}).to_bytes()
         for attempt in range(1, _TRIES + 1):
             try:
-                self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # also declares the exchange
+                self._broker.declare_queue(
+                    QUEUE_REQUESTS, ensure=True
+                )  # also declares the exchange
                 self._broker.channel.basic_publish(EXCHANGE, key, body, properties)
             except NackError:
                 log.warning("event_not_taken_by_all", key=key, event_id=event.id)
             except (AMQPError, BrokerConnectionError) as error:
                 del self._broker.connection
                 if attempt == _TRIES:
-                    raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from error
+                    raise TransientError(
+                        f"Courtier RabbitMQ injoignable ({type(error).__name__})."
+                    ) from error
                 continue
             return
 
@@ -79,8 +83,15 @@ def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
     commune that the account may ask for has the account's key only, since its text may name a commune. So has progress.
     A queue that is bound by several of the keys receives the event once.
     """
-    own = [shorten(account_key(event.type, account)) or account_key(event.type, "")] if account else []
-    is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] in {FileStage.RUNNING, FileStage.WAITING}
+    own = (
+        [shorten(account_key(event.type, account)) or account_key(event.type, "")]
+        if account
+        else []
+    )
+    is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] in {
+        FileStage.RUNNING,
+        FileStage.WAITING,
+    }
     if not is_progress and (commune := event.data.get("commune")):
         return [event_key(event.type, commune), event.type, *own]
     return own or [event.type]

@@ -86,7 +86,9 @@ class _LogContext(Middleware):
         structlog.contextvars.clear_contextvars()
         if isinstance(incoming := message.args[0], IncomingEvent):
             event = incoming.event
-            structlog.contextvars.bind_contextvars(**request_keys(event.correlationid, trace_id_of(event.traceparent)))
+            structlog.contextvars.bind_contextvars(
+                **request_keys(event.correlationid, trace_id_of(event.traceparent))
+            )
 
 
 class _QuietReconnection(Middleware):
@@ -179,7 +181,9 @@ class ThreadWatchdog(Middleware):
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
         """Start the checks in a thread."""
-        self._thread = threading.Thread(target=self._look, args=(worker,), name="thread-watchdog", daemon=True)
+        self._thread = threading.Thread(
+            target=self._look, args=(worker,), name="thread-watchdog", daemon=True
+        )
         self._thread.start()
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
@@ -219,11 +223,17 @@ class ThreadWatchdog(Middleware):
     def _look(self, worker: Worker) -> None:
         while not self._stop.wait(1):
             threads = *worker.workers, *list(worker.consumers.values())
-            if dead := [thread.name for thread in threads if thread.ident and not thread.is_alive()]:
+            if dead := [
+                thread.name for thread in threads if thread.ident and not thread.is_alive()
+            ]:
                 log.critical("thread_dead", threads=dead)
                 os._exit(THREAD_DEAD)
             longest = time.monotonic() - min(list(self._begun.values()), default=math.inf)
-            if self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS:
+            if (
+                self._stuck.is_set()
+                or self._starts.are_stuck()
+                or longest > LONGEST_MESSAGE_SECONDS
+            ):
                 log.critical("process_stuck")
                 os._exit(STUCK)
             if self._exhausted < EXHAUSTED_LOOKS:
@@ -237,7 +247,11 @@ class ThreadWatchdog(Middleware):
 
 def _lack(worker: Worker) -> str:
     consumers = {name: thread.consumer for name, thread in list(worker.consumers.items())}
-    connected = {name for name, it in consumers.items() if isinstance(it, GuardedConsumer) and it.channel.is_open}
+    connected = {
+        name
+        for name, it in consumers.items()
+        if isinstance(it, GuardedConsumer) and it.channel.is_open
+    }
     apart = sorted(consumers.keys() - connected)
     return f"RabbitMQ ne donne rien de : {', '.join(apart)}" if apart else ""
 

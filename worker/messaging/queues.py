@@ -41,7 +41,10 @@ class DoorbellQueues:
     def enqueue(self, doorbells: Sequence[Doorbell]) -> None:
         """Send one message per row; raises Dramatiq's BrokerConnectionError when the broker is away."""
         for it in doorbells:
-            queue, actor = DOORBELL_QUEUES[it.kind, it.is_bulk], it.kind + (BULK if it.is_bulk else "")
+            queue, actor = (
+                DOORBELL_QUEUES[it.kind, it.is_bulk],
+                it.kind + (BULK if it.is_bulk else ""),
+            )
             message: Message[Any] = Message(
                 queue_name=queue, actor_name=actor, args=(it.row_id,), kwargs={}, options={}
             )
@@ -72,9 +75,13 @@ def read_queues(url: str, accounts: Collection[str] = ()) -> list[QueueState]:
         for queue in sorted(set(ACTOR_QUEUES.values())):
             messages, consumers = _declare(connection, queue)
             if queue in INGEST_ACTORS:
-                theirs = (account_queue(it, is_bulk=queue == QUEUE_REQUESTS_BULK) for it in accounts)
+                theirs = (
+                    account_queue(it, is_bulk=queue == QUEUE_REQUESTS_BULK) for it in accounts
+                )
                 messages += sum(count_messages(connection, it) for it in theirs)
-            states.append(QueueState(queue, messages, consumers, count_messages(connection, xq_name(queue))))
+            states.append(
+                QueueState(queue, messages, consumers, count_messages(connection, xq_name(queue)))
+            )
     return states
 
 
@@ -90,8 +97,12 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
     try:
         parameters = connection_parameters(url)
     except (ValueError, TypeError):
-        raise TransientError("l'adresse n'a pas la forme amqp://compte:mot-de-passe@hôte:5672/vhost") from None
-    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = _TIMEOUT_SECONDS
+        raise TransientError(
+            "l'adresse n'a pas la forme amqp://compte:mot-de-passe@hôte:5672/vhost"
+        ) from None
+    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = (
+        _TIMEOUT_SECONDS
+    )
     try:
         with closing(pika.BlockingConnection(parameters)) as connection:
             yield connection
@@ -107,7 +118,11 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
             "rabbitmq-diagnostics check_local_alarms » dit lequel)"
         ) from None
     except (AMQPError, OSError) as error:
-        reason = f"TLS impossible : {explain_tls(error)}" if isinstance(error, ssl.SSLError) else type(error).__name__
+        reason = (
+            f"TLS impossible : {explain_tls(error)}"
+            if isinstance(error, ssl.SSLError)
+            else type(error).__name__
+        )
         raise TransientError(
             f"Courtier RabbitMQ injoignable ({parameters.host}:{parameters.port}, {reason})."
         ) from None

@@ -60,18 +60,28 @@ def _gauge(name: str, meaning: str, *labels: str) -> Metric:
 
 REQUESTS = _gauge("requests", "requests that were read in the last hour", "type", "outcome")
 EXPORTS = _gauge("exports", "files that ended in the last hour", "kind", "format", "status", "code")
-NOTIFICATIONS = _gauge("notifications", "messages that were sent or given up in the last hour", "channel", "outcome")
+NOTIFICATIONS = _gauge(
+    "notifications", "messages that were sent or given up in the last hour", "channel", "outcome"
+)
 UNFINISHED = _gauge("exports_unfinished", "files not settled", "kind", "bulk", "state")
 DELAYED = _gauge("exports_delayed", "files that wait for something full or away, by reason", "code")
 OLDEST = _gauge("oldest_waiting_seconds", "age of the oldest file not settled", "kind", "bulk")
-UNNOTIFIED = _gauge("requests_untold", "requests that are settled and whose agents are not all told")
+UNNOTIFIED = _gauge(
+    "requests_untold", "requests that are settled and whose agents are not all told"
+)
 UNDELIVERED = _gauge("messages_delayed", "messages not delivered for a minute or more", "channel")
 LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 without any")
 MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
 CONSUMERS = _gauge("queue_consumers", "worker processes that read a queue", "queue")
-DEAD_LETTERS = _gauge("dead_letters", "failed or unreadable messages that an operator has to handle", "queue")
-BLOCKED = _gauge("broker_blocked", "1 while RabbitMQ accepts no message, because its disk or its memory is short")
-FREE = _gauge("exports_volume_free_bytes", "room left for files; absent where the volume is not mounted")
+DEAD_LETTERS = _gauge(
+    "dead_letters", "failed or unreadable messages that an operator has to handle", "queue"
+)
+BLOCKED = _gauge(
+    "broker_blocked", "1 while RabbitMQ accepts no message, because its disk or its memory is short"
+)
+FREE = _gauge(
+    "exports_volume_free_bytes", "room left for files; absent where the volume is not mounted"
+)
 SIZE = _gauge("exports_volume_size_bytes", "the whole of it, likewise")
 UP = _gauge("up", "1 when the part answered, else 0 and its metrics are absent", "part")
 MEASURE = _gauge("measure_seconds", "how long it took to read all this")
@@ -85,13 +95,17 @@ Queues = Callable[[], Iterable[tuple[str, int, int, int]]]
 class Exporter(Collector):
     """Reads the database, the broker and the volume at each scrape."""
 
-    def __init__(self, engine: Engine, queues: Queues, is_blocked: Callable[[], bool], volume: Path) -> None:
+    def __init__(
+        self, engine: Engine, queues: Queues, is_blocked: Callable[[], bool], volume: Path
+    ) -> None:
         self._engine = engine
         self._queues = queues
         self._is_blocked = is_blocked
         self._volume = volume
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(max_workers=8)  # one that hangs ends after a minute: the others go on
+        self._threads = ThreadPoolExecutor(
+            max_workers=8
+        )  # one that hangs ends after a minute: the others go on
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Return the metrics of the parts that answer."""
@@ -119,26 +133,39 @@ class Exporter(Collector):
         with snapshot(self._engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
-            return [*_count_last_hour(connection), *_measure_unfinished(connection), *_measure_unnotified(connection)]
+            return [
+                *_count_last_hour(connection),
+                *_measure_unfinished(connection),
+                *_measure_unnotified(connection),
+            ]
 
     def _read_broker(self) -> list[GaugeMetricFamily]:
         states = list(self._queues())
         columns = (MESSAGES, CONSUMERS, DEAD_LETTERS)
-        families = [it.family([(row[0], row[number]) for row in states]) for number, it in enumerate(columns, start=1)]
+        families = [
+            it.family([(row[0], row[number]) for row in states])
+            for number, it in enumerate(columns, start=1)
+        ]
         return [*families, BLOCKED.family([[self._is_blocked()]])]
 
 
 def _count_last_hour(connection: Connection) -> Iterator[GaugeMetricFamily]:
     since = utc_now(-HOUR_SECONDS)
     types = {it: it.split(".")[-2] for it in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)}
-    keys: tuple[Any, ...] = (case(types, value=Request.event_type, else_="other").label("type"), Request.outcome)
+    keys: tuple[Any, ...] = (
+        case(types, value=Request.event_type, else_="other").label("type"),
+        Request.outcome,
+    )
     requests = select(*keys, func.count()).where(Request.created_at > since).group_by(*keys)
     yield REQUESTS.family(connection.execute(requests))
     code = case((Export.status == ExportStatus.FAILED, Export.error_code), else_="").label("code")
     keys = Export.kind, Export.format, Export.status, code
     exports = select(*keys, func.count()).where(Export.finished_at > since).group_by(*keys)
     yield EXPORTS.family(connection.execute(exports))
-    keys = Notification.channel, case((Notification.refusal != "", "refused"), else_="sent").label("outcome")
+    keys = (
+        Notification.channel,
+        case((Notification.refusal != "", "refused"), else_="sent").label("outcome"),
+    )
     notifications = select(*keys, func.count()).where(Notification.ended_at > since).group_by(*keys)
     yield NOTIFICATIONS.family(connection.execute(notifications))
 
@@ -152,7 +179,13 @@ def _measure_unfinished(connection: Connection) -> Iterator[GaugeMetricFamily]:
     )
     bulk = case((Work.lane == 0, "no"), else_="yes")
     files = (
-        select(Work.kind, bulk.label("bulk"), state.label("state"), Export.error_code, Export.created_at)
+        select(
+            Work.kind,
+            bulk.label("bulk"),
+            state.label("state"),
+            Export.error_code,
+            Export.created_at,
+        )
         .join(Export, Export.id == cast(func.substr(Work.subject, len("export:") + 1), BigInteger))
         .where(Work.kind.in_(FILES), is_open())
         .subquery()
@@ -163,18 +196,29 @@ def _measure_unfinished(connection: Connection) -> Iterator[GaugeMetricFamily]:
     delayed = select(files.error_code, func.count()).where(files.state == "delayed")
     yield DELAYED.family(connection.execute(delayed.group_by(files.error_code)))
     age = seconds_between(func.min(files.created_at), now)
-    yield OLDEST.family(connection.execute(select(files.kind, files.bulk, age).group_by(files.kind, files.bulk)))
+    yield OLDEST.family(
+        connection.execute(select(files.kind, files.bulk, age).group_by(files.kind, files.bulk))
+    )
 
 
 def _measure_unnotified(connection: Connection) -> Iterator[GaugeMetricFamily]:
     """Yield number and age of the requests whose notifications are late, without chats and webhooks; late messages."""
-    is_late = has_open(About.REQUEST, Request.id, [WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL])
+    is_late = has_open(
+        About.REQUEST, Request.id, [WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL]
+    )
     age = seconds_between(func.min(Request.completed_at), utc_now())
     is_unnotified = Request.completed_at.is_not(None), Request.notified_at.is_(None)
-    number, seconds = connection.execute(select(func.count(), age).where(*is_unnotified, is_late)).one()
+    number, seconds = connection.execute(
+        select(func.count(), age).where(*is_unnotified, is_late)
+    ).one()
     yield UNNOTIFIED.family([[number]])
-    delayed = Notification.ended_at.is_(None), Notification.created_at < utc_now(-UNDELIVERED_SECONDS)
-    channels = select(Notification.channel, func.count()).where(*delayed).group_by(Notification.channel)
+    delayed = (
+        Notification.ended_at.is_(None),
+        Notification.created_at < utc_now(-UNDELIVERED_SECONDS),
+    )
+    channels = (
+        select(Notification.channel, func.count()).where(*delayed).group_by(Notification.channel)
+    )
     yield UNDELIVERED.family(connection.execute(channels))
     yield LAG.family([[seconds]])
 
@@ -191,4 +235,6 @@ def serve_metrics(exporter: Exporter, port: int) -> None:
         start_http_server(port, "0.0.0.0", registry)  # noqa: S104 — figures only, where an operator opens the port
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise ConfigurationError(f"PREFECTURE_METRICS_PORT : le port {port} ne peut pas servir ({reason})") from None
+        raise ConfigurationError(
+            f"PREFECTURE_METRICS_PORT : le port {port} ne peut pas servir ({reason})"
+        ) from None

@@ -67,14 +67,20 @@ class Notification(Base):
     request_id: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
     reminder_id: Mapped[int | None] = mapped_column(ForeignKey("reminder.id"))
     recall_id: Mapped[int | None] = mapped_column(Id)
-    recipient: Mapped[str] = mapped_column(Texte, doc="`courriel:` and the address in small letters, or an id.")
+    recipient: Mapped[str] = mapped_column(
+        Texte, doc="`courriel:` and the address in small letters, or an id."
+    )
     code_commune: Mapped[str] = mapped_column(Texte)
     subject: Mapped[str] = empty("What was said, in a line.")
     kind: Mapped[str] = mapped_column(Texte, doc="A Topic.")
     channel: Mapped[str] = mapped_column(Texte)
-    address: Mapped[str] = mapped_column(Texte, doc="As the screen may show it: of chats and webhooks, the host only.")
+    address: Mapped[str] = mapped_column(
+        Texte, doc="As the screen may show it: of chats and webhooks, the host only."
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     attempts: Mapped[int] = zero()
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it was sent, refused or given up.")
+    ended_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When it was sent, refused or given up."
+    )
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     refusal: Mapped[str] = empty("Why it will never be sent.")

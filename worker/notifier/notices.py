@@ -66,7 +66,9 @@ class Notice(Message):
         """The keys of log lines about the row."""
         if not self.request:
             return {"commune": self.code_commune}
-        keys: dict[str, Any] = request_keys(self.request.correlation_id, trace_id_of(self.request.traceparent))
+        keys: dict[str, Any] = request_keys(
+            self.request.correlation_id, trace_id_of(self.request.traceparent)
+        )
         return keys | {"request_id": self.request.id, "commune": self.code_commune}
 
     def events_of(self, session: Session, claim: Claim) -> list[AnsweredEvent]:
@@ -108,7 +110,9 @@ class Notices:
         return found
 
     def _read_requests(self, session: Session, ids: Collection[int]) -> Iterator[Notice]:
-        query = _with_names(Request).where(Request.id.in_(ids)).options(selectinload(Request.exports))
+        query = (
+            _with_names(Request).where(Request.id.in_(ids)).options(selectinload(Request.exports))
+        )
         rows = session.execute(query).all()
         previews: dict[int | None, Preview] = {}
         if any(not request.exports for request, _ in rows):
@@ -116,7 +120,9 @@ class Notices:
             for preview in session.scalars(select(Preview).where(of_them)):
                 previews |= {preview.request_id: preview, preview.import_request_id: preview}
         for request, nom in rows:
-            report = RequestReport(request, _name(nom, request.code_commune), previews.get(request.id))
+            report = RequestReport(
+                request, _name(nom, request.code_commune), previews.get(request.id)
+            )
             about = f"{request.source}\n{request.event_id}"
             if request.code in WITHOUT_KEY:
                 about += f"\n{request.payload_hash}"
@@ -144,25 +150,49 @@ class Notices:
 
     def _read_recalls(self, session: Session, ids: Collection[int]) -> Iterator[Notice]:
         for recall, nom in session.execute(_with_names(Recall).where(Recall.id.in_(ids))).all():
-            of_recall = select(Export).where(Export.recall_id == recall.id).options(joinedload(Export.request))
+            of_recall = (
+                select(Export)
+                .where(Export.recall_id == recall.id)
+                .options(joinedload(Export.request))
+            )
             exports = session.scalars(of_recall.order_by(Export.id)).all()
             lieu = _name(nom, recall.code_commune)
             text = partial(describe_recall, recall, exports, lieu=lieu, public_url=self.public_url)
             events = {str(it.id): (recall_event(recall, it), it.request.sender) for it in exports}
-            subject, wishes = subject_of(About.RECALL, recall.id), frozenset({Wish.READY, Wish.FAILED})
-            yield Notice(f"recall\n{recall.id}", text, events.copy, subject, recall.code_commune, wishes)
+            subject, wishes = (
+                subject_of(About.RECALL, recall.id),
+                frozenset({Wish.READY, Wish.FAILED}),
+            )
+            yield Notice(
+                f"recall\n{recall.id}", text, events.copy, subject, recall.code_commune, wishes
+            )
 
     def _read_reminders(self, session: Session, ids: Collection[int]) -> Iterator[Notice]:
-        for reminder, nom in session.execute(_with_names(Reminder).where(Reminder.id.in_(ids))).all():
-            code, day, today = reminder.code_commune, reminder.day, self.today(reminder.code_commune)
-            deadlines = [it for it in DEADLINES.validate_python(reminder.echeances) if it.until >= today]
+        for reminder, nom in session.execute(
+            _with_names(Reminder).where(Reminder.id.in_(ids))
+        ).all():
+            code, day, today = (
+                reminder.code_commune,
+                reminder.day,
+                self.today(reminder.code_commune),
+            )
+            deadlines = [
+                it for it in DEADLINES.validate_python(reminder.echeances) if it.until >= today
+            ]
             lieu = _name(nom, code)
-            text = partial(describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url)
+            text = partial(
+                describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url
+            )
             events = {it.part: (deadline_event(code, day, it), "") for it in deadlines}
             if deadlines:
-                subject, wishes = subject_of(About.REMINDER, reminder.id), frozenset({Wish.DEADLINE})
+                subject, wishes = (
+                    subject_of(About.REMINDER, reminder.id),
+                    frozenset({Wish.DEADLINE}),
+                )
                 until = min(it.until for it in deadlines)
-                yield Notice(f"rappel\n{code}\n{day}", text, events.copy, subject, code, wishes, until=until)
+                yield Notice(
+                    f"rappel\n{code}\n{day}", text, events.copy, subject, code, wishes, until=until
+                )
 
 
 def _describe_progress(request: Request, session: Session) -> Iterator[CloudEvent]:

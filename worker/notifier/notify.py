@@ -31,7 +31,14 @@ from worker.health import Beat, ignore
 from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelSender, backoff
 from worker.notifier.messages.events import PublishEvent
 from worker.notifier.notices import Notices
-from worker.notifier.sending import SOON_SECONDS, commit, delay_or_bury, list_recipients, publish_events, send_message
+from worker.notifier.sending import (
+    SOON_SECONDS,
+    commit,
+    delay_or_bury,
+    list_recipients,
+    publish_events,
+    send_message,
+)
 from worker.work.queue import Claim, ClaimRule, WorkKind, claim, claim_rest, has_due, release, renew
 
 TROUBLE_SECONDS = 1
@@ -103,13 +110,17 @@ class Notifier:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, or this process lacks resources; while the database is away, wait."""
-        threads = [threading.Thread(target=self._serve_house, args=(stop,), name=_HOUSE, daemon=True)]
+        threads = [
+            threading.Thread(target=self._serve_house, args=(stop,), name=_HOUSE, daemon=True)
+        ]
         for pool in self.pools:
             for number in range(pool.threads):
                 owner = f"{self.owner}/{pool.kind}{number}"
                 rule = pool.rule._replace(spares_failed=pool.threads > 1 and not number)
                 serving = pool, owner, rule, stop
-                threads.append(threading.Thread(target=self._serve, args=serving, name=owner, daemon=True))
+                threads.append(
+                    threading.Thread(target=self._serve, args=serving, name=owner, daemon=True)
+                )
         for thread in threads:
             thread.start()
         signal, throttle, renewed_at = ReadySignal(self.engine), LogThrottle("notifier"), -math.inf
@@ -127,7 +138,9 @@ class Notifier:
                 signal.wait(stop)
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
-                self.beat(f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal")
+                self.beat(
+                    f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal"
+                )
                 stop.wait(TROUBLE_SECONDS)
         signal.close()
         deadline = time.monotonic() + STOP_SECONDS
@@ -139,7 +152,9 @@ class Notifier:
         self.keep_house(stop)
         handled = 0
         for pool in self.pools:
-            while not stop.is_set() and (number := self._step(pool, f"{self.owner}/{pool.kind}", pool.rule)):
+            while not stop.is_set() and (
+                number := self._step(pool, f"{self.owner}/{pool.kind}", pool.rule)
+            ):
                 handled += number
         return handled
 
@@ -150,7 +165,11 @@ class Notifier:
                 return
             try:
                 looks = not handled  # after one work, a second one is likely
-                handled = self._step(pool, owner, rule._replace(of_batches=True)) if turn % BULK_TURN == 0 else 0
+                handled = (
+                    self._step(pool, owner, rule._replace(of_batches=True))
+                    if turn % BULK_TURN == 0
+                    else 0
+                )
                 handled = handled or self._step(pool, owner, rule, looks=looks)
                 throttle.succeeded()
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
@@ -219,11 +238,19 @@ class Notifier:
             else:
                 log.exception("work_failed", kind=claims[0].kind, subject=claims[0].subject)
                 seconds = backoff(claims[0].starts - 1)
-                commit(self.engine, partial(delay_or_bury, claim=claims[0], reason=FAILED, seconds=seconds))
+                commit(
+                    self.engine,
+                    partial(delay_or_bury, claim=claims[0], reason=FAILED, seconds=seconds),
+                )
 
     def _renew(self) -> None:
         started_after = time.monotonic() - LONGEST_STEP_SECONDS
-        held = [one for started, claims in [*self._held.values()] if started > started_after for one in claims]
+        held = [
+            one
+            for started, claims in [*self._held.values()]
+            if started > started_after
+            for one in claims
+        ]
         if held:
             with self.engine.begin() as connection:
                 renew(connection, held, lease_seconds=self.lease_seconds)
@@ -249,7 +276,10 @@ def _give_back(connection: Connection, claims: Sequence[Claim], error: Exception
 
 
 def build_pools(
-    engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], publish: PublishEvent | None
+    engine: Engine,
+    notices: Notices,
+    senders: Mapping[Channel, ChannelSender],
+    publish: PublishEvent | None,
 ) -> Sequence[Pool]:
     """Return the loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
     events = partial(publish_events, engine, notices, publish)

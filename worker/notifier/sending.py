@@ -104,10 +104,14 @@ def finish_and_note(connection: Connection, claims: Sequence[Claim]) -> None:
 
 def _lock_requests(connection: Connection, claims: Sequence[Claim]) -> list[int]:
     """Lock the requests of these works: of two loops that finish the last two works of one, the second waits."""
-    ids = sorted({it.subject_id for it in claims if it.about is About.REQUEST and it.kind in _NOTIFIES})
+    ids = sorted(
+        {it.subject_id for it in claims if it.about is About.REQUEST and it.kind in _NOTIFIES}
+    )
     if ids:
         locked = select(Request.id).where(Request.id.in_(ids)).order_by(Request.id)
-        connection.execute(locked.with_for_update(key_share=True))  # a message of the request may be inserted meanwhile
+        connection.execute(
+            locked.with_for_update(key_share=True)
+        )  # a message of the request may be inserted meanwhile
     return ids
 
 
@@ -115,16 +119,24 @@ def note_notified(connection: Connection, request_ids: Collection[int]) -> None:
     """Set `notified_at` on those of the requests that are completed and have no open work."""
     if not request_ids:
         return
-    is_over = Request.id.in_(request_ids), Request.completed_at.is_not(None), Request.notified_at.is_(None)
+    is_over = (
+        Request.id.in_(request_ids),
+        Request.completed_at.is_not(None),
+        Request.notified_at.is_(None),
+    )
     is_silent = ~has_open(About.REQUEST, Request.id, _NOTIFIES)
     columns = Request.id, Request.correlation_id, Request.traceparent, Request.outcome
-    notified = update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(*columns)
+    notified = (
+        update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(*columns)
+    )
     for row in connection.execute(notified):
         keys = request_keys(row.correlation_id, trace_id_of(row.traceparent))
         log.info("request_notified", request_id=row.id, outcome=row.outcome, **keys)
 
 
-def delay_or_bury(connection: Connection, claim: Claim, reason: str, seconds: float, *, counts: bool = True) -> None:
+def delay_or_bury(
+    connection: Connection, claim: Claim, reason: str, seconds: float, *, counts: bool = True
+) -> None:
     """Release a work that failed, until it is due in `seconds`; after three days, set it dead. `reason` is in French.
 
     The row of a message of a dead work is ended, and `notified_at` is set on the request if no other work is open.
@@ -134,8 +146,16 @@ def delay_or_bury(connection: Connection, claim: Claim, reason: str, seconds: fl
         return
     ids = _lock_requests(connection, [claim])
     reason = f"abandonné après {round(GIVE_UP_SECONDS / 86_400)} jours : {reason}"
-    if bury(connection, claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE, WorkKind.SUMMARY):
-        connection.execute(update(Notification).where(_is_message(claim)).values(ended_at=utc_now(), refusal=reason))
+    if bury(connection, claim, reason) and claim.kind in (
+        WorkKind.MAIL,
+        WorkKind.MESSAGE,
+        WorkKind.SUMMARY,
+    ):
+        connection.execute(
+            update(Notification)
+            .where(_is_message(claim))
+            .values(ended_at=utc_now(), refusal=reason)
+        )
     note_notified(connection, ids)
 
 
@@ -178,7 +198,9 @@ def list_recipients(engine: Engine, notices: Notices, claims: Sequence[Claim]) -
                     log.warning("no_recipient", **notice.log_keys)
                 for one in wishing:
                     kind, seconds = plan(notice, one)
-                    works[seconds].append(NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag))
+                    works[seconds].append(
+                        NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag)
+                    )
             elif claim.about is About.REMINDER:
                 log.warning("reminder_too_late", reminder_id=claim.subject_id)
         for seconds, some in works.items():
@@ -217,7 +239,9 @@ def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
     return [claim for claim in claims if claim not in waiting]
 
 
-def read_addressees(connection: Connection, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
+def read_addressees(
+    connection: Connection, codes: Collection[str]
+) -> dict[str, dict[str, Addressee]]:
     """Return the recipients of each commune, by key: one for each mail address, however many agents share it.
 
     A shared address gets one mail a day if all its agents chose that.
@@ -229,10 +253,14 @@ def read_addressees(connection: Connection, codes: Collection[str]) -> dict[str,
         one = Addressee(key, Channel.MAIL, row.email, split_wishes(row.kinds), agent=row.name)
         if known := of_commune.get(key):
             daily = {Wish.DAILY} & known.wishes & one.wishes
-            one = replace(known, wishes=(known.wishes | one.wishes) - {Wish.DAILY} | daily, agent="")
+            one = replace(
+                known, wishes=(known.wishes | one.wishes) - {Wish.DAILY} | daily, agent=""
+            )
         of_commune[key] = one
     concerned = Recipient.code_commune.in_([*codes, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
-    for other in connection.execute(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
+    for other in connection.execute(
+        select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)
+    ):
         for code in codes if other.code_commune == EVERY_COMMUNE else [other.code_commune]:
             found[code][other.id] = make_addressee(other)
     return found
@@ -248,13 +276,20 @@ def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> No
     told = and_(condition, Notification.ended_at.is_not(None))
     addresses = select(Notification.recipient).where(told)
     connection.execute(delete(Work).where(Work.part.in_(addresses), Work.state == WorkState.DEAD))
-    values = {"address": ERASED, "recipient": unique, "refusal": case((Notification.refusal != "", ERASED), else_="")}
+    values = {
+        "address": ERASED,
+        "recipient": unique,
+        "refusal": case((Notification.refusal != "", ERASED), else_=""),
+    }
     connection.execute(update(Notification).where(told).values(values))
 
 
 def mask_mail_addresses(connection: Connection, addresses: Iterable[str]) -> None:
     """Erase these mail addresses from messages that were sent to them."""
-    mask_addresses(connection, Notification.recipient.in_([f"{Channel.MAIL}:{address}" for address in addresses]))
+    mask_addresses(
+        connection,
+        Notification.recipient.in_([f"{Channel.MAIL}:{address}" for address in addresses]),
+    )
 
 
 def make_addressee(row: Recipient | Row[Any]) -> Addressee:
@@ -262,7 +297,9 @@ def make_addressee(row: Recipient | Row[Any]) -> Addressee:
     return Addressee(row.id, Channel(row.channel), row.address, split_wishes(row.kinds), row.secret)
 
 
-def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee, *, lieu: str) -> None:
+def try_recipient(
+    senders: Mapping[Channel, ChannelSender], addressee: Addressee, *, lieu: str
+) -> None:
     """Send one test message now; a webhook receives an empty signed batch.
 
     Raises:
@@ -271,12 +308,17 @@ def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee
     """
     subject = f"Message d'essai du Module Préfecture — {lieu}"
     summary = "Rien à faire : les prochains messages diront ce que deviennent les demandes."
-    message = Message(f"essai\n{uuid4()}", partial(write, "mail.txt", Topic.READY, subject, summary=summary), dict)
+    message = Message(
+        f"essai\n{uuid4()}", partial(write, "mail.txt", Topic.READY, subject, summary=summary), dict
+    )
     senders[addressee.channel].send(message, addressee)
 
 
 def send_message(
-    engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender], claims: Sequence[Claim]
+    engine: Engine,
+    notices: Notices,
+    senders: Mapping[Channel, ChannelSender],
+    claims: Sequence[Claim],
 ) -> None:
     """Process the work of one recipient: read and compose the message, send it, record the result.
 
@@ -323,10 +365,14 @@ def _prepare(session: Session, notices: Notices, claim: Claim) -> _Letter | None
     return _Letter(claim, row, notice, addressee) if row and not row.sent_at else None
 
 
-def _send(engine: Engine, senders: Mapping[Channel, ChannelSender], group: Sequence[_Letter]) -> None:
+def _send(
+    engine: Engine, senders: Mapping[Channel, ChannelSender], group: Sequence[_Letter]
+) -> None:
     _, row, notice, addressee = group[0]
     failure: _Failure | None = None
-    with structlog.contextvars.bound_contextvars(channel=row.channel, **(notice.log_keys if notice else {})):
+    with structlog.contextvars.bound_contextvars(
+        channel=row.channel, **(notice.log_keys if notice else {})
+    ):
         try:
             if addressee and notice:
                 message = _join([it.notice for it in group if it.notice])
@@ -356,7 +402,9 @@ def _join(notices: Sequence[Notice]) -> Message:
 _Failure = DeliveryDelayedError | DeliveryRefusedError
 
 
-def _record_results(connection: Connection, group: Sequence[_Letter], failure: _Failure | None) -> None:
+def _record_results(
+    connection: Connection, group: Sequence[_Letter], failure: _Failure | None
+) -> None:
     _lock_requests(connection, [it.claim for it in group])
     for claim, row, *_ in group:
         if isinstance(failure, DeliveryDelayedError):
@@ -373,11 +421,23 @@ def _record_results(connection: Connection, group: Sequence[_Letter], failure: _
             values["sent_at"] = utc_now()
         elif failure.is_gone:
             is_it = Recipient.id == row.recipient, Recipient.disabled_at.is_(None)
-            disabled = update(Recipient).where(*is_it).values(disabled_at=utc_now()).returning(Recipient.id)
+            disabled = (
+                update(Recipient)
+                .where(*is_it)
+                .values(disabled_at=utc_now())
+                .returning(Recipient.id)
+            )
             if connection.scalars(disabled).all():
-                record_audit(connection, Action.RECIPIENT_DISABLED, actor=NOTIFIER, detail=f"webhook {row.recipient}")
+                record_audit(
+                    connection,
+                    Action.RECIPIENT_DISABLED,
+                    actor=NOTIFIER,
+                    detail=f"webhook {row.recipient}",
+                )
                 log.warning("recipient_disabled", recipient=row.recipient)
-        elif reason == REMOVED and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
+        elif (
+            reason == REMOVED and row.channel == Channel.MAIL
+        ):  # the agent's other messages were masked at the removal
             values |= {"address": ERASED, "recipient": f"{ERASED} {row.id}"}
         _write(connection, row, **values)
         finish_and_note(connection, [claim])
@@ -390,7 +450,9 @@ def _write(connection: Connection, row: Row[Any], **values: Any) -> None:  # noq
 PROGRESS_SECONDS, MOST_SECONDS = 1.0, 60.0
 
 
-def publish_events(engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]) -> None:
+def publish_events(
+    engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]
+) -> None:
     """Publish the events of these works, in their order; the works of unconfirmed events are not finished.
 
     `publish` is None where no program listens (the embedded mode).
@@ -404,14 +466,22 @@ def publish_events(engine: Engine, notices: Notices, publish: PublishEvent | Non
             return
         claims = delay_recalls(session, claims)
         read = notices.read(session, claims)
-        events = {it.id: read[it.subject].events_of(session, it) if it.subject in read else [] for it in claims}
+        events = {
+            it.id: read[it.subject].events_of(session, it) if it.subject in read else []
+            for it in claims
+        }
     done = list[Claim]()
     try:
         for claim in claims:
             for event, account in events[claim.id]:
                 publish(event, account)
                 keys = read[claim.subject].log_keys
-                log.info("event_published", type=event.type, export_id=event.data.get("export_id"), **keys)
+                log.info(
+                    "event_published",
+                    type=event.type,
+                    export_id=event.data.get("export_id"),
+                    **keys,
+                )
             done.append(claim)
     except TransientError:
         log.warning("event_delayed", exc_info=True)
@@ -433,16 +503,38 @@ _LANE_AGAIN = 1
 def publish_events_again(connection: Connection, account: str, since: datetime) -> int:
     """Add works for the events of an account's requests since then, without those of purged files; return how many."""
     mine = Request.sender == account, Request.created_at >= since
-    ended = Export.status.not_in(UNFINISHED), Export.purged_at.is_(None), Request.completed_at.is_not(None)
+    ended = (
+        Export.status.not_in(UNFINISHED),
+        Export.purged_at.is_(None),
+        Request.completed_at.is_not(None),
+    )
     has_end = and_(Request.completed_at.is_not(None), Request.outcome != RequestOutcome.REFUSED)
     has_end &= Request.event_type.not_in([REQUEST_DECLARATION, SCREEN_NOTE])
     requests = connection.execute(select(Request.id, has_end.label("has_end")).where(*mine)).all()
-    files = select(Export.request_id, Export.id, Export.part, Export.recall_id).join(Request).where(*mine, *ended)
-    works = [NewWork(WorkKind.REPLY, subject_of(About.REQUEST, it.id), "", _LANE_AGAIN) for it in requests]
+    files = (
+        select(Export.request_id, Export.id, Export.part, Export.recall_id)
+        .join(Request)
+        .where(*mine, *ended)
+    )
+    works = [
+        NewWork(WorkKind.REPLY, subject_of(About.REQUEST, it.id), "", _LANE_AGAIN)
+        for it in requests
+    ]
     for file in connection.execute(files.order_by(Export.id)):
-        works.append(NewWork(WorkKind.EVENT, subject_of(About.REQUEST, file.request_id), file.part, _LANE_AGAIN))
+        works.append(
+            NewWork(
+                WorkKind.EVENT, subject_of(About.REQUEST, file.request_id), file.part, _LANE_AGAIN
+            )
+        )
         if file.recall_id is not None:
-            works.append(NewWork(WorkKind.EVENT, subject_of(About.RECALL, file.recall_id), str(file.id), _LANE_AGAIN))
+            works.append(
+                NewWork(
+                    WorkKind.EVENT,
+                    subject_of(About.RECALL, file.recall_id),
+                    str(file.id),
+                    _LANE_AGAIN,
+                )
+            )
     ends = [subject_of(About.REQUEST, it.id) for it in requests if it.has_end]
     works += [NewWork(WorkKind.EVENT, subject, "", _LANE_AGAIN) for subject in ends]
     add(connection, works, again=True)

@@ -81,7 +81,10 @@ class Document(pdfdoc.PDFDocument):
         self._length = 0
         self._places = array("Q", [0])
         self._resources = self.reserve()
-        shared = {"MediaBox": f"[0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]", "Resources": f"{self._resources} 0 R"}
+        shared = {
+            "MediaBox": f"[0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]",
+            "Resources": f"{self._resources} 0 R",
+        }
         self.Pages.__Defaults__ = {**self.Pages.__Defaults__, **shared}
         self._tree: int = self.idToObjectNumberAndVersion[_reference(self, self.Pages).name][0]
         self._forms: list[str] = []
@@ -108,7 +111,9 @@ class Document(pdfdoc.PDFDocument):
         end = first + len(objects)
         if (missing := end - len(self._places)) > 0:
             self._places.frombytes(bytes(missing * self._places.itemsize))
-        self._places[first:end] = array("Q", [*accumulate(map(len, objects), initial=self._length)][:-1])
+        self._places[first:end] = array(
+            "Q", [*accumulate(map(len, objects), initial=self._length)][:-1]
+        )
         self._write(b"".join(objects))
 
     def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 — ReportLab's
@@ -117,11 +122,18 @@ class Document(pdfdoc.PDFDocument):
         super().addPage(page)
         number = self.idToObjectNumberAndVersion[name][0]
         # 8 % larger than with the usual level, in half the time
-        data, content = zlib.compress(page.stream.encode("latin-1"), zlib.Z_BEST_SPEED), self.reserve()
+        data, content = (
+            zlib.compress(page.stream.encode("latin-1"), zlib.Z_BEST_SPEED),
+            self.reserve(),
+        )
         self.updateSignature(data)
-        self.add(b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(data), data), content)
+        self.add(
+            b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(data), data), content
+        )
         references = self._tree, content, self._write_structure(number)
-        self.add(b"<</Type/Page/Parent %d 0 R/Contents %d 0 R/StructParents %d>>" % references, number)
+        self.add(
+            b"<</Type/Page/Parent %d 0 R/Contents %d 0 R/StructParents %d>>" % references, number
+        )
         objects: dict[str, Any] = self.idToObject
         objects[name] = None
         self.Pages.pages[-1] = pdfdoc.PDFObjectReference(name)
@@ -138,19 +150,25 @@ class Document(pdfdoc.PDFDocument):
         self.add(resources.format(self), self._resources)
         catalog, info = _reference(self, self.Catalog), _reference(self, self.info)
         number = 0
-        while (number := number + 1) <= self.objectcounter:  # an object may refer to new ones when it is written
+        while (
+            number := number + 1
+        ) <= self.objectcounter:  # an object may refer to new ones when it is written
             if len(self._places) <= number or not self._places[number]:
                 name = self.numberToId[number]
                 data = pdfdoc.PDFIndirectObject(name, self.idToObject[name]).format(self)
                 if data.endswith(b"endstream\nendobj\n"):
-                    data = data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"  # PDF/A-1, 6.1.7
+                    data = (
+                        data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"
+                    )  # PDF/A-1, 6.1.7
                 self.add_all([data], number)
         start, size = self._length, len(self._places)
         self._write(b"xref\n0 %d\n0000000000 65535 f \n" % size)
         for index in range(1, size, 10_000):
             places = self._places[index : index + 10_000]
             self._write(b"%010d 00000 n \n" * len(places) % (*places,))
-        return pdfdoc.PDFTrailer(startxref=start, Size=size, Root=catalog, Info=info, ID=self.ID()).format(self)
+        return pdfdoc.PDFTrailer(
+            startxref=start, Size=size, Root=catalog, Info=info, ID=self.ID()
+        ).format(self)
 
     def _write(self, data: bytes) -> None:
         self._length += len(data)
@@ -165,7 +183,12 @@ class _Info(pdfdoc.PDFInfo):
     """The older form of the metadata, with the same values (PDF/A-1, 6.7.3); without a date, so no clock is read."""
 
     def format(self, document: pdfdoc.PDFDocument) -> bytes:
-        values = {"Title": self.title, "Author": self.author, "Creator": _CREATOR, "Producer": _CREATOR}
+        values = {
+            "Title": self.title,
+            "Author": self.author,
+            "Creator": _CREATOR,
+            "Producer": _CREATOR,
+        }
         strings = {name: pdfdoc.PDFString(value) for name, value in values.items()}
         return bytes(pdfdoc.PDFDictionary(strings).format(document))
 
@@ -174,7 +197,9 @@ def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
     """Create a document whose canvas writes to the file page by page."""
     file: Any = sink
     font: Any = load_face("regular").fontName
-    canvas: Any = Canvas(file, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), initialFontName=font, pageCompression=1)
+    canvas: Any = Canvas(
+        file, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), initialFontName=font, pageCompression=1
+    )
     canvas._doc = document = Document(sink)  # noqa: SLF001 — the canvas creates its own document otherwise
     document.info = _Info()
     canvas.setTitle(clean(title))
@@ -183,14 +208,21 @@ def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
     catalog = document.Catalog
     # Uncompressed, so that any program can read it (PDF/A-1, 6.7.2).
     names = {"title": escape(clean(title)), "author": escape(clean(author))}
-    catalog.Metadata = pdfdoc.XMP(creator=lambda _: _XMP.format(**names, language=_LANGUAGE, creator=_CREATOR).encode())
-    catalog.__Defaults__ = {**catalog.__Defaults__, "OutputIntents": pdfdoc.PDFArray([_output_intent(document)])}
+    catalog.Metadata = pdfdoc.XMP(
+        creator=lambda _: _XMP.format(**names, language=_LANGUAGE, creator=_CREATOR).encode()
+    )
+    catalog.__Defaults__ = {
+        **catalog.__Defaults__,
+        "OutputIntents": pdfdoc.PDFArray([_output_intent(document)]),
+    }
     return canvas, document
 
 
 def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
     """Define the colour space of the greys and the reds (PDF/A-1, 6.2.2)."""
-    profile = pdfdoc.PDFStream(pdfdoc.PDFDictionary({"N": 3}), _PROFILE.read_bytes(), [pdfdoc.PDFZCompress])
+    profile = pdfdoc.PDFStream(
+        pdfdoc.PDFDictionary({"N": 3}), _PROFILE.read_bytes(), [pdfdoc.PDFZCompress]
+    )
     condition = pdfdoc.PDFString("sRGB IEC61966-2.1")
     return pdfdoc.PDFDictionary(
         {
@@ -291,8 +323,13 @@ class Tags:
         across, row = len(cells), self._document.reserve(count)
         first, rows = self._document.reserve(count * across), range(row, row + count)
         self._rows.extend(rows)
-        kids = (range(begin, begin + across) for begin in range(first, first + count * across, across))
-        objects = [_parent("TR", it, self._table, cells_of) for it, cells_of in zip(rows, kids, strict=True)]
+        kids = (
+            range(begin, begin + across) for begin in range(first, first + count * across, across)
+        )
+        objects = [
+            _parent("TR", it, self._table, cells_of)
+            for it, cells_of in zip(rows, kids, strict=True)
+        ]
         self._document.add_all(objects, row)
         self._pending.append(_Marked(first, rows, cells))
         self.mark += count * across
@@ -306,7 +343,9 @@ class Tags:
         self._document.add_all([_parent("Document", self._top, self._root, self._kids)], self._top)
         pages = " ".join(f"{key} {number} 0 R" for key, number in enumerate(self._pages))
         parents = f"/ParentTree<</Nums[{pages}]>>/ParentTreeNextKey {len(self._pages)}"
-        self._document.add(f"<</Type/StructTreeRoot/K[{self._top} 0 R]{parents}>>".encode(), self._root)
+        self._document.add(
+            f"<</Type/StructTreeRoot/K[{self._top} 0 R]{parents}>>".encode(), self._root
+        )
 
     @contextmanager
     def _marked(self, begin: str) -> Iterator[None]:
@@ -322,7 +361,9 @@ class Tags:
         for marked in self._pending:
             objects = marked.to_objects(len(references), page)
             document.add_all(objects, marked.first)
-            references += [b"%d 0 R" % number for number in range(marked.first, marked.first + len(objects))]
+            references += [
+                b"%d 0 R" % number for number in range(marked.first, marked.first + len(objects))
+            ]
         number = document.reserve()
         document.add(b"[%b]" % b" ".join(references), number)
         self._pages.append(number)
@@ -333,4 +374,9 @@ class Tags:
 
 def _parent(role: str, number: int, parent: int, kids: Iterable[int]) -> bytes:
     references = b" ".join(map(b"%d 0 R".__mod__, kids))
-    return b"%d 0 obj\n<</S/%b/P %d 0 R/K[%b]>>\nendobj\n" % (number, role.encode(), parent, references)
+    return b"%d 0 obj\n<</S/%b/P %d 0 R/K[%b]>>\nendobj\n" % (
+        number,
+        role.encode(),
+        parent,
+        references,
+    )

@@ -104,7 +104,9 @@ class Face(TTFont):
     def begin(self, document: PDFDocument) -> None:
         """Assign the codes of the code page to their characters in this document."""
         state: Any = TTFont.State(asciiReadable=False)
-        state.assignments = {code_point: code for code, code_point in enumerate(_SUBSET) if code_point}
+        state.assignments = {
+            code_point: code for code, code_point in enumerate(_SUBSET) if code_point
+        }
         state.subsets = [_SUBSET]
         state.nextCode = len(_SUBSET)
         self.state[document] = state
@@ -112,7 +114,9 @@ class Face(TTFont):
     def addObjects(self, doc: PDFDocument) -> None:  # noqa: N802 — ReportLab's
         """Add ReportLab's subsets, with maps to Unicode as PDF/UA-1 (7.21.7) and astral characters require."""
         subsets = list(self.state[doc].subsets)
-        with self._lock:  # the parser keeps a reading position, and two threads may finish a document at once
+        with (
+            self._lock
+        ):  # the parser keeps a reading position, and two threads may finish a document at once
             super().addObjects(doc)
         objects: dict[str, Any] = doc.idToObject
         for name, stream in objects.items():
@@ -122,8 +126,13 @@ class Face(TTFont):
                     for code, code_point in enumerate(subsets.pop(0))
                     if code_point
                 ]
-                blocks = (lines[start : start + _AT_MOST] for start in range(0, len(lines), _AT_MOST))
-                texts = (f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
+                blocks = (
+                    lines[start : start + _AT_MOST] for start in range(0, len(lines), _AT_MOST)
+                )
+                texts = (
+                    f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar"
+                    for block in blocks
+                )
                 stream.content = _CMAP.format(blocks="\n".join(texts))
 
 
@@ -192,7 +201,9 @@ class Style:
 
     def _advances(self, text: str) -> Iterable[int]:
         codes = encode(text)
-        return map(self.face.advance, text) if codes is None else codes.translate(self.face.advances)
+        return (
+            map(self.face.advance, text) if codes is None else codes.translate(self.face.advances)
+        )
 
     def show(self, text: str) -> str:
         """Return the operators that show a text on one line if this font is set; the font stays set."""
@@ -200,7 +211,9 @@ class Style:
         if codes is not None:
             return f"({codes.decode('latin-1')})Tj"
         runs = self.face.splitString(text, self.document)
-        return " ".join([*(f"{self.set(subset)} <{codes.hex()}>Tj" for subset, codes in runs), self.set()])
+        return " ".join(
+            [*(f"{self.set(subset)} <{codes.hex()}>Tj" for subset, codes in runs), self.set()]
+        )
 
 
 @dataclass(frozen=True)

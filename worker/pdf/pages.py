@@ -17,15 +17,7 @@ from reportlab.pdfgen.textobject import PDFTextObject
 from common.files import Sink
 from common.french import of_commune
 from worker.domain.tableau.model import Tableau
-from worker.pdf.document import (
-    PAGE_WIDTH,
-    ROW_TITLE,
-    TITLE,
-    VALUE,
-    Tags,
-    as_header,
-    open_canvas,
-)
+from worker.pdf.document import PAGE_WIDTH, ROW_TITLE, TITLE, VALUE, Tags, as_header, open_canvas
 from worker.pdf.font import UNIT, Style, Styles, break_lines, encode
 
 LEFT, TOP, BOTTOM = 30.0, 564.0, 31.0
@@ -68,7 +60,9 @@ def draw_lines(  # noqa: PLR0917 — likewise
     return y - style.leading * len(lines)
 
 
-def draw_rule(canvas: Canvas, left: float, right: float, y: float, *, weight: float = 0.4, shade: float = RULE) -> None:
+def draw_rule(
+    canvas: Canvas, left: float, right: float, y: float, *, weight: float = 0.4, shade: float = RULE
+) -> None:
     """Draw a horizontal line."""
     canvas.setLineWidth(weight)
     canvas.setStrokeGray(shade)
@@ -91,7 +85,9 @@ class Pages:
         self.count = 1
         with self.tags.form(_MASTHEAD, TOP + 2):
             self._draw_masthead()
-        self._number_top, self.body_top = self._draw_masthead()  # tagged; the next pages repeat the form
+        self._number_top, self.body_top = (
+            self._draw_masthead()
+        )  # tagged; the next pages repeat the form
         self.canvas.addLiteral(as_header(self._show_number(1)))
         self.y = self.body_top
 
@@ -118,7 +114,9 @@ class Pages:
         """Finish the page and start the next one."""
         self.canvas.showPage()
         self.count += 1
-        self.canvas.addLiteral(as_header(f"{show_form(_MASTHEAD, 0, 0)} {self._show_number(self.count)}"))
+        self.canvas.addLiteral(
+            as_header(f"{show_form(_MASTHEAD, 0, 0)} {self._show_number(self.count)}")
+        )
         self.y = self.body_top - self.running_height
         if self._running:
             self.canvas.addLiteral(self._running)
@@ -175,7 +173,9 @@ class Pages:
         self.y = TOP
         if tableau.departement:
             self.text("P", styles.body, styles.body.break_text(tableau.departement, width))
-        lines = styles.partie.break_text(f"Commune {of_commune(tableau.nom_commune)}", width - _CODE_WIDTH)
+        lines = styles.partie.break_text(
+            f"Commune {of_commune(tableau.nom_commune)}", width - _CODE_WIDTH
+        )
         code = f"code INSEE {tableau.code_commune}"
         with tags.element("P"):
             lines[-1] += " "
@@ -188,7 +188,9 @@ class Pages:
         with tags.element("H1"):
             y = draw_lines(canvas, LEFT, y - 3, styles.titre, styles.titre.break_text(titre, width))
             if is_split:
-                y = draw_lines(canvas, LEFT, y, styles.partie, styles.partie.break_text(f"({rest}", width))
+                y = draw_lines(
+                    canvas, LEFT, y, styles.partie, styles.partie.break_text(f"({rest}", width)
+                )
         self.y = y - 1
         self.text("P", styles.strong, styles.strong.break_text(tableau.liste, width))
         self.text("P", styles.body, styles.body.break_text(tableau.reference_legale, width), GREY)
@@ -205,7 +207,9 @@ class Pages:
             y = self._draw_mark(styles.strong, y, lines) - _AFTER_MARK
         y = min(y, TOP - styles.titre.leading - 3)  # at least the height of one of them
         with tags.element("P"):
-            y = draw_lines(canvas, _ASIDE, y, styles.strong, styles.strong.break_text(tableau.objet, width))
+            y = draw_lines(
+                canvas, _ASIDE, y, styles.strong, styles.strong.break_text(tableau.objet, width)
+            )
         with tags.element("P"):
             lines = styles.body.break_text(tableau.edite_le, width)
             return draw_lines(canvas, _ASIDE, y - 1, styles.body, lines, GREY)
@@ -276,7 +280,10 @@ class Table:
         self._heading, self._regular, self._strong = styles.heading, styles.body, styles.strong
         drawn_in = [self._strong if column.is_strong else self._regular for column in columns]
         leading = self._regular.leading
-        self._set = [lru_cache(_KNOWN)(partial(_set, *it, leading)) for it in zip(columns, drawn_in, strict=True)]
+        self._set = [
+            lru_cache(_KNOWN)(partial(_set, *it, leading))
+            for it in zip(columns, drawn_in, strict=True)
+        ]
         self._titles = [self._heading.break_text(column.titre, column.width) for column in columns]
         self._first_baseline = _PAD + self._regular.ascent
         self._cells = [ROW_TITLE if column.is_row_title else VALUE for column in columns]
@@ -316,9 +323,14 @@ class Table:
                 # fill pages with a row taller than one, but for its last lines
                 while self._height(row) > (room := pages.room - self.below):
                     if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
-                        drawn = [_stack(self._regular.leading, cell.lines[:fitting]) for cell in row]
+                        drawn = [
+                            _stack(self._regular.leading, cell.lines[:fitting]) for cell in row
+                        ]
                         self._draw(drawn, self._height(drawn))
-                        row = [_stack(self._regular.leading, cell.lines[fitting:] or [""]) for cell in row]
+                        row = [
+                            _stack(self._regular.leading, cell.lines[fitting:] or [""])
+                            for cell in row
+                        ]
                     self._begin_page()
                 height = self._height(row)
             else:
@@ -336,7 +348,10 @@ class Table:
     def add_strong(self, values: Sequence[str], after: float) -> None:
         """Draw the row of totals; `after`: the height of the content that must stay on the same page."""
         leading = self._regular.leading
-        row = [_set(it, self._strong, leading, value) for it, value in zip(self._columns, values, strict=True)]
+        row = [
+            _set(it, self._strong, leading, value)
+            for it, value in zip(self._columns, values, strict=True)
+        ]
         height = self._height(row)
         if self._pages.lacks(height + after):
             self._begin_page()
@@ -356,14 +371,22 @@ class Table:
     def _form_of_row(self, are_strong: Sequence[bool]) -> str:
         steps = ["", *(f"{column.width + GAP:g} 0 Td " for column in self._columns)]
         roles = ("TH" if column.is_row_title else "TD" for column in self._columns)
-        shown = (f"{self._strong.set()} %s {self._regular.set()}" if it else "%s" for it in are_strong)
-        cells = (f"{step}/{role}<</MCID %d>>BDC {it} EMC" for step, role, it in zip(steps, roles, shown, strict=False))
+        shown = (
+            f"{self._strong.set()} %s {self._regular.set()}" if it else "%s" for it in are_strong
+        )
+        cells = (
+            f"{step}/{role}<</MCID %d>>BDC {it} EMC"
+            for step, role, it in zip(steps, roles, shown, strict=False)
+        )
         return f"BT {LEFT:g} %.1f Td {' '.join(cells)} ET"
 
     def _draw(self, row: Row, height: float, form: str = "") -> None:
         mark = self._pages.tags.mark + len(self._rules) * len(self._columns)
         cells = enumerate([cell.shown for cell in row], mark)
-        self._drawn.append((form or self._row) % (self._pages.y - self._first_baseline, *chain.from_iterable(cells)))
+        self._drawn.append(
+            (form or self._row)
+            % (self._pages.y - self._first_baseline, *chain.from_iterable(cells))
+        )
         self._pages.y -= height
         self._rules.append(self._pages.y)
 
@@ -374,7 +397,9 @@ class Table:
     def _flush(self) -> None:
         if not self._drawn:
             return
-        rules = " ".join([f"{LEFT:g} {bottom:.1f} m {RIGHT:g} {bottom:.1f} l" for bottom in self._rules])
+        rules = " ".join(
+            [f"{LEFT:g} {bottom:.1f} m {RIGHT:g} {bottom:.1f} l" for bottom in self._rules]
+        )
         ruled = f"/Artifact BMC 0.25 w {RULE:g} G {rules} S EMC Q"
         self._pages.canvas.addLiteral("\n".join([self._begin, *self._drawn, ruled]))
         self._pages.tags.add_rows(self._cells, len(self._drawn))
@@ -384,11 +409,17 @@ class Table:
         canvas, tags, style = self._pages.canvas, self._pages.tags, self._heading
         lefts = accumulate((column.width + GAP for column in self._columns), initial=LEFT)
         bottom = y - self.heading_height
-        for index, (left, column, lines) in enumerate(zip(lefts, self._columns, self._titles, strict=False)):
+        for index, (left, column, lines) in enumerate(
+            zip(lefts, self._columns, self._titles, strict=False)
+        ):
             top = bottom + _PAD + len(lines) * style.leading
             with tags.cell("TH", index):
                 for line in lines:
-                    x = left + column.width - style.width(line.rstrip()) if column.is_number else left
+                    x = (
+                        left + column.width - style.width(line.rstrip())
+                        if column.is_number
+                        else left
+                    )
                     top = draw_lines(canvas, x, top, style, [line], GREY)
         with tags.artifact():
             draw_rule(canvas, LEFT, RIGHT, bottom, weight=0.6, shade=0)
@@ -403,7 +434,11 @@ def _set(column: TableColumn, style: Style, leading: float, value: str) -> Cell:
     codes = encode(value)
     if codes is None:
         return _stack(leading, [style.show(line) for line in style.break_text(value, column.width)])
-    width, advances, text = style.units(column.width), codes.translate(style.face.advances), codes.decode("latin-1")
+    width, advances, text = (
+        style.units(column.width),
+        codes.translate(style.face.advances),
+        codes.decode("latin-1"),
+    )
     gap = width - sum(advances)
     if gap < 0:
         lines = break_lines(value, advances, width, _BOUND.sub("\u00a0", value))

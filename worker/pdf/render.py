@@ -77,11 +77,15 @@ def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) ->
 class Ending:
     """Notes and signatures, on one page with the content before them: no page has signatures alone."""
 
-    def __init__(self, styles: Styles, notes: tuple[str, ...], signatures: Signatures | None) -> None:
+    def __init__(
+        self, styles: Styles, notes: tuple[str, ...], signatures: Signatures | None
+    ) -> None:
         self._styles = styles
         self._notes = [styles.body.break_text(note, WIDTH) for note in notes]
         self.signatures = signatures
-        self.height = sum(map(len, self._notes)) * styles.body.leading + (_BEFORE_NOTES if notes else 0)
+        self.height = sum(map(len, self._notes)) * styles.body.leading + (
+            _BEFORE_NOTES if notes else 0
+        )
         if signatures is not None:
             self.height += _height_of_signatures(styles, signatures)
 
@@ -105,10 +109,16 @@ def _height_of_terms(styles: Styles) -> float:
 
 
 def _terms(bilan: Bilan, *, is_commune: bool) -> list[tuple[str, str]]:
-    before, between = (bilan.avant, bilan.inscriptions, bilan.arrivees), (bilan.radiations, bilan.departs)
+    before, between = (
+        (bilan.avant, bilan.inscriptions, bilan.arrivees),
+        (bilan.radiations, bilan.departs),
+    )
     numbers = *before, *between, abs(bilan.others), bilan.apres
     signs = "", "+ ", "+ ", "− ", "− ", "− " if bilan.others < 0 else "+ ", "= "
-    terms = [(name, sign + format_number(it)) for name, sign, it in zip(_NAMES, signs, numbers, strict=True)]
+    terms = [
+        (name, sign + format_number(it))
+        for name, sign, it in zip(_NAMES, signs, numbers, strict=True)
+    ]
     if not bilan.others:
         del terms[5]
     if (is_commune or bilan.others) and not bilan.arrivees and not bilan.departs:
@@ -148,7 +158,9 @@ def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
         canvas.restoreState()
     caption = "Sceau de la mairie"
     with pages.tags.element("P"):
-        draw_lines(canvas, x - style.width(caption) / 2, y + style.leading / 2, style, [caption], GREY)
+        draw_lines(
+            canvas, x - style.width(caption) / 2, y + style.leading / 2, style, [caption], GREY
+        )
     pages.y -= _PLACE_HEIGHT
     for place in range(signatures.places):
         left = LEFT + place * (_PLACE_WIDTH + _GUTTER)
@@ -221,12 +233,18 @@ _OF_COPIE = (36.0, 36.0, 120.0, 90.0, 120.0, 170.0)
 
 
 def render_copie(
-    head: Tableau, titles: Sequence[str], sections: Iterable[tuple[str, Iterable[Sequence[str]]]], sink: Sink
+    head: Tableau,
+    titles: Sequence[str],
+    sections: Iterable[tuple[str, Iterable[Sequence[str]]]],
+    sink: Sink,
 ) -> int:
     """Write electors by bureau, page after page: no line is kept; return the number of pages."""
     pages = Pages(sink, head)
     widths = *_OF_COPIE, WIDTH - sum(_OF_COPIE) - len(titles) * GAP
-    columns = [TableColumn(*it, is_row_title=place == 2) for place, it in enumerate(zip(titles, widths, strict=True))]  # noqa: PLR2004 — the name
+    columns = [
+        TableColumn(*it, is_row_title=place == 2)  # noqa: PLR2004 — the name
+        for place, it in enumerate(zip(titles, widths, strict=True))
+    ]
     table = Table(pages, columns)
     for titre, rows in sections:
         pages.run(0)
@@ -287,14 +305,18 @@ def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
         if section.code and section.bilan.is_still and not are_signed:
             drawer.draw_empty(section)
             continue
-        drawer.draw(section, signed if index < last else ending, is_only=tableau.presentation == "commune")
+        drawer.draw(
+            section, signed if index < last else ending, is_only=tableau.presentation == "commune"
+        )
     if not tableau.sections:
         ending.draw(pages)
 
 
 class _SectionDrawer:
     def __init__(self, pages: Pages, tableau: Tableau) -> None:
-        columns, self._values = _columns_of_ligne(has_nationalite=tableau.has_nationalite, has_dates=tableau.has_dates)
+        columns, self._values = _columns_of_ligne(
+            has_nationalite=tableau.has_nationalite, has_dates=tableau.has_dates
+        )
         self._pages = pages
         self._styles = pages.styles
         self._table = Table(pages, columns)
@@ -329,7 +351,9 @@ class _SectionDrawer:
         """Draw the line of a bureau without mouvement."""
         pages, style = self._pages, self._styles.partie
         number = format_number(section.bilan.avant)
-        lines = style.break_text(f"{section.titre} : néant. Électeurs avant et après : {number}.", WIDTH)
+        lines = style.break_text(
+            f"{section.titre} : néant. Électeurs avant et après : {number}.", WIDTH
+        )
         pages.run(0)
         pages.need(_BEFORE_TITRE + len(lines) * style.leading)
         pages.y -= 0 if pages.is_fresh else _BEFORE_TITRE
@@ -338,7 +362,10 @@ class _SectionDrawer:
 
     def _fits(self, parties: Sequence[Partie], room: float, *, has_neant: bool) -> bool:
         for partie in parties:
-            titre = len(self._styles.partie.break_text(partie.titre, WIDTH)) * self._styles.partie.leading
+            titre = (
+                len(self._styles.partie.break_text(partie.titre, WIDTH))
+                * self._styles.partie.leading
+            )
             room -= _BEFORE_TITRE + titre + _AFTER_TITRE + self._height_of_total(partie)
             is_empty = True
             for ligne in partie.lignes:
@@ -353,7 +380,10 @@ class _SectionDrawer:
         return room >= 0
 
     def _height_of_total(self, partie: Partie) -> float:
-        return _TOTAL_PAD + len(self._styles.strong.break_text(partie.total, WIDTH)) * self._styles.strong.leading
+        return (
+            _TOTAL_PAD
+            + len(self._styles.strong.break_text(partie.total, WIDTH)) * self._styles.strong.leading
+        )
 
     def _draw_partie(self, partie: Partie, titre: str, tail: float, *, has_neant: bool) -> None:
         """Draw a part; `tail`: the height of the content that must stay with its last lines, such as signatures."""
@@ -399,14 +429,18 @@ class _SectionDrawer:
         if text:
             lines = style.break_text(f"{text} – suite", WIDTH)
             height = len(lines) * style.leading + _AFTER_TITRE
-            shown.append(set_lines(pages.canvas, LEFT, pages.body_top, style, lines, GREY).getCode())
+            shown.append(
+                set_lines(pages.canvas, LEFT, pages.body_top, style, lines, GREY).getCode()
+            )
         if has_heading:
             shown.append(table.show_heading(pages.body_top - height))
             height += table.heading_height
         pages.run(height, *shown)
 
 
-def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[TableColumn], _Values]:
+def _columns_of_ligne(
+    *, has_nationalite: bool, has_dates: bool
+) -> tuple[list[TableColumn], _Values]:
     place = 2 * has_nationalite + has_dates
     names = [name for name, (_, widths) in _LIGNE.items() if widths[place]]
     columns = [

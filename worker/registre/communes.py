@@ -43,7 +43,13 @@ class CommuneRegistre:
 
 def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
     """Read a commune; None if it is neither in the register nor in the reference data."""
-    columns = Commune.code, Commune.nom, Commune.code_departement, ListeCommunale.liste, ListeCommunale.version
+    columns = (
+        Commune.code,
+        Commune.nom,
+        Commune.code_departement,
+        ListeCommunale.liste,
+        ListeCommunale.version,
+    )
     query = select(*columns).outerjoin(ListeCommunale, ListeCommunale.code_commune == Commune.code)
     rows = connection.execute(query.where(Commune.code == code)).all()
     if not rows:
@@ -59,7 +65,9 @@ def check_commune(connection: Connection, code: str) -> None:
         RefusedError: neither contains it.
     """
     if connection.execute(select(Commune.code).where(Commune.code == code)).first() is None:
-        raise RefusedError(f"commune inconnue : {code}. Cherchez son code avec « communes --search ».")
+        raise RefusedError(
+            f"commune inconnue : {code}. Cherchez son code avec « communes --search »."
+        )
 
 
 def require_commune(connection: Connection, code: str) -> CommuneRegistre:
@@ -70,7 +78,9 @@ def require_commune(connection: Connection, code: str) -> CommuneRegistre:
     """
     commune = read_commune(connection, code)
     if commune is None or not commune.versions:
-        raise ExportError(f"Le registre de {code} a disparu depuis la demande : importez-le de nouveau.")
+        raise ExportError(
+            f"Le registre de {code} a disparu depuis la demande : importez-le de nouveau."
+        )
     return commune
 
 
@@ -100,12 +110,16 @@ def add_commune(connection: Connection, code: str, nom: str) -> None:
     """
     code, nom = code.upper(), clean(nom)
     if not is_code_commune(code):
-        raise RefusedError(f"« {code} » n'est pas un code INSEE de commune : cinq caractères, 13055 ou 2A004")
+        raise RefusedError(
+            f"« {code} » n'est pas un code INSEE de commune : cinq caractères, 13055 ou 2A004"
+        )
     if not nom:
         raise RefusedError("le nom de la commune est vide")
     done = connection.execute(update(Commune).where(Commune.code == code).values(nom=nom))
     if not done.rowcount:
-        connection.execute(insert(Commune).values(code=code, nom=nom, code_departement=departement_of(code)))
+        connection.execute(
+            insert(Commune).values(code=code, nom=nom, code_departement=departement_of(code))
+        )
 
 
 def search_communes(connection: Connection, text: str) -> list[tuple[str, str, str]]:
@@ -159,7 +173,9 @@ def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[
     return (DescribedBureau(*row) for row in connection.execute(query))
 
 
-def read_libelles(connection: Connection, code_commune: str, as_of: int | None = None) -> dict[str, str]:
+def read_libelles(
+    connection: Connection, code_commune: str, as_of: int | None = None
+) -> dict[str, str]:
     """Return the names of the bureaux of a commune, by code.
 
     `as_of`: the id of an import; the changes of later imports are left out.
@@ -193,7 +209,9 @@ def set_bureaux(
     bureaux = {bureau.code: bureau for bureau in select_bureaux(connection, [code_commune])}
     if unknown := descriptions.keys() - bureaux:
         known = ", ".join(bureaux) or "aucun, importez d'abord la liste"
-        raise RefusedError(f"bureau {min(unknown)} inconnu à {code_commune} ; bureaux connus : {known}")
+        raise RefusedError(
+            f"bureau {min(unknown)} inconnu à {code_commune} ; bureaux connus : {known}"
+        )
     described = [bureaux[code]._replace(**values) for code, values in descriptions.items()]
     changed = [it for it in described if it != bureaux[it.code]]
     for it in changed:
@@ -209,12 +227,19 @@ def lock_bureaux(connection: Connection) -> None:
 
 def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) -> list[BureauChange]:
     """Write the bureaux of a file and return the changes; a value that the file lacks stays unchanged."""
-    known = {bureau.key: bureau for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})}
+    known = {
+        bureau.key: bureau
+        for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})
+    }
     added, changes = list[dict[str, str]](), list[BureauChange]()
     for bureau in bureaux:
         former = known.get(bureau.key)
         before = former.description if former else dict.fromkeys(DESCRIPTION, "")
-        after = {name: value for name, value in bureau.description.items() if value and value != before[name]}
+        after = {
+            name: value
+            for name, value in bureau.description.items()
+            if value and value != before[name]
+        }
         change: BureauChange = {
             "code_commune": bureau.code_commune,
             "code": bureau.code,
@@ -234,11 +259,20 @@ def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) ->
 
 def restore_bureaux(connection: Connection, changes: Sequence[BureauChange]) -> None:
     """Undo `merge_bureaux`, except for bureaux that were changed since."""
-    now = {bureau.key: bureau for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})}
+    now = {
+        bureau.key: bureau
+        for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})
+    }
     for change in changes:
         key, before = (change["code_commune"], change["code"]), change["before"]
-        written = change["after"] if before is not None else dict.fromkeys(DESCRIPTION, "") | change["after"]
-        if key not in now or any(now[key].description[name] != value for name, value in written.items()):
+        written = (
+            change["after"]
+            if before is not None
+            else dict.fromkeys(DESCRIPTION, "") | change["after"]
+        )
+        if key not in now or any(
+            now[key].description[name] != value for name, value in written.items()
+        ):
             continue
         if before is None:
             connection.execute(delete(Bureau).where(_is(*key)))

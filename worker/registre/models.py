@@ -26,7 +26,9 @@ from worker.domain.identite import Effet, Etat
 
 
 def _one_of(column: str, values: type[Nature] | type[Effet] | type[Etat]) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN ({', '.join(repr(value.value) for value in values)})", name=column)
+    return CheckConstraint(
+        f"{column} IN ({', '.join(repr(value.value) for value in values)})", name=column
+    )
 
 
 class Commune(Base):
@@ -38,7 +40,8 @@ class Commune(Base):
     nom: Mapped[str] = mapped_column(Texte)
     code_departement: Mapped[str] = mapped_column(Texte, doc="01–95, 2A, 2B, 971–989.")
     mapping: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True), doc="What its agents have said of the columns of its files, see schemas.profiles."
+        JSON(none_as_null=True),
+        doc="What its agents have said of the columns of its files, see schemas.profiles.",
     )
 
 
@@ -48,7 +51,9 @@ class Bureau(Base):
     __tablename__ = "bureau"
 
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
-    code: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Four digits since 2023, `0001`.")
+    code: Mapped[str] = mapped_column(
+        Texte, primary_key=True, doc="Four digits since 2023, `0001`."
+    )
     libelle: Mapped[str] = empty("Name of the polling station.")
     code_canton: Mapped[str] = empty("INSEE canton: 4 characters, 5 overseas.")
     libelle_canton: Mapped[str] = empty("Name of the canton, as the REU writes it.")
@@ -74,22 +79,30 @@ class Electeur(Base):
     """An elector on one list of one commune. Text is never NULL: an unknown value is empty."""
 
     __tablename__ = "electeur"
-    __table_args__ = (Index("ix_electeur_facts", *_LISTE, postgresql_where=_FLAGGED, sqlite_where=_FLAGGED),)
+    __table_args__ = (
+        Index("ix_electeur_facts", *_LISTE, postgresql_where=_FLAGGED, sqlite_where=_FLAGGED),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    arrondissement: Mapped[str] = empty("INSEE code of the arrondissement whose export holds the elector, `13201`.")
+    arrondissement: Mapped[str] = empty(
+        "INSEE code of the arrondissement whose export holds the elector, `13201`."
+    )
     ine: Mapped[str] = empty("National number of the elector (INE), where an export has it.")
     code_bureau: Mapped[str] = empty("Code of the bureau, empty when the elector has none.")
     numero_ordre: Mapped[int | None] = mapped_column(Integer, doc="Order number in the bureau.")
-    numero_general: Mapped[int | None] = mapped_column(Integer, doc="Order number on the list; 0 is provisional.")
+    numero_general: Mapped[int | None] = mapped_column(
+        Integer, doc="Order number on the list; 0 is provisional."
+    )
     sexe: Mapped[str] = empty("M or F.")
     nom_naissance: Mapped[str] = empty("Birth name.")
     nom_usage: Mapped[str] = empty("Name used, when it differs.")
     prenoms: Mapped[str] = empty("All first names, separated by a space.")
-    date_naissance: Mapped[str] = empty("AAAA-MM-JJ; unknown parts are zeros: 1953-08-00, 1961-00-00.")
+    date_naissance: Mapped[str] = empty(
+        "AAAA-MM-JJ; unknown parts are zeros: 1953-08-00, 1961-00-00."
+    )
     code_commune_naissance: Mapped[str] = empty("INSEE code of the commune of birth.")
     commune_naissance: Mapped[str] = empty("Label of the commune of birth; abroad, the city.")
     departement_naissance: Mapped[str] = empty("Code; 99 abroad.")
@@ -140,7 +153,9 @@ class Import(Base):
     __tablename__ = "import"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    kind: Mapped[str] = mapped_column(Texte, default="reu", server_default=text("'reu'"), doc="reu or mouvements.")
+    kind: Mapped[str] = mapped_column(
+        Texte, default="reu", server_default=text("'reu'"), doc="reu or mouvements."
+    )
     file_name: Mapped[str] = mapped_column(Texte)
     sha256: Mapped[str] = mapped_column(Texte)
     imported_by: Mapped[str] = mapped_column(Texte)
@@ -151,10 +166,16 @@ class Import(Base):
     lines_kept: Mapped[int] = zero()
     lines_rejected: Mapped[int] = zero()
     values_cleaned: Mapped[int] = zero()
-    bureaux_before: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="What undoing puts back.")
-    taken_on: Mapped[dt.date | None] = mapped_column(Date, doc="The day the export was taken from the REU.")
+    bureaux_before: Mapped[list[dict[str, Any]]] = mapped_column(
+        JSON, default=list, doc="What undoing puts back."
+    )
+    taken_on: Mapped[dt.date | None] = mapped_column(
+        Date, doc="The day the export was taken from the REU."
+    )
     is_dated: Mapped[bool] = flag("Whether the day was declared; else the import's.")
-    complete_until: Mapped[dt.date | None] = mapped_column(Date, doc="Mouvements are complete until then, it was said.")
+    complete_until: Mapped[dt.date | None] = mapped_column(
+        Date, doc="Mouvements are complete until then, it was said."
+    )
 
 
 class ImportListe(Base):
@@ -167,16 +188,22 @@ class ImportListe(Base):
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     liste: Mapped[str] = mapped_column(Texte, primary_key=True)
     electeurs: Mapped[int] = mapped_column(Integer)
-    version_before: Mapped[int | None] = mapped_column(BigInteger, doc="None: the list was not in the register.")
+    version_before: Mapped[int | None] = mapped_column(
+        BigInteger, doc="None: the list was not in the register."
+    )
     is_compared: Mapped[bool] = flag("With the version before: its mouvements are known.")
     not_compared_because: Mapped[str] = empty("The reason that was given for not comparing.")
     facts_version: Mapped[int] = zero("The rules that the facts of its electors were found by.")
-    facts_since: Mapped[dt.date | None] = mapped_column(Date, doc="They hold for files of that day and later.")
+    facts_since: Mapped[dt.date | None] = mapped_column(
+        Date, doc="They hold for files of that day and later."
+    )
     parts: Mapped[dict[str, int] | None] = mapped_column(
-        JSON(none_as_null=True), doc="Of a list by arrondissement: the import that wrote the electors of each."
+        JSON(none_as_null=True),
+        doc="Of a list by arrondissement: the import that wrote the electors of each.",
     )
     absorbed_by: Mapped[int | None] = mapped_column(
-        BigInteger, doc="The later import that put most electors of a list of this commune on another commune's list."
+        BigInteger,
+        doc="The later import that put most electors of a list of this commune on another commune's list.",
     )
     absorbed_into: Mapped[str] = empty("That other commune.")
 
@@ -199,22 +226,34 @@ class MouvementRegistre(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
-    import_id: Mapped[int | None] = mapped_column(ForeignKey("import.id"), doc="NULL: written by a service.")
+    import_id: Mapped[int | None] = mapped_column(
+        ForeignKey("import.id"), doc="NULL: written by a service."
+    )
     nature: Mapped[str] = mapped_column(Texte, doc="inscription, radiation or modification.")
     effet: Mapped[str] = mapped_column(Texte, doc="1erMars, Immediat or Election.")
     etat: Mapped[str] = mapped_column(Texte, doc="actif, then applique.")
-    categorie: Mapped[str] = empty("Category of the motif, as Categorie; empty when it is not noted.")
+    categorie: Mapped[str] = empty(
+        "Category of the motif, as Categorie; empty when it is not noted."
+    )
     motif: Mapped[str] = empty("The whole motif, for the commission only.")
     date_tableau: Mapped[dt.date] = mapped_column(Date, doc="The yearly tableau it belongs to.")
     date_mouvement: Mapped[dt.date] = mapped_column(
-        Date, doc="The day it was decided; of a mouvement that is not dated, the last day that is possible."
+        Date,
+        doc="The day it was decided; of a mouvement that is not dated, the last day that is possible.",
     )
     is_dated: Mapped[bool] = flag(
-        "Whether its day is known. The comparison of two exports only knows that it lies between them.", default=True
+        "Whether its day is known. The comparison of two exports only knows that it lies between them.",
+        default=True,
     )
-    scrutin: Mapped[dt.date | None] = mapped_column(Date, doc="The poll it was made or applied for.")
-    ancien_bureau: Mapped[str] = empty("Code of the bureau that the elector leaves; empty for an inscription.")
-    nouveau_bureau: Mapped[str] = empty("Code of the bureau that the elector joins; empty for a radiation.")
+    scrutin: Mapped[dt.date | None] = mapped_column(
+        Date, doc="The poll it was made or applied for."
+    )
+    ancien_bureau: Mapped[str] = empty(
+        "Code of the bureau that the elector leaves; empty for an inscription."
+    )
+    nouveau_bureau: Mapped[str] = empty(
+        "Code of the bureau that the elector joins; empty for a radiation."
+    )
     numero: Mapped[int] = zero("0 is provisional.")
     nom_naissance: Mapped[str] = empty("Birth name.")
     nom_usage: Mapped[str] = empty("Name used, when it differs.")
@@ -227,7 +266,8 @@ class MouvementRegistre(Base):
     nationalite: Mapped[str] = empty("Label; only the complementary lists print it.")
     is_protegee: Mapped[bool] = flag("Whether the address is masked. Code électoral, L. 37.")
     doubt_id: Mapped[int | None] = mapped_column(
-        BigInteger, doc="The doubt that is decided as one person: the mouvement is kept, and counts for nothing."
+        BigInteger,
+        doc="The doubt that is decided as one person: the mouvement is kept, and counts for nothing.",
     )
 
 
@@ -244,8 +284,12 @@ class Doubt(Base):
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
-    radiation_id: Mapped[int | None] = mapped_column(BigInteger, doc="The mouvement; NULL when it is no more.")
-    inscription_id: Mapped[int | None] = mapped_column(BigInteger, doc="The mouvement; NULL when it is no more.")
+    radiation_id: Mapped[int | None] = mapped_column(
+        BigInteger, doc="The mouvement; NULL when it is no more."
+    )
+    inscription_id: Mapped[int | None] = mapped_column(
+        BigInteger, doc="The mouvement; NULL when it is no more."
+    )
     modification_id: Mapped[int | None] = mapped_column(
         BigInteger, doc="The change of bureau that replaces both, if one person moved."
     )
@@ -253,8 +297,12 @@ class Doubt(Base):
     decision: Mapped[str] = empty("same_person or two_persons; empty while it is open.")
     decided_by: Mapped[str] = empty("Who decided.")
     decided_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    born_before: Mapped[str] = empty("Birth date of the radiation, once both are known to be one person.")
-    born_after: Mapped[str] = empty("Birth date of the inscription: counts of minors may differ by it.")
+    born_before: Mapped[str] = empty(
+        "Birth date of the radiation, once both are known to be one person."
+    )
+    born_after: Mapped[str] = empty(
+        "Birth date of the inscription: counts of minors may differ by it."
+    )
 
 
 class Homonym(Base):
@@ -273,9 +321,15 @@ class Homonym(Base):
     prenoms: Mapped[str] = empty("First names.")
     date_naissance: Mapped[str] = empty("AAAA-MM-JJ; unknown parts are zeros.")
     bureau_before: Mapped[str] = empty("Code of the bureau in the export before.")
-    bureau_after: Mapped[str] = empty("Code of the bureau in the later export, if both are one person.")
-    numero_before: Mapped[int | None] = mapped_column(Integer, doc="Order number in the export before.")
-    numero_after: Mapped[int | None] = mapped_column(Integer, doc="Order number in the later export.")
+    bureau_after: Mapped[str] = empty(
+        "Code of the bureau in the later export, if both are one person."
+    )
+    numero_before: Mapped[int | None] = mapped_column(
+        Integer, doc="Order number in the export before."
+    )
+    numero_after: Mapped[int | None] = mapped_column(
+        Integer, doc="Order number in the later export."
+    )
 
 
 class Scrutin(Base):
@@ -283,16 +337,30 @@ class Scrutin(Base):
 
     __tablename__ = "scrutin"
 
-    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Empty: the whole country.")
+    code_commune: Mapped[str] = mapped_column(
+        Texte, primary_key=True, doc="Empty: the whole country."
+    )
     date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     libelle: Mapped[str] = empty("What is voted on.")
-    cloture: Mapped[dt.date | None] = mapped_column(Date, doc="Last day to register, when it is not the usual one.")
-    publication_due: Mapped[dt.date | None] = mapped_column(Date, doc="Last day to publish, when it is not J-20.")
-    has_commission: Mapped[bool] = flag("False: the commission does not meet before it.", default=True)
+    cloture: Mapped[dt.date | None] = mapped_column(
+        Date, doc="Last day to register, when it is not the usual one."
+    )
+    publication_due: Mapped[dt.date | None] = mapped_column(
+        Date, doc="Last day to publish, when it is not J-20."
+    )
+    has_commission: Mapped[bool] = flag(
+        "False: the commission does not meet before it.", default=True
+    )
     texte: Mapped[str] = empty("The text that fixes these days, when they are not the usual ones.")
-    reunion_first: Mapped[dt.date | None] = mapped_column(Date, doc="First day of the meeting, when it is not J-24.")
-    reunion_last: Mapped[dt.date | None] = mapped_column(Date, doc="Last day of the meeting, when it is not J-21.")
-    cinq_jours_due: Mapped[dt.date | None] = mapped_column(Date, doc="Day of the second tableau, when it is not J-5.")
+    reunion_first: Mapped[dt.date | None] = mapped_column(
+        Date, doc="First day of the meeting, when it is not J-24."
+    )
+    reunion_last: Mapped[dt.date | None] = mapped_column(
+        Date, doc="Last day of the meeting, when it is not J-21."
+    )
+    cinq_jours_due: Mapped[dt.date | None] = mapped_column(
+        Date, doc="Day of the second tableau, when it is not J-5."
+    )
 
 
 class Commission(Base):
@@ -301,16 +369,22 @@ class Commission(Base):
     __tablename__ = "commission"
 
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
-    liste: Mapped[str] = mapped_column(Texte, primary_key=True, default="", server_default=text("''"))
+    liste: Mapped[str] = mapped_column(
+        Texte, primary_key=True, default="", server_default=text("''")
+    )
     date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
-    has_deliberated: Mapped[bool] = flag("False: no quorum, or as many votes on each side.", default=True)
+    has_deliberated: Mapped[bool] = flag(
+        "False: no quorum, or as many votes on each side.", default=True
+    )
 
 
 class Protection(Base):
     """An elector of a commune whose address no tableau prints. Code électoral, art. L. 37."""
 
     __tablename__ = "protection"
-    __table_args__ = (UniqueConstraint("code_commune", "nom_naissance", "prenoms", "date_naissance"),)
+    __table_args__ = (
+        UniqueConstraint("code_commune", "nom_naissance", "prenoms", "date_naissance"),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, doc="The id that events use.")
     code_commune: Mapped[str] = mapped_column(Texte)

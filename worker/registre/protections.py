@@ -24,14 +24,18 @@ class Protege(NamedTuple):
 
     def folded(self) -> "Protege":
         """Return the folded identity: accents, case and hyphens do not count."""
-        return Protege(base_letters(self.nom_naissance), base_letters(self.prenoms), self.date_naissance)
+        return Protege(
+            base_letters(self.nom_naissance), base_letters(self.prenoms), self.date_naissance
+        )
 
 
 def select_protections(connection: Connection, code_commune: str) -> list[Protege]:
     """Return the protected electors of a commune, ordered by name."""
     query = select(*_columns(Protection)).where(Protection.code_commune == code_commune)
     found = [Protege(*row) for row in connection.execute(query)]
-    return sorted(found, key=lambda it: (sort_key(it.nom_naissance), sort_key(it.prenoms), it.date_naissance))
+    return sorted(
+        found, key=lambda it: (sort_key(it.nom_naissance), sort_key(it.prenoms), it.date_naissance)
+    )
 
 
 def find_electeur(connection: Connection, code_commune: str, electeur_id: int) -> Protege:
@@ -41,7 +45,9 @@ def find_electeur(connection: Connection, code_commune: str, electeur_id: int) -
         RefusedError: no elector has that id any more.
     """
     query = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
-    row = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.id == electeur_id)).first()
+    row = connection.execute(
+        query.where(Electeur.code_commune == code_commune, Electeur.id == electeur_id)
+    ).first()
     if row is None:
         raise RefusedError(
             "Cette personne n'est plus sur la liste de la commune, ou la liste a été reprise depuis : cherchez-la de "
@@ -77,7 +83,10 @@ def add_protection(connection: Connection, code_commune: str, protege: Protege) 
     """
     key, namesakes = protege.folded(), list[Protege]()
     listed = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
-    for query, table in ((listed, Electeur), (select(*_columns(MouvementRegistre)), MouvementRegistre)):
+    for query, table in (
+        (listed, Electeur),
+        (select(*_columns(MouvementRegistre)), MouvementRegistre),
+    ):
         born = table.code_commune == code_commune, table.date_naissance == protege.date_naissance
         namesakes += [Protege(*map(clean, row)) for row in connection.execute(query.where(*born))]
     known = next((it for it in namesakes if it.folded() == key), None)
@@ -89,9 +98,13 @@ def add_protection(connection: Connection, code_commune: str, protege: Protege) 
     _protect(connection, code_commune, known)
 
 
-def extend_protection(connection: Connection, code_commune: str, former: Protege, corrected: Protege) -> bool:
+def extend_protection(
+    connection: Connection, code_commune: str, former: Protege, corrected: Protege
+) -> bool:
     """Protect the corrected name of an elector whose former name is protected; return whether it is."""
-    is_protegee = former.folded() in {it.folded() for it in select_protections(connection, code_commune)}
+    is_protegee = former.folded() in {
+        it.folded() for it in select_protections(connection, code_commune)
+    }
     if is_protegee:
         _protect(connection, code_commune, corrected)
     return is_protegee
@@ -99,7 +112,9 @@ def extend_protection(connection: Connection, code_commune: str, former: Protege
 
 def _protect(connection: Connection, code_commune: str, protege: Protege) -> None:
     if protege.folded() not in {it.folded() for it in select_protections(connection, code_commune)}:
-        connection.execute(insert(Protection).values(code_commune=code_commune, **protege._asdict()))
+        connection.execute(
+            insert(Protection).values(code_commune=code_commune, **protege._asdict())
+        )
 
 
 def remove_protection(connection: Connection, code_commune: str, protege: Protege) -> None:
@@ -114,7 +129,9 @@ def remove_protection(connection: Connection, code_commune: str, protege: Proteg
         raise RefusedError("cette personne n'est pas parmi les électeurs protégés de la commune")
     for it in found:
         is_it = [column == value for column, value in zip(_columns(Protection), it, strict=True)]
-        connection.execute(delete(Protection).where(Protection.code_commune == code_commune, *is_it))
+        connection.execute(
+            delete(Protection).where(Protection.code_commune == code_commune, *is_it)
+        )
 
 
 def _columns(table: type[Protection | Electeur | MouvementRegistre]) -> list[Any]:

@@ -23,7 +23,9 @@ MOST = {Scrutin: (100, "scrutins"), Commission: (500, "réunions")}
 """Maximum of a commune, and its unit: a tableau compares all meetings with all polls."""
 
 
-def _columns(model: type[Scrutin | Commission], kind: type[CalendarScrutin | CalendarReunion]) -> list[Any]:
+def _columns(
+    model: type[Scrutin | Commission], kind: type[CalendarScrutin | CalendarReunion]
+) -> list[Any]:
     return [getattr(model, "date" if it.name == "jour" else it.name) for it in fields(kind)]
 
 
@@ -33,8 +35,13 @@ def _values(noted: CalendarScrutin | CalendarReunion) -> dict[str, Any]:
 
 def select_scrutins(connection: Connection, code_commune: str = NATIONAL) -> list[CalendarScrutin]:
     """Return the national polls and those of the commune, ordered by date."""
-    query = select(*_columns(Scrutin, CalendarScrutin)).where(Scrutin.code_commune.in_({NATIONAL, code_commune}))
-    return [CalendarScrutin(*row) for row in connection.execute(query.order_by(Scrutin.date, Scrutin.code_commune))]
+    query = select(*_columns(Scrutin, CalendarScrutin)).where(
+        Scrutin.code_commune.in_({NATIONAL, code_commune})
+    )
+    return [
+        CalendarScrutin(*row)
+        for row in connection.execute(query.order_by(Scrutin.date, Scrutin.code_commune))
+    ]
 
 
 def set_scrutin(connection: Connection, scrutin: CalendarScrutin) -> None:
@@ -47,25 +54,41 @@ def set_scrutin(connection: Connection, scrutin: CalendarScrutin) -> None:
     if scrutin.code_commune:
         check_commune(connection, scrutin.code_commune)
     if not is_poll_day(scrutin.jour, scrutin.code_commune):
-        raise RefusedError(f"on ne vote pas le {short_date(scrutin.jour)} : ce n'est pas un dimanche")
-    days = scrutin.cloture, scrutin.reunion_first, scrutin.reunion_last, scrutin.publication_due, scrutin.cinq_jours_due
+        raise RefusedError(
+            f"on ne vote pas le {short_date(scrutin.jour)} : ce n'est pas un dimanche"
+        )
+    days = (
+        scrutin.cloture,
+        scrutin.reunion_first,
+        scrutin.reunion_last,
+        scrutin.publication_due,
+        scrutin.cinq_jours_due,
+    )
     if any(day and day >= scrutin.jour for day in days):
-        raise RefusedError("la clôture, la réunion et la publication des tableaux précèdent le scrutin")
+        raise RefusedError(
+            "la clôture, la réunion et la publication des tableaux précèdent le scrutin"
+        )
     if scrutin.window_fault:
         raise RefusedError(scrutin.window_fault)
     if not scrutin.texte and (any(days) or not scrutin.has_commission):
-        raise RefusedError("des jours inhabituels demandent le texte qui les fixe : « décret n° … du … »")
+        raise RefusedError(
+            "des jours inhabituels demandent le texte qui les fixe : « décret n° … du … »"
+        )
     is_it = (Scrutin.code_commune == scrutin.code_commune) & (Scrutin.date == scrutin.jour)
     connection.execute(delete(Scrutin).where(is_it))
     connection.execute(insert(Scrutin).values(_values(scrutin)))
     _refuse_too_many(connection, Scrutin, scrutin.code_commune)
 
 
-def _refuse_too_many(connection: Connection, model: type[Scrutin | Commission], code_commune: str) -> None:
+def _refuse_too_many(
+    connection: Connection, model: type[Scrutin | Commission], code_commune: str
+) -> None:
     most, what = MOST[model]
     query = select(func.count(model.date)).where(model.code_commune == code_commune)
     if connection.execute(query).scalar_one() > most:
-        raise RefusedError(f"la commune a déjà {most} {what} : retirez une date ancienne", code="calendrier_plein")
+        raise RefusedError(
+            f"la commune a déjà {most} {what} : retirez une date ancienne", code="calendrier_plein"
+        )
 
 
 def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> None:
@@ -79,12 +102,19 @@ def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> N
         raise RefusedError(f"aucun scrutin le {short_date(day)}")
 
 
-def select_reunions(connection: Connection, code_commune: str, liste: Liste | None = None) -> list[CalendarReunion]:
+def select_reunions(
+    connection: Connection, code_commune: str, liste: Liste | None = None
+) -> list[CalendarReunion]:
     """Return the meetings of the commission, ordered by date; with a list, only the meetings about it."""
-    query = select(*_columns(Commission, CalendarReunion)).where(Commission.code_commune == code_commune)
+    query = select(*_columns(Commission, CalendarReunion)).where(
+        Commission.code_commune == code_commune
+    )
     if liste:
         query = query.where(Commission.liste.in_([ALL_LISTS, liste.value]))
-    return [CalendarReunion(*row) for row in connection.execute(query.order_by(Commission.date, Commission.liste))]
+    return [
+        CalendarReunion(*row)
+        for row in connection.execute(query.order_by(Commission.date, Commission.liste))
+    ]
 
 
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
@@ -92,15 +122,21 @@ def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> 
     scrutins = one_a_day(select_scrutins(connection, code_commune))
     # Of each poll: the first and the last day of its meeting, and the last day to publish.
     polls = [(*it.window, it.publication_due or days_before(it.jour, 20)) for it in scrutins]
-    reunions = {_stopped_on(reunion, polls) for reunion in select_reunions(connection, code_commune, liste)}
+    reunions = {
+        _stopped_on(reunion, polls) for reunion in select_reunions(connection, code_commune, liste)
+    }
     return Calendrier({it.jour: it for it in scrutins}, tuple(sorted(reunions)))
 
 
-def _stopped_on(reunion: CalendarReunion, polls: Sequence[tuple[dt.date, dt.date, dt.date]]) -> dt.date:
+def _stopped_on(
+    reunion: CalendarReunion, polls: Sequence[tuple[dt.date, dt.date, dt.date]]
+) -> dt.date:
     """Return the last day of the tableau after a meeting: without a deliberation before a poll, that of publication."""
     if reunion.has_deliberated:
         return reunion.jour
-    return max((due for first, last, due in polls if first <= reunion.jour <= last), default=reunion.jour)
+    return max(
+        (due for first, last, due in polls if first <= reunion.jour <= last), default=reunion.jour
+    )
 
 
 def add_reunion(connection: Connection, code_commune: str, reunion: CalendarReunion) -> None:
@@ -121,10 +157,14 @@ def remove_reunion(connection: Connection, code_commune: str, reunion: CalendarR
     Raises:
         RefusedError: there was none on that day.
     """
-    if not connection.execute(delete(Commission).where(_is_reunion(code_commune, reunion))).rowcount:
+    if not connection.execute(
+        delete(Commission).where(_is_reunion(code_commune, reunion))
+    ).rowcount:
         raise RefusedError(f"aucune réunion le {short_date(reunion.jour)}")
 
 
 def _is_reunion(code_commune: str, reunion: CalendarReunion) -> ColumnElement[bool]:
     known = Commission
-    return and_(known.code_commune == code_commune, known.date == reunion.jour, known.liste == reunion.liste)
+    return and_(
+        known.code_commune == code_commune, known.date == reunion.jour, known.liste == reunion.liste
+    )

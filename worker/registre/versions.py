@@ -99,22 +99,34 @@ def is_shown() -> ColumnElement[bool]:
 
 def is_on_liste(code_commune: str, liste: str, version: int) -> ColumnElement[bool]:
     """Select the electors of one version of a list."""
-    return and_(Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version)
+    return and_(
+        Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version
+    )
 
 
 def current_versions(connection: Connection) -> dict[ListeKey, int]:
     """Return the version that each list of the register points to."""
     columns = ListeCommunale.code_commune, ListeCommunale.liste, ListeCommunale.version
-    return {ListeKey(commune, liste): version for commune, liste, version in connection.execute(select(*columns))}
+    return {
+        ListeKey(commune, liste): version
+        for commune, liste, version in connection.execute(select(*columns))
+    }
 
 
 def point_to(connection: Connection, versions: Mapping[ListeKey, int | None]) -> None:
     """Point each list to that version; None removes the list from the register."""
-    is_it = and_(ListeCommunale.code_commune == bindparam("of_commune"), ListeCommunale.liste == bindparam("of_liste"))
+    is_it = and_(
+        ListeCommunale.code_commune == bindparam("of_commune"),
+        ListeCommunale.liste == bindparam("of_liste"),
+    )
     former = [{"of_commune": liste.code_commune, "of_liste": liste.liste} for liste in versions]
     if former:
         connection.execute(delete(ListeCommunale).where(is_it), former)
-    shown = [{**liste._asdict(), "version": version} for liste, version in versions.items() if version is not None]
+    shown = [
+        {**liste._asdict(), "version": version}
+        for liste, version in versions.items()
+        if version is not None
+    ]
     if shown:
         connection.execute(insert(ListeCommunale), shown)
 
@@ -123,7 +135,11 @@ TEMPORARY = MetaData()
 """Metadata of the temporary tables, apart from those of the migrations."""
 
 _RECORDED = MouvementRegistre.__table__
-FIELDS = tuple(column.name for column in _RECORDED.columns if column.name not in {"id", "import_id", "doubt_id"})
+FIELDS = tuple(
+    column.name
+    for column in _RECORDED.columns
+    if column.name not in {"id", "import_id", "doubt_id"}
+)
 """The columns of a mouvement that its source fills in."""
 
 STAGED = Table(
@@ -144,7 +160,9 @@ def create_temporary(connection: Connection, *tables: Table) -> None:
         TEMPORARY.create_all(connection, tables=tables, checkfirst=False)
 
 
-def insert_all(connection: Connection, table: Table | type[DeclarativeBase], rows: Iterable[dict[str, Any]]) -> None:
+def insert_all(
+    connection: Connection, table: Table | type[DeclarativeBase], rows: Iterable[dict[str, Any]]
+) -> None:
     """Insert the rows while they are read, in batches."""
     rest = iter(rows)
     while batch := list(islice(rest, BATCH)):
@@ -157,8 +175,14 @@ def reading_transaction(connection: Connection) -> Iterator[None]:
     connection.execution_options(sqlite_begin="DEFERRED")
     try:
         with connection.begin():
-            if connection.dialect.name == "postgresql":  # with the memory of a small query it sorts whole lists on disk
-                connection.execute(text("SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)"))
+            if (
+                connection.dialect.name == "postgresql"
+            ):  # with the memory of a small query it sorts whole lists on disk
+                connection.execute(
+                    text(
+                        "SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)"
+                    )
+                )
             yield
     finally:
         connection.execution_options(sqlite_begin="IMMEDIATE")
@@ -168,4 +192,6 @@ def record_mouvements(connection: Connection, import_id: int) -> int:
     """Insert the staged mouvements, with the id of that import; return their number."""
     fields: list[Any] = [STAGED.c[name] for name in FIELDS]
     ready = select(*fields, literal(import_id)).order_by(STAGED.c.rank)
-    return connection.execute(insert(MouvementRegistre).from_select([*FIELDS, "import_id"], ready)).rowcount
+    return connection.execute(
+        insert(MouvementRegistre).from_select([*FIELDS, "import_id"], ready)
+    ).rowcount

@@ -72,11 +72,15 @@ def backup(file: Path, passphrase_file: TextIO | None) -> None:
         reason = f"La sauvegarde se prépare dans {settings.home} : il n'y a pas assez de place, ou rien ne s'y écrit."
         raise RefusedError(reason) from None
     click.echo(f"Sauvegarde faite : {file} ({format_size(file.stat().st_size)}).")
-    click.echo("Gardez-la ailleurs que sur cet ordinateur. Sans la phrase de passe, personne ne pourra la relire.")
+    click.echo(
+        "Gardez-la ailleurs que sur cet ordinateur. Sans la phrase de passe, personne ne pourra la relire."
+    )
 
 
 @click.command(short_help="Remet une sauvegarde à la place de ce qu'il y a.")
-@click.argument("file", metavar="FICHIER", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", metavar="FICHIER", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @_passphrase
 def restore(file: Path, passphrase_file: TextIO | None) -> None:
     """Vérifie la sauvegarde FICHIER, puis la met à la place des données actuelles, qui sont gardées à côté."""
@@ -98,7 +102,9 @@ def restore(file: Path, passphrase_file: TextIO | None) -> None:
             "tels qu'ils avaient été faits : « verify » dit lesquels, « retry » les refait."
         )
     if former:
-        click.echo(f"Ce qu'il y avait avant est dans {former} : effacez-le quand vous n'en aurez plus besoin.")
+        click.echo(
+            f"Ce qu'il y avait avant est dans {former} : effacez-le quand vous n'en aurez plus besoin."
+        )
 
 
 def _read_passphrase(given: TextIO | None, *, is_new: bool) -> str:
@@ -107,7 +113,9 @@ def _read_passphrase(given: TextIO | None, *, is_new: bool) -> str:
     else:
         passphrase = click.prompt("Phrase de passe", hide_input=True, confirmation_prompt=is_new)
     if is_new and len(passphrase) < _SHORTEST:
-        raise RefusedError(f"Phrase de passe trop courte : {_SHORTEST} caractères au moins, ou plusieurs mots.")
+        raise RefusedError(
+            f"Phrase de passe trop courte : {_SHORTEST} caractères au moins, ou plusieurs mots."
+        )
     return str(passphrase)
 
 
@@ -126,7 +134,9 @@ def _made(settings: Settings, passphrase: str) -> Iterator[Path]:
             for path in sorted(settings.exports_dir.rglob("*")):
                 with suppress(FileNotFoundError):  # purged meanwhile
                     if path.suffix != ".part":
-                        archive.add(path, _EXPORTS / path.relative_to(settings.exports_dir), recursive=False)
+                        archive.add(
+                            path, _EXPORTS / path.relative_to(settings.exports_dir), recursive=False
+                        )
         data.seek(0)
         key = pyrage.x25519.Identity.generate()
         with (folder / _DATA).open("wb") as encrypted:
@@ -147,7 +157,9 @@ def _write(file: Path, folder: Path) -> None:
             os.fsync(written.fileno())
         part.replace(file)
     except OSError as error:
-        raise RefusedError(f"{file} ne peut pas être écrit ({os.strerror(error.errno or 0)}).") from None
+        raise RefusedError(
+            f"{file} ne peut pas être écrit ({os.strerror(error.errno or 0)})."
+        ) from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -171,7 +183,9 @@ def _unpack(file: IO[bytes], passphrase: str, folder: Path, named: str) -> tuple
     try:
         prepare_database(engine)
         found = verify_files(engine, Storage(folder / _EXPORTS), actor="restore")
-        return saved_at, sum(fault is not FileFault.PERMISSIONS for export in found for _, fault in export.findings)
+        return saved_at, sum(
+            fault is not FileFault.PERMISSIONS for export in found for _, fault in export.findings
+        )
     finally:
         engine.dispose()
 
@@ -184,9 +198,13 @@ def _open(file: IO[bytes], passphrase: str, folder: Path) -> datetime:
     try:
         key = pyrage.passphrase.decrypt((folder / _KEY).read_bytes(), passphrase)
     except pyrage.DecryptError:
-        raise RefusedError(f"Ce n'est pas la phrase de passe de cette sauvegarde. {_UNCHANGED}") from None
+        raise RefusedError(
+            f"Ce n'est pas la phrase de passe de cette sauvegarde. {_UNCHANGED}"
+        ) from None
     data = folder / "donnees.tar"
-    pyrage.decrypt_file(str(folder / _DATA), str(data), [pyrage.x25519.Identity.from_str(key.decode())])
+    pyrage.decrypt_file(
+        str(folder / _DATA), str(data), [pyrage.x25519.Identity.from_str(key.decode())]
+    )
     with tarfile.open(data) as archive:
         archive.extractall(folder, filter="data")
         saved_at = datetime.fromtimestamp(archive.getmember(_DATABASE).mtime, UTC)
@@ -210,13 +228,21 @@ def _accept(settings: Settings, folder: Path, saved_at: datetime) -> None:
     exports = settings.exports_dir if settings.exports_dir.exists() else settings.exports_dir.parent
     with usable(settings.home):
         if exports.exists() and exports.stat().st_dev != settings.home.stat().st_dev:
-            raise RefusedError(f"{settings.exports_dir} est sur un autre disque que {settings.home}. {_UNCHANGED}")
+            raise RefusedError(
+                f"{settings.exports_dir} est sur un autre disque que {settings.home}. {_UNCHANGED}"
+            )
         engine = build_engine(f"sqlite:///{folder / _DATABASE}")
         with engine.begin() as connection:
             said = f"du {long_date(saved_at.date())}"
             communes = connection.scalars(select(ListeCommunale.code_commune).distinct()).all()
             for commune in communes or ("",):
-                record_audit(connection, Action.BACKUP_RESTORED, actor=system_user(), code_commune=commune, detail=said)
+                record_audit(
+                    connection,
+                    Action.BACKUP_RESTORED,
+                    actor=system_user(),
+                    code_commune=commune,
+                    detail=said,
+                )
         engine.dispose()
         write_back(folder / _DATABASE)
         for path in (*folder.rglob("*"), folder):

@@ -36,11 +36,20 @@ from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste, RequestOutcome
 from worker.access.models import Agent
 from worker.cli.imports import print_comparaison, print_summary
-from worker.demo.libreville import JANVIER, LIBREVILLE, SCRUTIN_2018, demo_calendrier, load_libreville, loaded_on
+from worker.demo.libreville import (
+    JANVIER,
+    LIBREVILLE,
+    SCRUTIN_2018,
+    demo_calendrier,
+    load_libreville,
+    loaded_on,
+)
 from worker.settings import Settings, load_settings
 from worker.solo.process import Solo, exclusive, finish_restore, prepare_database
 
-_requested_by = click.option("--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande.")
+_requested_by = click.option(
+    "--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande."
+)
 
 
 @click.command("export-liste", short_help="Fabrique les fichiers de liste d'une commune.")
@@ -51,7 +60,9 @@ def export_liste(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     return _make(build_liste_export, wanted)
 
 
-@click.command("render-tableaux", short_help="Fabrique les tableaux des mouvements d'une commune, en PDF.")
+@click.command(
+    "render-tableaux", short_help="Fabrique les tableaux des mouvements d'une commune, en PDF."
+)
 @tableaux_options
 @_requested_by
 def render_tableaux(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
@@ -70,7 +81,9 @@ def retry(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     return _make(build_retry, wanted)
 
 
-@click.command("cancel", short_help="Annule les fichiers d'une demande qui ne sont pas encore prêts.")
+@click.command(
+    "cancel", short_help="Annule les fichiers d'une demande qui ne sont pas encore prêts."
+)
 @about_options
 @_requested_by
 def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
@@ -84,7 +97,9 @@ def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
             request = state.request_progress(event.source, event.id)
         is_refused = request.outcome is RequestOutcome.REFUSED
         if not is_refused:
-            request = state.request_progress(event.data["request"]["source"], event.data["request"]["id"])
+            request = state.request_progress(
+                event.data["request"]["source"], event.data["request"]["id"]
+            )
         print_request(make_console(), event, request, settings.exports_dir)
     return ExitCode.FAILED if is_refused else ExitCode.DONE
 
@@ -142,7 +157,9 @@ def demo() -> ExitCode:
         said = "Courriels « envoyés » (déposés dans un dossier, faute de serveur), dont"
         console.print(f"\n{said} {mails[-1]}", soft_wrap=True)
     # blocking anomalies are part of the demonstration
-    return next((code for code in codes if code not in {ExitCode.DONE, ExitCode.ANOMALIES}), ExitCode.DONE)
+    return next(
+        (code for code in codes if code not in {ExitCode.DONE, ExitCode.ANOMALIES}), ExitCode.DONE
+    )
 
 
 def _requests(today: date) -> Iterator[tuple[str, Data]]:
@@ -152,18 +169,37 @@ def _requests(today: date) -> Iterator[tuple[str, Data]]:
         ListeExportRequested(commune=LIBREVILLE.code, formats=list(Format), requested_by=AGENT),
     )
     both = Presentation.COMMUNE, Presentation.RECAPITULATIF
-    yield "Tableau à publier, et son récapitulatif", _tableaux(_VINGT, presentations=both, scrutin=scrutin)
-    yield "Exemplaire de la commission", _tableaux(_VINGT, edition=Edition.COMMISSION, scrutin=scrutin)
-    yield "Tableau provisoire : sa date est à venir", _tableaux(TypeTableau.CINQ_JOURS_REU, scrutin=scrutin)
+    yield (
+        "Tableau à publier, et son récapitulatif",
+        _tableaux(_VINGT, presentations=both, scrutin=scrutin),
+    )
+    yield (
+        "Exemplaire de la commission",
+        _tableaux(_VINGT, edition=Edition.COMMISSION, scrutin=scrutin),
+    )
+    yield (
+        "Tableau provisoire : sa date est à venir",
+        _tableaux(TypeTableau.CINQ_JOURS_REU, scrutin=scrutin),
+    )
     repealed = [type_ for type_ in TypeTableau if type_.is_repealed]
     yield (
         "Archives de 2018 : les tableaux d'avant 2019",
-        _tableaux(*repealed, presentations=[Presentation.PAR_BUREAU], date_tableau=JANVIER, scrutin=SCRUTIN_2018),
+        _tableaux(
+            *repealed,
+            presentations=[Presentation.PAR_BUREAU],
+            date_tableau=JANVIER,
+            scrutin=SCRUTIN_2018,
+        ),
     )
 
 
 def _tableaux(*types: TypeTableau, **fields: Any) -> TableauxRenderRequested:  # noqa: ANN401 — of the request
-    said = {"commune": LIBREVILLE.code, "listes": [Liste.PRINCIPALE], "types": types, "requested_by": AGENT}
+    said = {
+        "commune": LIBREVILLE.code,
+        "listes": [Liste.PRINCIPALE],
+        "types": types,
+        "requested_by": AGENT,
+    }
     return TableauxRenderRequested.model_validate(said | fields)
 
 
@@ -171,7 +207,9 @@ def load_demo(engine: Engine, folder: Path, console: Console) -> date:
     """Load LIBREVILLE unless it is loaded; return the day of the loading, from which its dates are counted."""
     folder.mkdir(parents=True, exist_ok=True)
     with Session(engine) as session, session.begin():
-        session.merge(Agent(name=AGENT, code_commune=LIBREVILLE.code, email="elections@libreville.example"))
+        session.merge(
+            Agent(name=AGENT, code_commune=LIBREVILLE.code, email="elections@libreville.example")
+        )
     if day := loaded_on(engine):
         console.print(f"LIBREVILLE est déjà importée, depuis le {day:%d/%m/%Y}.")
         return day

@@ -52,7 +52,9 @@ def usable(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise ConfigurationError(f"Dossier de données {home} inutilisable ({os.strerror(error.errno or 0)}).") from None
+        raise ConfigurationError(
+            f"Dossier de données {home} inutilisable ({os.strerror(error.errno or 0)})."
+        ) from None
 
 
 @contextmanager
@@ -68,7 +70,9 @@ def exclusive(home: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise RefusedError(f"Un autre processus utilise déjà {home} : arrêtez-le, ou attendez sa fin.") from None
+            raise RefusedError(
+                f"Un autre processus utilise déjà {home} : arrêtez-le, ou attendez sa fin."
+            ) from None
     try:
         yield
     finally:
@@ -193,13 +197,12 @@ class Solo:
         declare_actors(self._broker, self.services)
         self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=100)
         self._notifier = build_notifier(
-            settings,
-            self.services.engine,
-            enqueue=self._doorbells.enqueue,
-            publish=None,
+            settings, self.services.engine, enqueue=self._doorbells.enqueue, publish=None
         )
         self._stop = threading.Event()
-        self._notifying = threading.Thread(target=self._notifier.run, args=(self._stop,), name="notifier", daemon=True)
+        self._notifying = threading.Thread(
+            target=self._notifier.run, args=(self._stop,), name="notifier", daemon=True
+        )
 
     def __enter__(self) -> Self:
         prepare_database(self.services.engine)

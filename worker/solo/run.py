@@ -50,25 +50,35 @@ def _run(settings: Settings, console: Console) -> ExitCode:
         key = read_key(settings.home)
         if web.web_secret is None:  # sessions outlive a restart
             web = web.model_copy(
-                update={"web_secret": SecretStr(hashlib.sha256(f"sessions {key}".encode()).hexdigest())}
+                update={
+                    "web_secret": SecretStr(hashlib.sha256(f"sessions {key}".encode()).hexdigest())
+                }
             )
 
         def publish(event: CloudEvent, *, token: str = "") -> None:
             try:
                 solo.publish(event, token=token)
             except SQLAlchemyError:
-                raise StateAwayError("la base de données ne répond pas, rien n'a été noté") from None
+                raise StateAwayError(
+                    "la base de données ne répond pas, rien n'a été noté"
+                ) from None
 
         def say() -> None:
             who = f", vous y êtes {web.web_agent}" if web.web_agent else ""
-            console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
+            console.print(
+                f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True
+            )
             console.print("Ctrl+C pour l'arrêter.")
             if sys.stdout.isatty():
                 webbrowser.open(_write_start(settings.home, opening_address(web, key)))
 
         mails_kept_at = "" if settings.mail_server else str(settings.mail_dir)
-        serve(create_app(web, publish, key=key, mails_kept_at=mails_kept_at), listeners, on_ready=say)
-        console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
+        serve(
+            create_app(web, publish, key=key, mails_kept_at=mails_kept_at), listeners, on_ready=say
+        )
+        console.print(
+            "Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage."
+        )
     return ExitCode.DONE
 
 
@@ -100,7 +110,9 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
     Without any, it is LIBREVILLE's, who is fictitious: the first other agent takes its place.
     """
     engine = solo.services.engine
-    is_used = exists().where(Import.imported_by != BY) | exists().where(ListeCommunale.code_commune != LIBREVILLE.code)
+    is_used = exists().where(Import.imported_by != BY) | exists().where(
+        ListeCommunale.code_commune != LIBREVILLE.code
+    )
     with engine.connect() as connection:
         names = list(connection.scalars(select(Agent.name).distinct().order_by(Agent.name)))
         is_real = connection.execute(select(is_used)).scalar_one()
@@ -109,7 +121,9 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
     if set(names) <= {AGENT} and not is_real and wanted in {"", AGENT}:
         wanted = AGENT
     elif not names:
-        raise ConfigurationError(f"personne ne peut entrer : ajoutez l'agent de votre commune par « {_ADD_AGENT} »")
+        raise ConfigurationError(
+            f"personne ne peut entrer : ajoutez l'agent de votre commune par « {_ADD_AGENT} »"
+        )
     elif wanted not in names:
         raise ConfigurationError(
             f"choisissez l'agent qui utilise cet ordinateur par PREFECTURE_WEB_AGENT : {', '.join(own)}"
@@ -117,5 +131,8 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
     if wanted == AGENT and not is_real:
         console.print(INTRODUCTION)
         load_demo(engine, settings.home / "demo", console)
-        console.print(f"Pour ouvrir votre commune, lancez « {_ADD_AGENT} », puis cette commande.", soft_wrap=True)
+        console.print(
+            f"Pour ouvrir votre commune, lancez « {_ADD_AGENT} », puis cette commande.",
+            soft_wrap=True,
+        )
     return wanted

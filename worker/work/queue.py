@@ -48,7 +48,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
 from schemas.vocabulary import Labelled
 from worker.db.engine import notify_ready, reading
-from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, seconds_between, utc_now, zero
+from worker.db.types import (
+    Base,
+    Id,
+    Texte,
+    UtcDateTime,
+    empty,
+    rows_where,
+    seconds_between,
+    utc_now,
+    zero,
+)
 from worker.doorbell import Doorbell
 from worker.errors import LeaseLostError
 
@@ -126,9 +136,13 @@ class Work(Base):
     subject: Mapped[str] = mapped_column(Texte, doc="A table and the id of a row: `request:12`.")
     part: Mapped[str] = empty()
     lane: Mapped[int] = zero("0: a person waits. 1: of a batch.")
-    fair_tag: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="The turn of its account.")
+    fair_tag: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0", doc="The turn of its account."
+    )
     state: Mapped[str] = mapped_column(Texte, default=WorkState.DUE, server_default=WorkState.DUE)
-    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again; empty: now.")
+    due_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When to try again; empty: now."
+    )
     owner: Mapped[str | None] = mapped_column(Texte, doc="The loop that holds the lease.")
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     enqueued_at: Mapped[datetime | None] = mapped_column(
@@ -142,7 +156,14 @@ class Work(Base):
 
 _INSERTS: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = ("kind", "subject", "part")
-_ANEW = {"state": WorkState.DUE, "due_at": None, "starts": 0, "waits": 0, "error": "", "created_at": utc_now()}
+_ANEW = {
+    "state": WorkState.DUE,
+    "due_at": None,
+    "starts": 0,
+    "waits": 0,
+    "error": "",
+    "created_at": utc_now(),
+}
 _LOCK = 0x776F726B  # « work »
 
 _LATE_SECONDS = 1.0
@@ -219,7 +240,9 @@ def is_open(row: Any = Work) -> ColumnElement[bool]:  # noqa: ANN401 — the mod
     return _state_of(row, WorkState.DUE, WorkState.HELD)
 
 
-def has_open(about: About, row_id: InstrumentedAttribute[int], kinds: Collection[WorkKind]) -> ColumnElement[bool]:
+def has_open(
+    about: About, row_id: InstrumentedAttribute[int], kinds: Collection[WorkKind]
+) -> ColumnElement[bool]:
     """Whether a row of that table has open work of these kinds."""
     subject = literal_column(f"'{about}:'").concat(row_id)
     return exists().where(Work.kind.in_(kinds), Work.subject == subject, is_open())
@@ -234,13 +257,20 @@ def count_before(connection: Connection, kind: WorkKind, row_id: int) -> int:
     own = aliased(Work)
     is_own = own.kind == kind, own.subject == subject_of(kind, row_id)
     is_before = tuple_(Work.fair_tag, Work.id) < tuple_(own.fair_tag, own.id)
-    before = select(Work.id).join(own, and_(Work.kind == own.kind, Work.lane == own.lane, is_before))
+    before = select(Work.id).join(
+        own, and_(Work.kind == own.kind, Work.lane == own.lane, is_before)
+    )
     counted = before.where(*is_own, is_open()).limit(MOST_BEFORE).subquery()
     return connection.scalar(select(func.count()).select_from(counted)) or 0
 
 
 def add(
-    connection: Connection, works: Iterable[NewWork], *, again: bool = False, seconds: float = 0, enqueued: bool = False
+    connection: Connection,
+    works: Iterable[NewWork],
+    *,
+    again: bool = False,
+    seconds: float = 0,
+    enqueued: bool = False,
 ) -> None:
     """Add works in the transaction of their cause and wake the notifiers; an existing work is unchanged.
 
@@ -256,7 +286,9 @@ def add(
     if enqueued:
         statement = statement.values(enqueued_at=utc_now())
     if again:
-        statement = statement.on_conflict_do_update(index_elements=_KEY, set_=_ANEW, where=~_is(WorkState.HELD))
+        statement = statement.on_conflict_do_update(
+            index_elements=_KEY, set_=_ANEW, where=~_is(WorkState.HELD)
+        )
     else:
         statement = statement.on_conflict_do_nothing()
     connection.execute(statement, rows)
@@ -280,9 +312,17 @@ def claim(
     `at_work` returns the ids that loops of this process hold. They are not claimed, even if the database clock ends
     their lease. It is called once no other claim runs: each loop adds its claims before it commits them.
     """
-    if connection.dialect.name == "postgresql" and not rule.of_message:  # a claim must see what the others hold
+    if (
+        connection.dialect.name == "postgresql" and not rule.of_message
+    ):  # a claim must see what the others hold
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kind))))
-    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work()], **of_message}
+    values = {
+        "claimed_by": owner,
+        "seconds": lease_seconds,
+        "number": limit,
+        "at_work": [*at_work()],
+        **of_message,
+    }
     rows = connection.execute(_claim_statement(kind, rule), values).all()
     claims = [Claim._make([*row, owner])._replace(kind=kind) for row in rows]
     return sorted(claims, key=lambda it: (it.lane, it.fair_tag, it.id))
@@ -299,11 +339,26 @@ def claim_enqueued(
     """
     kind, lane = WorkKind(message.kind), int(message.is_bulk)
     waits = Work.kind == kind, Work.lane == lane, _is(WorkState.DUE)
-    if part and not connection.scalar(select(exists().where(*waits, Work.part == part, Work.enqueued_at.is_(None)))):
+    if part and not connection.scalar(
+        select(exists().where(*waits, Work.part == part, Work.enqueued_at.is_(None)))
+    ):
         return None
-    about = {"of_lane": lane, "of_subject": subject_of(kind, message.row_id), "of_part": part or None}
+    about = {
+        "of_lane": lane,
+        "of_subject": subject_of(kind, message.row_id),
+        "of_part": part or None,
+    }
     rule = ClaimRule(of_message=True, one_for_each_part=True)
-    first = partial(claim, connection, kind, owner, lease_seconds=lease_seconds, limit=1, rule=rule, of_message=about)
+    first = partial(
+        claim,
+        connection,
+        kind,
+        owner,
+        lease_seconds=lease_seconds,
+        limit=1,
+        rule=rule,
+        of_message=about,
+    )
     claims = first()
     if not claims:
         is_blocked = *waits, Work.enqueued_at.is_not(None), _is_part_held(Work)
@@ -326,18 +381,29 @@ def _first_due(kind: WorkKind, rule: ClaimRule, *, locks: bool = False) -> Selec
     conditions.append(one.id.not_in(bindparam("at_work", expanding=True)))
     if rule.in_order:
         before = aliased(Work)
-        is_before = before.kind == one.kind, before.subject == one.subject, before.id < one.id, is_open(before)
+        is_before = (
+            before.kind == one.kind,
+            before.subject == one.subject,
+            before.id < one.id,
+            is_open(before),
+        )
         conditions.append(~select(before.id).where(*is_before, ~_is_free(before)).exists())
     if rule.one_for_each_part:
         conditions.append(~_is_part_held(one))
     if rule.spares_failed:
         failed = aliased(Work)
-        has_failed = failed.kind == one.kind, failed.part == one.part, failed.starts + failed.waits > 0
+        has_failed = (
+            failed.kind == one.kind,
+            failed.part == one.part,
+            failed.starts + failed.waits > 0,
+        )
         conditions.append(~select(failed.id).where(*has_failed, is_open(failed)).exists())
     if rule.of_batches:
         conditions.append(one.lane > 0)
     if rule.of_message:
-        is_own = or_(one.subject == bindparam("of_subject"), one.part == bindparam("of_part", type_=Texte))
+        is_own = or_(
+            one.subject == bindparam("of_subject"), one.part == bindparam("of_part", type_=Texte)
+        )
         conditions += [one.lane == bindparam("of_lane"), or_(one.enqueued_at.is_not(None), is_own)]
     first = select(one.id).where(*conditions).order_by(one.lane, one.fair_tag, one.id)
     first = first.limit(bindparam("number", type_=Integer))
@@ -346,13 +412,27 @@ def _first_due(kind: WorkKind, rule: ClaimRule, *, locks: bool = False) -> Selec
 
 def _is_part_held(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
     other = aliased(Work)
-    is_held = other.kind == row.kind, other.part == row.part, row.part != "", _state_of(other, WorkState.HELD)
+    is_held = (
+        other.kind == row.kind,
+        other.part == row.part,
+        row.part != "",
+        _state_of(other, WorkState.HELD),
+    )
     return select(other.id).where(*is_held, is_open(other), ~_is_free(other)).exists()
 
 
 @cache
 def _claim_statement(kind: WorkKind, rule: ClaimRule) -> Executable:
-    columns = Work.id, Work.kind, Work.subject, Work.part, Work.lane, Work.fair_tag, Work.starts, Work.waits
+    columns = (
+        Work.id,
+        Work.kind,
+        Work.subject,
+        Work.part,
+        Work.lane,
+        Work.fair_tag,
+        Work.starts,
+        Work.waits,
+    )
     return (
         update(Work)
         .where(Work.id.in_(_first_due(kind, rule, locks=True).cte("first").select()))
@@ -371,7 +451,10 @@ def _claim_statement(kind: WorkKind, rule: ClaimRule) -> Executable:
 
 def _is_free(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
     is_due = and_(_state_of(row, WorkState.DUE), or_(row.due_at.is_(None), row.due_at <= utc_now()))
-    is_over = or_(row.lease_until <= utc_now(), row.lease_until > utc_now(LONGEST_LEASE_SECONDS + _LATE_SECONDS))
+    is_over = or_(
+        row.lease_until <= utc_now(),
+        row.lease_until > utc_now(LONGEST_LEASE_SECONDS + _LATE_SECONDS),
+    )
     return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
 
 
@@ -382,11 +465,17 @@ def claim_rest(connection: Connection, mine: Claim, *, within_seconds: float) ->
     """
     held = aliased(Work)
     is_soon = or_(Work.due_at.is_(None), Work.due_at <= utc_now(within_seconds))
-    rest = update(Work).where(Work.kind == mine.kind, Work.part == mine.part, _is(WorkState.DUE), is_soon)
-    rest = rest.values({Work.state: WorkState.HELD, Work.owner: mine.owner, Work.starts: Work.starts + 1})
+    rest = update(Work).where(
+        Work.kind == mine.kind, Work.part == mine.part, _is(WorkState.DUE), is_soon
+    )
+    rest = rest.values(
+        {Work.state: WorkState.HELD, Work.owner: mine.owner, Work.starts: Work.starts + 1}
+    )
     columns = Work.id, Work.subject, Work.lane, Work.fair_tag, Work.starts, Work.waits
     age = seconds_between(Work.created_at, utc_now()).label("age")
-    rest = rest.values(lease_until=select(held.lease_until).where(held.id == mine.id).scalar_subquery())
+    rest = rest.values(
+        lease_until=select(held.lease_until).where(held.id == mine.id).scalar_subquery()
+    )
     rows = connection.execute(rest.returning(*columns, age)).all()
     return [mine._replace(**row._mapping) for row in sorted(rows)]  # noqa: SLF001 — its public name
 
@@ -394,18 +483,26 @@ def claim_rest(connection: Connection, mine: Claim, *, within_seconds: float) ->
 def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> None:
     """Renew the leases of these works, without waiting for a transaction that finishes or releases one of them."""
     held = select(Work.id).where(_are_owned(claims)).with_for_update(skip_locked=True)
-    connection.execute(update(Work).where(Work.id.in_(held)).values(lease_until=utc_now(lease_seconds)))
+    connection.execute(
+        update(Work).where(Work.id.in_(held)).values(lease_until=utc_now(lease_seconds))
+    )
 
 
 def renew_row(
-    engine: Engine, claim: Claim, lease_seconds: float, progress: InstrumentedAttribute[int], number: int
+    engine: Engine,
+    claim: Claim,
+    lease_seconds: float,
+    progress: InstrumentedAttribute[int],
+    number: int,
 ) -> bool:
     """Renew the lease, and write the progress to a column of the row; return False when another worker holds it."""
     with engine.begin() as connection:
         is_held = bool(_change(connection, [claim], {Work.lease_until: utc_now(lease_seconds)}))
         if is_held:
             table = progress.class_
-            connection.execute(update(table).where(table.id == claim.subject_id).values({progress: number}))
+            connection.execute(
+                update(table).where(table.id == claim.subject_id).values({progress: number})
+            )
         return is_held
 
 
@@ -432,13 +529,22 @@ def finish(connection: Connection, claims: Collection[Claim]) -> set[int]:
 
 
 def release(
-    connection: Connection, claim: Claim, seconds: float, error: str = "", *, counts: bool = True, is_new: bool = False
+    connection: Connection,
+    claim: Claim,
+    seconds: float,
+    error: str = "",
+    *,
+    counts: bool = True,
+    is_new: bool = False,
 ) -> bool:
     """Make a work due in `seconds`; without `counts`, its start is not counted. Return False when it is not held.
 
     `is_new`: the error differs from the last one, so that the count of waits begins at one.
     """
-    values: dict[Any, Any] = {Work.state: WorkState.DUE, Work.due_at: utc_now(seconds) if seconds else None}
+    values: dict[Any, Any] = {
+        Work.state: WorkState.DUE,
+        Work.due_at: utc_now(seconds) if seconds else None,
+    }
     waits = 1 if is_new else Work.waits + 1
     values |= {Work.waits: 0} if counts else {Work.waits: waits, Work.starts: Work.starts - 1}
     return bool(_change(connection, [claim], values | _NO_LEASE | {Work.error: error}))
@@ -446,14 +552,20 @@ def release(
 
 def bury(connection: Connection, claim: Claim, error: str) -> bool:
     """Set a work dead; return False when this process does not hold it. `error` is the reason, in French."""
-    return bool(_change(connection, [claim], {Work.state: WorkState.DEAD, Work.error: error} | _NO_LEASE))
+    return bool(
+        _change(connection, [claim], {Work.state: WorkState.DEAD, Work.error: error} | _NO_LEASE)
+    )
 
 
 _NO_LEASE: dict[Any, Any] = {Work.owner: None, Work.lease_until: None}
 
 
 def _change(connection: Connection, claims: Collection[Claim], values: Mapping[Any, Any]) -> int:
-    return connection.execute(update(Work).where(_are_owned(claims)).values(values)).rowcount if claims else 0
+    return (
+        connection.execute(update(Work).where(_are_owned(claims)).values(values)).rowcount
+        if claims
+        else 0
+    )
 
 
 def _are_owned(claims: Collection[Claim]) -> ColumnElement[bool]:
@@ -486,17 +598,26 @@ def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[s
 
 
 def mark_enqueued(
-    connection: Connection, lost: Mapping[tuple[str, bool], int], *, grace_seconds: float, limit: int
+    connection: Connection,
+    lost: Mapping[tuple[str, bool], int],
+    *,
+    grace_seconds: float,
+    limit: int,
 ) -> list[Doorbell]:
     """Mark due works that have no message, and of each queue the oldest works, as many as the queue has lost messages.
 
     At most `limit` of each, and none of a part of which one is held. They are marked before their messages are sent, so
     that no other sweep sends them too.
     """
-    lacks_message, is_silent = Work.enqueued_at.is_(None), Work.enqueued_at <= utc_now(-grace_seconds)
+    lacks_message, is_silent = (
+        Work.enqueued_at.is_(None),
+        Work.enqueued_at <= utc_now(-grace_seconds),
+    )
     groups = [(and_(Work.kind.in_(BROKERED), lacks_message, ~_is_part_held(Work)), limit)]
     for (kind, is_bulk), number in lost.items():
-        groups.append((and_(Work.kind == kind, Work.lane == int(is_bulk), is_silent), min(number, limit)))
+        groups.append(
+            (and_(Work.kind == kind, Work.lane == int(is_bulk), is_silent), min(number, limit))
+        )
     doorbells = set[Doorbell]()
     for condition, number in groups:
         first = (
@@ -509,7 +630,10 @@ def mark_enqueued(
         )
         marked = update(Work).where(Work.id.in_(first.select())).values(enqueued_at=utc_now())
         rows = connection.execute(marked.returning(Work.subject, Work.kind, Work.lane))
-        doorbells |= {Doorbell(int(subject.partition(":")[2]), kind, bool(lane)) for subject, kind, lane in rows}
+        doorbells |= {
+            Doorbell(int(subject.partition(":")[2]), kind, bool(lane))
+            for subject, kind, lane in rows
+        }
     return sorted(doorbells)
 
 
@@ -523,13 +647,21 @@ def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
 
 def free_all(connection: Connection) -> None:
     """Free the works of an earlier process; only where no other process can run (the embedded mode)."""
-    connection.execute(update(Work).where(_is(WorkState.HELD)).values({Work.state: WorkState.DUE} | _NO_LEASE))
-    connection.execute(update(Work).where(Work.kind.in_(BROKERED), is_open()).values(enqueued_at=None, due_at=None))
+    connection.execute(
+        update(Work).where(_is(WorkState.HELD)).values({Work.state: WorkState.DUE} | _NO_LEASE)
+    )
+    connection.execute(
+        update(Work).where(Work.kind.in_(BROKERED), is_open()).values(enqueued_at=None, due_at=None)
+    )
 
 
 def retry(connection: Connection, *, error: str, since: datetime, kind: str | None = None) -> int:
     """Make dead works due whose error contains these words and which were added since then; return how many."""
-    conditions = [_is(WorkState.DEAD), Work.error.contains(error, autoescape=True), Work.created_at >= since]
+    conditions = [
+        _is(WorkState.DEAD),
+        Work.error.contains(error, autoescape=True),
+        Work.created_at >= since,
+    ]
     conditions += [Work.kind == kind] if kind else []
     number = connection.execute(update(Work).where(*conditions).values(_ANEW)).rowcount
     notify_ready(connection)
@@ -547,10 +679,17 @@ def count_works(connection: Connection) -> Sequence[Row[str, str, str, int, floa
     """Return kind, state, error, number and age of the oldest in seconds, of all works alike."""
     keys = Work.kind, Work.state, Work.error
     age = seconds_between(func.min(Work.created_at), utc_now())
-    return connection.execute(select(*keys, func.count(), age).group_by(*keys).order_by(*keys)).all()
+    return connection.execute(
+        select(*keys, func.count(), age).group_by(*keys).order_by(*keys)
+    ).all()
 
 
 def count_dead(connection: Connection) -> int:
     """Count the dead works. A dead message is not counted: the page « Messages » shows it to the clerk."""
     is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.MESSAGE, WorkKind.SUMMARY])
-    return connection.scalar(select(func.count()).select_from(Work).where(_is(WorkState.DEAD), is_ours)) or 0
+    return (
+        connection.scalar(
+            select(func.count()).select_from(Work).where(_is(WorkState.DEAD), is_ours)
+        )
+        or 0
+    )

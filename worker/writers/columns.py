@@ -86,7 +86,9 @@ def _parameter(name: str) -> BindParameter[str]:
 _CODE_COMMUNE, _LISTE, _LAST_BIRTH = map(_parameter, ("code_commune", "liste", "last_birth"))
 _VERSION: BindParameter[int] = bindparam("version", type_=BigInteger, required=False)
 
-ON_LISTE = and_(Electeur.code_commune == _CODE_COMMUNE, Electeur.liste == _LISTE, Electeur.version == _VERSION)
+ON_LISTE = and_(
+    Electeur.code_commune == _CODE_COMMUNE, Electeur.liste == _LISTE, Electeur.version == _VERSION
+)
 """Selects the electors of the list, including minors registered in advance."""
 OF_AGE = is_of_age(_LAST_BIRTH, YOUNGEST_BIRTH)
 """Selects the electors who are not minors on the day of the file."""
@@ -103,14 +105,22 @@ class Column:
 
 
 _BORN = Electeur.date_naissance
-_SLASHED = func.substr(_BORN, 9, 2) + "/" + func.substr(_BORN, 6, 2) + "/" + func.substr(_BORN, 1, 4)
+_SLASHED = (
+    func.substr(_BORN, 9, 2) + "/" + func.substr(_BORN, 6, 2) + "/" + func.substr(_BORN, 1, 4)
+)
 
 _OTHERWISE: dict[InstrumentedAttribute[Any], ColumnElement[Any]] = {
     Electeur.numero_general: type_coerce(Electeur.numero_general, Integer),
     Electeur.nom_usage: func.nullif(func.nullif(Electeur.nom_usage, Electeur.nom_naissance), ""),
-    Electeur.date_naissance: case((_BORN.like("____-__-__"), _SLASHED), else_=func.nullif(_BORN, "")),
-    Electeur.nationalite: case((Electeur.liste != Liste.PRINCIPALE.value, func.nullif(Electeur.nationalite, ""))),
-    Electeur.numero_voie: case((func.lower(Electeur.numero_voie).not_in(("0", "sans", "")), Electeur.numero_voie)),
+    Electeur.date_naissance: case(
+        (_BORN.like("____-__-__"), _SLASHED), else_=func.nullif(_BORN, "")
+    ),
+    Electeur.nationalite: case(
+        (Electeur.liste != Liste.PRINCIPALE.value, func.nullif(Electeur.nationalite, ""))
+    ),
+    Electeur.numero_voie: case(
+        (func.lower(Electeur.numero_voie).not_in(("0", "sans", "")), Electeur.numero_voie)
+    ),
     Electeur.pays: func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE"),
 }
 
@@ -170,7 +180,9 @@ def is_written(source: InstrumentedAttribute[Any], form: FileForm) -> bool:
 
 
 @cache
-def select_electeurs(columns: tuple[Column, ...], *, cleaning: bool = False, separator: str = "") -> Select[Any]:
+def select_electeurs(
+    columns: tuple[Column, ...], *, cleaning: bool = False, separator: str = ""
+) -> Select[Any]:
     """Build the SELECT of the file: the electors of age on the list, in the order of its lines.
 
     `cleaning` cleans the values in the query. The CSV has no escape: its `separator`, and `"`, are replaced.
@@ -184,13 +196,18 @@ def select_electeurs(columns: tuple[Column, ...], *, cleaning: bool = False, sep
     return (
         select(*values)
         .select_from(Electeur)
-        .outerjoin(Bureau, and_(Bureau.code_commune == Electeur.code_commune, Bureau.code == Electeur.code_bureau))
+        .outerjoin(
+            Bureau,
+            and_(Bureau.code_commune == Electeur.code_commune, Bureau.code == Electeur.code_bureau),
+        )
         .where(ON_LISTE, OF_AGE)
         .order_by(*ORDRE)
     )
 
 
-def over_clean_values(expression: ColumnElement[Any], rows: FromClause | None = None) -> ColumnElement[Any]:
+def over_clean_values(
+    expression: ColumnElement[Any], rows: FromClause | None = None
+) -> ColumnElement[Any]:
     """Return the expression over cleaned register columns, so that rules check the values written to the file.
 
     `rows`: a query that has cleaned them, under their names.

@@ -52,7 +52,9 @@ _ELEMENTS = 50
 _SHIFTED = "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
 
 
-def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
+def write_csv(
+    connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool
+) -> int:
     """Write the header and one line per elector of age, and return the number of electors; see `WriteListe`.
 
     Cleaning can produce a `;` (from the Greek question mark), so a separator is replaced after it. See
@@ -63,7 +65,9 @@ def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     """
     form = spec.form
     sink.write(form.header)
-    query = select_electeurs(among(form.values), cleaning=cleaning, separator=form.separator if cleaning else "")
+    query = select_electeurs(
+        among(form.values), cleaning=cleaning, separator=form.separator if cleaning else ""
+    )
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, spec, sink, progress)
     rows = connection.execute(query, spec.parameters, execution_options=STREAM)
@@ -73,7 +77,11 @@ def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
         text = io.StringIO(newline="")
         try:
             writer = csv.writer(
-                text, delimiter=form.separator, quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n"
+                text,
+                delimiter=form.separator,
+                quoting=csv.QUOTE_NONE,
+                quotechar=None,
+                lineterminator="\n",
             )
             writer.writerows(block)
         except csv.Error:
@@ -84,7 +92,9 @@ def write_csv(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     return written
 
 
-def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:
+def _copy(
+    connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress
+) -> int:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect guarantees it; for mypy
     compiled = _compile(query, connection.dialect)
@@ -152,14 +162,18 @@ def read_csv(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
         yield pick(values)
 
 
-def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
+def write_xml(
+    connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool
+) -> int:
     """Write the whole document and return the number of `Electeur` elements; see `WriteListe`.
 
     Raises:
         ExportError: a title of the profile cannot name an element.
     """
     if title := spec.form.not_an_element:
-        raise ExportError(f"« {title} » ne peut pas nommer un élément du XML : demandez cette liste en CSV.")
+        raise ExportError(
+            f"« {title} » ne peut pas nommer un élément du XML : demandez cette liste en CSV."
+        )
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
     form = spec.form
     for column in among(form.values, ENTETE):
@@ -187,9 +201,13 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
 def _add_electeur(block: Any, form: FileForm) -> list[Any]:  # noqa: ANN401 — lxml's elements
     electeur = etree.SubElement(block, "Electeur")
     electeur.tail = "\n"
-    identite = [etree.SubElement(electeur, form.title(it.value)) for it in among(form.values, IDENTITE)]
+    identite = [
+        etree.SubElement(electeur, form.title(it.value)) for it in among(form.values, IDENTITE)
+    ]
     adresse = etree.SubElement(electeur, "AdresseElecteur")
-    return identite + [etree.SubElement(adresse, form.title(it.value)) for it in among(form.values, ADRESSE)]
+    return identite + [
+        etree.SubElement(adresse, form.title(it.value)) for it in among(form.values, ADRESSE)
+    ]
 
 
 def read_xml(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
@@ -200,7 +218,9 @@ def read_xml(stream: IO[bytes], form: FileForm) -> Iterator[Values]:
     """
     columns = among(form.values, IDENTITE) + among(form.values, ADRESSE)
     pick = picker([column.value for column in columns], READ_VALUES)
-    electeurs = etree.iterparse(stream, tag="Electeur", resolve_entities=False, no_network=True, huge_tree=True)
+    electeurs = etree.iterparse(
+        stream, tag="Electeur", resolve_entities=False, no_network=True, huge_tree=True
+    )
     try:
         for _, electeur in electeurs:
             yield pick(_texts_of(electeur, len(columns)))
@@ -241,7 +261,9 @@ def validate_xml(path: Path, xsd: Path) -> None:
     """
     schema = load_schema(xsd)
     target: Any = _Nothing()
-    parser = etree.XMLParser(schema=schema, target=target, resolve_entities=False, no_network=True, huge_tree=True)
+    parser = etree.XMLParser(
+        schema=schema, target=target, resolve_entities=False, no_network=True, huge_tree=True
+    )
     try:
         with path.open("rb") as stream:  # raises the precise OSError
             etree.parse(stream, parser)  # `feed` does not fill the error log
@@ -272,14 +294,23 @@ def load_schema(xsd: Path) -> etree.XMLSchema:
             parser = etree.XMLParser(resolve_entities=False, no_network=True)
             return etree.XMLSchema(etree.parse(stream, parser, base_url=str(xsd)))
     except (*_NOT_THERE, etree.XMLSyntaxError, etree.XMLSchemaParseError) as error:
-        raise SchemaMismatchError(f"Schéma XSD illisible : {xsd} ({type(error).__name__}).") from None
+        raise SchemaMismatchError(
+            f"Schéma XSD illisible : {xsd} ({type(error).__name__})."
+        ) from None
 
 
 class WriteListe(Protocol):
     """Writes a list to a file and returns the number of electors; `cleaning`: see `Census.needs_cleaning`."""
 
     def __call__(
-        self, connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, /, *, cleaning: bool
+        self,
+        connection: Connection,
+        spec: ListeSpec,
+        sink: Sink,
+        progress: Progress,
+        /,
+        *,
+        cleaning: bool,
     ) -> int:
         """Write the list."""
 
@@ -308,10 +339,17 @@ LISTE_FORMATS: dict[Format, ListeFormat] = {
 
 _WHO, _BORN = [READ_VALUES.index(value) for value in IDENTITY], IDENTITY.index("date_naissance")
 
-_MOVES_BY_ITSELF = {Electeur.numero_general, Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription}
+_MOVES_BY_ITSELF = {
+    Electeur.numero_general,
+    Bureau.libelle,
+    Bureau.code_canton,
+    Bureau.code_circonscription,
+}
 """Columns that change without a change of the elector: numbers in each list, and data of a whole bureau."""
 
-_CONTENTS = [place for place, column in enumerate(READ_COLUMNS) if column.source not in _MOVES_BY_ITSELF]
+_CONTENTS = [
+    place for place, column in enumerate(READ_COLUMNS) if column.source not in _MOVES_BY_ITSELF
+]
 _SLASHED = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
 
 
@@ -349,7 +387,9 @@ def take_fingerprint(
             who = [values[place] for place in _WHO]
             who[_BORN] = born = _SLASHED.sub(r"\3-\2-\1", who[_BORN])  # in the register's form
             identity = digests.identity(*who)
-            parts[identity[0]] += identity + digests.contents([values[place] for place in _CONTENTS])
+            parts[identity[0]] += identity + digests.contents(
+                [values[place] for place in _CONTENTS]
+            )
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):
                 of_age_since.add(identity)
     return TakenFingerprint(sort_records(parts), sha256, of_age_since)

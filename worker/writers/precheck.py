@@ -30,7 +30,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.files import SheetWriter, Sink
-from common.french import capitalized, count_of, format_birth, format_number, format_size, short_date
+from common.french import (
+    capitalized,
+    count_of,
+    format_birth,
+    format_number,
+    format_size,
+    short_date,
+)
 from common.texte import INSTEAD, is_altered, is_clean, is_garbled, without_separators
 from schemas.profiles.platform import Encoding, can_encode
 from schemas.vocabulary import SEPARATORS, Format, Severity
@@ -54,7 +61,14 @@ from worker.registre.communes import DescribedBureau, select_bureaux
 from worker.registre.comparaison.differences import adresse
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
-from worker.writers.columns import OF_AGE, ON_LISTE, ListeSpec, header_of, is_written, over_clean_values
+from worker.writers.columns import (
+    OF_AGE,
+    ON_LISTE,
+    ListeSpec,
+    header_of,
+    is_written,
+    over_clean_values,
+)
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 NAMED = 5
@@ -87,7 +101,9 @@ def take_census(connection: Connection, spec: ListeSpec) -> Census:
         Electeur.code_bureau,
         func.count().label("electeurs"),
         func.count().filter(not_(OF_AGE)).label("mineurs"),
-        func.count().filter(and_(OF_AGE, Electeur.numero_general.is_not(None))).label("with_numero"),
+        func.count()
+        .filter(and_(OF_AGE, Electeur.numero_general.is_not(None)))
+        .label("with_numero"),
         func.count().filter(and_(OF_AGE, rules.HAS_LOST_ZEROS)).label("without_zeros"),
     )
     of_liste = query.where(ON_LISTE).group_by(Electeur.code_bureau).order_by(Electeur.code_bureau)
@@ -115,7 +131,9 @@ def find_anomalies(
 
     `ours`: the severity of anomalies that block by this project's choice only, see `Kind.is_ours`.
     """
-    return _Precheck(connection, spec, census, LISTE_FORMATS[format_].replaces_separators, ours).run()
+    return _Precheck(
+        connection, spec, census, LISTE_FORMATS[format_].replaces_separators, ours
+    ).run()
 
 
 def find_anomalies_of_electeurs(
@@ -155,8 +173,14 @@ class _Precheck:
     def words(self) -> dict[str, str]:
         """The words of a message: the separator, what replaces it, and the encoding."""
         separator, encoding = self.signs
-        instead = SEPARATORS.get(INSTEAD[separator], "l'espace").removeprefix("le ").removeprefix("la ")
-        return {"separator": capitalized(SEPARATORS[separator]), "instead": instead, "encoding": encoding}
+        instead = (
+            SEPARATORS.get(INSTEAD[separator], "l'espace").removeprefix("le ").removeprefix("la ")
+        )
+        return {
+            "separator": capitalized(SEPARATORS[separator]),
+            "instead": instead,
+            "encoding": encoding,
+        }
 
     @property
     def options(self) -> dict[str, int]:
@@ -168,13 +192,17 @@ class _Precheck:
         if census.without_zeros:
             yield self._say(rules.ZEROS_LOST, electeurs=count_of(census.without_zeros, "électeur"))
         if census.without_numero:
-            yield self._say(rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur"))
+            yield self._say(
+                rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur")
+            )
         if census.mineurs:
             yield self._say(rules.MINEURS, mineurs=census.mineurs)
         nom = self.spec.nom_commune.upper()
         census.needs_cleaning |= self._is_separated(nom)
         if not can_encode(nom, self.signs[1]):
-            yield replace(self._say(rules.INEXPRESSIBLE), column=self.spec.form.title("nom_commune"))
+            yield replace(
+                self._say(rules.INEXPRESSIBLE), column=self.spec.form.title("nom_commune")
+            )
         if self.spec.basis:
             for said in self._of_basis(self.spec.basis):
                 yield replace(said, is_of_file=True)
@@ -184,7 +212,9 @@ class _Precheck:
 
     def of_each(self) -> Iterator[Anomaly]:
         doubles = _doubles_query(has_facts=self.spec.has_facts)
-        found = self.connection.execute(doubles, self.spec.parameters, execution_options=self.options)
+        found = self.connection.execute(
+            doubles, self.spec.parameters, execution_options=self.options
+        )
         for members in group_doubles(found):
             homes = [base_letters(row.adresse) for row in members]
             number = Counter(homes)
@@ -198,7 +228,9 @@ class _Precheck:
             values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping
             ruined = {column for column in TEXTS if _ruin_of(values[column.key])}
             for rule in RULES:
-                is_said_better = rule.value in ruined and (rule.is_ours or rule.severity is Severity.REMARK)
+                is_said_better = rule.value in ruined and (
+                    rule.is_ours or rule.severity is Severity.REMARK
+                )
                 if values[f"is_{rule.code}"] and not is_said_better:
                     yield self._of(row, rule)
             if row.needs_cleaning or row.nettoyages:
@@ -211,11 +243,15 @@ class _Precheck:
         day, found = short_date(basis.taken_on), self.census.electeurs + self.census.mineurs
         if found != basis.electeurs:
             electeurs = count_of(basis.electeurs, "électeur")
-            yield self._say(rules.REGISTRE_CHANGED, day=day, electeurs=electeurs, found=format_number(found))
+            yield self._say(
+                rules.REGISTRE_CHANGED, day=day, electeurs=electeurs, found=format_number(found)
+            )
         if (self.spec.jour - basis.taken_on).days > rules.OLD_DAYS:
             yield self._say(rules.EXPORT_OLD, day=day)
         if basis.absorbed_on:
-            yield self._say(rules.LISTE_ABSORBED, day=short_date(basis.absorbed_on), commune=basis.absorbed_into)
+            yield self._say(
+                rules.LISTE_ABSORBED, day=short_date(basis.absorbed_on), commune=basis.absorbed_into
+            )
         if basis.absent_on:
             yield self._say(rules.LISTE_ABSENT, day=short_date(basis.absent_on))
 
@@ -262,7 +298,12 @@ class _Precheck:
         return without_separators(text, self.signs[0]) != text
 
     def _say(
-        self, kind: Kind, bureau: str = "", *, value: InstrumentedAttribute[Any] | None = None, **words: object
+        self,
+        kind: Kind,
+        bureau: str = "",
+        *,
+        value: InstrumentedAttribute[Any] | None = None,
+        **words: object,
     ) -> Anomaly:
         source = value or kind.value
         column = header_of(source, self.spec.form) if source else ""
@@ -270,7 +311,9 @@ class _Precheck:
         severity = self.ours if kind.is_ours else kind.severity
         return Anomaly(kind.code, severity, column, message, bureau=bureau)
 
-    def _of(self, row: Row[Any], kind: Kind, value: InstrumentedAttribute[Any] | None = None) -> Anomaly:
+    def _of(
+        self, row: Row[Any], kind: Kind, value: InstrumentedAttribute[Any] | None = None
+    ) -> Anomaly:
         numero = row.numero_ordre if row.numero_general is None else row.numero_general
         return replace(
             self._say(kind, row.code_bureau, value=value),
@@ -289,7 +332,12 @@ def _ruin_of(text: str) -> Kind | None:
 
 @cache
 def _doubles_query(*, has_facts: bool) -> Select[Any]:
-    names = (Electeur.code_bureau, Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)
+    names = (
+        Electeur.code_bureau,
+        Electeur.nom_naissance,
+        Electeur.prenoms,
+        Electeur.date_naissance,
+    )
     who = (Electeur.numero_ordre, Electeur.numero_general, *map(_clean, names))
     return select_possible_doubles(_among(has_facts=has_facts), adresse().label("adresse"), *who)
 
@@ -311,11 +359,15 @@ def _suspect_query(signs: _Signs, *, has_facts: bool, separators: bool) -> Selec
         is_suspect |= over_clean_values(has_separator(text) | text.contains(separator))
     if encoding != "utf-8":
         is_suspect |= over_clean_values(text).regexp_match(r"[^\x01-\x7f]")
-    values: list[Any] = [it for it in Electeur.__table__.c if it.key not in {text.key for text in TEXTS}]
+    values: list[Any] = [
+        it for it in Electeur.__table__.c if it.key not in {text.key for text in TEXTS}
+    ]
     values += [*map(_clean, TEXTS), is_unclean().label("needs_cleaning")]
     values.append(func.row_number().over(order_by=ORDRE).label("place"))
     suspects = select(*values).where(_among(has_facts=has_facts), is_suspect)
-    found = suspects.cte("found").prefix_with("MATERIALIZED")  # otherwise each rule cleans its values again
+    found = suspects.cte("found").prefix_with(
+        "MATERIALIZED"
+    )  # otherwise each rule cleans its values again
     of_rules = (over_clean_values(rule.condition, found).label(f"is_{rule.code}") for rule in RULES)
     return select(found, *of_rules).order_by(found.c.place)
 
@@ -372,6 +424,12 @@ def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None =
         writer.write(HEADER)
     for anomaly in anomalies:
         tally.add(anomaly)
-        who = anomaly.bureau, anomaly.numero, anomaly.nom, anomaly.prenoms, format_birth(anomaly.naissance)
+        who = (
+            anomaly.bureau,
+            anomaly.numero,
+            anomaly.nom,
+            anomaly.prenoms,
+            format_birth(anomaly.naissance),
+        )
         writer.write((anomaly.severity.label, *who, anomaly.column, anomaly.message, anomaly.code))
     return tally

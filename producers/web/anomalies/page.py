@@ -38,7 +38,9 @@ def show(context: PageContext) -> Response:
         raise HTTPException(NOT_FOUND)
     if not file.report:
         return _without_report(context, file, GONE if Piece.RAPPORT in file.pieces else 200)
-    filters = {name: asked.get(name, "")[:_LONGEST] for name in ("gravite", "bureau", "colonne", "code")}
+    filters = {
+        name: asked.get(name, "")[:_LONGEST] for name in ("gravite", "bureau", "colonne", "code")
+    }
     criteria = Criteria(
         severity=Severity(filters["gravite"]).label if filters["gravite"] in set(Severity) else "",
         bureau={"": None, NO_BUREAU: ""}.get(filters["bureau"], filters["bureau"]),
@@ -56,13 +58,21 @@ def show(context: PageContext) -> Response:
 
 
 def _render(
-    context: PageContext, file: AskedFile, report: IO[bytes], criteria: Criteria, filters: Mapping[str, str]
+    context: PageContext,
+    file: AskedFile,
+    report: IO[bytes],
+    criteria: Criteria,
+    filters: Mapping[str, str],
 ) -> Response:
     summary = summarize(report, criteria)
-    page = min(page_number(str(context.form.get("page") or context.query.get("page", ""))), summary.pages)
+    page = min(
+        page_number(str(context.form.get("page") or context.query.get("page", ""))), summary.pages
+    )
     address = context.url("anomalies", export=file.export_id)
     groups = read_page(report, summary, criteria.text, page)
-    context.record_seen(SeenPage.SEARCH if criteria.text else SeenPage.ANOMALIES, len(groups), file.export_id)
+    context.record_seen(
+        SeenPage.SEARCH if criteria.text else SeenPage.ANOMALIES, len(groups), file.export_id
+    )
     by_bureau: Counter[str] = Counter()
     for kind, number in summary.counts.items():
         by_bureau[kind.bureau] += number
@@ -74,12 +84,15 @@ def _render(
         summary=summary,
         kinds=_kinds(summary),
         bureaux={
-            code or NO_BUREAU: f"{f'Bureau {code}' if code else 'Sans bureau, ou tout le fichier'} ({number})"
+            code
+            or NO_BUREAU: f"{f'Bureau {code}' if code else 'Sans bureau, ou tout le fichier'} ({number})"
             for code, number in sorted(by_bureau.items())
         },
         columns={it: it for it in sorted({kind.column for kind in summary.counts}) if it},
         groups=groups,
-        paging=Paging.of(address, filters, page=page, total=summary.groups.total(), size=summary.size),
+        paging=Paging.of(
+            address, filters, page=page, total=summary.groups.total(), size=summary.size
+        ),
     )
 
 
@@ -95,4 +108,6 @@ def _kinds(summary: Summary) -> list[tuple[AnomalyKind, int]]:
 
 
 def _without_report(context: PageContext, file: AskedFile, status: int) -> Response:
-    return context.render("anomalies/anomalies_none.html", status, file=file, is_broken=status == BROKEN)
+    return context.render(
+        "anomalies/anomalies_none.html", status, file=file, is_broken=status == BROKEN
+    )

@@ -57,7 +57,10 @@ class AnomalyKind(NamedTuple):
 _WIDTH = len(AnomalyLine._fields)
 _NOM, _PRENOMS = AnomalyLine._fields.index("nom"), AnomalyLine._fields.index("prenoms")
 _whose: Callable[[_Row], tuple[str, ...]] = itemgetter(
-    *(AnomalyLine._fields.index(name) for name in ("bureau", "numero", "nom", "prenoms", "naissance"))
+    *(
+        AnomalyLine._fields.index(name)
+        for name in ("bureau", "numero", "nom", "prenoms", "naissance")
+    )
 )
 _kind_of: Callable[[_Row], tuple[str, ...]] = itemgetter(
     *(AnomalyLine._fields.index(name) for name in AnomalyKind._fields)
@@ -76,7 +79,9 @@ class Criteria:
     """Words of a name, never put into a URL."""
 
     def __bool__(self) -> bool:
-        return bool(self.severity or self.bureau is not None or self.column or self.code or self.text)
+        return bool(
+            self.severity or self.bureau is not None or self.column or self.code or self.text
+        )
 
     def accepts(self, kind: AnomalyKind) -> bool:
         """Whether lines of a kind may match; the name is not checked."""
@@ -101,7 +106,10 @@ class Summary:
     @property
     def size(self) -> int:
         """The number of groups on a page."""
-        return max(1, min((PAGE * self.groups[it] // number for it, number in self.lines.items()), default=1))
+        return max(
+            1,
+            min((PAGE * self.groups[it] // number for it, number in self.lines.items()), default=1),
+        )
 
     @property
     def pages(self) -> int:
@@ -111,7 +119,9 @@ class Summary:
 def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
     """Read the whole report twice. Raises `UnreadableReportError` if it is not a report."""
     with _rows(report) as rows:
-        counts = Counter({AnomalyKind(*kind): number for kind, number in Counter(map(_kind_of, rows)).items()})
+        counts = Counter(
+            {AnomalyKind(*kind): number for kind, number in Counter(map(_kind_of, rows)).items()}
+        )
     matching = frozenset(kind for kind in counts if criteria.accepts(kind))
     lines, groups = Counter[bool](), Counter[bool]()
     with _rows(report) as rows:
@@ -133,7 +143,9 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
         for same in _group(_select(rows, summary.matching, text)):
             place = next(places[_has_blocking(same)])
             if first <= place < first + summary.size:
-                kept[place] = sorted(map(_to_line, same), key=lambda it: it.severity != Severity.BLOCKING)
+                kept[place] = sorted(
+                    map(_to_line, same), key=lambda it: it.severity != Severity.BLOCKING
+                )
             if len(kept) == summary.size:
                 break
     return [kept[place] for place in sorted(kept)]

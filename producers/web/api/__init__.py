@@ -68,14 +68,29 @@ from schemas.http import (
 from schemas.topology import MAX_EVENT_BYTES, REQUEST_TYPES, SOURCE
 from schemas.vocabulary import ExportStatus, Piece
 
-ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = 202, 401, 304, 206, 412, 416, 503
+ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
+    202,
+    401,
+    304,
+    206,
+    412,
+    416,
+    503,
+)
 
-_TOKEN = re.compile(rf"Bearer +{TOKEN_PREFIX}([0-9a-f]{{8}})_([A-Za-z0-9_-]{{43}})", re.ASCII | re.IGNORECASE)
+_TOKEN = re.compile(
+    rf"Bearer +{TOKEN_PREFIX}([0-9a-f]{{8}})_([A-Za-z0-9_-]{{43}})", re.ASCII | re.IGNORECASE
+)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
-_JETONS = table("jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune")))
+_JETONS = table(
+    "jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune"))
+)
 _ASKED = ("source", "event_id", "event_type", "code_commune", "sender", "outcome", "code", "reason")
 _DEMANDES = table(
-    "demandes", *(column(name, String) for name in _ASKED), column("request_id"), column("requested_at", UtcDateTime)
+    "demandes",
+    *(column(name, String) for name in _ASKED),
+    column("request_id"),
+    column("requested_at", UtcDateTime),
 )
 _EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
@@ -84,8 +99,14 @@ _ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 _EVERY_COMMUNE = "*"
 _SAID = {
     400: ("requete_illisible", "La requête n'est pas lisible."),
-    404: ("adresse_inconnue", "Cette adresse ne mène à rien : openapi.json dit lesquelles existent."),
-    405: ("methode_refusee", "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement."),
+    404: (
+        "adresse_inconnue",
+        "Cette adresse ne mène à rien : openapi.json dit lesquelles existent.",
+    ),
+    405: (
+        "methode_refusee",
+        "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement.",
+    ),
     408: ("trop_lent", "Le corps n'est pas arrivé à temps."),
     413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
     429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
@@ -127,10 +148,14 @@ def create_api(services: WebServices) -> Mount:
             Route(REQUEST_PATH, send_request, methods=["GET"]),
         ],
         middleware=[Middleware(_RateFields, services)],
-        exception_handlers=dict.fromkeys((HTTPException, StateAwayError, PublishError, Exception), _show_problem),
+        exception_handlers=dict.fromkeys(
+            (HTTPException, StateAwayError, PublishError, Exception), _show_problem
+        ),
     )
     api.state.services = services
-    api.state.publishing = CapacityLimiter(4)  # while the broker is away, the other threads serve the clerks
+    api.state.publishing = CapacityLimiter(
+        4
+    )  # while the broker is away, the other threads serve the clerks
     return Mount(PREFIX, api)
 
 
@@ -140,8 +165,12 @@ class _RateFields:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_fields(message: Message) -> None:
-            if message["type"] == "http.response.start" and (bearer := scope.get("state", {}).get("agent")):
-                MutableHeaders(scope=message).update(self._rates.describe(_act_of(scope["method"]), bearer))
+            if message["type"] == "http.response.start" and (
+                bearer := scope.get("state", {}).get("agent")
+            ):
+                MutableHeaders(scope=message).update(
+                    self._rates.describe(_act_of(scope["method"]), bearer)
+                )
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
@@ -152,13 +181,19 @@ def _act_of(method: str) -> Act:
 
 
 async def exchange_events(request: Request) -> Response:
-    return await (_receive_event(request) if request.method == "POST" else run_in_threadpool(_send_events, request))
+    return await (
+        _receive_event(request)
+        if request.method == "POST"
+        else run_in_threadpool(_send_events, request)
+    )
 
 
 async def _receive_event(request: Request) -> Response:
     bearer = await run_in_threadpool(_require_bearer, request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != EVENT_JSON:
-        raise ProblemError(415, "type_de_contenu", f"Un événement est attendu, de type « {EVENT_JSON} ».")
+        raise ProblemError(
+            415, "type_de_contenu", f"Un événement est attendu, de type « {EVENT_JSON} »."
+        )
     event = await run_in_threadpool(_read_event, await limit_body(request, MAX_EVENT_BYTES).body())
     request.state.correlation_id = event.correlationid
     publish, limiter = _services(request).publish, request.app.state.publishing
@@ -186,7 +221,9 @@ def _send_events(request: Request) -> Response:
     services, bearer = _services(request), _require_bearer(request)
     cursor = _CURSOR.fullmatch(request.query_params.get("after", "0-0"))
     if cursor is None:
-        raise ProblemError(400, "parametre_faux", "« after » vient de l'en-tête Link de la réponse d'avant.")
+        raise ProblemError(
+            400, "parametre_faux", "« after » vient de l'en-tête Link de la réponse d'avant."
+        )
     micros, last = map(int, cursor.groups())
     view, until = DERNIERS_EXPORTS.c, services.clock() - _COMMITTED
     query = select(DERNIERS_EXPORTS).where(
@@ -195,7 +232,9 @@ def _send_events(request: Request) -> Response:
     if not bearer.opens(_EVERY_COMMUNE):
         query = query.where(view.code_commune.in_(bearer.communes))
     since = literal(_EPOCH + micros * _MICROSECOND, UtcDateTime)
-    query = query.where(tuple_(view.finished_at, view.export_id) > tuple_(since, last), view.finished_at < until)
+    query = query.where(
+        tuple_(view.finished_at, view.export_id) > tuple_(since, last), view.finished_at < until
+    )
     files = read_all(services.state, query.order_by(view.finished_at, view.export_id).limit(_PAGE))
     if files:
         micros, last = (_ended_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
@@ -209,15 +248,26 @@ def _ended_at(file: AskedFile) -> datetime:
 
 
 def _describe_end(file: AskedFile, public_url: str) -> str:
-    url = f"{public_url.rstrip('/')}{PREFIX}{FILE_PATH.format(export_id=file.export_id)}" if public_url else None
+    url = (
+        f"{public_url.rstrip('/')}{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
+        if public_url
+        else None
+    )
     about = expected_fields(file, file.export_id) | {"commune": file.code_commune}
     asked = AnsweredRequest(source=file.source, id=file.event_id)
     data = FileStatus(**about, request=asked, **ended_fields(file, url))
-    event_id = name_event(file.source, file.event_id, file.export_id, data.EVENT_TYPE, _ended_at(file))
-    event = CloudEvent.wrap(
-        data, source=public_url or SOURCE, correlationid=file.correlation_id, causationid=file.event_id
+    event_id = name_event(
+        file.source, file.event_id, file.export_id, data.EVENT_TYPE, _ended_at(file)
     )
-    return event.model_copy(update={"id": event_id, "time": _ended_at(file)}).model_dump_json(exclude_none=True)
+    event = CloudEvent.wrap(
+        data,
+        source=public_url or SOURCE,
+        correlationid=file.correlation_id,
+        causationid=file.event_id,
+    )
+    return event.model_copy(update={"id": event_id, "time": _ended_at(file)}).model_dump_json(
+        exclude_none=True
+    )
 
 
 def send_file(request: Request) -> Response:
@@ -231,34 +281,50 @@ def send_file(request: Request) -> Response:
         raise ProblemError(NOT_FOUND, "fichier_inconnu", said)
     if (recorded := record_of(asked)) is None:
         raise ProblemError(
-            CONFLICT, "fichier_pas_pret", f"Ce fichier est {asked.status.label}. {asked.error_message}".strip()
+            CONFLICT,
+            "fichier_pas_pret",
+            f"Ce fichier est {asked.status.label}. {asked.error_message}".strip(),
         )
     if not asked.is_available:
-        raise ProblemError(GONE, "fichier_efface", "Ce fichier a été effacé, ou ne vaut plus ; le redemander.")
+        raise ProblemError(
+            GONE, "fichier_efface", "Ce fichier a été effacé, ou ne vaut plus ; le redemander."
+        )
     etag = f'"{recorded.sha256}"'
     if _names(request, "if-match", etag, is_weak=False) is False:
-        raise ProblemError(CHANGED, "fichier_autre", "Ce fichier n'est pas celui que nomme If-Match.")
+        raise ProblemError(
+            CHANGED, "fichier_autre", "Ce fichier n'est pas celui que nomme If-Match."
+        )
     if _names(request, "if-none-match", etag, is_weak=True):
         return Response(status_code=NOT_MODIFIED, headers={"ETag": etag})
     start, stop = _read_range(request, recorded.size, etag)
     is_part = (start, stop) != (0, recorded.size)
     digest = base64.b64encode(bytes.fromhex(recorded.sha256)).decode()
     digests = {"Repr-Digest": f"sha-256=:{digest}:", "Digest": f"sha-256={digest}"}
-    headers = attachment(recorded.file_name, stop - start) | {"ETag": etag, "Accept-Ranges": "bytes", **digests}
+    headers = attachment(recorded.file_name, stop - start) | {
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        **digests,
+    }
     if is_part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{recorded.size}"
     status, media_type = PARTIAL if is_part else 200, asked.media_type
     try:
         delivery = replace(open_asked(services.settings.exports_dir, asked), start=start, stop=stop)
     except FileGoneError:
-        raise ProblemError(GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander.") from None
+        raise ProblemError(
+            GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander."
+        ) from None
     except FileAlteredError:
         said = "Ses octets ne sont plus ceux qui ont été faits ; le redemander."
         raise ProblemError(BROKEN, "fichier_altere", said) from None
     download = Download(services, bearer.sender, Piece.FICHIER, [asked])
-    if sent := download.send(request, delivery, headers=headers, media_type=media_type, status=status):
+    if sent := download.send(
+        request, delivery, headers=headers, media_type=media_type, status=status
+    ):
         return sent
-    raise ProblemError(AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard.")
+    raise ProblemError(
+        AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard."
+    )
 
 
 def send_request(request: Request) -> Response:
@@ -268,26 +334,46 @@ def send_request(request: Request) -> Response:
     keys = [(name[:at], name[at + 1 :]) for at in slashes if len(name) - at <= ATTRIBUTE_SIZE + 1]
     named = select(_DEMANDES).where(tuple_(demande.source, demande.event_id).in_(keys))
     rows = state.read(named.order_by(demande.outcome, demande.request_id))
-    found = next((row for row in rows if bearer.opens(row.code_commune) or row.sender == bearer.sender), None)
+    found = next(
+        (row for row in rows if bearer.opens(row.code_commune) or row.sender == bearer.sender), None
+    )
     if found is None:
-        raise ProblemError(NOT_FOUND, "demande_inconnue", "Aucune demande de ce nom parmi celles que ce jeton ouvre.")
+        raise ProblemError(
+            NOT_FOUND,
+            "demande_inconnue",
+            "Aucune demande de ce nom parmi celles que ce jeton ouvre.",
+        )
     view = DERNIERS_EXPORTS.c
     files = read_all(
-        state, select(DERNIERS_EXPORTS).where(view.request_id == found.request_id).order_by(view.export_id)
+        state,
+        select(DERNIERS_EXPORTS)
+        .where(view.request_id == found.request_id)
+        .order_by(view.export_id),
     )
     return JSONResponse(_describe_request(found) | {"exports": [_describe(it) for it in files]})
 
 
 def send_requests(request: Request) -> Response:
     """Send a page of the requests about a commune, without their files."""
-    services, bearer, query, demande = _services(request), _require_bearer(request), request.query_params, _DEMANDES.c
+    services, bearer, query, demande = (
+        _services(request),
+        _require_bearer(request),
+        request.query_params,
+        _DEMANDES.c,
+    )
     commune, since = query.get("commune", ""), _read_instant(query.get("since", _EPOCH.isoformat()))
     after = read_number(query["after"]) if "after" in query else 0
     if not commune or after is None or since is None:
-        raise ProblemError(400, "parametre_faux", "« commune » est un code INSEE, « since » un instant.")
+        raise ProblemError(
+            400, "parametre_faux", "« commune » est un code INSEE, « since » un instant."
+        )
     if not bearer.opens(commune):
-        raise ProblemError(NOT_FOUND, "commune_inconnue", "Cette commune n'est pas de celles que ce jeton ouvre.")
-    of_commune = select(_DEMANDES).where(demande.code_commune == commune, demande.request_id > after)
+        raise ProblemError(
+            NOT_FOUND, "commune_inconnue", "Cette commune n'est pas de celles que ce jeton ouvre."
+        )
+    of_commune = select(_DEMANDES).where(
+        demande.code_commune == commune, demande.request_id > after
+    )
     recent = of_commune.where(demande.requested_at >= since)
     rows = services.state.read(recent.order_by(demande.request_id).limit(_PAGE))
     last = rows[-1].request_id if rows else after
@@ -303,8 +389,16 @@ def _read_instant(words: str) -> datetime | None:
 
 
 def _describe_request(row: Row[Any]) -> dict[str, object]:
-    key, refusal = {"source": row.source, "id": row.event_id}, {"code": row.code, "reason": row.reason}
-    about = {"request": key, "type": row.event_type, "commune": row.code_commune, "outcome": row.outcome}
+    key, refusal = (
+        {"source": row.source, "id": row.event_id},
+        {"code": row.code, "reason": row.reason},
+    )
+    about = {
+        "request": key,
+        "type": row.event_type,
+        "commune": row.code_commune,
+        "outcome": row.outcome,
+    }
     return about | {"requested_at": row.requested_at.isoformat()} | (refusal if row.code else {})
 
 
@@ -315,8 +409,14 @@ def _describe(file: AskedFile) -> dict[str, object]:
     if not record_of(file):
         return about
     url = f"{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
-    counts = {"electeurs": file.electeurs, "anomalies_bloquantes": file.bloquantes, "a_completer": file.a_completer}
-    provisoire = {"provisoire_until": file.provisoire_until.isoformat()} if file.provisoire_until else {}
+    counts = {
+        "electeurs": file.electeurs,
+        "anomalies_bloquantes": file.bloquantes,
+        "a_completer": file.a_completer,
+    }
+    provisoire = (
+        {"provisoire_until": file.provisoire_until.isoformat()} if file.provisoire_until else {}
+    )
     return about | {"size": file.size, "sha256": file.sha256, "url": url} | counts | provisoire
 
 
@@ -344,7 +444,10 @@ def _require_bearer(request: Request) -> Bearer:
             UNAUTHORIZED,
             "jeton_refuse",
             "Un jeton en service est attendu : « Authorization: Bearer prefecture_… ». L'exploitant en fait.",
-            {"WWW-Authenticate": 'Bearer realm="prefecture"' + (', error="invalid_token"' if shown else "")},
+            {
+                "WWW-Authenticate": 'Bearer realm="prefecture"'
+                + (', error="invalid_token"' if shown else "")
+            },
         )
     request.state.agent = bearer.sender
     services.rates.count(_act_of(request.method), agent=bearer.sender)
@@ -361,7 +464,11 @@ def _find_bearer(services: WebServices, token_id: str, secret: str) -> Bearer | 
 def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
     """Return start and end (exclusive) of a valid range, else of the file. Raises `ProblemError` 416: outside of it."""
     wanted = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
-    if wanted is None or wanted.groups() == ("", "") or request.headers.get("if-range", etag) != etag:
+    if (
+        wanted is None
+        or wanted.groups() == ("", "")
+        or request.headers.get("if-range", etag) != etag
+    ):
         return 0, size
     first, last = wanted.groups()
     start = int(first) if first else max(0, size - int(last))
@@ -378,8 +485,17 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
 
 async def _show_problem(_request: Request, error: Exception) -> Response:
     it = _to_problem(error)
-    status, errors = it.status_code, [RefusalFault(**fault._asdict()) for fault in it.faults] or None
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, code=it.code, detail=it.detail, errors=errors)
+    status, errors = (
+        it.status_code,
+        [RefusalFault(**fault._asdict()) for fault in it.faults] or None,
+    )
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=it.code,
+        detail=it.detail,
+        errors=errors,
+    )
     return Response(problem.model_dump_json(exclude_none=True), status, it.headers, PROBLEM_JSON)
 
 
@@ -397,4 +513,6 @@ def _to_problem(error: Exception) -> ProblemError:
         case StateAwayError():
             away = "La base de données ne répond pas : recommencer."
             return ProblemError(AWAY, "base_injoignable", away, {"Retry-After": "10"})
-    return ProblemError(BROKEN, "erreur_interne", "Erreur interne : si elle se répète, prévenir l'exploitant.")
+    return ProblemError(
+        BROKEN, "erreur_interne", "Erreur interne : si elle se répète, prévenir l'exploitant."
+    )

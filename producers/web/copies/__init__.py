@@ -85,12 +85,16 @@ def read_open(context: PageContext) -> list[CopieState]:
     return [it for it in copies if it.is_open(files)]
 
 
-def _read_files(context: PageContext, copies: Sequence[CopieState]) -> Mapping[int, Sequence[AskedFile]]:
+def _read_files(
+    context: PageContext, copies: Sequence[CopieState]
+) -> Mapping[int, Sequence[AskedFile]]:
     view, found = DERNIERS_EXPORTS.c, dict[int, list[AskedFile]]()
     is_one = view.parameters["copie"].as_integer().in_([it.numero for it in copies])
     query = select(DERNIERS_EXPORTS).where(view.edition.in_([*CopieFile]), is_one)
     with context.services.state.reading() as connection:
-        newest = newest_first(connection, query, view.code_commune, view.export_id, context.commune.code)
+        newest = newest_first(
+            connection, query, view.code_commune, view.export_id, context.commune.code
+        )
         for file in read_files(connection, newest):
             found.setdefault(file.parameters["copie"], []).append(file)
     return found
@@ -131,16 +135,24 @@ def _ask(context: PageContext) -> Response:
     registre = read_registres(state, commune).get(liste)
     if registre is None or registre.electeurs == 0:
         found["liste"] = "aucun électeur n'est inscrit sur cette liste : il n'y a rien à remettre"
-    if named["bureau"] and named["bureau"] not in {it.bureau for it in state.read(select_bureaux(context))}:
+    if named["bureau"] and named["bureau"] not in {
+        it.bureau for it in state.read(select_bureaux(context))
+    }:
         found["bureau"] = "ce bureau n'existe pas dans la commune"
-    known = read_copies(state, commune, _COPIES.c.liste == liste, _COPIES.c.decision != CopieFile.REFUS)
+    known = read_copies(
+        state, commune, _COPIES.c.liste == liste, _COPIES.c.decision != CopieFile.REFUS
+    )
     same = next((it for it in known if fold(it.demandeur) == fold(named["demandeur"])), None)
     if same and not form.get("encore"):
-        found["encore"] = f"cette personne l'a déjà demandée le {short_date(same.recue_on)} (n° {same.numero})"
+        found["encore"] = (
+            f"cette personne l'a déjà demandée le {short_date(same.recue_on)} (n° {same.numero})"
+        )
     found |= {name: words for name, words in _MISSING.items() if not form.get(name)}
     refuse(NEW, found)
     copie = validate(CopieAsked, {**named, **days}, NEW, {}, better=_MISSING)
-    return _send(context, copie, Liste(liste), f"demande de copie reçue le {short_date(days['recue_on'])}")
+    return _send(
+        context, copie, Liste(liste), f"demande de copie reçue le {short_date(days['recue_on'])}"
+    )
 
 
 def _answer(context: PageContext) -> Response:
@@ -156,13 +168,19 @@ def _answer(context: PageContext) -> Response:
     if is_refused and not form.get("refus"):
         found["refus"] = "écrivez pourquoi la copie est refusée : la lettre le dit"
     if not is_refused and not form.get("engagement_on"):
-        found["engagement_on"] = "sans engagement signé, la copie ne se remet pas : indiquez le jour de sa réception"
+        found["engagement_on"] = (
+            "sans engagement signé, la copie ne se remet pas : indiquez le jour de sa réception"
+        )
     refuse(ANSWER, found)
     copie = validate(CopieAsked, {"numero": number, **said}, ANSWER, {})
-    return _send(context, copie, Liste(known[0].liste), f"réponse à la demande n° {number}", [number])
+    return _send(
+        context, copie, Liste(known[0].liste), f"réponse à la demande n° {number}", [number]
+    )
 
 
-def _send(context: PageContext, copie: CopieAsked, liste: Liste, words: str, about: Sequence[int] = ()) -> Response:
+def _send(
+    context: PageContext, copie: CopieAsked, liste: Liste, words: str, about: Sequence[int] = ()
+) -> Response:
     data = ListeExportRequested(
         commune=context.commune.code, listes=[liste], copie=copie, requested_by=context.agent.name
     )

@@ -19,7 +19,14 @@ from common.texte import fold
 from producers.records import FileState
 from producers.state import State
 from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_current, read_files, read_made, select_made
+from producers.web.exports.query import (
+    DERNIERS_EXPORTS,
+    AskedFile,
+    read_current,
+    read_files,
+    read_made,
+    select_made,
+)
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.forms import (
     IMPOSSIBLE_DAY,
@@ -56,15 +63,23 @@ def declare(context: PageContext) -> Response:
     chosen, found = _read_chosen(context, "export")
     day = read_days({"jour": text(context.form, "jour")}, found, until=context.today).get("jour")
     values = {"deposited_on": day, "remarque": text(context.form, "remarque")}
-    note = validate(FileDeposited, values, _FIELDS, found, names={"deposited_on": "jour"}, better=_BETTER)
+    note = validate(
+        FileDeposited, values, _FIELDS, found, names={"deposited_on": "jour"}, better=_BETTER
+    )
     return _send(context, note, f"déposé le {short_date(note.deposited_on)}", chosen)
 
 
 def record_verdict(context: PageContext) -> Response:
     """« Accepté » or « rejeté », with the platform's reply."""
     chosen, found = _read_chosen(context, "concerne")
-    day = read_days({"jour-reponse": text(context.form, "jour")}, found, until=context.today).get("jour-reponse")
-    values = {"verdict": text(context.form, "verdict"), "verdict_on": day, "answer": text(context.form, "reponse")}
+    day = read_days({"jour-reponse": text(context.form, "jour")}, found, until=context.today).get(
+        "jour-reponse"
+    )
+    values = {
+        "verdict": text(context.form, "verdict"),
+        "verdict_on": day,
+        "answer": text(context.form, "reponse"),
+    }
     names = {"verdict_on": "jour-reponse", "answer": "texte"}
     note = validate(VerdictReceived, values, _FIELDS, found, names=names, better=_BETTER)
     return _send(context, note, f"{note.verdict.label} le {short_date(note.verdict_on)}", chosen)
@@ -76,7 +91,9 @@ def _read_chosen(context: PageContext, field: str) -> tuple[list[int], dict[str,
     return [file.export_id for file in made], {} if made else {field: "cochez au moins un fichier"}
 
 
-def _send(context: PageContext, note: FileDeposited | VerdictReceived, words: str, exports: list[int]) -> Response:
+def _send(
+    context: PageContext, note: FileDeposited | VerdictReceived, words: str, exports: list[int]
+) -> Response:
     return send_note(context, DEPOT, note, f"{words}, {count_of(len(exports), 'fichier')}", exports)
 
 
@@ -84,14 +101,22 @@ def show(context: PageContext) -> Response:
     """Show the page; the parameter `export` preselects files."""
     pending = read_declarations(context, DEPOT)
     state, commune = context.services.state, context.commune.code
-    chosen = set(read_numbers((context.form or context.request.query_params).getlist("export"))[:_MOST])
+    chosen = set(
+        read_numbers((context.form or context.request.query_params).getlist("export"))[:_MOST]
+    )
     current = read_current(state, commune) if context.platform.deposits_wanted else []
     recent = read_deposited(state, commune, 100)
     page = page_number(context.query.get("page", ""))
-    shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
+    shown = (
+        recent[: PAGE + 1]
+        if page == 1
+        else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
+    )
     to_deposit = find_to_deposit(current)
     known = {file.export_id for file in to_deposit}
-    asked = [file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited]
+    asked = [
+        file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited
+    ]
     number = read_number(context.query.get("reponse"))
     to_change = [[it] for it in recent if it.verdict and it.export_id == number]
     return note_page(
@@ -99,7 +124,10 @@ def show(context: PageContext) -> Response:
         "depot/depot.html",
         pending,
         chosen=chosen,
-        form={it: str(context.form.get(it, "")) for it in ("depot", "jour", "remarque", "verdict", "reponse")},
+        form={
+            it: str(context.form.get(it, ""))
+            for it in ("depot", "jour", "remarque", "verdict", "reponse")
+        },
         to_deposit=[*asked, *to_deposit],
         to_correct=[file for file in find_to_correct(current) if file.export_id not in chosen],
         to_answer=[*to_change, *find_to_answer(recent)],
@@ -109,14 +137,23 @@ def show(context: PageContext) -> Response:
     )
 
 
-def read_deposited(state: State, commune: str, limit: int = 200, offset: int = 0) -> list[AskedFile]:
+def read_deposited(
+    state: State, commune: str, limit: int = 200, offset: int = 0
+) -> list[AskedFile]:
     """Return the deposited files, the last deposits first; by default enough to find those without reply."""
     view = DERNIERS_EXPORTS.c
     newest_first = view.deposited_on.desc(), view.export_id.desc()
     deposited = select_made(commune).where(view.deposited_on.is_not(None)).order_by(*newest_first)
-    with state.reading() as connection:  # SQLite sorts all deposits of the commune: without the other columns
-        numbers = connection.scalars(deposited.with_only_columns(view.export_id).limit(limit).offset(offset)).all()
-        return read_files(connection, select_made(commune).where(view.export_id.in_(numbers)).order_by(*newest_first))
+    with (
+        state.reading() as connection
+    ):  # SQLite sorts all deposits of the commune: without the other columns
+        numbers = connection.scalars(
+            deposited.with_only_columns(view.export_id).limit(limit).offset(offset)
+        ).all()
+        return read_files(
+            connection,
+            select_made(commune).where(view.export_id.in_(numbers)).order_by(*newest_first),
+        )
 
 
 def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
@@ -126,7 +163,11 @@ def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
     """Return the files that the platform would reject and that are not deposited, among the last ones of each kind."""
-    return [it for it in _not_deposited(current) if it.state is FileState.TO_CORRECT and not it.is_never_deposited]
+    return [
+        it
+        for it in _not_deposited(current)
+        if it.state is FileState.TO_CORRECT and not it.is_never_deposited
+    ]
 
 
 def is_depositable(file: AskedFile) -> bool:
@@ -135,7 +176,9 @@ def is_depositable(file: AskedFile) -> bool:
     An outdated file may have been deposited before the new import; a published tableau may have been deposited too.
     """
     if file.state in {FileState.PUBLISHED, FileState.CERTIFIED}:
-        return not (file.bloquantes or file.is_incomplete or file.provisoire_until or file.purged_at)
+        return not (
+            file.bloquantes or file.is_incomplete or file.provisoire_until or file.purged_at
+        )
     return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_never_deposited
 
 
@@ -147,7 +190,9 @@ def find_to_answer(deposited: Iterable[AskedFile]) -> list[list[AskedFile]]:
     groups: dict[tuple[int, date | None, str], list[AskedFile]] = {}
     for file in deposited:
         if not file.verdict:
-            groups.setdefault((file.request_id, file.deposited_on, file.deposited_by), []).append(file)
+            groups.setdefault((file.request_id, file.deposited_on, file.deposited_by), []).append(
+                file
+            )
     return list(groups.values())[:20]
 
 
@@ -165,7 +210,11 @@ def _not_deposited(current: Iterable[AskedFile]) -> list[AskedFile]:
     """Return the files without an equally recent deposit: a list deposited as CSV need not be deposited as XML."""
     files = list(current)
     deposited = {it.liste: it.request_id for it in files if it.deposited_on and not it.is_tableau}
-    return [it for it in files if not it.deposited_on and (it.is_tableau or it.request_id > deposited.get(it.liste, 0))]
+    return [
+        it
+        for it in files
+        if not it.deposited_on and (it.is_tableau or it.request_id > deposited.get(it.liste, 0))
+    ]
 
 
 MOST_FOUND = 200
@@ -198,7 +247,12 @@ class AnswerLine:
         """Parse a line: words without accents, possible dates of birth, and numbers introduced as an elector's."""
         folded = fold(text)
         dates = {day for day in _DATE.findall(folded) if int(day[-4:]) <= said_on.year - MAJORITE}
-        return cls(text, frozenset(_WORD.findall(folded)), frozenset(dates), frozenset(_NUMBER.findall(folded)))
+        return cls(
+            text,
+            frozenset(_WORD.findall(folded)),
+            frozenset(dates),
+            frozenset(_NUMBER.findall(folded)),
+        )
 
     def names(self, electeur: ListedElecteur) -> bool:
         """Whether the line names the elector: by number, by whole name and birth date, or first name without dates.
@@ -225,7 +279,9 @@ class Named:
     anomalies: Sequence[AnomalyLine] = ()
 
 
-def match(answer: str, said_on: date, electeurs: Iterable[ListedElecteur]) -> tuple[list[Named], list[str]]:
+def match(
+    answer: str, said_on: date, electeurs: Iterable[ListedElecteur]
+) -> tuple[list[Named], list[str]]:
     """Return the electors named by the reply, in the order of the file, and the lines that name none."""
     lines = [AnswerLine.read(line.strip(), said_on) for line in answer.splitlines() if line.strip()]
     words = frozenset().union(*(line.words for line in lines))
@@ -258,7 +314,9 @@ def show_answer(context: PageContext) -> Response:
     if not file.verdict:
         raise HTTPException(NOT_FOUND)
     found, others, why_not = _look(context, file)
-    return context.render("depot/answer.html", file=file, found=found, others=others, why_not=why_not, most=MOST_FOUND)
+    return context.render(
+        "depot/answer.html", file=file, found=found, others=others, why_not=why_not, most=MOST_FOUND
+    )
 
 
 def _look(context: PageContext, file: AskedFile) -> tuple[list[Named], list[str], str]:
@@ -270,12 +328,18 @@ def _look(context: PageContext, file: AskedFile) -> tuple[list[Named], list[str]
     try:
         with closing(open_asked(root, file)) as delivery:
             found, others = match(
-                file.answer, file.verdict_on or context.today, read_electeurs(delivery.file, file.form)
+                file.answer,
+                file.verdict_on or context.today,
+                read_electeurs(delivery.file, file.form),
             )
         if file.report and found:
             with closing(open_asked(root, file, Piece.RAPPORT)) as report:
                 about = find_about(report.file, {it.electeur[1:4] for it in found})
             found = [Named(it.electeur, it.said, about.get(it.electeur[1:4], ())) for it in found]
     except (FileGoneError, FileAlteredError, UnreadableReportError):
-        return [], [], "Le fichier n'est plus lisible sur le disque : les électeurs n'ont pas été cherchés."
+        return (
+            [],
+            [],
+            "Le fichier n'est plus lisible sur le disque : les électeurs n'ont pas été cherchés.",
+        )
     return found, others, ""

@@ -70,7 +70,13 @@ class DossierFile:
     def path(self) -> str:
         """Path in the archive: files that must not be deposited are in a folder of their own."""
         it = self.file
-        is_apart = it.is_never_deposited or it.provisoire_until or it.is_incomplete or it.recalled_at or it.is_rejected
+        is_apart = (
+            it.is_never_deposited
+            or it.provisoire_until
+            or it.is_incomplete
+            or it.recalled_at
+            or it.is_rejected
+        )
         return f"{'ne-pas-deposer' if is_apart else 'a-deposer'}/{it.file_name}"
 
     @property
@@ -93,13 +99,19 @@ def pick(files: Sequence[AskedFile]) -> AskedFile | None:
     """
     if not files or any(it.is_rejected for it in files if it.request_id == files[0].request_id):
         return None
-    return files[0] if files[0].state in {FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED} else None
+    return (
+        files[0]
+        if files[0].state in {FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED}
+        else None
+    )
 
 
 def why_lacking(files: Sequence[AskedFile]) -> str:
     if not files:
         return "aucun fichier n'est fait"
-    last = next((it for it in files if it.is_rejected and it.request_id == files[0].request_id), files[0])
+    last = next(
+        (it for it in files if it.is_rejected and it.request_id == files[0].request_id), files[0]
+    )
     match last.state:
         case FileState.REJECTED:
             on = f" le {short_date(last.verdict_on)}" if last.verdict_on else ""
@@ -137,7 +149,9 @@ def seal(
     }
     digests = {it.path: it.file.sha256 for it in held}
     digests |= {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
-    sums = "".join(f"{digest}  {path}\n" for path, digest in digests.items())  # the format of `sha256sum`
+    sums = "".join(
+        f"{digest}  {path}\n" for path, digest in digests.items()
+    )  # the format of `sha256sum`
     with ExitStack() as opened:
         file = opened.enter_context(TemporaryFile())
         with ZipFile(file, "w") as archive:
@@ -178,10 +192,19 @@ def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
 
 
 def write_readme(
-    commune: AgentCommune, files: Sequence[DossierFile], lacking: Sequence[str], platform: PlatformProfile
+    commune: AgentCommune,
+    files: Sequence[DossierFile],
+    lacking: Sequence[str],
+    platform: PlatformProfile,
 ) -> bytes:
     has_tableau = any(it.file.is_tableau and not it.file.is_never_deposited for it in files)
-    about = {"commune": commune, "files": files, "lacking": lacking, "platform": platform, "has_tableau": has_tableau}
+    about = {
+        "commune": commune,
+        "files": files,
+        "lacking": lacking,
+        "platform": platform,
+        "has_tableau": has_tableau,
+    }
     return _write("lisez-moi.txt", **about, WORDS=WORDS)
 
 
@@ -208,7 +231,10 @@ class Reconciled(Labelled):
         "other_register",
         "NON RAPPROCHÉ : un import a eu lieu entre la liste et le tableau. Redemandez celui qui a été préparé d'abord.",
     )
-    NO_LISTE = "no_liste", "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour."
+    NO_LISTE = (
+        "no_liste",
+        "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour.",
+    )
     NOT_RECONCILED = (
         "not_reconciled",
         "NON RAPPROCHÉ : tableau de la révision annuelle, ou préparé avant que le module sache le faire.",
@@ -245,7 +271,9 @@ def write_reconciliation(commune: AgentCommune, files: Sequence[DossierFile]) ->
 _FIELDS = ("export", *(liste.value for liste in Liste))
 """The fields of the form: one choice per list, and any number of tableaux."""
 _MOST = 100
-_ADVICE = "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
+_ADVICE = (
+    "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
+)
 
 
 def download(context: PageContext) -> Response:
@@ -256,7 +284,9 @@ def download(context: PageContext) -> Response:
         to_deposit = [it.liste for it in listes if not (it.is_rejected or it.recalled_at)]
         current = by_liste(read_current(context.services.state, context.commune.code))
         lacking = _say_lacking(context, current, to_deposit)
-        archive = seal(context.services.settings.exports_dir, context.commune, files, lacking, context.platform)
+        archive = seal(
+            context.services.settings.exports_dir, context.commune, files, lacking, context.platform
+        )
     except HTTPException as impossible:
         return show(context, error=impossible.detail, status=impossible.status_code)
     except FileGoneError as gone:
@@ -283,7 +313,10 @@ def _chosen(context: PageContext) -> Sequence[AskedFile]:
     if not files:
         raise HTTPException(UNPROCESSABLE, "Choisissez au moins un fichier.")
     if len(listes) != len(set(listes)):
-        raise HTTPException(UNPROCESSABLE, "Une liste se dépose dans un seul format : choisissez un fichier par liste.")
+        raise HTTPException(
+            UNPROCESSABLE,
+            "Une liste se dépose dans un seul format : choisissez un fichier par liste.",
+        )
     if len(files) > _MOST:
         raise HTTPException(UNPROCESSABLE, f"Un dossier contient {_MOST} fichiers au plus.")
     if any(file.purged_at for file in files):
@@ -299,14 +332,21 @@ def show(context: PageContext, *, error: str = "", status: int = 200) -> Respons
         status,
         error=error,
         lists=lists,
-        preselected={liste: None if _is_deposited(of_liste) else pick(of_liste) for liste, of_liste in lists.items()},
-        lacking=_say_lacking(context, lists, [file.liste for it in lists.values() if (file := pick(it))]),
+        preselected={
+            liste: None if _is_deposited(of_liste) else pick(of_liste)
+            for liste, of_liste in lists.items()
+        },
+        lacking=_say_lacking(
+            context, lists, [file.liste for it in lists.values() if (file := pick(it))]
+        ),
         tableaux=[file for file in files if file.is_tableau and not file.is_for_commission],
         commission=[file for file in files if file.is_for_commission],
     )
 
 
-def _say_lacking(context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]], chosen: Iterable[str]) -> list[str]:
+def _say_lacking(
+    context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]], chosen: Iterable[str]
+) -> list[str]:
     registres = read_registres(context.services.state, context.commune.code)
     expected = (liste for liste in Liste if liste in registres or liste is Liste.PRINCIPALE)
     return [

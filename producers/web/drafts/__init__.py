@@ -54,7 +54,9 @@ class Drafts:
         with self._lock:
             draft = self.read(agent, page)
             yield draft
-            content = json.dumps({form: fields for form, fields in draft.items() if fields}).encode()
+            content = json.dumps(
+                {form: fields for form, fields in draft.items() if fields}
+            ).encode()
             if content == b"{}":
                 path.unlink(missing_ok=True)
             elif len(content) > MOST_BYTES:

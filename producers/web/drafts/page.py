@@ -17,7 +17,9 @@ FIELD = "brouillon"
 def show(context: PageContext) -> Response:
     """Return the draft of a page of this commune, and the token with which the page may send its forms."""
     context.services.drafts.cleanup()
-    draft = context.services.drafts.read(context.agent.name, _page(context, context.query.get("page", "")))
+    draft = context.services.drafts.read(
+        context.agent.name, _page(context, context.query.get("page", ""))
+    )
     return JSONResponse({"jeton": csrf_token(context.request), "formulaires": draft})
 
 
@@ -29,7 +31,9 @@ def keep(context: PageContext) -> Response:
         fields = json.loads(text(context.form, "champs") or "{}")
     except ValueError:
         raise HTTPException(NOT_FOUND) from None
-    if not isinstance(fields, dict) or not all(value is None or isinstance(value, str) for value in fields.values()):
+    if not isinstance(fields, dict) or not all(
+        value is None or isinstance(value, str) for value in fields.values()
+    ):
         raise HTTPException(NOT_FOUND)
     try:
         if fields:

@@ -41,13 +41,19 @@ def read_tableaux(state: State, commune: str) -> list[AskedFile]:
 def may_print(file: AskedFile, liste: str, last: date | None) -> bool:
     """Whether a change of a mouvement of this list, on `last` at the latest, may put the tableau « à refaire »."""
     start = file.parameters.get("reunion") or ""
-    return file.liste == liste and not (file.recalled_at or file.purged_at) and (not last or start <= str(last))
+    return (
+        file.liste == liste
+        and not (file.recalled_at or file.purged_at)
+        and (not last or start <= str(last))
+    )
 
 
 def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
     """Return the commune's polls and the national ones, one per day, in order; the commune's own data override."""
     view = _SCRUTINS.c
-    query = select(_SCRUTINS).where(view.code_commune.in_(("", commune)))  # empty: of the whole country
+    query = select(_SCRUTINS).where(
+        view.code_commune.in_(("", commune))
+    )  # empty: of the whole country
     rows = state.read(query.order_by(view.jour, view.code_commune))
     return one_a_day(to_record(CalendarScrutin, row) for row in rows)
 
@@ -60,7 +66,9 @@ def read_own_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
 
 def read_reunions(state: State, commune: str) -> list[CalendarReunion]:
     view = _REUNIONS.c
-    query = select(_REUNIONS).where(view.code_commune == commune).order_by(view.jour.desc(), view.liste)
+    query = (
+        select(_REUNIONS).where(view.code_commune == commune).order_by(view.jour.desc(), view.liste)
+    )
     return [to_record(CalendarReunion, row) for row in state.read(query)]
 
 
@@ -98,7 +106,9 @@ class DueTableau:
         asked = {"type": self.echeance.type}
         if self.echeance.scrutin:
             asked["scrutin"] = self.echeance.scrutin.isoformat()
-        if not (self.echeance.scrutin and self.type is TypeTableau.VINGT_JOURS):  # the register has its meeting
+        if not (
+            self.echeance.scrutin and self.type is TypeTableau.VINGT_JOURS
+        ):  # the register has its meeting
             asked["until"] = (self.day - timedelta(days=1)).isoformat()
         return asked
 
@@ -157,7 +167,12 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
         others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
-            DueTableau(echeance, _in_order(made), _in_order(others), [liste for liste in listes if liste not in made])
+            DueTableau(
+                echeance,
+                _in_order(made),
+                _in_order(others),
+                [liste for liste in listes if liste not in made],
+            )
         )
     scrutin = cycle.scrutin
     if scrutin is None or cycle.is_second_round:
@@ -172,13 +187,18 @@ def _is_for(file: AskedFile, echeance: Echeance, window: tuple[date, date] | Non
     scrutin, until = asked.get("scrutin"), asked.get("until") or ""
     if echeance.scrutin is None:
         is_of_meeting = until == (echeance.due_on - timedelta(days=1)).isoformat()
-        return not scrutin and (is_of_meeting or asked.get("publication") == echeance.due_on.isoformat())
+        return not scrutin and (
+            is_of_meeting or asked.get("publication") == echeance.due_on.isoformat()
+        )
     if scrutin == echeance.scrutin.isoformat():
         return True
     if echeance.type != TypeTableau.VINGT_JOURS:
         return False
     first, last = window or commission_between(echeance.scrutin)
-    return asked.get("publication") == echeance.due_on.isoformat() or first.isoformat() <= until <= last.isoformat()
+    return (
+        asked.get("publication") == echeance.due_on.isoformat()
+        or first.isoformat() <= until <= last.isoformat()
+    )
 
 
 @dataclass(frozen=True)
@@ -203,7 +223,9 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
     cycles = find_cycles(today, scrutins, reunions, since)
     listes = [liste.value for liste in Liste if liste in registres]
     tableaux = read_tableaux(state, commune)
-    return Calendar([build_agenda(it, tableaux, listes) for it in cycles], tableaux, reunions, registres, since)
+    return Calendar(
+        [build_agenda(it, tableaux, listes) for it in cycles], tableaux, reunions, registres, since
+    )
 
 
 def show(context: PageContext) -> Response:

@@ -4,7 +4,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from producers.web.exports.query import ETATS, PAGE, AskedFile, read_page
-from producers.web.exports.stored_file import Download, FileAlteredError, FileGoneError, attachment, open_asked
+from producers.web.exports.stored_file import (
+    Download,
+    FileAlteredError,
+    FileGoneError,
+    attachment,
+    open_asked,
+)
 from producers.web.forms import Paging, page_number, read_day
 from producers.web.journal import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
@@ -13,14 +19,18 @@ from schemas.vocabulary import PIECES, ExportKind, Liste, Piece
 
 def show_all(context: PageContext) -> Response:
     """Show all files; invalid filters of the URL are ignored."""
-    asked = {name: context.query.get(name, "").strip() for name in ("genre", "liste", "etat", "du", "au")}
+    asked = {
+        name: context.query.get(name, "").strip() for name in ("genre", "liste", "etat", "du", "au")
+    }
     days = {name: read_day(asked[name]) for name in ("du", "au")}
     page = page_number(context.query.get("page", ""))
     files = read_page(context.services.state, context.commune.code, page, asked)
     return context.render(
         "exports/exports.html",
         files=files[:PAGE],
-        paging=Paging.uncounted(context.url("exports"), asked, page=page, has_after=len(files) > PAGE),
+        paging=Paging.uncounted(
+            context.url("exports"), asked, page=page, has_after=len(files) > PAGE
+        ),
         asked=asked | {name: day or "" for name, day in days.items()},
         is_filtered=any(asked.values()),
         kinds={ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"},
@@ -33,7 +43,9 @@ def show_all(context: PageContext) -> Response:
 def show(context: PageContext) -> Response:
     file = context.file()
     history = read_history(context.services.state, context.commune.code, file.export_id)
-    return context.render("exports/export.html", file=file, PIECES=PIECES, history=history, actions=ACTIONS)
+    return context.render(
+        "exports/export.html", file=file, PIECES=PIECES, history=history, actions=ACTIONS
+    )
 
 
 def show_differences(context: PageContext) -> Response:

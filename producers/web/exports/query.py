@@ -22,7 +22,13 @@ _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "editio
 PAGE = 25
 
 _PUBLISHABLE = frozenset(
-    {FileState.READY, FileState.OUTDATED, FileState.DEPOSITED, FileState.ACCEPTED, FileState.TO_COMPLETE}
+    {
+        FileState.READY,
+        FileState.OUTDATED,
+        FileState.DEPOSITED,
+        FileState.ACCEPTED,
+        FileState.TO_COMPLETE,
+    }
 )
 """States in which a tableau's publication may start; an incomplete one requires a reason."""
 
@@ -109,12 +115,18 @@ class AskedFile(ExportState):
     def titre(self) -> str:
         """The short name of a tableau: « Tableau des vingt jours »."""
         asked = self.parameters
-        return name_tableau(TypeTableau(self.type_tableau), asked.get("scrutin"), asked.get("publication_due"))
+        return name_tableau(
+            TypeTableau(self.type_tableau), asked.get("scrutin"), asked.get("publication_due")
+        )
 
     @property
     def never_published(self) -> NeverPublished | None:
         """Why a tableau is never published; None if it may be, and for a list."""
-        return why_never_published(self.type_tableau, self.presentation, self.edition) if self.is_tableau else None
+        return (
+            why_never_published(self.type_tableau, self.presentation, self.edition)
+            if self.is_tableau
+            else None
+        )
 
     @property
     def may_be_published(self) -> bool:
@@ -145,7 +157,14 @@ def select_latest(connection: Connection, commune: str) -> list[AskedFile]:
 
 def find_file(state: State, export_id: int) -> AskedFile | None:
     """Return the file of any commune; the caller checks the access."""
-    return next(iter(read_all(state, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.export_id == export_id))), None)
+    return next(
+        iter(
+            read_all(
+                state, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.export_id == export_id)
+            )
+        ),
+        None,
+    )
 
 
 def read_files(connection: Connection, query: Select[Any]) -> list[AskedFile]:
@@ -161,21 +180,30 @@ def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[Ask
 def read_current(state: State, commune: str) -> list[AskedFile]:
     """Return the last file of each list, format and tableau, unless it is purged or a copy; lists first."""
     view, numbers = DERNIERS_EXPORTS.c, list[int]()
-    is_ready = view.status == literal(str(ExportStatus.READY), literal_execute=True)  # as in the index
+    is_ready = view.status == literal(
+        str(ExportStatus.READY), literal_execute=True
+    )  # as in the index
     is_ours = view.code_commune == commune, view.edition.not_in([*CopieFile])
     kinds = [view[name] for name in _SAME_KIND]
     files = select(view.export_id, *kinds).where(*is_ours, is_ready, view.purged_at.is_(None))
     rest = newest = files.order_by(*(it.desc() for it in kinds), view.export_id.desc()).limit(1)
     with state.reading() as connection:
-        while found := connection.execute(rest).first():  # by the index: to group 60,000 files takes 60 ms
+        while found := connection.execute(
+            rest
+        ).first():  # by the index: to group 60,000 files takes 60 ms
             numbers.append(found.export_id)
             rest = newest.where(tuple_(*kinds) < tuple_(*found[1:]))
-        return sorted(read_files(connection, select_made(commune).where(view.export_id.in_(numbers))), key=rank)
+        return sorted(
+            read_files(connection, select_made(commune).where(view.export_id.in_(numbers))),
+            key=rank,
+        )
 
 
 def select_made(commune: str) -> Select[Any]:
     view = DERNIERS_EXPORTS.c
-    return select(DERNIERS_EXPORTS).where(view.code_commune == commune, view.status == ExportStatus.READY)
+    return select(DERNIERS_EXPORTS).where(
+        view.code_commune == commune, view.status == ExportStatus.READY
+    )
 
 
 def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
@@ -184,7 +212,13 @@ def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
 
 
 def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
-    return file.is_tableau, [*Liste].index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
+    return (
+        file.is_tableau,
+        [*Liste].index(Liste(file.liste)),
+        file.type_tableau,
+        file.presentation,
+        file.format,
+    )
 
 
 def _says(rule: StateRule) -> ColumnElement[bool]:
@@ -205,12 +239,15 @@ def _in_state(state: FileState) -> ColumnElement[bool]:
 
 
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    fold(state.label).replace(" ", "-"): (capitalized(state.label), _in_state(state)) for state in FileState
+    fold(state.label).replace(" ", "-"): (capitalized(state.label), _in_state(state))
+    for state in FileState
 }
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
 
 
-def read_page(state: State, commune: str, page: int = 1, asked: Mapping[str, str] | None = None) -> list[AskedFile]:
+def read_page(
+    state: State, commune: str, page: int = 1, asked: Mapping[str, str] | None = None
+) -> list[AskedFile]:
     """Return the files of a page, newest first, and one more if another page follows.
 
     `asked`: the filters `genre`, `liste`, `etat`, and the first and last civil day of the commune, `du` and `au`. An
@@ -231,8 +268,14 @@ def read_page(state: State, commune: str, page: int = 1, asked: Mapping[str, str
         query = query.where(view.requested_at < _midnight(until + timedelta(days=1), commune))
     with state.reading() as connection:
         ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
-        numbers = connection.scalars(ordered).all()  # without the joins of the view for the rows of former pages
-        rows = select(DERNIERS_EXPORTS).where(view.export_id.in_(numbers)).order_by(view.export_id.desc())
+        numbers = connection.scalars(
+            ordered
+        ).all()  # without the joins of the view for the rows of former pages
+        rows = (
+            select(DERNIERS_EXPORTS)
+            .where(view.export_id.in_(numbers))
+            .order_by(view.export_id.desc())
+        )
         return read_files(connection, rows)
 
 

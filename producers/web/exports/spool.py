@@ -34,7 +34,11 @@ class Spool:
     """A directory of events, and the thread that publishes them."""
 
     def __init__(
-        self, directory: Path, publish: Callable[[CloudEvent], None], *, first_pause: float = _FIRST_PAUSE
+        self,
+        directory: Path,
+        publish: Callable[[CloudEvent], None],
+        *,
+        first_pause: float = _FIRST_PAUSE,
     ) -> None:
         self._directory = directory
         self._publish = publish
@@ -116,8 +120,14 @@ class Spool:
         commune = event.data["commune"]
         try:
             waiting = self.waiting()
-            if sum(path.stem.split("-")[2:3] == [commune] for path in waiting) >= MOST - len(waiting):
-                log.error("spool_unavailable", event_id=event.id, error=f"the share of {commune} in {MOST} is full")
+            if sum(path.stem.split("-")[2:3] == [commune] for path in waiting) >= MOST - len(
+                waiting
+            ):
+                log.error(
+                    "spool_unavailable",
+                    event_id=event.id,
+                    error=f"the share of {commune} in {MOST} is full",
+                )
                 return False
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             ending = f"{_IN_ORDER if in_order else ''}.json"

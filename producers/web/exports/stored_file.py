@@ -91,7 +91,10 @@ def open_file(root: Path, code_commune: str, recorded: PieceFile) -> Delivery:
     except OSError:  # a link (ELOOP), a socket (ENXIO), a directory
         raise FileAlteredError(recorded.file_name) from None
     try:
-        is_intact = os.fstat(file.fileno()).st_size == recorded.size and hash_file(file)[1] == recorded.sha256
+        is_intact = (
+            os.fstat(file.fileno()).st_size == recorded.size
+            and hash_file(file)[1] == recorded.sha256
+        )
         file.seek(0)
     except BaseException:
         file.close()
@@ -142,15 +145,27 @@ class Download:
         events = []
         for file in self.files:
             note = DownloadBegun(export=file.export_id, piece=self.piece)
-            events.append(self._about(file, ScreenNoted(commune=file.code_commune, note=note, requested_by=self.who)))
+            events.append(
+                self._about(
+                    file, ScreenNoted(commune=file.code_commune, note=note, requested_by=self.who)
+                )
+            )
         return self.services.spool.send(*events)
 
     def _note_end(self, delivery: Delivery) -> None:
         delivery.close()
-        for file in self.files if delivery.is_complete and delivery.stop in {None, delivery.recorded.size} else ():
+        for file in (
+            self.files
+            if delivery.is_complete and delivery.stop in {None, delivery.recorded.size}
+            else ()
+        ):
             note, exports = FileDownloaded(piece=self.piece), [file.export_id]
-            data = DeclarationNoted(commune=file.code_commune, exports=exports, note=note, requested_by=self.who)
+            data = DeclarationNoted(
+                commune=file.code_commune, exports=exports, note=note, requested_by=self.who
+            )
             self.services.spool.send(self._about(file, data))
 
     def _about(self, file: AskedFile, data: Data) -> CloudEvent:
-        return CloudEvent.wrap(data, source=self.services.settings.source, correlationid=file.correlation_id)
+        return CloudEvent.wrap(
+            data, source=self.services.settings.source, correlationid=file.correlation_id
+        )

@@ -40,15 +40,32 @@ _JOURNAL = table(
     column("at", UtcDateTime),
     *map(column, ("line_id", "actor", "action", "code_commune", "export_id", "detail")),
 )
-_NEWEST = _JOURNAL.c.at.desc(), _JOURNAL.c.line_id.desc()  # lines of one transaction have the same instant
+_NEWEST = (
+    _JOURNAL.c.at.desc(),
+    _JOURNAL.c.line_id.desc(),
+)  # lines of one transaction have the same instant
 _EXPORTS = table("derniers_exports", column("export_id"), column("label"))
 _ENVOIS = table(
     "envois",
     *(column(name, UtcDateTime) for name in ("created_at", "sent_at")),
-    *map(column, ("notification_id", "request_id", "subject", "kind", "channel", "address", "refusal", "attempts")),
+    *map(
+        column,
+        (
+            "notification_id",
+            "request_id",
+            "subject",
+            "kind",
+            "channel",
+            "address",
+            "refusal",
+            "attempts",
+        ),
+    ),
     column("code_commune"),
 )
-_FATE = case((_ENVOIS.c.sent_at.is_not(None), "envoye"), (_ENVOIS.c.refusal != "", "refuse"), else_="attente")
+_FATE = case(
+    (_ENVOIS.c.sent_at.is_not(None), "envoye"), (_ENVOIS.c.refusal != "", "refuse"), else_="attente"
+)
 
 
 def show(context: PageContext) -> Response:
@@ -56,13 +73,24 @@ def show(context: PageContext) -> Response:
     action = action if action in ACTIONS else ""
     view = _JOURNAL.c
     is_asked = view.action == action if action else view.action != _BEGUN
-    query = select(_JOURNAL).where(view.code_commune == context.commune.code, is_asked).order_by(*_NEWEST)
+    query = (
+        select(_JOURNAL)
+        .where(view.code_commune == context.commune.code, is_asked)
+        .order_by(*_NEWEST)
+    )
     entries, paging = context.read_page(query, PAGE, {"action": action})
     numbers = {it.export_id for it in entries if it.export_id}
-    files = select(_EXPORTS).where(_EXPORTS.c.export_id.in_(numbers))  # with a join, SQLite would read all files
+    files = select(_EXPORTS).where(
+        _EXPORTS.c.export_id.in_(numbers)
+    )  # with a join, SQLite would read all files
     labels = {it.export_id: it.label for it in context.services.state.read(files)}
     return context.render(
-        "journal/journal.html", entries=entries, labels=labels, action=action, actions=ACTIONS, paging=paging
+        "journal/journal.html",
+        entries=entries,
+        labels=labels,
+        action=action,
+        actions=ACTIONS,
+        paging=paging,
     )
 
 
@@ -72,13 +100,19 @@ def show_envois(context: PageContext) -> Response:
     view = _ENVOIS.c
     columns = {"canal": view.channel, "objet": view.kind, "etat": _FATE}
     conditions = (columns[name] == value for name, value in chosen.items() if value)
-    query = select(_ENVOIS, _FATE.label("fate")).where(view.code_commune == context.commune.code, *conditions)
+    query = select(_ENVOIS, _FATE.label("fate")).where(
+        view.code_commune == context.commune.code, *conditions
+    )
     newest_first = query.order_by(view.created_at.desc(), view.notification_id.desc())
     envois, paging = context.read_page(newest_first, PAGE, chosen)
-    return context.render("journal/envois.html", envois=envois, chosen=chosen, filters=FILTERS, paging=paging)
+    return context.render(
+        "journal/envois.html", envois=envois, chosen=chosen, filters=FILTERS, paging=paging
+    )
 
 
 def read_history(state: State, commune: str, export_id: int) -> Sequence[Row[Any]]:
     view = _JOURNAL.c
-    query = select(_JOURNAL).where(view.code_commune == commune, view.export_id == export_id, view.action != _BEGUN)
+    query = select(_JOURNAL).where(
+        view.code_commune == commune, view.export_id == export_id, view.action != _BEGUN
+    )
     return state.read(query.order_by(*_NEWEST).limit(200))

@@ -18,16 +18,26 @@ FIELDS = ("listes", "format")
 def show(context: PageContext) -> Response:
     """Show the form; the parameter `listes` preselects lists."""
     registres = read_registres(context.services.state, context.commune.code)
-    return context.render("listes/listes.html", form=_read_form(context), registres=registres, **read_suivi(context))
+    return context.render(
+        "listes/listes.html", form=_read_form(context), registres=registres, **read_suivi(context)
+    )
 
 
 def ask(context: PageContext) -> Response:
     form, offered = _read_form(context), context.platform.offered
     choices = f"choisissez {' ou '.join(FORMATS[it].label for it in offered)}"
     better = {"listes": "cochez au moins une liste", "format": choices}
-    values: dict[str, object] = {"commune": context.commune.code, "requested_by": context.agent.name}
-    values |= {"listes": form["listes"], "formats": [form["format"]] if form["format"] in offered else [""]}
-    data = validate(ListeExportRequested, values, FIELDS, {}, names={"formats": "format"}, better=better)
+    values: dict[str, object] = {
+        "commune": context.commune.code,
+        "requested_by": context.agent.name,
+    }
+    values |= {
+        "listes": form["listes"],
+        "formats": [form["format"]] if form["format"] in offered else [""],
+    }
+    data = validate(
+        ListeExportRequested, values, FIELDS, {}, names={"formats": "format"}, better=better
+    )
     send_request(context, data, f"Listes {', '.join(form['listes'])} [{form['format']}]")
     return context.redirect("listes", "#demandes")
 
@@ -36,4 +46,7 @@ def _read_form(context: PageContext) -> dict[str, Any]:
     if context.form:
         return {"listes": texts(context.form, "listes"), "format": text(context.form, "format")}
     asked = context.request.query_params.getlist("listes")
-    return {"listes": [it for it in Liste if it in asked] or list(Liste), "format": context.platform.offered[0]}
+    return {
+        "listes": [it for it in Liste if it in asked] or list(Liste),
+        "format": context.platform.offered[0],
+    }

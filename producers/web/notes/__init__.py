@@ -24,13 +24,27 @@ from producers.web.forms import (
 )
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.requests import note_page, read_declarations, send_note
-from schemas.declarations import MOST_BUREAUX, BureauxDescribed, DescribedBureau, ReunionNoted, ScrutinNoted
+from schemas.declarations import (
+    MOST_BUREAUX,
+    BureauxDescribed,
+    DescribedBureau,
+    ReunionNoted,
+    ScrutinNoted,
+)
 from schemas.screen_notes import WishesChosen
 from schemas.vocabulary import Liste, Wish
 
 REUNION_FIELDS = ("jour", "liste", "sans_deliberation", "reason")
 SCRUTIN_FIELDS = (
-    *("libelle", "scrutin", "cloture", "reunion_first", "reunion_last", "publication_due", "cinq_jours_due"),
+    *(
+        "libelle",
+        "scrutin",
+        "cloture",
+        "reunion_first",
+        "reunion_last",
+        "publication_due",
+        "cinq_jours_due",
+    ),
     *("sans_commission", "texte", "scrutin_reason"),
 )
 """The fields of both forms, in the order of the page."""
@@ -55,7 +69,11 @@ _BUREAUX = table("bureaux", *map(column, ("code_commune", "bureau", "libelle", *
 
 
 def select_bureaux(context: PageContext) -> Select[Any]:
-    return select(_BUREAUX).where(_BUREAUX.c.code_commune == context.commune.code).order_by(_BUREAUX.c.bureau)
+    return (
+        select(_BUREAUX)
+        .where(_BUREAUX.c.code_commune == context.commune.code)
+        .order_by(_BUREAUX.c.bureau)
+    )
 
 
 def show_calendar(context: PageContext) -> Response:
@@ -71,15 +89,24 @@ def show_calendar(context: PageContext) -> Response:
         pending,
         form=_read_form(context) if is_sent else _prefill(context, reunions, own),
         reunions=[(it, [file for file in tableaux if _rests_on(file, it)]) for it in reunions],
-        scrutins=[(it, [file for file in tableaux if file.parameters.get("scrutin") == str(it.jour)]) for it in own],
-        national=[it for it in read_scrutins(state, commune) if it.jour not in days and it.jour >= context.today],
+        scrutins=[
+            (it, [file for file in tableaux if file.parameters.get("scrutin") == str(it.jour)])
+            for it in own
+        ],
+        national=[
+            it
+            for it in read_scrutins(state, commune)
+            if it.jour not in days and it.jour >= context.today
+        ],
         has_tableaux=bool(tableaux),
         to_redo=[it for it in tableaux if it.recalled_at][:10],
     )
 
 
 def _read_form(context: PageContext) -> dict[str, str]:
-    return {name: text(context.form, name) for name in (*REUNION_FIELDS, *SCRUTIN_FIELDS, *_REPLACED)}
+    return {
+        name: text(context.form, name) for name in (*REUNION_FIELDS, *SCRUTIN_FIELDS, *_REPLACED)
+    }
 
 
 def _prefill(
@@ -88,14 +115,25 @@ def _prefill(
     query = context.query
     form = dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, *_REPLACED), "")
     if reunion := read_day(query.get("reunion", "")):
-        form |= {"jour": reunion.isoformat(), "replaces": reunion.isoformat(), "liste": query.get("liste", "")}
-        if any(it.jour == reunion and it.liste == form["liste"] and not it.has_deliberated for it in reunions):
+        form |= {
+            "jour": reunion.isoformat(),
+            "replaces": reunion.isoformat(),
+            "liste": query.get("liste", ""),
+        }
+        if any(
+            it.jour == reunion and it.liste == form["liste"] and not it.has_deliberated
+            for it in reunions
+        ):
             form["sans_deliberation"] = "1"
     asked = read_day(query.get("scrutin", ""))
     if own := next((it for it in scrutins if it.jour == asked), None):
         days = {name: day.isoformat() for name in _DAYS if (day := getattr(own, name))}
         form |= days | {"scrutin": own.jour.isoformat(), "scrutin_replaces": own.jour.isoformat()}
-        form |= {"libelle": own.libelle, "sans_commission": "" if own.has_commission else "1", "texte": own.texte}
+        form |= {
+            "libelle": own.libelle,
+            "sans_commission": "" if own.has_commission else "1",
+            "texte": own.texte,
+        }
     return form
 
 
@@ -114,11 +152,16 @@ def change_calendar(context: PageContext) -> Response:
 
 def _note_reunion(context: PageContext) -> Response:
     form, found = _read_form(context), dict[str, str]()
-    day, former = read_days({"jour": form["jour"]}, found, until=context.today).get("jour"), read_day(form["replaces"])
+    day, former = (
+        read_days({"jour": form["jour"]}, found, until=context.today).get("jour"),
+        read_day(form["replaces"]),
+    )
     values: dict[str, object] = {"jour": day, "liste": form["liste"] or None, "replaces": former}
     values |= {"reason": form["reason"], "has_deliberated": not form["sans_deliberation"]}
     note = validate(ReunionNoted, values, REUNION_FIELDS, found, better={"jour": _NO_DAY})
-    said = f"réunion du {short_date(note.jour)}" + (f", et non du {short_date(former)}" if former else "")
+    said = f"réunion du {short_date(note.jour)}" + (
+        f", et non du {short_date(former)}" if former else ""
+    )
     return send_note(context, "reunions", note, said)
 
 
@@ -126,7 +169,9 @@ def _remove_reunion(context: PageContext) -> Response:
     day, liste = _known_day(context, "jour"), text(context.form, "liste")
     if liste not in {"", *Liste}:
         raise HTTPException(NOT_FOUND)
-    note = ReunionNoted(jour=day, liste=Liste(liste) if liste else None, removed=True, reason=_reason(context))
+    note = ReunionNoted(
+        jour=day, liste=Liste(liste) if liste else None, removed=True, reason=_reason(context)
+    )
     return send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée")
 
 
@@ -136,11 +181,19 @@ def _note_scrutin(context: PageContext) -> Response:
     day, others = days.get("scrutin"), {name: days.get(name) for name in _DAYS}
     has_commission = not form["sans_commission"]
     if day and not is_poll_day(day, context.commune.code):
-        found["scrutin"] = f"on ne vote pas un {weekday_date(day).split(' ', 1)[0]}, vérifiez cette date"
-    found |= {name: "ce jour précède le scrutin" for name, it in others.items() if day and it and it >= day}
+        found["scrutin"] = (
+            f"on ne vote pas un {weekday_date(day).split(' ', 1)[0]}, vérifiez cette date"
+        )
+    found |= {
+        name: "ce jour précède le scrutin"
+        for name, it in others.items()
+        if day and it and it >= day
+    }
     if day:
         first, last = others["reunion_first"], others["reunion_last"]
-        poll = CalendarScrutin(day, publication_due=others["publication_due"], reunion_first=first, reunion_last=last)
+        poll = CalendarScrutin(
+            day, publication_due=others["publication_due"], reunion_first=first, reunion_last=last
+        )
         if poll.window_fault:
             found.setdefault("reunion_last", poll.window_fault)
     if not form["libelle"]:
@@ -148,11 +201,18 @@ def _note_scrutin(context: PageContext) -> Response:
     if (any(others.values()) or not has_commission) and not form["texte"]:
         found["texte"] = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
     former = read_day(form["scrutin_replaces"])
-    values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "replaces": former, **others}
+    values: dict[str, object] = {
+        "jour": day,
+        "libelle": form["libelle"],
+        "replaces": former,
+        **others,
+    }
     values |= {"has_commission": has_commission, "texte": form["texte"]}
     values |= {"reason": form["scrutin_reason"]}
     names = {"jour": "scrutin", "reason": "scrutin_reason"}
-    note = validate(ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY})
+    note = validate(
+        ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY}
+    )
     return send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}")
 
 
@@ -193,7 +253,11 @@ def describe_bureaux(context: PageContext) -> Response:
             better = {names[name]: words for name, words in _BETTER.items()}
             values: dict[str, object] = {"bureau": bureau.bureau, **changed}
             try:
-                described.append(validate(DescribedBureau, values, names.values(), {}, names=names, better=better))
+                described.append(
+                    validate(
+                        DescribedBureau, values, names.values(), {}, names=names, better=better
+                    )
+                )
             except FormRefused as refused:
                 found |= refused.faults
     if not described and not found:
@@ -208,7 +272,13 @@ def show_bureaux(context: PageContext) -> Response:
     bureaux, paging = context.read_page(select_bureaux(context), MOST_BUREAUX, {})
     form = typed(context.form)
     return note_page(
-        context, "notes/bureaux.html", pending, bureaux=bureaux, paging=paging, form=form, fields=_BUREAU_LABELS
+        context,
+        "notes/bureaux.html",
+        pending,
+        bureaux=bureaux,
+        paging=paging,
+        form=form,
+        fields=_BUREAU_LABELS,
     )
 
 
@@ -216,10 +286,14 @@ def show_wishes(context: PageContext) -> Response:
     """« Vos messages »: the e-mails that the agent receives about the commune."""
     pending = read_declarations(context, "prevenir")
     wishes = texts(context.form, "wish") if context.form else context.commune.wishes.split(",")
-    return note_page(context, "notes/prevenir.html", pending, wishes=wishes, wish_choices=tuple(Wish))
+    return note_page(
+        context, "notes/prevenir.html", pending, wishes=wishes, wish_choices=tuple(Wish)
+    )
 
 
 def choose_wishes(context: PageContext) -> Response:
     chosen = [Wish(it) for it in texts(context.form, "wish") if it in set(Wish)]
     said = ", ".join(it.label for it in chosen) or "rien"
-    return send_note(context, "prevenir", WishesChosen(wishes=chosen), f"vous serez prévenu de : {said}")
+    return send_note(
+        context, "prevenir", WishesChosen(wishes=chosen), f"vous serez prévenu de : {said}"
+    )

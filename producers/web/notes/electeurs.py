@@ -21,7 +21,13 @@ from producers.web.echeances import may_print, read_tableaux
 from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.requests import note_page, read_declarations, send_note
-from schemas.declarations import MOST_MOTIFS, CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted
+from schemas.declarations import (
+    MOST_MOTIFS,
+    CompletedMotif,
+    DoubtDecided,
+    ElecteurProtected,
+    MotifsCompleted,
+)
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
 PAGE = 25
@@ -55,9 +61,14 @@ _DOUTES = table(
 )
 _PROTEGES = table(
     "electeurs_proteges",
-    *(column(name) for name in ("protection", "code_commune", "nom_naissance", "prenoms", "date_naissance")),
+    *(
+        column(name)
+        for name in ("protection", "code_commune", "nom_naissance", "prenoms", "date_naissance")
+    ),
 )
-_ELECTEURS = table("electeurs", *(column(name) for name in ("electeur", "code_commune", "liste", *_WHO)))
+_ELECTEURS = table(
+    "electeurs", *(column(name) for name in ("electeur", "code_commune", "liste", *_WHO))
+)
 
 _SIDE_LABELS = {
     "nom": ("Nom de naissance", ("nom_naissance",)),
@@ -106,7 +117,11 @@ class MouvementLine:
         if self.until is None:
             return ""
         last = short_date(self.until)
-        return f"entre le {short_date(self.since)} et le {last}" if self.since else f"au plus tard le {last}"
+        return (
+            f"entre le {short_date(self.since)} et le {last}"
+            if self.since
+            else f"au plus tard le {last}"
+        )
 
     def may_be_on(self, day: date) -> bool:
         if self.until is None or day > self.until:
@@ -116,7 +131,11 @@ class MouvementLine:
     @property
     def proposed(self) -> date | None:
         """The 18th birthday, if between the two exports: a proposed inscription d'office, to be confirmed."""
-        day = majorite_on(self.date_naissance) if self.nature is Nature.INSCRIPTION and not self.categorie else None
+        day = (
+            majorite_on(self.date_naissance)
+            if self.nature is Nature.INSCRIPTION and not self.categorie
+            else None
+        )
         return day if day and self.may_be_on(day) and self.day in {None, day} else None
 
 
@@ -137,11 +156,17 @@ def complete_motifs(context: PageContext) -> Response:
     filled = _Filled(form)
     state, commune = context.services.state, context.commune.code
     queries = [select(view).where(view.c.code_commune == commune) for view in (_INCOMPLETE, _NOTES)]
-    rows = [row for it in queries for row in state.read(it.where(column("mouvement").in_(filled.numbers)))]
+    rows = [
+        row
+        for it in queries
+        for row in state.read(it.where(column("mouvement").in_(filled.numbers)))
+    ]
     lines = list({row.mouvement: _to_line(row) for row in rows}.values())
     if filled.is_for_all and form.get("portee") == "toutes":
         more = state.read(select_incomplete(commune).limit(MOST_MOTIFS))
-        lines = list({line.mouvement: line for line in (*lines, *map(_to_line, more))}.values())[:MOST_MOTIFS]
+        lines = list({line.mouvement: line for line in (*lines, *map(_to_line, more))}.values())[
+            :MOST_MOTIFS
+        ]
     completed = [it for line in lines if (it := filled.complete(line))]
     found = filled.found
     if not completed and not found:
@@ -158,7 +183,9 @@ class _Filled:
 
     def __init__(self, form: Mapping[str, str]) -> None:
         fields = [name.partition("-") for name in form]
-        self.numbers = [it for place, _, words in fields if place == "categorie" and (it := read_number(words))]
+        self.numbers = [
+            it for place, _, words in fields if place == "categorie" and (it := read_number(words))
+        ]
         self.is_for_all = "tous" in form
         self.found: dict[str, str] = {}
         self._form = form
@@ -167,8 +194,14 @@ class _Filled:
 
     def complete(self, line: MouvementLine) -> CompletedMotif | None:
         """Return what to note about a mouvement; None if nothing changes or a value is invalid."""
-        names = categorie, motif, jour = [f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour")]
-        kept = {categorie: line.categorie, motif: line.motif, jour: line.day.isoformat() if line.day else ""}
+        names = categorie, motif, jour = [
+            f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour")
+        ]
+        kept = {
+            categorie: line.categorie,
+            motif: line.motif,
+            jour: line.day.isoformat() if line.day else "",
+        }
         said = kept | {name: self._form[name] for name in names if name in self._form}
         day = self._read_day(jour, said[jour])
         is_ticked = self._is_confirmed_of_all or f"propose-{line.mouvement}" in self._form
@@ -185,8 +218,16 @@ class _Filled:
         elif len(said[motif]) > _LONGEST or not said[motif].isprintable():
             self.found[motif] = f"{_LONGEST} caractères au plus, sur une ligne"
         if day and day != line.day and not line.may_be_on(day):
-            self.found[jour] = f"choisissez un jour {line.interval}" if line.interval else "cette date ne se change pas"
-        if (said[categorie], said[motif], day) == (line.categorie, line.motif, line.day) or self.found:
+            self.found[jour] = (
+                f"choisissez un jour {line.interval}"
+                if line.interval
+                else "cette date ne se change pas"
+            )
+        if (said[categorie], said[motif], day) == (
+            line.categorie,
+            line.motif,
+            line.day,
+        ) or self.found:
             return None
         return CompletedMotif(
             mouvement=line.mouvement,
@@ -208,7 +249,11 @@ def show_motifs(context: PageContext) -> Response:
     query = select_incomplete(context.commune.code)
     if are_noted:
         view, commune = _NOTES.c, context.commune.code
-        query = select(_NOTES).where(view.code_commune == commune).order_by(view.jour.desc(), view.mouvement.desc())
+        query = (
+            select(_NOTES)
+            .where(view.code_commune == commune)
+            .order_by(view.jour.desc(), view.mouvement.desc())
+        )
     rows, paging = context.read_page(query, MOUVEMENTS, {_OF_NOTED: "1"} if are_noted else {})
     lines = [_to_line(row) for row in rows]
     context.record_seen(SeenPage.MOTIFS, len(lines))
@@ -218,7 +263,11 @@ def show_motifs(context: PageContext) -> Response:
         "notes/motifs.html",
         pending,
         lines=lines,
-        dependents=[it for it in made if any(may_print(it, one.liste, one.day or one.until) for one in lines)],
+        dependents=[
+            it
+            for it in made
+            if any(may_print(it, one.liste, one.day or one.until) for one in lines)
+        ],
         paging=paging,
         form=typed(context.form),
         are_noted=are_noted,
@@ -249,7 +298,9 @@ def decide_doubt(context: PageContext) -> Response:
         refuse([f"verifie-{number}"], {f"verifie-{number}": unsure})
     note = DoubtDecided(doubt=number, decision=said, reason=text(context.form, "reason")[:_LONGEST])
     query = f"?{_OF_DECIDED}=1" if _OF_DECIDED in context.query else ""
-    return send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number], query=query)
+    return send_note(
+        context, "doutes", note, f"doute n° {number}, {said.label}", [number], query=query
+    )
 
 
 def show_doubts(context: PageContext) -> Response:
@@ -271,7 +322,9 @@ def show_doubts(context: PageContext) -> Response:
         paging=paging,
         are_decided=are_decided,
         decisions=tuple(DoubtDecision),
-        dependents={one.doute: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts},
+        dependents={
+            one.doute: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts
+        },
     )
 
 
@@ -286,9 +339,17 @@ def change_protected(context: PageContext) -> Response:
         case "search":
             return show_protected(context, _search(context))
         case "protect" if number:
-            return send_note(context, "proteges", ElecteurProtected(electeur=number), "un électeur protégé")
+            return send_note(
+                context, "proteges", ElecteurProtected(electeur=number), "un électeur protégé"
+            )
         case "lift" if number:
-            return send_note(context, "proteges", ElecteurProtected(lifted=number), "une protection levée", [number])
+            return send_note(
+                context,
+                "proteges",
+                ElecteurProtected(lifted=number),
+                "une protection levée",
+                [number],
+            )
         case _:
             raise HTTPException(NOT_FOUND)
 
@@ -305,7 +366,9 @@ def _search(context: PageContext) -> list[Row[Any]]:
         wrong["naissance"] = "écrivez la date de naissance, JJ/MM/AAAA"
     refuse(form, wrong)
     view, born = _ELECTEURS.c, "-".join(reversed(form["naissance"].split("/")))
-    query = select(_ELECTEURS).where(view.code_commune == context.commune.code, view.date_naissance == born)
+    query = select(_ELECTEURS).where(
+        view.code_commune == context.commune.code, view.date_naissance == born
+    )
     wanted, found = _fold(form["nom"]), dict[tuple[str, str], Row[Any]]()
     for row in context.services.state.read(query.order_by(view.electeur)):
         if any(_fold(name).startswith(wanted) for name in (row.nom_naissance, row.nom_usage)):
@@ -323,12 +386,20 @@ def show_protected(context: PageContext, found: Sequence[Row[Any]] | None = None
     _require_right(context)
     pending = read_declarations(context, "proteges")
     page = page_number(context.query.get("page", ""))
-    rows = context.services.state.read(select(_PROTEGES).where(_PROTEGES.c.code_commune == context.commune.code))
+    rows = context.services.state.read(
+        select(_PROTEGES).where(_PROTEGES.c.code_commune == context.commune.code)
+    )
     everybody = sorted(rows, key=lambda it: (_fold(it.nom_naissance), _fold(it.prenoms)))
     protected = everybody[(page - 1) * PAGE : page * PAGE]
     context.record_seen(SeenPage.PROTECTIONS, len(protected) + len(found or ()))
     paging = Paging.of(context.url("proteges"), {}, page=page, total=len(everybody), size=PAGE)
     form = _searched(context)
     return note_page(
-        context, "notes/proteges.html", pending, protected=protected, paging=paging, found=found, form=form
+        context,
+        "notes/proteges.html",
+        pending,
+        protected=protected,
+        paging=paging,
+        found=found,
+        form=form,
     )

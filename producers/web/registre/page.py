@@ -75,7 +75,9 @@ def drop(context: PageContext) -> Response:
     elif not upload.size:
         found["fichier"] = "ce fichier est vide : téléchargez-le de nouveau"
     if count_open(context.services.state, context.commune.code) >= _MOST_OPEN:
-        found["fichier"] = f"{_MOST_OPEN} exports attendent déjà : répondez-leur, ou choisissez « Ne pas reprendre »"
+        found["fichier"] = (
+            f"{_MOST_OPEN} exports attendent déjà : répondez-leur, ou choisissez « Ne pas reprendre »"
+        )
     liste = text(context.form, "liste")
     if liste and liste not in set(Liste):
         found["liste"] = "choisissez une liste, ou « d'après le fichier »"
@@ -96,7 +98,9 @@ def drop(context: PageContext) -> Response:
         arrival=path.name,
         sha256=sha256,
         taken_on=day,
-        file_name=_NO_NAME.sub(" ", (upload.filename or "").replace("\\", "/").rpartition("/")[2])[:_LONGEST_NAME],
+        file_name=_NO_NAME.sub(" ", (upload.filename or "").replace("\\", "/").rpartition("/")[2])[
+            :_LONGEST_NAME
+        ],
         liste=Liste(liste) if liste else None,
         requested_by=context.agent.name,
     )
@@ -126,14 +130,18 @@ def accept(context: PageContext) -> Response:
     if apercu.is_correction:
         reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
         if apercu.is_reason_wanted and not reason:
-            refuse([field], {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"})
+            refuse(
+                [field], {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"}
+            )
         return _answer(context, apercu, f"{apercu.words}, à faire", reason=reason)
     kept = {it["liste"] for it in apercu.found["kept"]}
     accepted = set(texts(context.form, "accepte"))
     found: dict[str, str] = {}
     if (number := apercu.found["lines_rejected"]) and "rejets" not in accepted:
         rejected = count_of(number, "ligne rejetée", "lignes rejetées")
-        found["rejets"] = f"cochez que vous reprenez l'export sans ses {rejected}, ou corrigez-les d'abord"
+        found["rejets"] = (
+            f"cochez que vous reprenez l'export sans ses {rejected}, ou corrigez-les d'abord"
+        )
     fields = [f"question-{number}" for number in range(1, len(apercu.found["questions"]) + 1)]
     for field in fields:
         if field not in accepted:
@@ -141,7 +149,13 @@ def accept(context: PageContext) -> Response:
     refuse(("rejets", *fields), found)
     empty = [Liste(it) for it in texts(context.form, "vider") if it in kept]
     accepts = {"accept_rejects": "rejets" in accepted, "accept_changes": bool(fields)}
-    return _answer(context, apercu, f"export du {short_date(apercu.taken_on)} à reprendre", empty=empty, **accepts)
+    return _answer(
+        context,
+        apercu,
+        f"export du {short_date(apercu.taken_on)} à reprendre",
+        empty=empty,
+        **accepts,
+    )
 
 
 def _answer(context: PageContext, apercu: Apercu, words: str, **said: Any) -> Response:  # noqa: ANN401 — the answers
@@ -178,7 +192,9 @@ def _read_mapping(upload: UploadFile) -> tuple[SourceMapping, dict[str, str]]:
         return SourceMapping(), {"profil": str(error)}
     said = SourceMapping(fields=profile.fields, splits=profile.splits)
     if len(said.model_dump_json()) > _MOST_SAID:
-        return said, {"profil": "cette correspondance est trop longue ; demandez à votre administrateur de l'installer"}
+        return said, {
+            "profil": "cette correspondance est trop longue ; demandez à votre administrateur de l'installer"
+        }
     return said, {}
 
 
@@ -206,10 +222,19 @@ def correct(context: PageContext) -> Response:
     field, found = f"jour-{known.import_id}", dict[str, str]()
     day = _read_day(context, found, field) if act == PreviewAct.REDATE else None
     refuse([field], found)
-    asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
+    asked = {
+        "commune": context.commune.code,
+        "import_id": known.import_id,
+        "act": act,
+        "taken_on": day,
+    }
     data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
     said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
-    words = f"jour de l'{said} à corriger" if act == PreviewAct.REDATE else f"annulation de l'{said} à préparer"
+    words = (
+        f"jour de l'{said} à corriger"
+        if act == PreviewAct.REDATE
+        else f"annulation de l'{said} à préparer"
+    )
     return _send(context, data, words)
 
 
@@ -218,7 +243,9 @@ def give_up(context: PageContext) -> Response:
     apercu = _find(context, *(status for status in PreviewStatus if not status.is_terminal))
     request = RequestReference(source=apercu.source, id=apercu.event_id)
     data = CancelRequested(request=request, requested_by=context.agent.name)
-    return _send(context, data, f"{apercu.words} à {'abandonner' if apercu.is_correction else 'effacer'}")
+    return _send(
+        context, data, f"{apercu.words} à {'abandonner' if apercu.is_correction else 'effacer'}"
+    )
 
 
 def _send(context: PageContext, data: Data, words: str) -> Response:

@@ -64,7 +64,9 @@ class Apercu:
 
     @property
     def label(self) -> str:
-        return (_CORRECTION_LABELS if self.is_correction else {}).get(self.status, self.status.label)
+        return (_CORRECTION_LABELS if self.is_correction else {}).get(
+            self.status, self.status.label
+        )
 
     @property
     def is_correction(self) -> bool:
@@ -119,7 +121,9 @@ class FinishedImport:
 
     def may_be_undone(self, now: datetime) -> bool:
         """Whether it is the last import of its lists, and recent enough that the replaced data are kept."""
-        is_recent = self.imported_at is not None and self.imported_at > now - timedelta(days=UNDO_DAYS)
+        is_recent = self.imported_at is not None and self.imported_at > now - timedelta(
+            days=UNDO_DAYS
+        )
         return self.may_be_redated and self.followed_by is None and is_recent
 
     @property
@@ -160,7 +164,12 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
     A discarded or expired export is left out once the same agent has made a new request.
     """
     view = _APERCUS.c
-    query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
+    query = (
+        select(_APERCUS)
+        .where(view.code_commune == commune)
+        .order_by(view.preview_id.desc())
+        .limit(SHOWN)
+    )
     rows = [to_record(Apercu, row) for row in state.read(query)]
     since, said = now - timedelta(days=1), {PreviewStatus.IMPORTED, PreviewStatus.REFUSED}
     newest = {it.requested_by: it.preview_id for it in reversed(rows)}
@@ -178,7 +187,9 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
 def count_open(state: State, commune: str) -> int:
     """Return how many exports of the commune wait for a reading or an answer."""
     is_open = _APERCUS.c.status.in_([it for it in PreviewStatus if not it.is_terminal])
-    return int(state.read(select(func.count()).where(_APERCUS.c.code_commune == commune, is_open))[0][0])
+    return int(
+        state.read(select(func.count()).where(_APERCUS.c.code_commune == commune, is_open))[0][0]
+    )
 
 
 def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
@@ -190,11 +201,19 @@ def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
 def read_imports(state: State, commune: str) -> list[FinishedImport]:
     """Return the last imports of the commune's lists, newest first."""
     view = _IMPORTS.c
-    query = select(_IMPORTS).where(view.code_commune == commune).order_by(view.import_id.desc(), view.liste.desc())
+    query = (
+        select(_IMPORTS)
+        .where(view.code_commune == commune)
+        .order_by(view.import_id.desc(), view.liste.desc())
+    )
     rows = state.read(query)
     links = [row for row in reversed(rows) if row.undone_at is None]
     gaps, last_of = _find_gaps(links), {row.liste: row for row in links}
-    followed = {it.import_id: _day_of(last_of[it.liste]) for it in links if last_of[it.liste].import_id != it.import_id}
+    followed = {
+        it.import_id: _day_of(last_of[it.liste])
+        for it in links
+        if last_of[it.liste].import_id != it.import_id
+    }
     of_import: dict[int, list[Row[Any]]] = {}
     for row in rows:
         of_import.setdefault(row.import_id, []).append(row)
@@ -217,7 +236,9 @@ def read_imports(state: State, commune: str) -> list[FinishedImport]:
 
 def read_register_since(state: State, commune: str) -> date | None:
     """Return the day of the first export of the register; None if other software writes the register."""
-    query = select(_IMPORTS).where(_IMPORTS.c.code_commune == commune, _IMPORTS.c.undone_at.is_(None))
+    query = select(_IMPORTS).where(
+        _IMPORTS.c.code_commune == commune, _IMPORTS.c.undone_at.is_(None)
+    )
     return min(map(_day_of, state.read(query)), default=None)
 
 
@@ -251,6 +272,9 @@ def count_left(state: State, commune: str) -> dict[str, int]:
     of_commune = column("code_commune") == commune
     try:
         with state.reading() as connection:
-            return {page: connection.execute(query.where(of_commune)).scalar_one() for page, query in _LEFT.items()}
+            return {
+                page: connection.execute(query.where(of_commune)).scalar_one()
+                for page, query in _LEFT.items()
+            }
     except StateAwayError:
         return {}

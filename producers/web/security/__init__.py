@@ -48,7 +48,10 @@ RETURN = "retour"
 
 _HABILITATIONS = table(
     "habilitations",
-    *(column(name, String) for name in ("agent", "email", "code_commune", "nom_commune", "identity", "wishes")),
+    *(
+        column(name, String)
+        for name in ("agent", "email", "code_commune", "nom_commune", "identity", "wishes")
+    ),
     column("sessions_ended", Integer),
     column("may_protect", Boolean),
 )
@@ -136,13 +139,17 @@ class Untrusted(HTTPException):
         self.code = code
 
 
-def find_agent(state: State, *, name: str | None = None, email: str | None = None) -> AuthorizedAgent:
+def find_agent(
+    state: State, *, name: str | None = None, email: str | None = None
+) -> AuthorizedAgent:
     """Return the agent with that name or address and their communes; if both are None, the only agent.
 
     Raises `NotAnAgent` if there is no such agent, or if the address has several names. The case of an address is
     ignored for ASCII only: in lower case, other letters may give another person's address.
     """
-    query = select(_HABILITATIONS).order_by(_HABILITATIONS.c.nom_commune, _HABILITATIONS.c.code_commune)
+    query = select(_HABILITATIONS).order_by(
+        _HABILITATIONS.c.nom_commune, _HABILITATIONS.c.code_commune
+    )
     if name is not None:
         query = query.where(_HABILITATIONS.c.agent == name)
     if email is not None and email.isascii():
@@ -153,7 +160,10 @@ def find_agent(state: State, *, name: str | None = None, email: str | None = Non
     if len({row.agent for row in rows}) != 1:
         raise NotAnAgent(email or name or "")
     communes = (
-        AgentCommune(row.code_commune, row.nom_commune, row.wishes, bool(row.may_protect), row.identity) for row in rows
+        AgentCommune(
+            row.code_commune, row.nom_commune, row.wishes, bool(row.may_protect), row.identity
+        )
+        for row in rows
     )
     return AuthorizedAgent(rows[0].agent, tuple(communes), rows[0].sessions_ended)
 
@@ -190,7 +200,9 @@ class SingleUser:
         """Return the name; a request through a proxy is refused, since all its users would become that agent."""
         if any(name in request.headers for name in _OF_PROXIES):
             raise Untrusted("through_a_proxy")
-        if self._key and not secrets.compare_digest(str(request.session.get(KEY_SHOWN, "")), self._key):
+        if self._key and not secrets.compare_digest(
+            str(request.session.get(KEY_SHOWN, "")), self._key
+        ):
             raise NotIdentified
         return self._name
 
@@ -213,7 +225,11 @@ class ProxyIdentity:
         named = request.headers.getlist(PROXY_HEADER)
         if request.scope.get(FROM_PROXY) is not True or not self._shows_secret(request):
             is_listed = request.scope.get(FROM_PROXY) is True
-            raise Untrusted("proxy_secret" if is_listed else "proxy_not_listed") if named else NotIdentified
+            raise (
+                Untrusted("proxy_secret" if is_listed else "proxy_not_listed")
+                if named
+                else NotIdentified
+            )
         if len(named) > 1:
             raise Untrusted("named_twice")
         if not (named and named[0].strip()):
@@ -222,7 +238,9 @@ class ProxyIdentity:
 
     def identify(self, request: Request) -> AuthorizedAgent:
         who = self.who(request)
-        agent = find_agent(self._state, email=who) if "@" in who else find_agent(self._state, name=who)
+        agent = (
+            find_agent(self._state, email=who) if "@" in who else find_agent(self._state, name=who)
+        )
         known = self._known(who)
         if request.cookies.get(KNOWN_COOKIE) != known:
             request.state.known = known
@@ -238,14 +256,20 @@ class ProxyIdentity:
         if self._secret is None:
             return False
         shown = request.headers.getlist(SECRET_HEADER)
-        return len(shown) == 1 and secrets.compare_digest(shown[0].encode(), self._secret.get_secret_value().encode())
+        return len(shown) == 1 and secrets.compare_digest(
+            shown[0].encode(), self._secret.get_secret_value().encode()
+        )
 
 
 class SignedSessions(SessionMiddleware):
     """Starlette's sessions, signed by HMAC-SHA-256 instead of SHA-1."""
 
-    def __init__(self, app: ASGIApp, secret_key: str, *, session_cookie: str, https_only: bool) -> None:
-        super().__init__(app, secret_key, session_cookie, SESSION_SECONDS, same_site="lax", https_only=https_only)
+    def __init__(
+        self, app: ASGIApp, secret_key: str, *, session_cookie: str, https_only: bool
+    ) -> None:
+        super().__init__(
+            app, secret_key, session_cookie, SESSION_SECONDS, same_site="lax", https_only=https_only
+        )
         self.signer = TimestampSigner(secret_key, digest_method=hashlib.sha256)
 
 
@@ -276,14 +300,18 @@ class WebSessions:
                     ended[digest] = int(until)
         return ended
 
-    def begin(self, request: Request, who: str, token: str, *, identity: str = "", ended: int = 0) -> None:
+    def begin(
+        self, request: Request, who: str, token: str, *, identity: str = "", ended: int = 0
+    ) -> None:
         """Start a new session for the logged-in person; the former one is cleared.
 
         `identity` is the provider's; `ended` is the agent's `sessions_ended` at this time.
         """
         now, sid = int(time.time()), secrets.token_urlsafe(16)
         request.session.clear()
-        request.session.update({_ID: sid, _WHO: who, _SINCE: now, _SEEN: now, _IDENTITY: identity, _ENDED: ended})
+        request.session.update(
+            {_ID: sid, _WHO: who, _SINCE: now, _SEEN: now, _IDENTITY: identity, _ENDED: ended}
+        )
         _remember(self._tokens, sid, token)
 
     def end(self, request: Request) -> str:
@@ -294,7 +322,11 @@ class WebSessions:
         sid, now = str(request.session.get(_ID, "")), time.time()
         request.session.clear()
         _remember(self._ended, _digest(sid), int(now) + SESSION_SECONDS)
-        lines = (f"{digest} {until}\n".encode("ascii") for digest, until in self._ended.items() if until > now)
+        lines = (
+            f"{digest} {until}\n".encode("ascii")
+            for digest, until in self._ended.items()
+            if until > now
+        )
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_whole(self._file, lines)
@@ -322,7 +354,9 @@ class WebSessions:
         return known
 
 
-def require_agent(request: Request, identify: Callable[[Request], AuthorizedAgent]) -> AuthorizedAgent:
+def require_agent(
+    request: Request, identify: Callable[[Request], AuthorizedAgent]
+) -> AuthorizedAgent:
     """Return the agent of the request, with their current communes; a session of another agent is cleared.
 
     Raises `NotIdentified`, `NotAnAgent` or `Untrusted`.
@@ -357,5 +391,9 @@ def csrf_token(request: Request) -> str:
 def require_csrf(request: Request, form: FormData) -> None:
     """Check that the form has this session's token. Raises `HTTPException` 403 if it is another site's, or old."""
     given, expected = form.get("jeton"), request.session.get(_CSRF_KEY)
-    if not (isinstance(given, str) and expected and secrets.compare_digest(given.encode(), expected.encode())):
+    if not (
+        isinstance(given, str)
+        and expected
+        and secrets.compare_digest(given.encode(), expected.encode())
+    ):
         raise HTTPException(403)

@@ -147,7 +147,9 @@ class Turns:
         """Count a download until the response is sent. Raises `HTTPException` 429: too many are being sent."""
         places = self._downloads.setdefault(who, Semaphore(DOWNLOADS))
         if not places.acquire(blocking=False):
-            raise _too_many(30, "Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux.")
+            raise _too_many(
+                30, "Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux."
+            )
         request.state.until_sent.callback(places.release)
 
     def page(self, agent: str) -> AbstractAsyncContextManager[None]:
@@ -158,7 +160,9 @@ class Turns:
     async def receive(self, agent: str) -> AsyncIterator[None]:
         """Wait until the agent sends no other body. Raises `HTTPException` 429: too many of their uploads wait."""
         if self._requests[f"agent {agent}"] > TURNS_WAITING:
-            raise _too_many(30, "Cinq envois de fichiers sont en cours. Attendez la fin de l'un d'eux.")
+            raise _too_many(
+                30, "Cinq envois de fichiers sont en cours. Attendez la fin de l'un d'eux."
+            )
         async with self._queue(f"agent {agent}"):
             yield
 

@@ -17,10 +17,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.state import State
-from producers.web.security import AuthorizedAgent, NotAnAgent, ProxyIdentity, SingleUser, WebSessions, find_agent
+from producers.web.security import (
+    AuthorizedAgent,
+    NotAnAgent,
+    ProxyIdentity,
+    SingleUser,
+    WebSessions,
+    find_agent,
+)
 from producers.web.settings import WebSettings
 
-ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+ALGORITHMS = (
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
+)
 """Asymmetric signatures; neither `none` nor a shared secret."""
 
 _LEEWAY_SECONDS = 60
@@ -48,7 +67,9 @@ class Login(NamedTuple):
     @property
     def identity(self) -> str:
         """Stable identifier at the provider, whatever the address: SHA-256 of issuer and subject."""
-        return hashlib.sha256(f"{self.token_claims['iss']}\n{self.token_claims['sub']}".encode()).hexdigest()
+        return hashlib.sha256(
+            f"{self.token_claims['iss']}\n{self.token_claims['sub']}".encode()
+        ).hexdigest()
 
 
 class Provider:
@@ -78,24 +99,33 @@ class Provider:
         with _failures():
             await self._load()
             answer: Response = await self._app.authorize_redirect(
-                request, redirect_uri, state=secrets.token_urlsafe(32), nonce=secrets.token_urlsafe(32)
+                request,
+                redirect_uri,
+                state=secrets.token_urlsafe(32),
+                nonce=secrets.token_urlsafe(32),
             )
         return answer
 
     async def receive(self, request: Request) -> Login:
         with _failures():
             metadata = await self._load()
-            if request.query_params.get("iss", metadata["issuer"]) != metadata["issuer"]:  # RFC 9207
+            if (
+                request.query_params.get("iss", metadata["issuer"]) != metadata["issuer"]
+            ):  # RFC 9207
                 raise LoginFailed("other_issuer")
             options = {
                 "iss": {"essential": True, "value": metadata["issuer"]},
                 "aud": {"essential": True, "value": self._client_id},
             }
-            token = await self._app.authorize_access_token(request, claims_options=options, leeway=_LEEWAY_SECONDS)
+            token = await self._app.authorize_access_token(
+                request, claims_options=options, leeway=_LEEWAY_SECONDS
+            )
             claims = token.get("userinfo")
             if not claims:
                 raise LoginFailed("no_id_token")
-            info = await self._read_info(token, metadata) if metadata.get("userinfo_endpoint") else {}
+            info = (
+                await self._read_info(token, metadata) if metadata.get("userinfo_endpoint") else {}
+            )
             if info and info.get("sub") != claims["sub"]:
                 raise LoginFailed("other_subject")
         return Login(token["id_token"], claims, info)
@@ -116,14 +146,16 @@ class Provider:
         if str(metadata.get("issuer", "")).rstrip("/") != self._issuer:
             raise LoginFailed("other_issuer")
         offered = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
-        metadata["id_token_signing_alg_values_supported"] = [name for name in offered if name in ALGORITHMS] or [
-            "RS256"
-        ]
+        metadata["id_token_signing_alg_values_supported"] = [
+            name for name in offered if name in ALGORITHMS
+        ] or ["RS256"]
         if _POST in (metadata.get("token_endpoint_auth_methods_supported") or ()):
             self._app.client_kwargs["token_endpoint_auth_method"] = _POST
         return metadata
 
-    async def _read_info(self, token: dict[str, Any], metadata: dict[str, Any]) -> Mapping[str, Any]:
+    async def _read_info(
+        self, token: dict[str, Any], metadata: dict[str, Any]
+    ) -> Mapping[str, Any]:
         from joserfc.errors import InvalidKeyIdError
 
         answer = await self._app.get(metadata["userinfo_endpoint"], token=token)
@@ -165,7 +197,13 @@ def _failures() -> Iterator[None]:
         raise LoginFailed("away", type(error).__name__) from None
     except JoseError as error:
         raise LoginFailed("unbelievable", type(error).__name__) from None
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # an unexpected response
+    except (
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:  # an unexpected response
         raise LoginFailed("unreadable", type(error).__name__) from None
 
 
@@ -176,7 +214,9 @@ class OidcIdentity:
         self.state, self.settings = state, settings
         self.provider = Provider(settings)
         self.sirets = frozenset(settings.web_oidc_sirets)
-        self.takes_unverified = bool(settings.web_oidc_unverified)  # addresses without `email_verified`
+        self.takes_unverified = bool(
+            settings.web_oidc_unverified
+        )  # addresses without `email_verified`
         self.sessions = WebSessions(settings.spool_dir / "sessions-ended")
         self.who = self.sessions.who
 
@@ -191,7 +231,9 @@ class OidcIdentity:
         who = claims.get("email")
         if not isinstance(who, str) or not who.strip():
             raise LoginFailed("no_claim")
-        said = info if "email" in info else token  # `email_verified` must be in the same token as the address
+        said = (
+            info if "email" in info else token
+        )  # `email_verified` must be in the same token as the address
         if said.get("email_verified", self.takes_unverified) not in (True, "true"):
             raise LoginFailed("unverified")
         return who.strip()

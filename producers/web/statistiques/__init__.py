@@ -38,13 +38,20 @@ UNKNOWN, TOGETHER = "Non renseigné", "Autres, réunis"
 _SEXES = {"F": "Femmes", "M": "Hommes"}
 _SINCE = (18, 25, 35, 45, 55, 65, 75)
 AGES = (*(f"{first} à {after - 1} ans" for first, after in pairwise(_SINCE)), "75 ans et plus")
-_NATURES = {Nature.INSCRIPTION: "Inscriptions", Nature.RADIATION: "Radiations", Nature.MODIFICATION: "Changements"}
+_NATURES = {
+    Nature.INSCRIPTION: "Inscriptions",
+    Nature.RADIATION: "Radiations",
+    Nature.MODIFICATION: "Changements",
+}
 _CATEGORIES = {it.value: it.label for it in Categorie}
 WITHOUT_BUREAU = "Sans bureau"
 
 _ELECTEURS = table(
     "electeurs",
-    *(column(it, String) for it in ("code_commune", "liste", "code_bureau", "sexe", "nationalite", "date_naissance")),
+    *(
+        column(it, String)
+        for it in ("code_commune", "liste", "code_bureau", "sexe", "nationalite", "date_naissance")
+    ),
 )
 _MOUVEMENTS = table(
     "mouvements_comptes",
@@ -82,10 +89,14 @@ def count_electeurs(state: State, commune: str, liste: str, jour: date) -> Elect
     born = view.date_naissance
     is_date = and_(born.like("____-__-__"), born > "1")
     is_mineur = and_(is_date, born > last_birth(jour), born <= last_birth(jour, YOUNGEST))
-    bands = [(and_(is_date, born <= last_birth(jour, age)), place) for place, age in enumerate(_SINCE)]
+    bands = [
+        (and_(is_date, born <= last_birth(jour, age)), place) for place, age in enumerate(_SINCE)
+    ]
     age = case(*reversed(bands), else_=len(AGES)).label("age")
     query = select(view.code_bureau, view.sexe, view.nationalite, age)
-    listed = query.where(view.code_commune == commune, view.liste == liste, not_(is_mineur)).subquery()
+    listed = query.where(
+        view.code_commune == commune, view.liste == liste, not_(is_mineur)
+    ).subquery()
     found: dict[str, dict[str, Counter[str]]] = {criterion: {} for criterion in CRITERIA}
     for bureau, sexe, nationalite, place, number in state.read(
         select(*listed.c, func.count()).group_by(*listed.c).order_by(listed.c.code_bureau)
@@ -96,7 +107,9 @@ def count_electeurs(state: State, commune: str, liste: str, jour: date) -> Elect
     return Electeurs(found)
 
 
-def break_down(electeurs: Electeurs, criterion: str) -> tuple[list[tuple[str, int]], list[str], dict[str, list[int]]]:
+def break_down(
+    electeurs: Electeurs, criterion: str
+) -> tuple[list[tuple[str, int]], list[str], dict[str, list[int]]]:
     """Return the numbers of the commune by value, the columns by bureau, and by bureau their numbers and the total.
 
     Values with a small cell, and those over `MOST_COLUMNS`, are one column, together with the next smallest values
@@ -104,11 +117,15 @@ def break_down(electeurs: Electeurs, criterion: str) -> tuple[list[tuple[str, in
     the smaller of row and column. Where this tells of a small cell, the commune has the numbers of the columns.
     """
     cells, commune = electeurs.by_criterion[criterion], dict(electeurs.of_commune(criterion))
-    small = {value for values in cells.values() for value, number in values.items() if number < LEAST}
+    small = {
+        value for values in cells.values() for value, number in values.items() if number < LEAST
+    }
     ordered = sorted(commune, key=lambda it: (it not in small, commune[it]))
     first = max(len(small), len(commune) - MOST_COLUMNS)
     united = {*ordered[:first]}
-    others = {bureau: sum(values[it] for it in values if it in united) for bureau, values in cells.items()}
+    others = {
+        bureau: sum(values[it] for it in values if it in united) for bureau, values in cells.items()
+    }
     for value in ordered[first:]:
         if not any(0 < number < LEAST for number in others.values()):
             break
@@ -120,12 +137,19 @@ def break_down(electeurs: Electeurs, criterion: str) -> tuple[list[tuple[str, in
         commune = {it: commune[it] for it in columns} | {TOGETHER: total}
     if columns and united:
         columns.append(TOGETHER)
-    rows = {bureau: values | Counter({TOGETHER: others[bureau]}) for bureau, values in cells.items()}
-    numbers = {bureau: [*(row[it] for it in columns), cells[bureau].total()] for bureau, row in rows.items()}
+    rows = {
+        bureau: values | Counter({TOGETHER: others[bureau]}) for bureau, values in cells.items()
+    }
+    numbers = {
+        bureau: [*(row[it] for it in columns), cells[bureau].total()]
+        for bureau, row in rows.items()
+    }
     return [*commune.items()], columns, numbers
 
 
-def count_mouvements(state: State, commune: str, liste: str, du: date, au: date) -> dict[tuple[Nature, str], int]:
+def count_mouvements(
+    state: State, commune: str, liste: str, du: date, au: date
+) -> dict[tuple[Nature, str], int]:
     """Count the mouvements of a list between two days, both included, by nature and category in words."""
     view = _MOUVEMENTS.c
     is_asked = view.code_commune == commune, view.liste == liste, view.jour >= du, view.jour <= au
@@ -133,9 +157,18 @@ def count_mouvements(state: State, commune: str, liste: str, du: date, au: date)
     counted = Counter[tuple[Nature, str]]()
     for nature, categorie, number in state.read(query.group_by(view.nature, view.categorie)):
         is_change = nature == Nature.MODIFICATION
-        words = Categorie.CHANGEMENT_BUREAU.label if is_change else _CATEGORIES.get(categorie) or UNKNOWN
+        words = (
+            Categorie.CHANGEMENT_BUREAU.label
+            if is_change
+            else _CATEGORIES.get(categorie) or UNKNOWN
+        )
         counted[Nature(nature), words] += int(number)
-    return dict(sorted(counted.items(), key=lambda it: (list(_NATURES).index(it[0][0]), it[0][1] == UNKNOWN, it[0][1])))
+    return dict(
+        sorted(
+            counted.items(),
+            key=lambda it: (list(_NATURES).index(it[0][0]), it[0][1] == UNKNOWN, it[0][1]),
+        )
+    )
 
 
 class Asked(NamedTuple):
@@ -150,15 +183,21 @@ class Asked(NamedTuple):
 
 def _read_asked(context: PageContext, listes: Sequence[str]) -> Asked:
     query, found = context.query, dict[str, str]()
-    days = read_days({name: query.get(name, "").strip() for name in ("du", "au")}, found, until=context.today)
+    days = read_days(
+        {name: query.get(name, "").strip() for name in ("du", "au")}, found, until=context.today
+    )
     year = context.today.replace(month=1, day=1), context.today
     du, au = days.get("du", year[0]), days.get("au", year[1])
     if du > au:
         found["au"] = "le premier jour suit le dernier : vérifiez la période"
         du, au = year
-    liste = query.get("liste") if query.get("liste") in listes else next(iter(listes), Liste.PRINCIPALE)
+    liste = (
+        query.get("liste") if query.get("liste") in listes else next(iter(listes), Liste.PRINCIPALE)
+    )
     criterion = query.get("critere", "")
-    return Asked(str(liste), criterion if criterion in CRITERIA else "sexe", du, au, list(found.values()))
+    return Asked(
+        str(liste), criterion if criterion in CRITERIA else "sexe", du, au, list(found.values())
+    )
 
 
 def period_of(file: AskedFile, liste: str) -> tuple[date, date] | None:
@@ -177,11 +216,22 @@ def show(context: PageContext) -> Response:
     asked = _read_asked(context, [liste for liste in Liste if liste in registres])
     electeurs = count_electeurs(state, commune, asked.liste, context.today)
     mouvements = count_mouvements(state, commune, asked.liste, asked.du, asked.au)
-    files = [it for it in read_current(state, commune) if not it.is_tableau and it.liste == asked.liste]
-    tableaux = [(period, it) for it in read_tableaux(state, commune) if (period := period_of(it, asked.liste))]
+    files = [
+        it for it in read_current(state, commune) if not it.is_tableau and it.liste == asked.liste
+    ]
+    tableaux = [
+        (period, it)
+        for it in read_tableaux(state, commune)
+        if (period := period_of(it, asked.liste))
+    ]
     values, columns, bureaux = break_down(electeurs, asked.criterion)
     page = page_number(context.query.get("page", ""))
-    query = {"liste": asked.liste, "critere": asked.criterion, "du": str(asked.du), "au": str(asked.au)}
+    query = {
+        "liste": asked.liste,
+        "critere": asked.criterion,
+        "du": str(asked.du),
+        "au": str(asked.au),
+    }
     return context.render(
         "statistiques/statistiques.html",
         asked=asked,
@@ -192,9 +242,13 @@ def show(context: PageContext) -> Response:
         columns=columns,
         rows=list(bureaux.items())[(page - 1) * PAGE : page * PAGE],
         totals=[sum(numbers) for numbers in zip(*bureaux.values(), strict=True)],
-        paging=Paging.of(context.url("statistiques"), query, page=page, total=len(bureaux), size=PAGE),
+        paging=Paging.of(
+            context.url("statistiques"), query, page=page, total=len(bureaux), size=PAGE
+        ),
         file=max(files, key=lambda it: it.export_id, default=None),
-        mouvements=[(_NATURES[nature], words, number) for (nature, words), number in mouvements.items()],
+        mouvements=[
+            (_NATURES[nature], words, number) for (nature, words), number in mouvements.items()
+        ],
         total_mouvements=sum(mouvements.values()),
         tableau=next((it for period, it in tableaux if period == (asked.du, asked.au)), None),
         last_period=tableaux[0][0] if tableaux else None,
@@ -213,10 +267,14 @@ def download(context: PageContext) -> Response:
             writer.write((liste.short_label, *line))
     content = text.getvalue().encode("utf-8-sig")
     name = f"statistiques-{commune}-{context.today:%Y%m%d}.csv"
-    return Response(content, media_type="text/csv; charset=utf-8", headers=attachment(name, len(content)))
+    return Response(
+        content, media_type="text/csv; charset=utf-8", headers=attachment(name, len(content))
+    )
 
 
-def _lines(state: State, commune: str, liste: Liste, today: date, asked: Asked) -> Iterator[tuple[str, str, str, int]]:
+def _lines(
+    state: State, commune: str, liste: Liste, today: date, asked: Asked
+) -> Iterator[tuple[str, str, str, int]]:
     electeurs = count_electeurs(state, commune, liste, today)
     yield f"Électeurs au {short_date(today)}", "", "Total", electeurs.total
     for bureau, number in electeurs.by_bureau.items():
@@ -229,5 +287,7 @@ def _lines(state: State, commune: str, liste: Liste, today: date, asked: Asked) 
             for value, number in zip(columns, numbers, strict=False):
                 yield title, bureau or WITHOUT_BUREAU, value, number
     period = f"Mouvements du {short_date(asked.du)} au {short_date(asked.au)}"
-    for (nature, words), number in count_mouvements(state, commune, liste, asked.du, asked.au).items():
+    for (nature, words), number in count_mouvements(
+        state, commune, liste, asked.du, asked.au
+    ).items():
         yield f"{period}, {_NATURES[nature].lower()}", "", words, number

@@ -31,14 +31,18 @@ _HIDDEN = "masquees"
 
 
 def show(context: PageContext) -> Response:
-    return context.render("suivi/suivi.html", **read_suivi(context, of_tableaux=context.query.get("de") == "tableaux"))
+    return context.render(
+        "suivi/suivi.html", **read_suivi(context, of_tableaux=context.query.get("de") == "tableaux")
+    )
 
 
 def read_suivi(context: PageContext, *, of_tableaux: bool = False) -> dict[str, Any]:
     """Return the requests under way, and the last files: those of tableaux, or those of lists."""
     # The order matters: a request that a worker reads meanwhile is shown twice, instead of not at all.
     sent = read_declarations(context, REQUESTS)
-    elsewhere = [it for it in sent.refused if it.demande and it.demande.code_commune != context.commune.code]
+    elsewhere = [
+        it for it in sent.refused if it.demande and it.demande.code_commune != context.commune.code
+    ]
     now = context.services.clock()
     demandes, latest, newest = read_recent(context.services.state, context.commune.code)
     every = build_cards(demandes, now, context.request.session.get(_HIDDEN, ()))
@@ -84,7 +88,9 @@ async def find(request: Request) -> Response:
     async with admit_agent(request) as agent:
         code = await run_in_threadpool(find_commune, services.state, number) if number else ""
     commune = agent.commune(code)
-    return RedirectResponse(request.app.url_path_for("demande", commune=commune.code, demande=number), SEE_OTHER)
+    return RedirectResponse(
+        request.app.url_path_for("demande", commune=commune.code, demande=number), SEE_OTHER
+    )
 
 
 FIND_REQUEST = Route("/demandes/{demande}", find, name="demande_sans_commune")
@@ -97,7 +103,9 @@ def _read_demande(context: PageContext) -> DemandeState:
     return demande
 
 
-def _ask_about(context: PageContext, contract: type[CancelRequested | RetryRequested], words: str) -> Response:
+def _ask_about(
+    context: PageContext, contract: type[CancelRequested | RetryRequested], words: str
+) -> Response:
     demande = _read_demande(context)
     own = {str(file.export_id): file for file in demande.files}
     numbers = texts(context.form, "export")
@@ -111,6 +119,10 @@ def _ask_about(context: PageContext, contract: type[CancelRequested | RetryReque
             "requested_by": context.agent.name,
         }
     )
-    what = chosen[0].label if len(chosen) == 1 else count_of(len(chosen or demande.files), "fichier", "fichiers")
+    what = (
+        chosen[0].label
+        if len(chosen) == 1
+        else count_of(len(chosen or demande.files), "fichier", "fichiers")
+    )
     send_request(context, data, f"{words} : {what}")
     return context.redirect(demande.home, "#demandes")

@@ -27,7 +27,12 @@ from producers.web.security import is_partial
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
 from schemas.envelope import CloudEvent, Data
 from schemas.screen_notes import ScreenNote, ScreenNoted
-from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
+from schemas.topology import (
+    REQUEST_CANCEL,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+)
 from schemas.vocabulary import ExportStatus, RequestOutcome
 
 _WITHOUT_FILES = {
@@ -121,7 +126,9 @@ class DemandeState:
 
     @property
     def home(self) -> Literal["listes", "tableaux"]:
-        is_of_tableaux = self.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.files)
+        is_of_tableaux = self.event_type == REQUEST_TABLEAUX_RENDER or any(
+            it.is_tableau for it in self.files
+        )
         return "tableaux" if is_of_tableaux else "listes"
 
     @property
@@ -150,10 +157,14 @@ def read_recent(state: State, commune: str) -> tuple[list[DemandeState], list[As
     """Return the requests with a recent file or a refusal, newest first; « Derniers exports »; the newest number."""
     view = DERNIERS_EXPORTS.c
     with state.reading() as connection:
-        recent = newest_first(connection, select(DERNIERS_EXPORTS), view.code_commune, view.export_id, commune)
+        recent = newest_first(
+            connection, select(DERNIERS_EXPORTS), view.code_commune, view.export_id, commune
+        )
         files = read_files(connection, recent.limit(100))  # a request has about fifty files at most
         ids = {file.request_id for file in files}
-        requests = connection.execute(_newest(connection, _REQUESTS, commune).limit(200)).all()  # each download is one
+        requests = connection.execute(
+            _newest(connection, _REQUESTS, commune).limit(200)
+        ).all()  # each download is one
         taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
         latest_taken = {row.kind or row.event_type: row.request_id for row in reversed(taken)}
         refused = [
@@ -163,22 +174,39 @@ def read_recent(state: State, commune: str) -> tuple[list[DemandeState], list[As
             and (what := row.kind or row.event_type) in _WITHOUT_FILES
             and row.request_id > latest_taken.get(what, 0)  # otherwise a later one was accepted
         ]
-        asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
+        asked = (
+            connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all()
+            if ids
+            else ()
+        )
         demandes = sorted(_join((*refused, *asked), files), key=lambda it: -it.request_id)
-        return demandes, select_latest(connection, commune), requests[0].request_id if requests else 0
+        return (
+            demandes,
+            select_latest(connection, commune),
+            requests[0].request_id if requests else 0,
+        )
 
 
 def read_request(state: State, commune: str, request_id: int) -> DemandeState | None:
-    query = _REQUESTS.where(_DEMANDES.c.code_commune == commune, _DEMANDES.c.request_id == request_id)
+    query = _REQUESTS.where(
+        _DEMANDES.c.code_commune == commune, _DEMANDES.c.request_id == request_id
+    )
     with state.reading() as connection:
-        found = read_files(connection, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.request_id == request_id))
-        files = [file for file in found if file.code_commune == commune]  # not in SQL: SQLite would read them all
+        found = read_files(
+            connection, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.request_id == request_id)
+        )
+        files = [
+            file for file in found if file.code_commune == commune
+        ]  # not in SQL: SQLite would read them all
         return next(iter(_join(connection.execute(query).all(), files)), None)
 
 
 def read_newest_request(state: State, commune: str) -> int:
     with state.reading() as connection:
-        return connection.scalar(_newest(connection, select(_DEMANDES.c.request_id), commune).limit(1)) or 0
+        return (
+            connection.scalar(_newest(connection, select(_DEMANDES.c.request_id), commune).limit(1))
+            or 0
+        )
 
 
 def find_commune(state: State, request_id: int) -> str:
@@ -191,18 +219,26 @@ def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict
     if not event_ids:
         return {}
     query = _REQUESTS.where(_DEMANDES.c.source == source, _DEMANDES.c.event_id.in_(event_ids))
-    query = query.order_by(_DEMANDES.c.outcome.desc())  # accepted last: another account's event was refused
+    query = query.order_by(
+        _DEMANDES.c.outcome.desc()
+    )  # accepted last: another account's event was refused
     return {it.event_id: it for it in _join(state.read(query), ())}
 
 
 def _newest(connection: Connection, query: Select[Any], commune: str) -> Select[Any]:
-    return newest_first(connection, query, _DEMANDES.c.code_commune, _DEMANDES.c.request_id, commune)
+    return newest_first(
+        connection, query, _DEMANDES.c.code_commune, _DEMANDES.c.request_id, commune
+    )
 
 
 def _join(requests: Iterable[Row[Any]], files: Iterable[AskedFile]) -> list[DemandeState]:
     ordered = sorted(files, key=lambda file: file.export_id)
     return [
-        to_record(DemandeState, row, files=tuple(file for file in ordered if file.request_id == row.request_id))
+        to_record(
+            DemandeState,
+            row,
+            files=tuple(file for file in ordered if file.request_id == row.request_id),
+        )
         for row in requests
     ]
 
@@ -211,7 +247,9 @@ SHOWN_ONCE_FAILED = timedelta(days=7)
 """How long a failure stays visible, unless the file is requested again."""
 
 
-def build_cards(demandes: Collection[DemandeState], now: datetime, hidden: Collection[int] = ()) -> list[DemandeState]:
+def build_cards(
+    demandes: Collection[DemandeState], now: datetime, hidden: Collection[int] = ()
+) -> list[DemandeState]:
     """Return the unfinished or unsuccessful requests, newest first, except those that the agent hid.
 
     Finished files are in « Derniers exports » only.
@@ -220,7 +258,9 @@ def build_cards(demandes: Collection[DemandeState], now: datetime, hidden: Colle
     for demande in demandes:
         for file in demande.files:
             if file.status is not ExportStatus.CANCELLED:
-                latest_by_content[file.same_as] = max(file.export_id, latest_by_content.get(file.same_as, 0))
+                latest_by_content[file.same_as] = max(
+                    file.export_id, latest_by_content.get(file.same_as, 0)
+                )
     shown = (demande for demande in demandes if _is_shown(demande, latest_by_content, now))
     return [demande for demande in shown if not (demande.may_hide and demande.request_id in hidden)]
 
@@ -231,12 +271,16 @@ def just_ended(demandes: Iterable[DemandeState], now: datetime) -> list[AskedFil
     A page that polls announces a file for longer than it waits between polls.
     """
     event = {ExportStatus.READY, ExportStatus.FAILED}
-    ended = [it for demande in demandes for it in demande.files if it.status in event and it.finished_at]
+    ended = [
+        it for demande in demandes for it in demande.files if it.status in event and it.finished_at
+    ]
     recent = [it for it in ended if it.finished_at and now - it.finished_at < timedelta(minutes=1)]
     return sorted(recent, key=lambda it: (it.finished_at or now, it.export_id))
 
 
-def _is_shown(demande: DemandeState, latest_by_content: dict[tuple[str, ...], int], now: datetime) -> bool:
+def _is_shown(
+    demande: DemandeState, latest_by_content: dict[tuple[str, ...], int], now: datetime
+) -> bool:
     stage = demande.stage
     if stage is Stage.REFUSED:
         shown = timedelta(hours=1) if demande.event_type == REQUEST_CANCEL else SHOWN_ONCE_FAILED
@@ -251,7 +295,10 @@ def _is_shown(demande: DemandeState, latest_by_content: dict[tuple[str, ...], in
 
 
 def _ended_at(demande: DemandeState) -> datetime:
-    return max((file.finished_at for file in demande.files if file.finished_at), default=demande.requested_at)
+    return max(
+        (file.finished_at for file in demande.files if file.finished_at),
+        default=demande.requested_at,
+    )
 
 
 REQUESTS = "demandes"
@@ -312,7 +359,9 @@ def send_request(
         FormRefused: the event was not sent; the reason is for the administrator.
     """
     event = CloudEvent.wrap(data, source=context.services.settings.source)
-    once = uuid5(UUID(read_once(context.form)), json.dumps(event.data, sort_keys=True))  # same form, same content
+    once = uuid5(
+        UUID(read_once(context.form)), json.dumps(event.data, sort_keys=True)
+    )  # same form, same content
     event = event.model_copy(update={"id": str(once), "correlationid": str(once)})
     try:
         context.publish(event)
@@ -340,7 +389,9 @@ def send_note(
     if isinstance(note, ScreenNote):
         data = ScreenNoted(note=note, **who)
     else:
-        data = DeclarationNoted(note=note, exports=about if isinstance(note, FileNote) else None, **who)
+        data = DeclarationNoted(
+            note=note, exports=about if isinstance(note, FileNote) else None, **who
+        )
     send_request(context, data, words, page=page, about=about)
     return context.redirect(page, f"{query}#enregistrement")
 
@@ -367,7 +418,13 @@ def note_page(
 
 
 def remember(
-    request: Request, event: CloudEvent, words: str, *, commune: str, page: str, about: Iterable[int] = ()
+    request: Request,
+    event: CloudEvent,
+    words: str,
+    *,
+    commune: str,
+    page: str,
+    about: Iterable[int] = (),
 ) -> None:
     """Store a sent event in the session; a duplicate replaces its entry."""
     others = [it for it in request.session.get(_KEY, []) if it[0] != event.id]
@@ -389,7 +446,9 @@ def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
     session, kept = context.request.session, {it.event_id for it in waiting}
     entries = session.get(_KEY, [])
     left = [it for it in entries if it[0] in kept or (it[1], it[2]) != (context.commune.code, page)]
-    if len(left) != len(entries) and not is_partial(context.request):  # partial responses may overtake each other
+    if len(left) != len(entries) and not is_partial(
+        context.request
+    ):  # partial responses may overtake each other
         session[_KEY] = left
     return PendingDeclarations(waiting, recorded, refused)
 
@@ -400,7 +459,14 @@ def _look(context: PageContext, page: str) -> list[Sent]:
     known = find_requests(services.state, services.settings.source, {it[0] for it in entries})
     since = services.clock() - timedelta(hours=12)
     sent = [
-        Sent(number, words, datetime.fromisoformat(at), tuple(about), known.get(number), services.spool.holds(number))
+        Sent(
+            number,
+            words,
+            datetime.fromisoformat(at),
+            tuple(about),
+            known.get(number),
+            services.spool.holds(number),
+        )
         for number, _, _, words, at, about in entries
     ]
     return [it for it in sent if it.demande or it.sent_at > since]

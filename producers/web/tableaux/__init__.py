@@ -13,7 +13,13 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.calendrier import CalendarScrutin, cycle_of, is_poll_day, last_day_to_consult, why_too_short
+from common.calendrier import (
+    CalendarScrutin,
+    cycle_of,
+    is_poll_day,
+    last_day_to_consult,
+    why_too_short,
+)
 from common.french import short_date, weekday_date
 from common.texte import fold
 from producers.web.echeances import Calendar, DueTableau, read_calendar
@@ -21,10 +27,23 @@ from producers.web.exports.query import AskedFile
 from producers.web.forms import read_day, read_days, text, texts, validate
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.suivi.page import read_suivi
-from producers.web.suivi.requests import DEPOT, note_page, read_declarations, send_note, send_request
+from producers.web.suivi.requests import (
+    DEPOT,
+    note_page,
+    read_declarations,
+    send_note,
+    send_request,
+)
 from schemas.declarations import TableauPublished
 from schemas.requests import TableauxRenderRequested
-from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, find_wrong_dates, name_tableau
+from schemas.tableaux import (
+    Edition,
+    Presentation,
+    TypeTableau,
+    find_missing_dates,
+    find_wrong_dates,
+    name_tableau,
+)
 from schemas.vocabulary import Liste
 
 DATES = ("scrutin", "date_tableau", "reunion", "until")
@@ -37,10 +56,7 @@ _CHOICES = {
     "presentations": "cochez au moins une présentation",
     "edition": "choisissez à qui l'exemplaire est destiné",
 }
-_MISSING = {
-    "date_tableau": "indiquez la date du tableau",
-    "scrutin": "indiquez le jour du scrutin",
-}
+_MISSING = {"date_tableau": "indiquez la date du tableau", "scrutin": "indiquez le jour du scrutin"}
 
 
 @dataclass(frozen=True)
@@ -77,9 +93,10 @@ class TableauxForm:
     @property
     def is_special(self) -> bool:
         """Whether it asks for more than the tableau that is published."""
-        return (list(self.presentations), self.edition) != ([Presentation.COMMUNE], Edition.AFFICHAGE) or (
-            self.signature_maire
-        )
+        return (list(self.presentations), self.edition) != (
+            [Presentation.COMMUNE],
+            Edition.AFFICHAGE,
+        ) or (self.signature_maire)
 
     def find_previous(self, calendar: Calendar) -> date | None:
         """Return the meeting from which the R. 13 tableau counts, else the day of the register's first export."""
@@ -87,10 +104,18 @@ class TableauxForm:
             return None
         scrutin, end = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
         if scrutin and not end:
-            known = (agenda.cycle for agenda in calendar.agendas if agenda.scrutin and agenda.scrutin.jour == scrutin)
+            known = (
+                agenda.cycle
+                for agenda in calendar.agendas
+                if agenda.scrutin and agenda.scrutin.jour == scrutin
+            )
             end = next(known, cycle_of(CalendarScrutin(scrutin), calendar.reunions)).end
         before, since = end or date.max, calendar.register_since
-        days = [it.jour for it in calendar.reunions if it.liste in {"", *self.listes} and it.jour < before]
+        days = [
+            it.jour
+            for it in calendar.reunions
+            if it.liste in {"", *self.listes} and it.jour < before
+        ]
         return max(days, default=since if since and since < before else None)
 
     def with_previous(self, calendar: Calendar) -> Self:
@@ -117,17 +142,23 @@ class TableauxForm:
         if self.type in set(TypeTableau):
             written = {name: day for name, day in self.dates.items() if day}
             for it in find_missing_dates([TypeTableau(self.type)], written):
-                or_until = " ; à défaut, le dernier jour des mouvements" if len(it.names) > 1 else ""
+                or_until = (
+                    " ; à défaut, le dernier jour des mouvements" if len(it.names) > 1 else ""
+                )
                 found[it.names[0]] = _MISSING[it.names[0]] + or_until
             for wrong in find_wrong_dates([TypeTableau(self.type)], values):
                 found.setdefault(wrong.name, wrong.reason)
         scrutin = read_day(self.dates.get("scrutin", ""))
         if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
-            found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
+            found["scrutin"] = (
+                f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
+            )
         if self.type == TypeTableau.VINGT_JOURS and not self.dates.get("reunion"):
             lacking = "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés"
             found.setdefault("reunion", lacking)
-        return validate(TableauxRenderRequested, values, FIELDS, found, names={"types": "type"}, better=_CHOICES)
+        return validate(
+            TableauxRenderRequested, values, FIELDS, found, names={"types": "type"}, better=_CHOICES
+        )
 
 
 _VOTES = {"municipal": Liste.COMPLEMENTAIRE_MUNICIPALE, "europeen": Liste.COMPLEMENTAIRE_EUROPEENNE}
@@ -197,7 +228,10 @@ def ask(context: PageContext) -> Response:
 
 
 PUBLICATION_FIELDS = ("mode", "du", "au", "retire", "signe", "raison")
-_BETTER = {"mode": "dites s'il est consultable en mairie, ou affiché", "du": "donnez le premier jour"}
+_BETTER = {
+    "mode": "dites s'il est consultable en mairie, ou affiché",
+    "du": "donnez le premier jour",
+}
 
 
 def show_publication(context: PageContext) -> Response:
@@ -257,7 +291,9 @@ def _read_form(context: PageContext, file: AskedFile) -> TableauPublished:
     values |= {"withdrawn_on": days.get("retire"), "certified_on": days.get("signe")}
     values |= {"reason": form["raison"] if file.a_completer else ""}
     names = {"published_on": "du", "reason": "raison"}
-    return validate(TableauPublished, values, PUBLICATION_FIELDS, found, names=names, better=_BETTER)
+    return validate(
+        TableauPublished, values, PUBLICATION_FIELDS, found, names=names, better=_BETTER
+    )
 
 
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:

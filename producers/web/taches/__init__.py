@@ -93,21 +93,34 @@ def _about_registre(it: Situation) -> Iterator[Task]:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
         yield Task(title, TaskState.TO_DO, why, button)
     elif not days:
-        why = "Un autre logiciel tient le registre à jour : le registre ne dit pas de quand il date."
+        why = (
+            "Un autre logiciel tient le registre à jour : le registre ne dit pas de quand il date."
+        )
         yield Task(title, TaskState.DONE, why, button)
     else:
         age = (it.today - min(days)).days
-        why = f"Il date de {count_of(age, 'jour')} ({short_date(min(days))})." if age else "Il date d'aujourd'hui."
+        why = (
+            f"Il date de {count_of(age, 'jour')} ({short_date(min(days))})."
+            if age
+            else "Il date d'aujourd'hui."
+        )
         yield Task(title, TaskState.TO_DO if age > OLD_EXPORT.days else TaskState.DONE, why, button)
 
 
 def _about_copies(it: Situation) -> Iterator[Task]:
     """Yield a task for each request: silence for a month is a refusal."""
     for copie in it.copies:
-        rest = "Sa réponse n'a pas de fichier valable." if copie.decision else "Un mois sans réponse vaut refus."
+        rest = (
+            "Sa réponse n'a pas de fichier valable."
+            if copie.decision
+            else "Un mois sans réponse vaut refus."
+        )
         why = f"Demande reçue le {short_date(copie.recue_on)}. {rest}"
         state = TaskState.LATE if copie.last_day < it.today else TaskState.TO_DO
-        title, button = f"Répondre à la demande de copie n° {copie.numero}", Button("Répondre", "copies", "#repondre")
+        title, button = (
+            f"Répondre à la demande de copie n° {copie.numero}",
+            Button("Répondre", "copies", "#repondre"),
+        )
         yield Task(title, state, why, button, copie.last_day)
 
 
@@ -119,10 +132,14 @@ def _about_mouvements(it: Situation) -> Iterator[Task]:
     yield _count(it.doubts, "Régler les doutes", left, "s'il reste des doutes à trancher", button)
     left = "mouvement n'a pas de date ou de motif.", "mouvements n'ont pas de date ou de motif."
     title, button = "Compléter les dates et les motifs", Button("Compléter", "motifs")
-    yield _count(it.incomplete, title, left, "s'il manque des dates ou des motifs aux mouvements", button)
+    yield _count(
+        it.incomplete, title, left, "s'il manque des dates ou des motifs aux mouvements", button
+    )
 
 
-def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, button: Button) -> Task:
+def _count(
+    number: int | None, title: str, left: tuple[str, str], unknown: str, button: Button
+) -> Task:
     if number is None:
         return Task(title, TaskState.UNKNOWN, f"Cette page ne sait pas {unknown}.", button)
     if number:
@@ -135,10 +152,14 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
     is_met = any(reunion.jour.year == it.today.year for reunion in it.calendar.reunions)
-    is_due = any(agenda.cycle.window[0].year <= it.today.year for agenda in annual if agenda.cycle.window)
+    is_due = any(
+        agenda.cycle.window[0].year <= it.today.year for agenda in annual if agenda.cycle.window
+    )
     if not (is_met or polls or is_due):
         why = f"Aucune réunion n'est notée en {it.today.year}. Si elle a eu lieu, notez-en le jour."
-        yield Task(_NOTE_THE_MEETING, TaskState.UNKNOWN, why, Button("Noter la réunion", "reunions"))
+        yield Task(
+            _NOTE_THE_MEETING, TaskState.UNKNOWN, why, Button("Noter la réunion", "reunions")
+        )
     for agenda in (*annual, *polls[:1]):
         yield _meet(it, agenda)
 
@@ -161,23 +182,38 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
     if is_annual:
         why = f"{why} Aucun scrutin connu n'appelle de réunion en {first.year}."
     if it.today > last:
-        why = why if is_annual else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
+        why = (
+            why
+            if is_annual
+            else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
+        )
         return Task(title, TaskState.LATE, why, button, last)
-    return Task(title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last)
+    return Task(
+        title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last
+    )
 
 
 def _about_listes(it: Situation) -> Iterator[Task]:
     if not it.calendar.registres or not it.platform.deposits_wanted:
         return
-    listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.calendar.registres}
+    listes = {
+        liste: files
+        for liste, files in by_liste(it.current).items()
+        if liste in it.calendar.registres
+    }
     reasons: dict[str, list[str]] = {}
     for liste, files in listes.items():
         if pick(files) is None and not _is_to_correct(files):
             reasons.setdefault(why_lacking(files), []).append(_named(liste))
     lacking = [f"{capitalized(reason)} : {', '.join(names)}." for reason, names in reasons.items()]
     state = TaskState.TO_DO if lacking else TaskState.DONE
-    why = " ".join(lacking) or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
-    yield Task("Préparer les listes", state, why, Button("Préparer les fichiers", "listes", "#demander"))
+    why = (
+        " ".join(lacking)
+        or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
+    )
+    yield Task(
+        "Préparer les listes", state, why, Button("Préparer les fichiers", "listes", "#demander")
+    )
     for liste, files in listes.items():
         if _is_to_correct(files):
             yield _correct(liste, files[0])
@@ -192,11 +228,20 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
-        yield Task(f"Déposer sur {it.platform.label}", TaskState.TO_DO, why, Button("Préparer le dossier", "dossier"))
+        yield Task(
+            f"Déposer sur {it.platform.label}",
+            TaskState.TO_DO,
+            why,
+            Button("Préparer le dossier", "dossier"),
+        )
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:
-    return bool(files) and files[0].state in {FileState.TO_CORRECT, FileState.REJECTED} and not files[0].outdated_at
+    return (
+        bool(files)
+        and files[0].state in {FileState.TO_CORRECT, FileState.REJECTED}
+        and not files[0].outdated_at
+    )
 
 
 def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
@@ -224,7 +269,12 @@ def _about_deposits(it: Situation) -> Iterator[Task]:
         state = TaskState.TO_DO if on < it.today else TaskState.TO_COME
         yield Task(title, state, why, Button("Noter la réponse", "depot", "#reponse"))
     if not waiting and (last := next((file for file in it.deposited if file.verdict), None)):
-        yield Task(title, TaskState.DONE, f"La dernière : {last.state.label}.", Button("Voir les dépôts", "depot"))
+        yield Task(
+            title,
+            TaskState.DONE,
+            f"La dernière : {last.state.label}.",
+            Button("Voir les dépôts", "depot"),
+        )
 
 
 def _about_tableaux(it: Situation) -> Iterator[Task]:
@@ -242,7 +292,9 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     what = due.titre[:1].lower() + due.titre[1:]
     ask = Button("Demander ce tableau", "tableaux", f"?{due.query}#demander")
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
-        if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
+        if liste != Liste.PRINCIPALE and (
+            due.made or due.unfinished or Liste.PRINCIPALE in due.missing
+        ):
             continue  # a complementary list does not vote at every poll: see « Échéances »
         why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
         state = _until(it, due.day)
@@ -253,11 +305,19 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         about = f"{agenda.title}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
             state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
-            why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
+            why = (
+                f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
+            )
             yield Task(f"Refaire le {what}", state, why, ask, due.day)
         elif file.state is FileState.TO_COMPLETE:
             why = f"{about} : {file.missing} à indiquer, puis à refaire."
-            yield Task(f"Compléter le {what}", _until(it, due.day), why, Button("Compléter", "motifs"), due.day)
+            yield Task(
+                f"Compléter le {what}",
+                _until(it, due.day),
+                why,
+                Button("Compléter", "motifs"),
+                due.day,
+            )
         else:
             number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
@@ -275,7 +335,9 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
     until = file.published_until
     if file.published_on is None:
         if file.may_be_published:
-            yield Task("Publier le tableau", _until(it, due), what, button("Noter la publication"), due)
+            yield Task(
+                "Publier le tableau", _until(it, due), what, button("Noter la publication"), due
+            )
     elif file.certified_on:
         why = f"{what} Certificat signé le {short_date(file.certified_on)}."
         yield Task(title, TaskState.DONE, why, button("Revoir"))
@@ -286,14 +348,19 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
         why = f"{what} Publié jusqu'au {short_date(until)} : le certificat se signe ensuite."
         yield Task(title, TaskState.TO_COME, why, button("Suivre la publication"))
     else:
-        why = f"{what} Publié jusqu'au {short_date(until)} : le certificat est à signer par le maire."
+        why = (
+            f"{what} Publié jusqu'au {short_date(until)} : le certificat est à signer par le maire."
+        )
         yield Task(title, TaskState.TO_DO, why, button("Prendre le certificat"))
     if until:
         yield _withdraw(it, file, what, until)
 
 
 def _withdraw(it: Situation, file: AskedFile, what: str, until: date) -> Task:
-    title, button = "Retirer le tableau", Button("Noter le retrait", "publication", "#retire", file.export_id)
+    title, button = (
+        "Retirer le tableau",
+        Button("Noter le retrait", "publication", "#retire", file.export_id),
+    )
     if file.withdrawn_on:
         why = f"{what} Retiré le {short_date(file.withdrawn_on)}."
         return Task(title, TaskState.DONE, why, button._replace(label="Revoir"))

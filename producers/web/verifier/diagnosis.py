@@ -16,12 +16,21 @@ from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from common.apart import Budget, run_apart
-from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
+from common.file_kind import (
+    START,
+    FileKind,
+    UnreadableArchiveError,
+    list_files,
+    open_archive,
+    recognise,
+)
 from common.files import CHUNK
 from common.french import count_of, format_number, format_size
 from schemas.vocabulary import PIECES, SEPARATORS, FileFormat
 
-_PIECES = {stem: extension for stem, _, extension in (it.suffix.rpartition(".") for it in PIECES.values())}
+_PIECES = {
+    stem: extension for stem, _, extension in (it.suffix.rpartition(".") for it in PIECES.values())
+}
 _NAME = re.compile(
     r"(?P<file>[A-Za-z0-9_-]+\d{8}-\d{6})(?P<number>-[2-9]|-[1-9]\d{1,4})?"
     rf"(?P<piece>-(?:{'|'.join(FileFormat)})-(?:{'|'.join(_PIECES)}))?",
@@ -61,7 +70,9 @@ class UploadedFile(NamedTuple):
     @property
     def is_workbook(self) -> bool:
         """Whether it is a workbook, by its name or its first bytes."""
-        return self.kind == FileKind.OLD_OFFICE or (self.is_zip and self.extension in {"xlsx", "xlsm", "ods"})
+        return self.kind == FileKind.OLD_OFFICE or (
+            self.is_zip and self.extension in {"xlsx", "xlsm", "ods"}
+        )
 
     @property
     def likely_names(self) -> list[str]:
@@ -137,7 +148,9 @@ class CsvComparison:
     has_same_titles: bool = True
 
 
-def compare(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile, encoding: str, separator: str) -> CsvComparison:
+def compare(
+    made: IO[bytes], file: IO[bytes], uploaded: UploadedFile, encoding: str, separator: str
+) -> CsvComparison:
     """Compare both files line by line, whatever the upload's encoding and separator; those given are of `made`."""
     result = CsvComparison()
     utf8 = "utf-8-sig"
@@ -159,12 +172,16 @@ def compare(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile, encoding: 
     return result
 
 
-def _records(file: IO[bytes], encoding: str, separator: str, *, is_bare: bool) -> Iterator[list[str]]:
+def _records(
+    file: IO[bytes], encoding: str, separator: str, *, is_bare: bool
+) -> Iterator[list[str]]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
     lines = iter(partial(text.readline, _LONGEST), "")
     try:
-        yield from csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE if is_bare else csv.QUOTE_MINIMAL)
+        yield from csv.reader(
+            lines, delimiter=separator, quoting=csv.QUOTE_NONE if is_bare else csv.QUOTE_MINIMAL
+        )
     except csv.Error:
         return
     finally:
@@ -172,7 +189,10 @@ def _records(file: IO[bytes], encoding: str, separator: str, *, is_bare: bool) -
 
 
 def explain(
-    uploaded: UploadedFile, made: "AskedFile | None", comparison: CsvComparison | None, form: "FileForm"
+    uploaded: UploadedFile,
+    made: "AskedFile | None",
+    comparison: CsvComparison | None,
+    form: "FileForm",
 ) -> list[str]:
     """Return French sentences about an unrecognised file; `made` is the original, found by name, `form` that of it."""
     about = list(_about_form(uploaded, made, form))
@@ -180,7 +200,9 @@ def explain(
     return [*about, *size, *(_content(comparison) if comparison else ())]
 
 
-def _about_form(uploaded: UploadedFile, made: "AskedFile | None", form: "FileForm") -> Iterator[str]:
+def _about_form(
+    uploaded: UploadedFile, made: "AskedFile | None", form: "FileForm"
+) -> Iterator[str]:
     if uploaded.is_workbook:
         yield "C'est un classeur de tableur, plus un fichier CSV : la plateforme ne le lirait pas."
         return
@@ -206,7 +228,11 @@ _XML = {"encoding": "utf-8", "byte_order_mark": False, "line_end": "LF"}
 
 
 def _about_bytes(uploaded: UploadedFile, form: "FileForm") -> Iterator[str]:
-    is_utf8, has_mark, is_crlf = form.encoding == "utf-8", form.byte_order_mark, form.line_end == "CRLF"
+    is_utf8, has_mark, is_crlf = (
+        form.encoding == "utf-8",
+        form.byte_order_mark,
+        form.line_end == "CRLF",
+    )
     if is_utf8 and not uploaded.is_utf8:
         yield "Les accents sont écrits comme le fait un tableur (Windows-1252), et non en UTF-8."
     if not is_utf8 and uploaded.is_utf8 and not uploaded.is_ascii:
@@ -225,11 +251,17 @@ def _size(uploaded: UploadedFile, made: "AskedFile | None", *, is_rewritten: boo
     if made is None or made.size is None or uploaded.is_workbook:
         return
     if uploaded.size != made.size:
-        found, expected = (f"{format_size(it)} ({format_number(it)} octets)" for it in (uploaded.size, made.size))
+        found, expected = (
+            f"{format_size(it)} ({format_number(it)} octets)" for it in (uploaded.size, made.size)
+        )
         yield f"Taille : {found}, au lieu de {expected}."
         if uploaded.size < made.size and not is_rewritten:
             yield "Il est plus court : le téléchargement ou la copie s'est peut-être interrompu."
-    if uploaded.extension == "csv" and made.format == "csv" and uploaded.lines != made.lines_written + 1:
+    if (
+        uploaded.extension == "csv"
+        and made.format == "csv"
+        and uploaded.lines != made.lines_written + 1
+    ):
         lines = count_of(uploaded.lines, "ligne", "lignes")
         yield f"Il compte {lines}, titres compris, au lieu de {format_number(made.lines_written + 1)}."
 
@@ -255,13 +287,17 @@ def examine_apart(file: IO[bytes], name: str) -> tuple[UploadedFile, list[Upload
     return uploaded, inside, unreadable
 
 
-def compare_apart(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile, form: "FileForm") -> CsvComparison:
+def compare_apart(
+    made: IO[bytes], file: IO[bytes], uploaded: UploadedFile, form: "FileForm"
+) -> CsvComparison:
     """Run `compare` in a child process. Raises as `run_apart`."""
     [answer] = run_apart(compare_all, [made, file], BUDGET, uploaded, form.encoding, form.separator)
     return CsvComparison(**answer)
 
 
-def compare_all(made: IO[bytes], file: IO[bytes], uploaded: list[Any], *form: str) -> Iterator[object]:
+def compare_all(
+    made: IO[bytes], file: IO[bytes], uploaded: list[Any], *form: str
+) -> Iterator[object]:
     """Yield what `compare` finds; runs in the child process."""
     os.nice(10)
     yield vars(compare(made, file, UploadedFile(*uploaded), *form))

@@ -63,20 +63,29 @@ def verify(context: PageContext) -> Response:
             upload.file.rollover()  # the child process needs a file on disk
         return _verify(context, upload.file, upload.filename or "")
     except (TooMuchWorkError, ChildFailedError):
-        return show(context, fault="ce fichier est trop long à lire pour être une liste ou un tableau du module")
+        return show(
+            context,
+            fault="ce fichier est trop long à lire pour être une liste ou un tableau du module",
+        )
 
 
 def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
     uploaded, inside, unreadable = examine_apart(content, name)
     known = _KnownFiles.look_up(context, [uploaded])
     made = known.by_name(uploaded)
-    comparison = _compare(context, made, uploaded, content) if made and not known.by_sha256(uploaded) else None
+    comparison = (
+        _compare(context, made, uploaded, content)
+        if made and not known.by_sha256(uploaded)
+        else None
+    )
     verified = _recognise(uploaded, known, context.platform.form, comparison)
     if verified.recognition is not Recognition.UNKNOWN:
         return show(context, verified)
     known, form = _KnownFiles.look_up(context, inside), context.platform.form
     entries = [
-        VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known, form)
+        VerifiedUpload(it, Recognition.ACCOMPANYING)
+        if it.name in _OF_A_DOSSIER
+        else _recognise(it, known, form)
         for it in inside
     ]
     return show(context, verified, entries, fault=unreadable)
@@ -90,8 +99,12 @@ def show(
     fault: str = "",
 ) -> Response:
     faults = order_faults(["fichier"], {"fichier": fault} if fault else {})
-    status = UNPROCESSABLE if fault and not verified else 200  # an archive that is not read was looked for
-    return context.render("verifier/verifier.html", status, verified=verified, entries=entries, faults=faults)
+    status = (
+        UNPROCESSABLE if fault and not verified else 200
+    )  # an archive that is not read was looked for
+    return context.render(
+        "verifier/verifier.html", status, verified=verified, entries=entries, faults=faults
+    )
 
 
 @dataclass(frozen=True)
@@ -102,9 +115,14 @@ class _KnownFiles:
     @classmethod
     def look_up(cls, context: PageContext, uploaded: Sequence[UploadedFile]) -> Self:
         """Look for them, and for those with a piece that has one of these digests or names; the last one comes last."""
-        wanted, names = {it.sha256 for it in uploaded}, {name for it in uploaded for name in it.likely_names}
+        wanted, names = (
+            {it.sha256 for it in uploaded},
+            {name for it in uploaded for name in it.likely_names},
+        )
         view, piece = DERNIERS_EXPORTS.c, _PIECES.c
-        of_file, of_piece = (or_(it.sha256.in_(wanted), it.file_name.in_(names)) for it in (view, piece))
+        of_file, of_piece = (
+            or_(it.sha256.in_(wanted), it.file_name.in_(names)) for it in (view, piece)
+        )
         beside = exists().where(piece.export_id == view.export_id, of_piece)
         made = select_made(context.commune.code).where(or_(of_file, beside))
         found = read_all(context.services.state, made.order_by(view.export_id))
@@ -118,15 +136,25 @@ class _KnownFiles:
         """Return the file with these bytes; of several (a list requested twice in one day), by name, else the last."""
         same = self.digests.get(uploaded.sha256, ())
         likely = uploaded.likely_names  # the most likely first
-        named = (file for name in likely for file in same if any(it.file_name == name for it in file.files))
+        named = (
+            file
+            for name in likely
+            for file in same
+            if any(it.file_name == name for it in file.files)
+        )
         return next(named, same[-1] if same else None)
 
     def by_name(self, uploaded: UploadedFile) -> AskedFile | None:
-        return next((self.names[name] for name in uploaded.likely_names if name in self.names), None)
+        return next(
+            (self.names[name] for name in uploaded.likely_names if name in self.names), None
+        )
 
 
 def _recognise(
-    uploaded: UploadedFile, known: _KnownFiles, form: FileForm, comparison: CsvComparison | None = None
+    uploaded: UploadedFile,
+    known: _KnownFiles,
+    form: FileForm,
+    comparison: CsvComparison | None = None,
 ) -> VerifiedUpload:
     """`form`: of the files that the module makes now, for a file that it does not know."""
     file = known.by_sha256(uploaded)
@@ -147,7 +175,9 @@ def _recognise(
     )
 
 
-def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, content: IO[bytes]) -> CsvComparison | None:
+def _compare(
+    context: PageContext, made: AskedFile, uploaded: UploadedFile, content: IO[bytes]
+) -> CsvComparison | None:
     if made.format != "csv" or uploaded.extension != "csv" or uploaded.is_zip or made.purged_at:
         return None
     with (

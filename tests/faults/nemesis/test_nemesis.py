@@ -36,7 +36,12 @@ _LATER_SECONDS = 1400
 _HEALING, _SOON = 180, 1.5
 _PUT_OFF_SECONDS = 20
 """Longer than the delay after a first failure."""
-UNDER_WAY = {PreviewStatus.QUEUED, PreviewStatus.RUNNING, PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING}
+UNDER_WAY = {
+    PreviewStatus.QUEUED,
+    PreviewStatus.RUNNING,
+    PreviewStatus.ACCEPTED,
+    PreviewStatus.IMPORTING,
+}
 _OPEN = """
 SELECT (SELECT count(*) FROM request WHERE notified_at IS NULL)
   + (SELECT count(*) FROM export WHERE status IN ('queued', 'running'))
@@ -70,7 +75,9 @@ def draw(seed: int) -> Rounds:
     for _ in range(ROUNDS):
         parts = chance.sample(sorted({it.part for it in TROUBLES}), chance.choice([2, 3]))
         names = [chance.choice([it.name for it in TROUBLES if it.part == part]) for part in parts]
-        rounds.append([Step(it, chance.uniform(0, 1), chance.uniform(0.5, _LONGEST_SECONDS)) for it in names])
+        rounds.append(
+            [Step(it, chance.uniform(0, 1), chance.uniform(0.5, _LONGEST_SECONDS)) for it in names]
+        )
     return rounds
 
 
@@ -86,7 +93,9 @@ def play_rounds(stage: Stage, rounds: Rounds, seed: int, requests: int) -> None:
     stage.start()
     stage.ask(requests)
     marked = stage.town.exports / SENTINEL
-    stage.expect(marked.exists, "the mark of the volume")  # else the first process that looks finds an empty directory
+    stage.expect(
+        marked.exists, "the mark of the volume"
+    )  # else the first process that looks finds an empty directory
     for steps in rounds:
         people.act(requests)
         _play_round(stage, steps, chance)
@@ -101,7 +110,9 @@ def play_rounds(stage: Stage, rounds: Rounds, seed: int, requests: int) -> None:
     people.check()
     with Session(stage.town.engine) as session:
         known = {main_name(name) for name in session.scalars(select(Export.file_name))}
-    if left := [it.name for it in stage.town.exports.glob("*/[!.]*") if main_name(it.name) not in known]:
+    if left := [
+        it.name for it in stage.town.exports.glob("*/[!.]*") if main_name(it.name) not in known
+    ]:
         raise AssertionError(f"files that no row knows: {left}")
     stage.check(sum(BY_NAME[step.trouble].mails_again for steps in rounds for step in steps))
 
@@ -111,7 +122,9 @@ def _heal(stage: Stage) -> None:
     ends_at = time.monotonic() + _HEALING
     while time.monotonic() < ends_at:
         with suppress(AssertionError):
-            wait_until(lambda: _is_recorded(stage) and not stage.count(_OPEN), timeout=_SOON, message="")
+            wait_until(
+                lambda: _is_recorded(stage) and not stage.count(_OPEN), timeout=_SOON, message=""
+            )
             return
         stage.let_time_pass(_PUT_OFF_SECONDS)
 
@@ -150,7 +163,9 @@ class People:
                 chosen = {"preview": it.id, "sha256": it.sha256, "accept_changes": True}
                 self._stage.declare(RegistreImportRequested.model_validate(about | chosen))
         if all(it.status not in UNDER_WAY for it in previews):
-            self._stage.declare(RegistrePreviewRequested.model_validate(about | self._write_export()))
+            self._stage.declare(
+                RegistrePreviewRequested.model_validate(about | self._write_export())
+            )
 
     def _write_export(self) -> dict[str, Any]:
         """Put an export of the REU into the arrivals folder, each time with one elector less."""
@@ -158,7 +173,11 @@ class People:
         path = self._stage.town.arrivals / f"export-{self._exports}.csv"
         path.parent.mkdir(exist_ok=True)
         write_town(path, ELECTEURS - self._exports, today=TODAY)
-        return {"arrival": path.name, "sha256": sha256(path.read_bytes()).hexdigest(), "taken_on": jour_a_paris(now())}
+        return {
+            "arrival": path.name,
+            "sha256": sha256(path.read_bytes()).hexdigest(),
+            "taken_on": jour_a_paris(now()),
+        }
 
     def check(self) -> None:
         """Check one answer per event, a record of each accepted deposit, and no export of the REU without a result."""
@@ -169,20 +188,27 @@ class People:
             previews = session.execute(select(Preview.status, Preview.reason)).all()
         for event in self._stage.declared:
             rows = [it for it in requests if it.event_id == event.id]
-            if len(rows) != 1 or rows[0].notified_at is None or f"request:{rows[0].id}" in unanswered:
+            if (
+                len(rows) != 1
+                or rows[0].notified_at is None
+                or f"request:{rows[0].id}" in unanswered
+            ):
                 raise AssertionError(f"{event.type}: {len(rows)} rows, not answered")
             accepted = rows[0].outcome == RequestOutcome.ACCEPTED
             is_of_files = event.type == DeclarationNoted.EVENT_TYPE and "exports" in event.data
             if is_of_files and (not accepted or not deposits.issuperset(event.data["exports"])):
                 raise AssertionError(f"a deposit that is not on record: {rows[0].reason}")
-        if stuck := [it for it in previews if it.status in UNDER_WAY or it.reason.startswith("La lecture")]:
+        if stuck := [
+            it for it in previews if it.status in UNDER_WAY or it.reason.startswith("La lecture")
+        ]:
             raise AssertionError(f"exports of the REU: {stuck}")
 
 
 def _play_round(stage: Stage, steps: Sequence[Step], chance: Random) -> None:
     """Begin and end each trouble at its time; all have ended when this returns."""
     moments = sorted(
-        [(step.begins, "begin", step) for step in steps] + [(step.begins + step.lasts, "end", step) for step in steps]
+        [(step.begins, "begin", step) for step in steps]
+        + [(step.begins + step.lasts, "end", step) for step in steps]
     )
     running: dict[str, ExitStack] = {}
     began = time.monotonic()
@@ -309,7 +335,9 @@ def database_read_only(stage: Stage, _chance: Random) -> Iterator[None]:
     stage.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     stage.execute(_STORM)
     yield
-    stage.execute(f"SET TRANSACTION READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only")
+    stage.execute(
+        f"SET TRANSACTION READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only"
+    )
     stage.execute(_STORM)
 
 
@@ -370,11 +398,15 @@ BY_NAME = {it.name: it for it in TROUBLES}
 _SHORT = 35
 """Its first round cuts the database connections while a worker is frozen and mail is slow."""
 _FIRST, _COUNT = int(os.environ.get("SEED", "1")), int(os.environ.get("SEEDS", "3"))
-_WHOLE = [pytest.param(seed, ROUNDS, marks=pytest.mark.slow) for seed in range(_FIRST, _FIRST + _COUNT)]
+_WHOLE = [
+    pytest.param(seed, ROUNDS, marks=pytest.mark.slow) for seed in range(_FIRST, _FIRST + _COUNT)
+]
 
 
 @pytest.mark.parametrize(("seed", "count"), [(_SHORT, 1), *_WHOLE])
-def test_whatever_comes_together_nothing_is_lost_doubled_or_failed(stage: Stage, seed: int, count: int) -> None:
+def test_whatever_comes_together_nothing_is_lost_doubled_or_failed(
+    stage: Stage, seed: int, count: int
+) -> None:
     rounds = draw(seed)[:count]
     print(describe(rounds))  # noqa: T201 — pytest shows it when the test fails
     play_rounds(stage, rounds, seed, requests=4)

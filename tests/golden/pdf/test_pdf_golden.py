@@ -26,7 +26,9 @@ def read_tableau(folder: Path) -> Tableau:
     """The tableau of a case; its lines are a list where pydantic validates them lazily, for one reading only."""
     (tableau,) = _TABLEAUX.validate_json(b"[" + (folder / "tableau.json").read_bytes() + b"]")
     sections = [
-        replace(section, parties=tuple(replace(it, lignes=tuple(it.lignes)) for it in section.parties))
+        replace(
+            section, parties=tuple(replace(it, lignes=tuple(it.lignes)) for it in section.parties)
+        )
         for section in tableau.sections
     ]
     return replace(tableau, sections=tuple(sections))

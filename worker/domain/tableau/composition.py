@@ -12,7 +12,15 @@ from datetime import timedelta
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
+from common.french import (
+    at_commune,
+    count_in_words,
+    count_of,
+    format_moment,
+    long_date,
+    of_commune,
+    short_date,
+)
 from common.law import CONSULTATION, LAW_OF_PROTECTION, appeals_of, cite, law_of
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Categorie, Liste
@@ -66,10 +74,14 @@ class Survey:
             self.has_lines = True
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
-            self.has_majorite |= mouvement.is_majorite and mouvement.categorie is Categorie.INSCRIPTION_OFFICE
+            self.has_majorite |= (
+                mouvement.is_majorite and mouvement.categorie is Categorie.INSCRIPTION_OFFICE
+            )
             shown = ShownMouvement(mouvement.id, mouvement.arrives_in, mouvement.leaves)
             self._kept.append((order_key(mouvement.personne), shown))
-        elif self._demande.type is TypeTableau.CINQ_JOURS_REU and is_in_period(mouvement, self._demande):
+        elif self._demande.type is TypeTableau.CINQ_JOURS_REU and is_in_period(
+            mouvement, self._demande
+        ):
             move_electeur(mouvement, self.others, 1)
 
     def drain(self) -> Iterator[ShownMouvement]:
@@ -123,7 +135,9 @@ LignesOf = Callable[[Sequence[int]], Iterable[Ligne]]
 """Returns the lines of mouvements, given by their ids."""
 
 
-def _make_sections(demande: Demande, liste: "ListeDeCommune", survey: Survey, lignes_of: LignesOf) -> Iterator[Section]:
+def _make_sections(
+    demande: Demande, liste: "ListeDeCommune", survey: Survey, lignes_of: LignesOf
+) -> Iterator[Section]:
     """Yield the bureaux in the order of their numbers, unknown ones included, then the commune.
 
     The lines are those of the commune if it is printed alone, else those of the bureaux.
@@ -138,7 +152,9 @@ def _make_sections(demande: Demande, liste: "ListeDeCommune", survey: Survey, li
         if one.leaves is not None:
             by_bureau[one.leaves].retranchements.add(one)
     known = {bureau.code: bureau for bureau in liste.bureaux}
-    unknown = [BureauElecteurs(code, "", 0) for code in {*by_bureau, *corrections, *others} - {*known}]
+    unknown = [
+        BureauElecteurs(code, "", 0) for code in {*by_bureau, *corrections, *others} - {*known}
+    ]
     total = 0
     for bureau in sorted([*known.values(), *unknown], key=_order):
         avant, sides = bureau.electeurs + corrections[bureau.code], by_bureau[bureau.code]
@@ -147,7 +163,11 @@ def _make_sections(demande: Demande, liste: "ListeDeCommune", survey: Survey, li
         bilan = _bilan(avant, sides, others[bureau.code])
         titre = "Électeurs sans bureau de vote"
         if bureau.code:
-            titre = f"Bureau {bureau.code} — {bureau.libelle}" if bureau.libelle else f"Bureau {bureau.code}"
+            titre = (
+                f"Bureau {bureau.code} — {bureau.libelle}"
+                if bureau.libelle
+                else f"Bureau {bureau.code}"
+            )
         yield Section(bureau.code or SANS_BUREAU, titre, parties, bilan)
     is_alone = demande.presentation is Presentation.COMMUNE
     parties = tuple(_make_parties(demande, commune, lignes_of if is_alone else lambda _ids: ()))
@@ -157,7 +177,10 @@ def _make_sections(demande: Demande, liste: "ListeDeCommune", survey: Survey, li
 
 def _make_parties(demande: Demande, sides: Sides, lignes_of: LignesOf) -> Iterator[Partie]:
     modele = MODELES[demande.type]
-    for part, side in ((modele.additions, sides.additions), (modele.retranchements, sides.retranchements)):
+    for part, side in (
+        (modele.additions, sides.additions),
+        (modele.retranchements, sides.retranchements),
+    ):
         if part and demande.presentation is not Presentation.RECAPITULATIF:
             total = f"{part.total} : {count_in_words(len(side.ids), 'électeur')}"
             if side.changements:
@@ -223,7 +246,9 @@ def compose_tableau(
     has_dates = MODELES[demande.type].has_dates
     left_out = "" if liste.has_arrondissements else liste.nom_commune
     rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out)
-    sections = tuple(_make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules)))
+    sections = tuple(
+        _make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules))
+    )
     commune = sections[-1].bilan
     return Tableau(
         type=demande.type.value,
@@ -259,7 +284,9 @@ def _objet(demande: Demande) -> str:
 
 
 def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
-    signataire = MODELES[demande.type].signataire or (Signataire.MAIRE if demande.is_signed_by_maire else None)
+    signataire = MODELES[demande.type].signataire or (
+        Signataire.MAIRE if demande.is_signed_by_maire else None
+    )
     if signataire is None:
         return None
     is_commission = signataire is Signataire.COMMISSION_ADMINISTRATIVE
@@ -276,7 +303,10 @@ _BLANK = "____________"
 
 
 def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
-    is_read = demande.edition is Edition.AFFICHAGE and demande.presentation is not Presentation.RECAPITULATIF
+    is_read = (
+        demande.edition is Edition.AFFICHAGE
+        and demande.presentation is not Presentation.RECAPITULATIF
+    )
     appeals = appeals_of(demande.type, code_commune)
     if not is_read or not appeals:
         return
@@ -286,10 +316,16 @@ def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
     yield from appeals
 
 
-def _make_notes(demande: Demande, liste: ListeDeCommune, survey: Survey, chain: Chain | None) -> Iterator[str]:
+def _make_notes(
+    demande: Demande, liste: ListeDeCommune, survey: Survey, chain: Chain | None
+) -> Iterator[str]:
     if not demande.type.is_repealed:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
-        which = " faites au titre de l’article L. 30" if demande.type is TypeTableau.CINQ_JOURS_REU else ""
+        which = (
+            " faites au titre de l’article L. 30"
+            if demande.type is TypeTableau.CINQ_JOURS_REU
+            else ""
+        )
         yield (
             f"Ce tableau indique les inscriptions{which} et les radiations intervenues depuis le {short_date(start)}, "
             f"jusqu’au {short_date(demande.last_day)}."
@@ -319,11 +355,17 @@ def _make_notes(demande: Demande, liste: ListeDeCommune, survey: Survey, chain: 
 def _cite_source(demande: Demande, chain: Chain, exports: Sequence[Link]) -> str:
     """Cite the sources of the tableau: exports, each with its number of people, or the current register."""
     if exports:
-        *others, last = [f"du {short_date(it.taken_on)} ({count_of(it.electeurs, 'personne')})" for it in exports]
+        *others, last = [
+            f"du {short_date(it.taken_on)} ({count_of(it.electeurs, 'personne')})" for it in exports
+        ]
         said = f"{', '.join(others)} et {last}" if others else last
         source = f"{'les exports' if others else 'l’export'} du répertoire électoral unique {said}, mineurs compris"
     else:
         source = f"le registre, lu pour la demande du {format_moment(demande.requested_at, demande.code_commune)}"
     word = chain.word(last_known_day(demande))
-    vouched = f", et les mouvements dits complets jusqu’au {short_date(word.complete_until)}" if word else ""
+    vouched = (
+        f", et les mouvements dits complets jusqu’au {short_date(word.complete_until)}"
+        if word
+        else ""
+    )
     return f"D’après {source}{vouched}."

@@ -35,7 +35,10 @@ from worker.domain.tableau.model import (
 _NOM = "nom de naissance"
 _BLOCKING, _TO_COMPLETE, _REMARK = Severity
 _MESSAGES = {
-    "radiation_hors_liste": (_BLOCKING, "Radiation d'un électeur qui n'est pas sur la liste : vérifier son identité."),
+    "radiation_hors_liste": (
+        _BLOCKING,
+        "Radiation d'un électeur qui n'est pas sur la liste : vérifier son identité.",
+    ),
     "modification_hors_liste": (
         _BLOCKING,
         "Modification d'un électeur qui n'est pas sur la liste : vérifier son identité.",
@@ -44,7 +47,10 @@ _MESSAGES = {
         _BLOCKING,
         "Inscription d'un électeur déjà sur la liste : vérifier qu'il s'agit d'un homonyme, sinon la retirer.",
     ),
-    "electeur_en_double": (_REMARK, "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."),
+    "electeur_en_double": (
+        _REMARK,
+        "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes.",
+    ),
     LACKS_MOTIF: (_TO_COMPLETE, "Motif inconnu : l'indiquer (page « Dates et motifs »)."),
     LACKS_DATE: (_TO_COMPLETE, "Date inconnue : l'indiquer (page « Dates et motifs »)."),
     LACKS_BOTH: (_TO_COMPLETE, "Date et motif inconnus : les indiquer (page « Dates et motifs »)."),
@@ -66,12 +72,18 @@ _MESSAGES = {
         _REMARK,
         "Date de tableau autre que le 10 janvier ou la fin de février : vérifier.",
     ),
-    "categorie_incoherente": (_REMARK, "La catégorie du motif ne s'accorde pas avec le mouvement : la vérifier."),
+    "categorie_incoherente": (
+        _REMARK,
+        "La catégorie du motif ne s'accorde pas avec le mouvement : la vérifier.",
+    ),
 }
 
 
 def check_tableau(
-    demande: Demande, source: TableauSource, inscrits: Collection[Identite], bureaux: Collection[str]
+    demande: Demande,
+    source: TableauSource,
+    inscrits: Collection[Identite],
+    bureaux: Collection[str],
 ) -> Iterator[Anomaly]:
     """Yield the anomalies of the mouvements of a tableau, and of those that should be in one and that none can hold.
 
@@ -113,11 +125,18 @@ def _anomalie(code: str, champ: str, mouvement: Mouvement) -> Anomaly:
     )
 
 
-def _on_liste(mouvement: Mouvement, bureaux: Collection[str], *, is_on_list: bool) -> Iterator[Anomaly]:
+def _on_liste(
+    mouvement: Mouvement, bureaux: Collection[str], *, is_on_list: bool
+) -> Iterator[Anomaly]:
     is_entry = mouvement.nature is Nature.INSCRIPTION
     if mouvement.etat is Etat.ACTIF and is_entry == is_on_list:
-        yield _anomalie("deja_inscrit" if is_entry else f"{mouvement.nature}_hors_liste", _NOM, mouvement)
-    for champ, code in (("ancien bureau", mouvement.leaves), ("nouveau bureau", mouvement.arrives_in)):
+        yield _anomalie(
+            "deja_inscrit" if is_entry else f"{mouvement.nature}_hors_liste", _NOM, mouvement
+        )
+    for champ, code in (
+        ("ancien bureau", mouvement.leaves),
+        ("nouveau bureau", mouvement.arrives_in),
+    ):
         if code == "":
             yield _anomalie("bureau_absent", champ, mouvement)
         elif code is not None and code not in bureaux:
@@ -172,7 +191,10 @@ class Reason(Labelled):
     CAME_SINCE = "came_since", "inscription {}, après le tableau"
     LEFT_SINCE = "left_since", "radiation {}, après le tableau"
     OF_AGE_SINCE = "of_age_since", "dix-huit ans {}, après le tableau"
-    OF_AGE_LATER = "of_age_later", "dix-huit ans {} : compte pour le tableau, pas encore sur la liste"
+    OF_AGE_LATER = (
+        "of_age_later",
+        "dix-huit ans {} : compte pour le tableau, pas encore sur la liste",
+    )
     STILL_TO_COME = "still_to_come", "inscription {}, qui n'est pas encore appliquée à la liste"
     STILL_TO_LEAVE = "still_to_leave", "radiation {}, qui n'est pas encore appliquée à la liste"
 
@@ -204,7 +226,9 @@ class Difference:
         who, bureau = mouvement.personne, mouvement.nouveau_bureau or mouvement.ancien_bureau
         day = format_date(mouvement)
         if mouvement.after is None:
-            day = f"le {day}" if reason in {Reason.OF_AGE_SINCE, Reason.OF_AGE_LATER} else f"du {day}"
+            day = (
+                f"le {day}" if reason in {Reason.OF_AGE_SINCE, Reason.OF_AGE_LATER} else f"du {day}"
+            )
         return cls(reason, day, who.nom_naissance, who.prenoms, who.date_naissance, bureau)
 
     def to_record(self) -> dict[str, str]:
@@ -272,7 +296,9 @@ def find_differences(demande: Demande, register: Register) -> Iterator[Differenc
                 yield Difference.of(Reason.OF_AGE_LATER, mouvement)
     waiting = register.narrow(date.max, last_birth(period.age_avant), waiting=True)
     for mouvement in OfAge(period, waiting).stream():
-        is_counted = mouvement.nature is Nature.INSCRIPTION or not is_mineur(mouvement.personne.date_naissance, jour)
+        is_counted = mouvement.nature is Nature.INSCRIPTION or not is_mineur(
+            mouvement.personne.date_naissance, jour
+        )
         if (
             not mouvement.is_applied
             and is_in_period(mouvement, demande)

@@ -95,7 +95,11 @@ class Chain:
             return None
         edges = [self.daily.get(day, Counter()) for day in {before.taken_on, link.taken_on}]
         inside = [it for day, it in self.daily.items() if before.taken_on < day < link.taken_on]
-        expected = before.electeurs + link.growth + sum(it[Nature.INSCRIPTION] - it[Nature.RADIATION] for it in inside)
+        expected = (
+            before.electeurs
+            + link.growth
+            + sum(it[Nature.INSCRIPTION] - it[Nature.RADIATION] for it in inside)
+        )
         minors = sum(born > last_birth(before.taken_on) for born in self.births)
         least = expected - minors - sum(it[Nature.RADIATION] for it in edges)
         most = expected + minors + sum(it[Nature.INSCRIPTION] for it in edges)
@@ -106,7 +110,9 @@ class Chain:
         return any(before.taken_on <= day <= link.taken_on for day in self.daily)
 
 
-def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) -> Iterator[Anomaly]:
+def check_couverture(
+    demande: Demande, chain: Chain, *, is_neant: bool = False
+) -> Iterator[Anomaly]:
     """Yield what the register does not know about the period of the tableau; nothing if it knows all of it.
 
     Before 2019 a mouvement has its date de tableau, and no period shows whether all of them are there: only a producer
@@ -128,7 +134,9 @@ def check_couverture(demande: Demande, chain: Chain, *, is_neant: bool = False) 
     yield from _check_waiting(demande, chain)
 
 
-def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]]) -> Iterator[Anomaly]:
+def check_doubts(
+    demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]]
+) -> Iterator[Anomaly]:
     """Yield an anomaly for open doubts about mouvements that the tableau shows, or counts between its totals."""
     is_of_it = is_in if demande.type.is_repealed else is_in_period
 
@@ -139,7 +147,9 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
         of_age = majorite_on(born) if is_mineur(born, demande.age_avant, demande.jour) else None
         if of_age is None:
             return True
-        since = min(of_age, demande.last_day)  # earlier mouvements are a minor's, inscribed then in any case
+        since = min(
+            of_age, demande.last_day
+        )  # earlier mouvements are a minor's, inscribed then in any case
         day = mouvement.date_mouvement
         return day >= since if mouvement.nature is Nature.INSCRIPTION else day > since
 
@@ -170,7 +180,9 @@ def exports_used(demande: Demande, chain: Chain) -> Sequence[Link]:
         return [base]
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
     partial = [link for link in chain.partial if start < link.taken_on <= end]
-    return [*{link.taken_on: link for link in (*window_of(demande, chain), base, *partial)}.values()]
+    return [
+        *{link.taken_on: link for link in (*window_of(demande, chain), base, *partial)}.values()
+    ]
 
 
 def imports_used(demande: Demande, chain: Chain) -> set[int]:
@@ -248,7 +260,9 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
             f"{short_date(window[0].taken_on)} n'est pas connu. Indiquer ce jour comme celui de la réunion "
             "précédente, d'où les mouvements sont comptés, ou importer ceux qui manquent (import-mouvements).",
         )
-    yield from (_gap(link, before) for before, link in _counted(demande, chain) if not link.is_compared)
+    yield from (
+        _gap(link, before) for before, link in _counted(demande, chain) if not link.is_compared
+    )
     is_split = False
     for before, link in pairwise(window):
         if link.is_compared and link.undated and before.taken_on < end < link.taken_on:
@@ -258,7 +272,9 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
             yield _anomalie("couverture_date", _on_straddling(link, before, start), Severity.REMARK)
     severity, last = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING, window[-1]
     if last.taken_on < end:
-        yield _anomalie("couverture_fin", _on_end(last, end, is_in_parts=bool(chain.partial)), severity)
+        yield _anomalie(
+            "couverture_fin", _on_end(last, end, is_in_parts=bool(chain.partial)), severity
+        )
     elif not last.is_dated and not is_split:
         yield _anomalie(
             "couverture_date",
@@ -284,7 +300,11 @@ def _on_end(link: Link, end: date, *, is_in_parts: bool) -> str:
 
 def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[Anomaly]:
     start, end = demande.required(Repere.REUNION), last_known_day(demande)
-    late = [(*key, number) for key, number in chain.late.items() if key[0] > word.import_id and start < key[1] <= end]
+    late = [
+        (*key, number)
+        for key, number in chain.late.items()
+        if key[0] > word.import_id and start < key[1] <= end
+    ]
     if late:
         imports, days, numbers = zip(*late, strict=True)
         came = count_of(sum(numbers), "mouvement est venu", "mouvements sont venus")
@@ -317,7 +337,9 @@ def _check_waiting(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     taken = max((link.taken_on for link in chain.links), default=date.min)
     before = [day for day in chain.waiting if taken < day <= start]
     if waiting := [*before, *shown]:
-        said = count_of(sum(chain.waiting[day] for day in waiting), "mouvement attend", "mouvements attendent")
+        said = count_of(
+            sum(chain.waiting[day] for day in waiting), "mouvement attend", "mouvements attendent"
+        )
         yield _anomalie(
             "couverture_attente",
             f"{said} encore ({span(min(waiting), max(waiting))}, état « actif » dans leur fichier) : la liste ne "
@@ -337,8 +359,14 @@ def first_export(demande: Demande, chain: Chain) -> Link | None:
     if not counted or not base_of(demande, chain) or not (link := counted[0][0]).is_kept:
         return None
     is_alone = not any(chain.has_other_mouvements(*pair) for pair in counted)
-    is_whole = all(after.is_compared and chain.expect(before, after) is None for before, after in counted)
-    return link if is_alone and is_whole and link.taken_on <= demande.required(Repere.REUNION) else None
+    is_whole = all(
+        after.is_compared and chain.expect(before, after) is None for before, after in counted
+    )
+    return (
+        link
+        if is_alone and is_whole and link.taken_on <= demande.required(Repere.REUNION)
+        else None
+    )
 
 
 def check_first(
@@ -372,7 +400,11 @@ def contradictions(chain: Chain, pairs: Iterable[tuple[Link, Link]]) -> Iterator
 
 def span(first: date, last: date) -> str:
     """Return « du 03/10/2026 », or « du 03/10/2026 au 05/10/2026 »."""
-    return f"du {short_date(first)}" if first == last else f"du {short_date(first)} au {short_date(last)}"
+    return (
+        f"du {short_date(first)}"
+        if first == last
+        else f"du {short_date(first)} au {short_date(last)}"
+    )
 
 
 def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
@@ -421,7 +453,9 @@ def _gap(link: Link, before: Link) -> Anomaly:
 
 
 def _on_straddling(link: Link, before: Link, day: date) -> str:
-    said = f"{format_number(link.undated)} mouvements sont" if link.undated > 1 else "Un mouvement est"
+    said = (
+        f"{format_number(link.undated)} mouvements sont" if link.undated > 1 else "Un mouvement est"
+    )
     said += f" d'un jour inconnu, entre le {short_date(before.taken_on)} et le {short_date(link.taken_on)}"
     if not link.is_dated:
         return (

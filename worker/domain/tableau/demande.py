@@ -37,7 +37,15 @@ from common.calendrier import (
 )
 from common.french import short_date
 from schemas.requests import TableauxRenderRequested
-from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, find_wrong_dates, name_tableau
+from schemas.tableaux import (
+    REPERES,
+    Edition,
+    Presentation,
+    Repere,
+    TypeTableau,
+    find_wrong_dates,
+    name_tableau,
+)
 from schemas.vocabulary import Categorie, Nature
 from worker.domain.identite import Effet, Etat, Mouvement
 from worker.domain.tableau.model import MODELES
@@ -104,14 +112,24 @@ class Demande:
     """Whether the mayor signs a tableau that requires no signature."""
 
     def __post_init__(self) -> None:
-        missing = [_MISSING[repere] for repere in REPERES[self.type] if getattr(self, repere) is None]
-        if self.type is TypeTableau.VINGT_JOURS and not (self.scrutin or self.publication or self.until):
-            missing.append("indiquer la date du scrutin, celle de la publication ou le dernier jour des mouvements")
+        missing = [
+            _MISSING[repere] for repere in REPERES[self.type] if getattr(self, repere) is None
+        ]
+        if self.type is TypeTableau.VINGT_JOURS and not (
+            self.scrutin or self.publication or self.until
+        ):
+            missing.append(
+                "indiquer la date du scrutin, celle de la publication ou le dernier jour des mouvements"
+            )
         if self.date_tableau and Repere.DATE_TABLEAU in REPERES[self.type]:
             is_second = self.type is TypeTableau.SECOND_RECTIFICATIF
             if is_second != (self.date_tableau == cloture(self.date_tableau.year)):
                 missing.append(_WRONG_DATE[is_second])
-        if not missing and Repere.REUNION in REPERES[self.type] and self.required(Repere.REUNION) >= self.last_day:
+        if (
+            not missing
+            and Repere.REUNION in REPERES[self.type]
+            and self.required(Repere.REUNION) >= self.last_day
+        ):
             missing.append(
                 "la réunion à indiquer est la précédente, d'où les mouvements sont comptés : elle vient avant leur "
                 f"dernier jour, le {short_date(self.last_day)}"
@@ -166,12 +184,18 @@ class Demande:
         if self.type is TypeTableau.VINGT_JOURS:
             if self.until:
                 return self.until
-            due = self.publication or self.publication_due or days_before(self.required(Repere.SCRUTIN), 20)
+            due = (
+                self.publication
+                or self.publication_due
+                or days_before(self.required(Repere.SCRUTIN), 20)
+            )
             return due - _ONE_DAY
         fifth = self.cinq_jours_due or days_before(self.required(Repere.SCRUTIN), 5)
         if self.type is not TypeTableau.CINQ_JOURS_REU:
             return fifth
-        return min(fifth, self.until or fifth, self.publication - _ONE_DAY if self.publication else fifth)
+        return min(
+            fifth, self.until or fifth, self.publication - _ONE_DAY if self.publication else fifth
+        )
 
     @cached_property
     def age_apres(self) -> date:
@@ -196,7 +220,9 @@ class Demande:
         """From the first day of the commission's meeting on, age counts on the day of the poll."""
         polls = {poll: self._last_round(poll) for poll in self.polls}
         firsts = {poll: self.meetings_from.get(poll, commission_between(poll)[0]) for poll in polls}
-        return max((last for poll, last in polls.items() if firsts[poll] <= day <= last), default=day)
+        return max(
+            (last for poll, last in polls.items() if firsts[poll] <= day <= last), default=day
+        )
 
     def _last_round(self, scrutin: date) -> date:
         return self.last_rounds.get(scrutin, scrutin)
@@ -227,7 +253,10 @@ class Demande:
         return self.jour < self.final_on
 
 
-_RECTIFICATIFS = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier, TypeTableau.SECOND_RECTIFICATIF: cloture}
+_RECTIFICATIFS = {
+    TypeTableau.PREMIER_RECTIFICATIF: dix_janvier,
+    TypeTableau.SECOND_RECTIFICATIF: cloture,
+}
 
 
 @dataclass(frozen=True)
@@ -243,7 +272,11 @@ class Calendrier:
     @cached_property
     def last_rounds(self) -> Mapping[date, date]:
         """The day of the last possible round of each poll, where it is known."""
-        return {day: last for day, it in self.scrutins.items() if (last := last_round(day, it.libelle, self.scrutins))}
+        return {
+            day: last
+            for day, it in self.scrutins.items()
+            if (last := last_round(day, it.libelle, self.scrutins))
+        }
 
     def poll(self, day: date) -> CalendarScrutin:
         """Return the poll of a day; one with the usual dates if it is not known."""
@@ -259,16 +292,22 @@ class Calendrier:
         return self.poll(scrutin).publication_due or days_before(scrutin, 20)
 
 
-def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> dict[str, Any]:
+def dates_of(
+    asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier
+) -> dict[str, Any]:
     """Return the fields of a Demande for one type of tableau; the Demande checks that they are complete and right.
 
     Raises:
         DemandeInvalide: the meeting that was given as the previous one is that of the poll.
     """
     needed = REPERES[type_]
-    scrutin = asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
+    scrutin = (
+        asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
+    )
     # If both are requested, the last day and the publication are those of the tableau des vingt jours.
-    is_after_another = type_ is TypeTableau.CINQ_JOURS_REU and TypeTableau.VINGT_JOURS in asked.types
+    is_after_another = (
+        type_ is TypeTableau.CINQ_JOURS_REU and TypeTableau.VINGT_JOURS in asked.types
+    )
     until = None
     if type_ is TypeTableau.VINGT_JOURS:
         until = asked.until or (calendrier.meeting_before(scrutin) if scrutin else None)
@@ -284,7 +323,9 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
         "cloture": own and own.cloture,
         "publication_due": own and own.publication_due,
         "cinq_jours_due": own and own.cinq_jours_due,
-        "meetings_from": {day: it.reunion_first for day, it in calendrier.scrutins.items() if it.reunion_first},
+        "meetings_from": {
+            day: it.reunion_first for day, it in calendrier.scrutins.items() if it.reunion_first
+        },
         "reunion": _reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
         "until": until,
         "commission": until if until in calendrier.reunions else None,
@@ -320,14 +361,25 @@ def _reunion(
                     "mouvements s'arrêtent : indiquer la réunion précédente, d'où ils sont comptés"
                 )
         end = until or (asked.publication and asked.publication - _ONE_DAY)
-        if asked.scrutin and not until:  # the first day that is too late for the meeting before the poll
+        if (
+            asked.scrutin and not until
+        ):  # the first day that is too late for the meeting before the poll
             poll = calendrier.poll(asked.scrutin)
-            end = poll.window[0] if poll.has_commission else calendrier.publication_before(asked.scrutin)
-        return asked.reunion or max((day for day in calendrier.reunions if end and day < end), default=None)
+            end = (
+                poll.window[0]
+                if poll.has_commission
+                else calendrier.publication_before(asked.scrutin)
+            )
+        return asked.reunion or max(
+            (day for day in calendrier.reunions if end and day < end), default=None
+        )
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion
     if given or asked.scrutin is None:
         return given
-    return calendrier.meeting_before(asked.scrutin) or calendrier.publication_before(asked.scrutin) - _ONE_DAY
+    return (
+        calendrier.meeting_before(asked.scrutin)
+        or calendrier.publication_before(asked.scrutin) - _ONE_DAY
+    )
 
 
 @dataclass(frozen=True)
@@ -354,8 +406,12 @@ def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     """Return whether the tableau shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
     if not demande.type.is_repealed:
         # The tableau des cinq jours shows radiations and the inscriptions of article L. 30 (INTA1830120J, III.C).
-        is_all = demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION
-        return is_in_period(mouvement, demande) and (is_all or mouvement.categorie is Categorie.INSCRIPTION_L30)
+        is_all = (
+            demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION
+        )
+        return is_in_period(mouvement, demande) and (
+            is_all or mouvement.categorie is Categorie.INSCRIPTION_L30
+        )
     place = place_of(mouvement, demande)
     is_cumulated = demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF
     if is_cumulated and place and place.type is TypeTableau.CINQ_JOURS:
@@ -422,7 +478,8 @@ def _poll_of(mouvement: Mouvement, demande: Demande) -> date | None:
         (
             poll
             for poll in demande.polls
-            if poll >= demande.jour and demande.closing_before(poll) < mouvement.date_mouvement <= days_before(poll, 5)
+            if poll >= demande.jour
+            and demande.closing_before(poll) < mouvement.date_mouvement <= days_before(poll, 5)
         ),
         None,
     )
@@ -449,7 +506,9 @@ def correction(mouvement: Mouvement, demande: Demande) -> int:
 
 def _correction_since_2019(mouvement: Mouvement, demande: Demande) -> int:
     """Undo listed mouvements that are not before the period; apply those before it that the list does not show."""
-    is_before = not mouvement.is_majorite and mouvement.date_mouvement <= demande.required(Repere.REUNION)
+    is_before = not mouvement.is_majorite and mouvement.date_mouvement <= demande.required(
+        Repere.REUNION
+    )
     if mouvement.is_applied:
         return 0 if is_before else -1
     return 1 if is_before and mouvement.etat is Etat.APPLIQUE else 0

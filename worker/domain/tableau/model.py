@@ -51,7 +51,9 @@ class Modele:
 _ADDITIONS = PartieModele("I. Additions (inscriptions)", "Total des additions")
 _RETRANCHEMENTS = PartieModele("II. Retranchements (radiations)", "Total des retranchements")
 _INSCRIPTIONS = PartieModele("I. Inscriptions", "Total des inscriptions")
-_INSCRIPTIONS_L30 = PartieModele("I. Inscriptions au titre de l’article L. 30", "Total des inscriptions")
+_INSCRIPTIONS_L30 = PartieModele(
+    "I. Inscriptions au titre de l’article L. 30", "Total des inscriptions"
+)
 _RADIATIONS = PartieModele("II. Radiations", "Total des radiations")
 
 MODELES = {
@@ -67,7 +69,9 @@ MODELES = {
         _RETRANCHEMENTS,
         Signataire.COMMISSION_ADMINISTRATIVE,
     ),
-    TypeTableau.ADDITIONS: Modele("Tableau des additions", _ADDITIONS, signataire=Signataire.COMMISSION_ADMINISTRATIVE),
+    TypeTableau.ADDITIONS: Modele(
+        "Tableau des additions", _ADDITIONS, signataire=Signataire.COMMISSION_ADMINISTRATIVE
+    ),
     TypeTableau.CINQ_JOURS: Modele(
         "Tableau des cinq jours (rectifications depuis la clôture de la liste ou le dernier scrutin)",
         _ADDITIONS,
@@ -75,10 +79,15 @@ MODELES = {
         Signataire.MAIRE,
     ),
     TypeTableau.VINGT_JOURS: Modele(
-        "Tableau des vingt jours (inscriptions et radiations)", _INSCRIPTIONS, _RADIATIONS, has_dates=True
+        "Tableau des vingt jours (inscriptions et radiations)",
+        _INSCRIPTIONS,
+        _RADIATIONS,
+        has_dates=True,
     ),
     TypeTableau.CINQ_JOURS_REU: Modele(
-        "Tableau des cinq jours (inscriptions de l’article L. 30 et radiations)", _INSCRIPTIONS_L30, _RADIATIONS
+        "Tableau des cinq jours (inscriptions de l’article L. 30 et radiations)",
+        _INSCRIPTIONS_L30,
+        _RADIATIONS,
     ),
 }
 
@@ -129,12 +138,28 @@ class Bilan:
     @property
     def is_still(self) -> bool:
         """Whether no mouvement of the period concerns these electors."""
-        return not any((self.inscriptions, self.radiations, self.arrivees, self.departs, self.changements, self.others))
+        return not any(
+            (
+                self.inscriptions,
+                self.radiations,
+                self.arrivees,
+                self.departs,
+                self.changements,
+                self.others,
+            )
+        )
 
     @property
     def apres(self) -> int:
         """The number of electors after the tableau."""
-        return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs + self.others
+        return (
+            self.avant
+            + self.inscriptions
+            + self.arrivees
+            - self.radiations
+            - self.departs
+            + self.others
+        )
 
 
 @dataclass(frozen=True)
@@ -229,7 +254,12 @@ class LigneRules:
         """Return `3 Rue du Puits` of `3 Rue du Puits, 13900 LIBREVILLE`."""
         street, _, place = adresse.rpartition(", ")
         code, _, ville = place.partition(" ")
-        is_here = street and code.isdigit() and ville and base_letters(ville) == base_letters(self.commune)
+        is_here = (
+            street
+            and code.isdigit()
+            and ville
+            and base_letters(ville) == base_letters(self.commune)
+        )
         return street if is_here else adresse
 
 
@@ -237,7 +267,9 @@ def printed_motif(mouvement: Mouvement, edition: Edition) -> str:
     """Return the category for a posted tableau; for the commission, the whole motif (R. 8)."""
     if edition is Edition.COMMISSION and mouvement.motif:
         return mouvement.motif
-    return (Categorie.CHANGEMENT_BUREAU if mouvement.is_changement_bureau else mouvement.categorie).label
+    return (
+        Categorie.CHANGEMENT_BUREAU if mouvement.is_changement_bureau else mouvement.categorie
+    ).label
 
 
 Fetch = Callable[[Sequence[int]], Iterable[Mouvement]]
@@ -270,7 +302,9 @@ def fetch_in_batches(fetch: Fetch, ids: Sequence[int]) -> Iterator[Mouvement]:
             found += 1
             yield mouvement
         if found != len(batch):
-            raise CountMismatchError(f"Mouvements demandés au registre : {len(batch)}, lus : {found}.")
+            raise CountMismatchError(
+                f"Mouvements demandés au registre : {len(batch)}, lus : {found}."
+            )
 
 
 def order_key(personne: Personne) -> bytes:

@@ -31,7 +31,15 @@ from schemas.declarations import (
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Presentation
-from schemas.vocabulary import UNFINISHED, Action, CopieFile, DoubtDecision, ExportKind, ExportStatus, Liste
+from schemas.vocabulary import (
+    UNFINISHED,
+    Action,
+    CopieFile,
+    DoubtDecision,
+    ExportKind,
+    ExportStatus,
+    Liste,
+)
 from worker.access.authorization import Authorization
 from worker.access.models import Agent
 from worker.audit import Actor, Pseudonymised, WordKind, record_audit
@@ -54,7 +62,13 @@ from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.exports.records import restart
 from worker.handlers.declarations.file_notes import Declaration, read_file_note, refuse_future
 from worker.handlers.requests.export_plan import read_data, read_demande, require_own_register
-from worker.registre.communes import NO_VERSION, DescribedBureau, check_commune, require_commune, set_bureaux
+from worker.registre.communes import (
+    NO_VERSION,
+    DescribedBureau,
+    check_commune,
+    require_commune,
+    set_bureaux,
+)
 from worker.registre.comparaison.doubts import decide_doubt, describe_differing, find_people
 from worker.registre.imports.lines import parse_bureau
 from worker.registre.models import Electeur, MouvementRegistre
@@ -106,7 +120,9 @@ class RegisterDeclaration(Declaration):
             ) from None
 
 
-def read_declaration(event: CloudEvent, services: Services, authorization: Authorization) -> Declaration:
+def read_declaration(
+    event: CloudEvent, services: Services, authorization: Authorization
+) -> Declaration:
     """Read the declaration of an event."""
     asked = read_data(event, DeclarationNoted)
     if isinstance(asked.note, FileNote):
@@ -116,7 +132,9 @@ def read_declaration(event: CloudEvent, services: Services, authorization: Autho
     return RegisterDeclaration(asked.commune, asked.requested_by, event.time, note=asked.note)
 
 
-def declare(connection: Connection, code_commune: str, note: RegisterNote, *, by: Actor) -> list[str]:
+def declare(
+    connection: Connection, code_commune: str, note: RegisterNote, *, by: Actor
+) -> list[str]:
     """Write a note in the register and in the audit trail; return the labels of the recalled tableaux.
 
     `code_commune` is empty for a poll of the whole country.
@@ -134,14 +152,27 @@ def declare(connection: Connection, code_commune: str, note: RegisterNote, *, by
         case MotifsCompleted(motifs=motifs):
             recalled = _complete_motifs(connection, code_commune, motifs, by)
         case ElecteurProtected(electeur=int(number)):
-            recalled = protect(connection, code_commune, find_electeur(connection, code_commune, number), by=by)
+            recalled = protect(
+                connection, code_commune, find_electeur(connection, code_commune, number), by=by
+            )
         case ElecteurProtected(lifted=int(number)):
-            lift_protection(connection, code_commune, find_protection(connection, code_commune, number), by=by)
+            lift_protection(
+                connection, code_commune, find_protection(connection, code_commune, number), by=by
+            )
         case BureauxDescribed(bureaux=bureaux):
-            values = {parse_bureau(it.bureau): it.model_dump(exclude={"bureau"}, exclude_none=True) for it in bureaux}
+            values = {
+                parse_bureau(it.bureau): it.model_dump(exclude={"bureau"}, exclude_none=True)
+                for it in bureaux
+            }
             if changed := set_bureaux(connection, code_commune, values):
                 detail = [Pseudonymised(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
-                record_audit(connection, Action.BUREAU_DESCRIBED, actor=by, code_commune=code_commune, detail=detail)
+                record_audit(
+                    connection,
+                    Action.BUREAU_DESCRIBED,
+                    actor=by,
+                    code_commune=code_commune,
+                    detail=detail,
+                )
         case DoubtDecided():
             recalled = _decide_doubt(connection, code_commune, note, by)
     return recalled
@@ -152,8 +183,12 @@ def _describe_bureau(bureau: DescribedBureau) -> str:
     return f"{said}, circonscription {bureau.code_circonscription or '?'} {bureau.libelle_circonscription}".rstrip()
 
 
-def _declare_reunion(connection: Connection, code_commune: str, note: ReunionNoted, by: Actor) -> list[str]:
-    reunion = CalendarReunion(note.jour, note.liste.value if note.liste else ALL_LISTS, note.has_deliberated)
+def _declare_reunion(
+    connection: Connection, code_commune: str, note: ReunionNoted, by: Actor
+) -> list[str]:
+    reunion = CalendarReunion(
+        note.jour, note.liste.value if note.liste else ALL_LISTS, note.has_deliberated
+    )
     about = f" (liste {note.liste})" if note.liste else ""
 
     def change() -> None:
@@ -174,7 +209,9 @@ def _declare_reunion(connection: Connection, code_commune: str, note: ReunionNot
     return change_calendar(connection, withdrawal, change)
 
 
-def _declare_scrutin(connection: Connection, code_commune: str, note: ScrutinNoted, by: Actor) -> list[str]:
+def _declare_scrutin(
+    connection: Connection, code_commune: str, note: ScrutinNoted, by: Actor
+) -> list[str]:
     moved = note.replaces if note.replaces != note.jour else None
     gone = note.jour if note.removed else moved
 
@@ -203,7 +240,9 @@ def _complete_motifs(
     people = {
         identite_of(it.personne): it.personne.date_naissance
         for liste in Liste
-        for it in select_mouvements(connection, code_commune, liste, MouvementRegistre.id.in_(numbers))
+        for it in select_mouvements(
+            connection, code_commune, liste, MouvementRegistre.id.in_(numbers)
+        )
     }
     return change_lines(
         connection,
@@ -221,16 +260,32 @@ def protect(connection: Connection, code_commune: str, protege: Protege, *, by: 
         RefusedError: the register does not know the elector.
     """
     key = protege.folded()
-    bureau = select(Copie.bureau).where(Copie.id == Export.parameters["copie"].as_integer()).correlate(Export)
-    place = Electeur.liste == Export.liste, func.coalesce(bureau.scalar_subquery(), "").in_(["", Electeur.code_bureau])
-    shown = exists().where(*place, Electeur.code_commune == code_commune, Electeur.date_naissance == key.date_naissance)
+    bureau = (
+        select(Copie.bureau)
+        .where(Copie.id == Export.parameters["copie"].as_integer())
+        .correlate(Export)
+    )
+    place = (
+        Electeur.liste == Export.liste,
+        func.coalesce(bureau.scalar_subquery(), "").in_(["", Electeur.code_bureau]),
+    )
+    shown = exists().where(
+        *place, Electeur.code_commune == code_commune, Electeur.date_naissance == key.date_naissance
+    )
     return change_lines(
         connection,
-        _print_change(Action.PROTECTION_CHANGED, "une adresse n'est plus à afficher (art. L. 37)", code_commune, by),
+        _print_change(
+            Action.PROTECTION_CHANGED,
+            "une adresse n'est plus à afficher (art. L. 37)",
+            code_commune,
+            by,
+        ),
         lambda it: Protege(it.nom_naissance, it.prenoms, it.date_naissance).folded() == key,
         {protege.date_naissance},
         lambda: add_protection(connection, code_commune, protege),
-        copies=[and_(Export.edition == CopieFile.COPIE, Export.code_commune == code_commune, shown)],
+        copies=[
+            and_(Export.edition == CopieFile.COPIE, Export.code_commune == code_commune, shown)
+        ],
     )
 
 
@@ -240,26 +295,42 @@ def protect_marked(connection: Connection, import_id: int, *, by: Actor) -> list
     Undoing the import lifts no protection: a hidden address harms no elector.
     """
     known, who = MouvementRegistre, (MouvementRegistre.nom_naissance, MouvementRegistre.prenoms)
-    marked = select(known.code_commune, *who, known.date_naissance).where(known.import_id == import_id)
+    marked = select(known.code_commune, *who, known.date_naissance).where(
+        known.import_id == import_id
+    )
     recalled: list[str] = []
-    for code_commune, *identity in connection.execute(marked.where(known.is_protegee).distinct()).all():
+    for code_commune, *identity in connection.execute(
+        marked.where(known.is_protegee).distinct()
+    ).all():
         protege = Protege(*map(clean, identity))
-        if protege.folded() not in {it.folded() for it in select_protections(connection, code_commune)}:
+        if protege.folded() not in {
+            it.folded() for it in select_protections(connection, code_commune)
+        }:
             recalled += protect(connection, code_commune, protege, by=by)
     return recalled
 
 
-def lift_protection(connection: Connection, code_commune: str, protege: Protege, *, by: Actor) -> None:
+def lift_protection(
+    connection: Connection, code_commune: str, protege: Protege, *, by: Actor
+) -> None:
     """Lift the protection of an elector. No tableau is recalled: a hidden address harms no elector.
 
     Raises:
         RefusedError: the elector is not protected.
     """
     remove_protection(connection, code_commune, protege)
-    record_audit(connection, Action.PROTECTION_CHANGED, actor=by, code_commune=code_commune, detail="protection levée")
+    record_audit(
+        connection,
+        Action.PROTECTION_CHANGED,
+        actor=by,
+        code_commune=code_commune,
+        detail="protection levée",
+    )
 
 
-def _decide_doubt(connection: Connection, code_commune: str, note: DoubtDecided, by: Actor) -> list[str]:
+def _decide_doubt(
+    connection: Connection, code_commune: str, note: DoubtDecided, by: Actor
+) -> list[str]:
     """Return the labels of the tableaux to make again; an open doubt changes none, because it blocks them."""
     people = find_people(connection, note.doubt)
     if not people:
@@ -275,14 +346,20 @@ def _decide_doubt(connection: Connection, code_commune: str, note: DoubtDecided,
     )
 
 
-def _record_decision(connection: Connection, code_commune: str, note: DoubtDecided, by: Actor) -> None:
-    decided = decide_doubt(connection, note.doubt, note.decision, by=by.name, code_commune=code_commune)
+def _record_decision(
+    connection: Connection, code_commune: str, note: DoubtDecided, by: Actor
+) -> None:
+    decided = decide_doubt(
+        connection, note.doubt, note.decision, by=by.name, code_commune=code_commune
+    )
     about = f"liste {decided.liste}"
     said = f"doute n° {note.doubt}, {about} : {note.decision.label} ({describe_differing(decided.differs)})"
     record_audit(connection, Action.DOUBT_DECIDED, actor=by, code_commune=code_commune, detail=said)
     for other in decided.others:
         said = f"doute n° {other}, {about} : {DoubtDecision.TWO_PERSONS.label}, d'après le n° {note.doubt}"
-        record_audit(connection, Action.DOUBT_DECIDED, actor=by, code_commune=code_commune, detail=said)
+        record_audit(
+            connection, Action.DOUBT_DECIDED, actor=by, code_commune=code_commune, detail=said
+        )
 
 
 def _print_change(action: Action, because: str, code_commune: str, by: Actor) -> Withdrawal:
@@ -301,13 +378,26 @@ def _require_may_protect(connection: Connection, code_commune: str, agent: str) 
 
 
 _COUNTED_FROM = (
-    *("reunion", "until", "cloture", "publication_due", "cinq_jours_due", "effective_on", "age_avant", "age_apres"),
+    *(
+        "reunion",
+        "until",
+        "cloture",
+        "publication_due",
+        "cinq_jours_due",
+        "effective_on",
+        "age_avant",
+        "age_apres",
+    ),
 )
 """The fields of a Demande that come from the calendar and that decide the contents or the name of a tableau."""
 
 
 def change_calendar(
-    connection: Connection, withdrawal: Withdrawal, change: Callable[[], None], *, gone: date | None = None
+    connection: Connection,
+    withdrawal: Withdrawal,
+    change: Callable[[], None],
+    *,
+    gone: date | None = None,
 ) -> list[str]:
     """Change the calendar, and recall the tableaux whose days change. Return their labels.
 
@@ -326,10 +416,16 @@ def change_calendar(
     after = {key: read_calendrier(connection, *key) for key in before}
     stale: list[int] = []
     with Session(connection) as session:
-        for export in session.scalars(tableaux.options(joinedload(Export.request)).order_by(Export.id)).all():
+        for export in session.scalars(
+            tableaux.options(joinedload(Export.request)).order_by(Export.id)
+        ).all():
             key, demande = (export.code_commune, Liste(export.liste)), read_demande(export)
-            is_gone = gone is not None and demande.scrutin == gone and gone not in after[key].scrutins
-            if is_gone or _count(demande, before[key], before[key]) != _count(demande, before[key], after[key]):
+            is_gone = (
+                gone is not None and demande.scrutin == gone and gone not in after[key].scrutins
+            )
+            if is_gone or _count(demande, before[key], before[key]) != _count(
+                demande, before[key], after[key]
+            ):
                 stale.append(export.id)
     return recall_tableaux(connection, withdrawal, stale)
 
@@ -349,7 +445,9 @@ def change_lines(
     """
     code_commune = withdrawal.code_commune
     tableaux = and_(Export.kind == ExportKind.TABLEAU, Export.code_commune == code_commune)
-    ready = select(Export).where(tableaux, Export.status == ExportStatus.READY, Export.recall_id.is_(None))
+    ready = select(Export).where(
+        tableaux, Export.status == ExportStatus.READY, Export.recall_id.is_(None)
+    )
 
     def read() -> dict[int, Counter[tuple[object, ...]]]:
         """Return, by the id of each ready tableau, its prints of these people."""
@@ -358,10 +456,14 @@ def change_lines(
         @cache
         def source(liste: Liste) -> PeopleSource:
             version = require_commune(connection, code_commune).versions.get(liste, NO_VERSION)
-            return PeopleSource(connection, code_commune, liste, version, lambda _: None, births=births)
+            return PeopleSource(
+                connection, code_commune, liste, version, lambda _: None, births=births
+            )
 
         with Session(connection) as session:
-            for export in session.scalars(ready.options(joinedload(Export.request)).order_by(Export.id)):
+            for export in session.scalars(
+                ready.options(joinedload(Export.request)).order_by(Export.id)
+            ):
                 demande = read_demande(export)
                 of_age = OfAge(Period.of(demande), source(Liste(export.liste))).stream()
                 some = (it for it in of_age if is_one(it.personne))
@@ -372,7 +474,11 @@ def change_lines(
     change()
     restart(connection, or_(tableaux, *copies))
     stale = [number for number, lines in read().items() if lines != before.get(number, Counter())]
-    is_there = Export.status == ExportStatus.READY, Export.recall_id.is_(None), Export.purged_at.is_(None)
+    is_there = (
+        Export.status == ExportStatus.READY,
+        Export.recall_id.is_(None),
+        Export.purged_at.is_(None),
+    )
     stale += connection.scalars(select(Export.id).where(*is_there, or_(false(), *copies)))
     return recall_tableaux(connection, withdrawal, stale)
 
@@ -387,9 +493,17 @@ def _say(mouvement: Mouvement, demande: Demande) -> tuple[object, ...]:
     is_counted = is_since_2019 and is_in_period(mouvement, demande)
     if not (is_shown or sign or is_counted):
         return ()
-    rules = LigneRules(demande.edition, has_nationalite=False, has_dates=MODELES[demande.type].has_dates)
+    rules = LigneRules(
+        demande.edition, has_nationalite=False, has_dates=MODELES[demande.type].has_dates
+    )
     has_line = is_shown and demande.presentation is not Presentation.RECAPITULATIF
-    counts = mouvement.nature, format_bureau(mouvement), sign, is_counted, is_perhaps_l30(mouvement, demande)
+    counts = (
+        mouvement.nature,
+        format_bureau(mouvement),
+        sign,
+        is_counted,
+        is_perhaps_l30(mouvement, demande),
+    )
     return *counts, rules.to_ligne(mouvement) if has_line else None
 
 
@@ -399,7 +513,9 @@ def _count(demande: Demande, known: Calendrier, calendrier: Calendrier) -> list[
     A day that differs from the one in `known`, the calendar of the request, was given by the request, and stays.
     """
     dates = {name: getattr(demande, name) for name in ("scrutin", "date_tableau", "publication")}
-    asked = TableauxRenderRequested.model_construct(commune="", requested_by="", types=[demande.type], **dates)
+    asked = TableauxRenderRequested.model_construct(
+        commune="", requested_by="", types=[demande.type], **dates
+    )
     try:
         if demande.until != dates_of(asked, demande.type, known)["until"]:
             asked = asked.model_copy(update={"until": demande.until})

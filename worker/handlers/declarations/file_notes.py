@@ -32,7 +32,16 @@ from schemas.screen_notes import (
     WishesChosen,
 )
 from schemas.tableaux import Edition, why_never_published
-from schemas.vocabulary import PIECES, Action, ExportKind, ExportStatus, Piece, Wish, join_wishes, split_wishes
+from schemas.vocabulary import (
+    PIECES,
+    Action,
+    ExportKind,
+    ExportStatus,
+    Piece,
+    Wish,
+    join_wishes,
+    split_wishes,
+)
 from worker.access.authorization import Authorization
 from worker.access.models import Agent
 from worker.audit import Actor, record_audit
@@ -120,7 +129,14 @@ class FileDeclaration(Declaration):
         by = Actor(self.requested_by, self.account)
         for file in written:
             action, detail = _ACTIONS[self.note.kind], self._detail(file, said_at, now)
-            record_audit(connection, action, actor=by, code_commune=self.commune, export_id=file.id, detail=detail)
+            record_audit(
+                connection,
+                action,
+                actor=by,
+                code_commune=self.commune,
+                export_id=file.id,
+                detail=detail,
+            )
 
     def makes_known(self) -> Iterator[str]:
         """Return the keys of the deposits, for which verdicts wait."""
@@ -139,15 +155,21 @@ class FileDeclaration(Declaration):
         match self.note:
             case FileDeposited(deposited_on=day):
                 refuse_future(day, now, commune=self.commune, field="note.deposited_on")
-                self._refuse_before_file(day, "Le dépôt", "du fichier", "depot_avant_fichier", "deposited_on")
+                self._refuse_before_file(
+                    day, "Le dépôt", "du fichier", "depot_avant_fichier", "deposited_on"
+                )
             case VerdictReceived(verdict_on=day):
                 refuse_future(day, now, commune=self.commune, field="note.verdict_on")
                 self._refuse_before_depot(connection, day)
             case TableauPublished() as published:
-                refuse_future(published.published_on, now, commune=self.commune, field="note.published_on")
+                refuse_future(
+                    published.published_on, now, commune=self.commune, field="note.published_on"
+                )
                 self._refuse_impossible_end(published, now)
                 first, last = published.published_on, published.published_until
-                reasons = (last and why_too_short(file.type_tableau, first, last) for file in self.files)
+                reasons = (
+                    last and why_too_short(file.type_tableau, first, last) for file in self.files
+                )
                 if reason := next(filter(None, reasons), ""):
                     raise RefusedError(
                         f"La publication du {short_date(first)} est trop courte : {reason}.",
@@ -155,10 +177,16 @@ class FileDeclaration(Declaration):
                         field="data.note.published_until",
                     )
                 self._refuse_before_file(
-                    published.published_on, "La publication", "du tableau", "publication_avant_fichier", "published_on"
+                    published.published_on,
+                    "La publication",
+                    "du tableau",
+                    "publication_avant_fichier",
+                    "published_on",
                 )
 
-    def _refuse_before_file(self, day: date, what: str, of_what: str, code: str, field: str) -> None:
+    def _refuse_before_file(
+        self, day: date, what: str, of_what: str, code: str, field: str
+    ) -> None:
         for file in self.files:
             if file.finished_at and day < civil_day(file.finished_at, self.commune):
                 raise RefusedError(
@@ -194,7 +222,12 @@ class FileDeclaration(Declaration):
             )
         for day, name, code, what in (
             (published.withdrawn_on, "withdrawn_on", "retrait_avant_fin", "Le tableau se retire"),
-            (published.certified_on, "certified_on", "certificat_avant_fin", "Le certificat se signe"),
+            (
+                published.certified_on,
+                "certified_on",
+                "certificat_avant_fin",
+                "Le certificat se signe",
+            ),
         ):
             if day is None:
                 continue
@@ -229,8 +262,14 @@ class FileDeclaration(Declaration):
             case TableauPublished() as it:
                 until = f" au {short_date(it.published_until)}" if it.published_until else ""
                 withdrawn = f", retiré le {short_date(it.withdrawn_on)}" if it.withdrawn_on else ""
-                signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
-                missing = f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
+                signed = (
+                    f", certificat signé le {short_date(it.certified_on)}"
+                    if it.certified_on
+                    else ""
+                )
+                missing = (
+                    f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
+                )
                 named = f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}"
                 return f"{named}{until}{withdrawn}{signed}{missing}"
             case FileDownloaded(piece=piece):
@@ -241,7 +280,11 @@ class FileDeclaration(Declaration):
 
 
 def read_file_note(
-    asked: DeclarationNoted, note: FileNote, at: datetime, services: Services, authorization: Authorization
+    asked: DeclarationNoted,
+    note: FileNote,
+    at: datetime,
+    services: Services,
+    authorization: Authorization,
 ) -> FileDeclaration:
     """Find the files of a note that was sent at `at`, and check that the note is possible for each."""
     files = _find_files(asked.commune, asked.exports or (), services, authorization)
@@ -261,7 +304,10 @@ def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
                 "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.",
             )
         case FileDeposited() if not may_be_deposited(file.profile, file.format):
-            return "format_non_depose", "La plateforme ne prend pas ce format : déposez le même fichier dans un autre."
+            return (
+                "format_non_depose",
+                "La plateforme ne prend pas ce format : déposez le même fichier dans un autre.",
+            )
         case TableauPublished(reason=reason):
             return _why_not_published(file, reason)
     return None
@@ -270,14 +316,23 @@ def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
 def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
     """`reason`: why an incomplete tableau is published nevertheless."""
     if file.kind != ExportKind.TABLEAU:
-        return "pas_un_tableau", f"Seul un tableau se publie ainsi : « {file.label} » est une liste."
+        return (
+            "pas_un_tableau",
+            f"Seul un tableau se publie ainsi : « {file.label} » est une liste.",
+        )
     if refusal := why_never_published(file.type_tableau, file.presentation, file.edition):
         return refusal.code, refusal.reason
     if file.provisoire_until or file.bloquantes:
-        return "tableau_a_refaire", f"« {file.label} » ne se publie pas : il est provisoire ou à corriger. Refaites-le."
+        return (
+            "tableau_a_refaire",
+            f"« {file.label} » ne se publie pas : il est provisoire ou à corriger. Refaites-le.",
+        )
     if file.a_completer and not reason.strip():
         missing = describe_missing(file.anomalies)
-        return "raison_absente", f"« {file.label} » est à compléter ({missing}) : dites pourquoi il est publié ainsi."
+        return (
+            "raison_absente",
+            f"« {file.label} » est à compléter ({missing}) : dites pourquoi il est publié ainsi.",
+        )
     return None
 
 
@@ -298,7 +353,9 @@ def _find_files(
         raise _unknown_file(commune, "data.exports")
     if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:
         raise RefusedError(
-            f"Ce fichier n'est pas prêt : « {missing[0]} ».", code="fichier_pas_pret", field="data.exports"
+            f"Ce fichier n'est pas prêt : « {missing[0]} ».",
+            code="fichier_pas_pret",
+            field="data.exports",
         )
     return [found[number] for number in ids]
 
@@ -322,13 +379,17 @@ class ScreenDeclaration(Declaration):
             case LoggedIn(identity=identity):
                 self._record(connection, self._bind(connection, identity), "")
             case WishesChosen(wishes=wishes):
-                self._record(connection, Action.WISHES_CHANGED, self._choose(connection, join_wishes(wishes)))
+                self._record(
+                    connection, Action.WISHES_CHANGED, self._choose(connection, join_wishes(wishes))
+                )
             case ElecteursSeen(page=page, electeurs=electeurs, export=export):
                 said = f"{page.label} : {count_of(electeurs, 'électeur')}"
                 said += f", {self._name_of(connection, export)}" if export is not None else ""
                 self._record(connection, Action.ELECTEURS_SEEN, said, export)
             case DownloadBegun(export=export, piece=piece):
-                said = self._name_of(connection, export) + ("" if piece is Piece.FICHIER else f" ({piece})")
+                said = self._name_of(connection, export) + (
+                    "" if piece is Piece.FICHIER else f" ({piece})"
+                )
                 self._record(connection, Action.DOWNLOAD_BEGUN, said, export)
 
     def _bind(self, connection: Connection, identity: str) -> Action:
@@ -338,7 +399,9 @@ class ScreenDeclaration(Declaration):
             raise self._unknown_agent()
         if {"", identity}.isdisjoint(bound):
             return Action.LOGIN_REFUSED
-        connection.execute(update(Agent).where(*is_it, Agent.identity == "").values(identity=identity))
+        connection.execute(
+            update(Agent).where(*is_it, Agent.identity == "").values(identity=identity)
+        )
         return Action.LOGGED_IN
 
     def _choose(self, connection: Connection, kinds: str) -> str:
@@ -357,12 +420,25 @@ class ScreenDeclaration(Declaration):
             raise _unknown_file(self.commune, "data.note.export")
         return name
 
-    def _record(self, connection: Connection, action: Action, detail: str, export_id: int | None = None) -> None:
+    def _record(
+        self, connection: Connection, action: Action, detail: str, export_id: int | None = None
+    ) -> None:
         by = Actor(self.requested_by, self.account)
-        record_audit(connection, action, actor=by, code_commune=self.commune, export_id=export_id, detail=detail)
+        record_audit(
+            connection,
+            action,
+            actor=by,
+            code_commune=self.commune,
+            export_id=export_id,
+            detail=detail,
+        )
 
 
-def read_screen_note(event: CloudEvent, services: Services, authorization: Authorization) -> ScreenDeclaration:  # noqa: ARG001
+def read_screen_note(
+    event: CloudEvent,
+    services: Services,  # noqa: ARG001
+    authorization: Authorization,
+) -> ScreenDeclaration:
     """Read the note of an event.
 
     Raises:
@@ -370,5 +446,9 @@ def read_screen_note(event: CloudEvent, services: Services, authorization: Autho
     """
     asked = read_data(event, ScreenNoted)
     authorization.require_screen(asked.commune)
-    bindable = authorization.communes_of(asked.requested_by) if isinstance(asked.note, LoggedIn) else ()
-    return ScreenDeclaration(asked.commune, asked.requested_by, event.time, note=asked.note, bindable=bindable)
+    bindable = (
+        authorization.communes_of(asked.requested_by) if isinstance(asked.note, LoggedIn) else ()
+    )
+    return ScreenDeclaration(
+        asked.commune, asked.requested_by, event.time, note=asked.note, bindable=bindable
+    )

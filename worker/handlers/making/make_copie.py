@@ -64,7 +64,9 @@ def among(spec: ListeSpec, bureau: str = "") -> tuple[ColumnElement[bool], ...]:
     return (on_liste, of_age, Electeur.code_bureau == bureau) if bureau else (on_liste, of_age)
 
 
-def select_lines(connection: Connection, spec: ListeSpec, bureau: str, progress: Progress) -> Iterator[Line]:
+def select_lines(
+    connection: Connection, spec: ListeSpec, bureau: str, progress: Progress
+) -> Iterator[Line]:
     """Yield the electors of a copy, in the order of the list."""
     entries = select_entries(connection, spec.code_commune, *among(spec, bureau), order=ORDRE)
     for place, entry in enumerate(entries, 1):
@@ -122,7 +124,11 @@ def compose_letter(spec: ListeSpec, edition: CopieFile, copie: Copie) -> Sequenc
     """Return the paragraphs of the undertaking, or of the refusal with the ways of appeal."""
     words = Path(__file__).with_name(f"{edition}.txt").read_text("utf-8").strip()
     liste = f"{spec.liste.short_label.lower()} {of_commune(spec.nom_commune)}"
-    said = {"recue_on": long_date(copie.recue_on), "qualite": Qualite(copie.qualite).label.lower(), "liste": liste}
+    said = {
+        "recue_on": long_date(copie.recue_on),
+        "qualite": Qualite(copie.qualite).label.lower(),
+        "liste": liste,
+    }
     said |= {"demandeur": copie.demandeur, "motif": copie.motif}
     return [paragraph.format_map(said) for paragraph in words.split("\n\n")]
 
@@ -148,11 +154,15 @@ def make_copie(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
         if edition is CopieFile.COPIE:
             number = connection.scalar(select(func.count()).where(*among(spec, copie.bureau))) or 0
             if not number:
-                raise ExportError("Aucun électeur de cette liste, ou de ce bureau : il n'y a rien à remettre.")
+                raise ExportError(
+                    "Aucun électeur de cette liste, ou de ce bureau : il n'y a rien à remettre."
+                )
             announce(services.engine, claim, electeurs=number)
             services.storage.require_room(number * _BYTES_PER_ELECTEUR)
             census = take_census(connection, spec)
-            for anomaly in find_anomalies(connection, spec, census, Format.CSV, ours=services.ruined_values):
+            for anomaly in find_anomalies(
+                connection, spec, census, Format.CSV, ours=services.ruined_values
+            ):
                 tally.add(anomaly)
             lines = select_lines(connection, spec, copie.bureau, heartbeat.progress)
             if export.format == FileFormat.CSV:
@@ -176,5 +186,6 @@ def make_copie(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             anomalies=tally.to_record(),
             pages=pages,
             rests_on=read_rests_on(connection, spec.basis.imports if spec.basis and number else ()),
-            profile=services.profiles.of(export.code_commune).record(of_liste=True) | {"formats": []},
+            profile=services.profiles.of(export.code_commune).record(of_liste=True)
+            | {"formats": []},
         )

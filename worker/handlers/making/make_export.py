@@ -72,7 +72,9 @@ def make_export(export_id: int, services: Services) -> None:
             log.warning("export_unknown", export_id=export_id)
             return
         _bind_log(enqueued)
-        taken = None if enqueued.status == ExportStatus.READY else _take(connection, enqueued, services)
+        taken = (
+            None if enqueued.status == ExportStatus.READY else _take(connection, enqueued, services)
+        )
     if enqueued.status == ExportStatus.READY:
         keep_fingerprint(services.engine, services.storage, enqueued)
         keep_certificat(services.engine, services.registre, services.storage, enqueued)
@@ -94,11 +96,15 @@ def make_export(export_id: int, services: Services) -> None:
 
 def _work(export: Export, claim: Claim, services: Services) -> None:
     try:
-        keep = partial(renew_row, services.engine, claim, services.lease_seconds, Export.lines_written)
+        keep = partial(
+            renew_row, services.engine, claim, services.lease_seconds, Export.lines_written
+        )
         still = TransientError("La production n'avançait plus : prévenez l'exploitant.")
         leave = partial(_give_back, export, claim, still, services)
         with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:
-            make = make_copie if export.edition in set(CopieFile) else _MAKERS[ExportKind(export.kind)]
+            make = (
+                make_copie if export.edition in set(CopieFile) else _MAKERS[ExportKind(export.kind)]
+            )
             make(export, claim, heartbeat, services)
         log.info("export_ready")
     except LeaseLostError:
@@ -117,7 +123,9 @@ def _judge(error: Exception, services: Services) -> PrefectureError:
     when they cannot read, and a module whose import failed is half initialised.
     """
     reason = conclude(error)
-    if not isinstance(reason, TransientError) and (services.exhausted.is_set() or lacks_descriptors()):
+    if not isinstance(reason, TransientError) and (
+        services.exhausted.is_set() or lacks_descriptors()
+    ):
         reason = conclude(MemoryError())
     if isinstance(reason, ExhaustedError):
         services.exhausted.set()
@@ -139,10 +147,14 @@ def _give_back(export: Export, claim: Claim, reason: PrefectureError, services: 
         give_back(partial(release, services.engine, export, claim, reason, counts=counts))
 
 
-def _take(connection: Connection, enqueued: Export, services: Services, part: str = "") -> tuple[Export, Claim] | None:
+def _take(
+    connection: Connection, enqueued: Export, services: Services, part: str = ""
+) -> tuple[Export, Claim] | None:
     """Claim a file for this message; return it with its work, or None when no file of the queue is due."""
     message = Doorbell(enqueued.id, enqueued.kind, enqueued.is_bulk)
-    claim = claim_file(connection, message, new_owner(), lease_seconds=services.lease_seconds, part=part)
+    claim = claim_file(
+        connection, message, new_owner(), lease_seconds=services.lease_seconds, part=part
+    )
     if claim is None:
         return None
     if claim.starts > services.max_attempts:
@@ -193,7 +205,9 @@ def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Ex
             published = take_uncertified(connection, file.id)
             if published is None:
                 return
-            with storage.pending(file.code_commune, piece_name(file.file_name, Piece.CERTIFICAT), new_owner()) as pdf:
+            with storage.pending(
+                file.code_commune, piece_name(file.file_name, Piece.CERTIFICAT), new_owner()
+            ) as pdf:
                 render_letter(*compose_certificat(file, published, nom, departement), pdf)
                 pdf.finish()
                 add_piece(connection, file.id, Piece.CERTIFICAT, pdf)
@@ -204,7 +218,9 @@ def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Ex
     log.info("certificat_drawn", export_id=file.id)
 
 
-def compose_certificat(file: Export, published: Row[Any], nom: str, departement: str) -> tuple[Tableau, list[str]]:
+def compose_certificat(
+    file: Export, published: Row[Any], nom: str, departement: str
+) -> tuple[Tableau, list[str]]:
     """Return the head of the page with its signatory, and the lines; equal records give equal words."""
     head = Tableau(
         type=file.type_tableau,
@@ -223,13 +239,25 @@ def compose_certificat(file: Export, published: Row[Any], nom: str, departement:
         notes=(_PROOF,),
     )
     first, last = published.published_on, published.published_until or published.published_on
-    days = f"le {weekday_date(first)}" if first == last else f"du {weekday_date(first)} au {weekday_date(last)} inclus"
-    withdrawn = f", puis retiré le {weekday_date(published.withdrawn_on)}" if published.withdrawn_on else ""
+    days = (
+        f"le {weekday_date(first)}"
+        if first == last
+        else f"du {weekday_date(first)} au {weekday_date(last)} inclus"
+    )
+    withdrawn = (
+        f", puis retiré le {weekday_date(published.withdrawn_on)}" if published.withdrawn_on else ""
+    )
     said = f"{_SAID[published.mode]} {days}{withdrawn}"
     missing = describe_missing(file.anomalies) if file.a_completer else ""
     return head, [
         f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {said}.",
-        *([f"Tableau publié incomplet. Il y manque : {missing}. Raison notée : {published.reason}"] if missing else []),
+        *(
+            [
+                f"Tableau publié incomplet. Il y manque : {missing}. Raison notée : {published.reason}"
+            ]
+            if missing
+            else []
+        ),
         f"Tableau : {file.label}",
         f"Fichier : {file.file_name}",
         f"Empreinte SHA-256 : {file.sha256}",

@@ -51,7 +51,9 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
     """
     liste_format, storage = LISTE_FORMATS[Format(export.format)], services.storage
     with (
-        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), claim.owner) as report,
+        storage.pending(
+            export.code_commune, piece_name(export.file_name, Piece.RAPPORT), claim.owner
+        ) as report,
         storage.pending(export.code_commune, export.file_name, claim.owner) as file,
     ):
         profile = services.profiles.of(export.code_commune)
@@ -60,15 +62,24 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             spec = read_spec(connection, export, services)
             comparison.read_register(connection)
             counted = {"electeurs": spec.basis.electeurs} if spec.basis else {}
-            rests_on = [it | counted for it in read_rests_on(connection, spec.basis.imports if spec.basis else ())]
+            rests_on = [
+                it | counted
+                for it in read_rests_on(connection, spec.basis.imports if spec.basis else ())
+            ]
             census = take_census(connection, spec)
             announce(services.engine, claim, electeurs=census.electeurs)
             storage.require_room(census.electeurs * liste_format.bytes_per_electeur)
-            anomalies = find_anomalies(connection, spec, census, Format(export.format), ours=services.ruined_values)
+            anomalies = find_anomalies(
+                connection, spec, census, Format(export.format), ours=services.ruined_values
+            )
             tally = write_report(anomalies, report)
-            written = liste_format.write(connection, spec, file, heartbeat.progress, cleaning=census.needs_cleaning)
+            written = liste_format.write(
+                connection, spec, file, heartbeat.progress, cleaning=census.needs_cleaning
+            )
         if written != census.electeurs:
-            raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
+            raise CountMismatchError(
+                f"{written} lignes écrites pour {census.electeurs} électeurs comptés."
+            )
         file.finish()
         if profile.most_bytes and file.size > profile.most_bytes:
             write_report([describe_too_large(file.size, profile.most_bytes)], report, tally)
@@ -88,7 +99,11 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             anomalies=tally.to_record(),
             differences=comparison.describe(file.temporary),
             rests_on=rests_on,
-            reconciliation={"liste_on": spec.jour.isoformat(), "version": spec.version, "electeurs": census.electeurs},
+            reconciliation={
+                "liste_on": spec.jour.isoformat(),
+                "version": spec.version,
+                "electeurs": census.electeurs,
+            },
             profile=profile.record(of_liste=True),
         )
 
@@ -166,7 +181,9 @@ def _take_fingerprint(storage: Storage, file: Export) -> Fingerprint:
 class DepotComparison:
     """Compares the file of a row with the last deposited one: first the register is read, then the file."""
 
-    def __init__(self, engine: Engine, storage: Storage, export: Export, profile: PlatformProfile) -> None:
+    def __init__(
+        self, engine: Engine, storage: Storage, export: Export, profile: PlatformProfile
+    ) -> None:
         """Find the last deposited file of the list, and take its fingerprint if it has none yet."""
         last = None
         if may_be_deposited(profile.record(of_liste=False), export.format):
@@ -204,9 +221,14 @@ class DepotComparison:
             return about | {"reason": deposited.reason}
         if set(read_form(self.last.export.profile).values) != set(self.form.values):
             return about | {"reason": OTHER_COLUMNS}
-        taken = take_fingerprint(file, Format(self.export.format), self.form, self._digests, self.days)
+        taken = take_fingerprint(
+            file, Format(self.export.format), self.form, self._digests, self.days
+        )
         changes = find_changes(deposited.records, taken.fingerprint)
-        return about | summarise(changes, taken.of_age_since, self.expected, self.corrections).to_record()
+        return (
+            about
+            | summarise(changes, taken.of_age_since, self.expected, self.corrections).to_record()
+        )
 
     @property
     def _digests(self) -> Digests | None:

@@ -26,8 +26,18 @@ from worker.domain.majorite import (
     check_replaced,
     check_second_tour,
 )
-from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau, move_electeur
-from worker.domain.tableau.controles import Reconciliation, check_bilan, check_tableau, find_differences
+from worker.domain.tableau.composition import (
+    SANS_BUREAU,
+    ListeDeCommune,
+    compose_tableau,
+    move_electeur,
+)
+from worker.domain.tableau.controles import (
+    Reconciliation,
+    check_bilan,
+    check_tableau,
+    find_differences,
+)
 from worker.domain.tableau.couverture import (
     Chain,
     Link,
@@ -85,8 +95,12 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
 
     storage = services.storage
     with (
-        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), claim.owner) as report,
-        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RECONCILIATION), claim.owner) as proof,
+        storage.pending(
+            export.code_commune, piece_name(export.file_name, Piece.RAPPORT), claim.owner
+        ) as report,
+        storage.pending(
+            export.code_commune, piece_name(export.file_name, Piece.RECONCILIATION), claim.owner
+        ) as proof,
         storage.pending(export.code_commune, export.file_name, claim.owner) as file,
     ):
         with snapshot(services.registre) as connection:
@@ -96,7 +110,9 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             spec = replace(read_spec(connection, export, services), form=read_shipped().form)
             counted_on = _read_age_before(services.engine, export, subject.demande)
-            tally = write_report(subject.anomalies(tableau, spec, services.ruined_values, counted_on), report)
+            tally = write_report(
+                subject.anomalies(tableau, spec, services.ruined_values, counted_on), report
+            )
             pages = render_tableau(marked(tableau, tally), file)
             reconciliation = subject.reconcile(tableau)
         file.finish()
@@ -130,7 +146,11 @@ def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date |
     """Return the day on which the last tableau that ends where this one begins counted age, if there is one."""
     if demande.reunion is None:
         return None
-    is_before = Export.code_commune == export.code_commune, Export.liste == export.liste, Export.id < export.id
+    is_before = (
+        Export.code_commune == export.code_commune,
+        Export.liste == export.liste,
+        Export.id < export.id,
+    )
     made = Export.kind == ExportKind.TABLEAU, Export.status == ExportStatus.READY
     query = select(Export.reconciliation).where(*is_before, *made).order_by(Export.id.desc())
     with reading(engine) as connection:
@@ -144,7 +164,9 @@ def marked(tableau: Tableau, tally: Tally) -> Tableau:
     """Return the tableau to print: each page states its blocking anomalies, and what it lacks to be published."""
     mentions = [tableau.mention]
     if bloquantes := tally.total(Severity.BLOCKING):
-        mentions.append(f"À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}")
+        mentions.append(
+            f"À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}"
+        )
     if missing := describe_missing(tally.to_record()):
         mentions.append(f"À compléter, à ne publier que par décision motivée : {missing}")
     return replace(tableau, mention=" — ".join(filter(None, mentions)))
@@ -165,14 +187,22 @@ class TableauSubject:
         chain = read_chain(connection, commune.code, liste)
         base = base_of(demande, chain)
         if base and (chain.words or chain.daily):
-            births = read_births(connection, commune.code, liste, chain.links[0].taken_on, base.import_id)
+            births = read_births(
+                connection, commune.code, liste, chain.links[0].taken_on, base.import_id
+            )
             chain = replace(chain, births=births)
         self.chain = chain
-        used = imports_used(demande, chain) | select_imports(connection, commune.code, liste, demande)
+        used = imports_used(demande, chain) | select_imports(
+            connection, commune.code, liste, demande
+        )
         self.rests_on = read_rests_on(connection, used)
         version = commune.versions.get(liste, NO_VERSION)
         now = MouvementSource(connection, commune.code, liste, version, _Count(progress))
-        self.current = _at(now, chain, next((it for it in chain.links if it.import_id == version and it.is_kept), None))
+        self.current = _at(
+            now,
+            chain,
+            next((it for it in chain.links if it.import_id == version and it.is_kept), None),
+        )
         """With the list as it is now."""
         self.register = register = _at(now, chain, base)
         """With the list that electors are counted from."""
@@ -192,7 +222,9 @@ class TableauSubject:
         self.corrections: Sequence[tuple[str, str]] = ()
         self.guesses: Sequence[Row[Any]] = ()
         if reunion := demande.reunion:
-            self.corrections = list_corrections(connection, commune.code, liste, reunion, as_of=as_of)
+            self.corrections = list_corrections(
+                connection, commune.code, liste, reunion, as_of=as_of
+            )
             self.guesses = list_guesses(connection, commune.code, liste, reunion, demande.last_day)
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []
@@ -206,7 +238,9 @@ class TableauSubject:
         `ours`: see `find_anomalies`. `counted_on`: see `check_before`.
         """
         register = self.register
-        inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
+        inscrits = identity_keys(
+            register.connection, register.code_commune, register.liste, register.version
+        )
         bureaux = {bureau.code for bureau in self.liste.bureaux}
         yield from check_couverture(self.demande, self.chain, is_neant=not tableau.mouvements)
         yield from self._check_first(tableau)
@@ -238,7 +272,9 @@ class TableauSubject:
         if self.source.period is None:
             return None
         it, demande = self.current, self.demande
-        listed = select_bureaux(it.connection, it.code_commune, it.liste, it.version, (demande.jour, demande.jour))
+        listed = select_bureaux(
+            it.connection, it.code_commune, it.liste, it.version, (demande.jour, demande.jour)
+        )
         return Reconciliation(
             liste_on=demande.jour,
             version=it.version,
@@ -257,7 +293,11 @@ class TableauSubject:
         arrivals: dict[Identite, bool] = {}
         for mouvement in self.source.stream():
             is_waiting = mouvement.nature is Nature.INSCRIPTION and mouvement.etat is Etat.ACTIF
-            if mouvement.arrives_in is not None and not is_waiting and is_in(mouvement, self.demande):
+            if (
+                mouvement.arrives_in is not None
+                and not is_waiting
+                and is_in(mouvement, self.demande)
+            ):
                 it = mouvement.personne
                 key = _key(it.nom_naissance, it.prenoms, it.date_naissance)
                 arrivals[key] = arrivals.get(key, True) and it.is_protegee
@@ -270,7 +310,9 @@ class TableauSubject:
             return self.liste.liste is not Liste.PRINCIPALE
         if self.demande.presentation is Presentation.RECAPITULATIF:
             return False
-        is_of_adresse = anomaly.column in {header_of(column.source) for column in ADRESSE if column.source}
+        is_of_adresse = anomaly.column in {
+            header_of(column.source) for column in ADRESSE if column.source
+        }
         return anomaly.column != header_of(Electeur.sexe) and not (is_protegee and is_of_adresse)
 
     def _check_first(self, tableau: Tableau) -> Iterator[Anomaly]:
@@ -278,15 +320,23 @@ class TableauSubject:
         link, it = first_export(self.demande, self.chain), self.register
         if link is None:
             return
-        births = list_corrections(it.connection, it.code_commune, it.liste, link.taken_on, as_of=it.version)
+        births = list_corrections(
+            it.connection, it.code_commune, it.liste, link.taken_on, as_of=it.version
+        )
         if any(before != after for before, after in births):
             return
         days = self.demande.age_avant, self.demande.jour
         listed = select_bureaux(it.connection, it.code_commune, it.liste, link.import_id, days)
         by_code = Counter({bureau.code: bureau.electeurs for bureau in listed})
         for mouvement in it.narrow(link.taken_on, last_birth(self.demande.age_avant)).stream():
-            is_between = link.taken_on < mouvement.date_mouvement <= self.demande.required(Repere.REUNION)
-            if is_between and mouvement.is_applied and not is_mineur(mouvement.personne.date_naissance, *days):
+            is_between = (
+                link.taken_on < mouvement.date_mouvement <= self.demande.required(Repere.REUNION)
+            )
+            if (
+                is_between
+                and mouvement.is_applied
+                and not is_mineur(mouvement.personne.date_naissance, *days)
+            ):
                 move_electeur(mouvement, by_code, 1)
         electeurs = {code or SANS_BUREAU: number for code, number in by_code.items()}
         yield from check_first(link, electeurs, tableau.bilans)
@@ -296,7 +346,9 @@ def _at(source: MouvementSource, chain: Chain, link: Link | None) -> MouvementSo
     if link is None:
         return source
     exports = frozenset(it.import_id for it in chain.links)
-    return replace(source, version=link.import_id, export=ListedExport(link.import_id, link.taken_on, exports))
+    return replace(
+        source, version=link.import_id, export=ListedExport(link.import_id, link.taken_on, exports)
+    )
 
 
 def _key(nom: str, prenoms: str, naissance: str) -> Identite:

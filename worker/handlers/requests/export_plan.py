@@ -48,8 +48,20 @@ _COLUMNS = {"type", "presentation", "edition", "requested_at"}
 """Fields that are columns of the row."""
 
 _AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
-_MAKES = {ExportKind.LISTE: name_act(REQUEST_LISTE_EXPORT), ExportKind.TABLEAU: name_act(REQUEST_TABLEAUX_RENDER)}
-_COPIED = ("part", "kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters")
+_MAKES = {
+    ExportKind.LISTE: name_act(REQUEST_LISTE_EXPORT),
+    ExportKind.TABLEAU: name_act(REQUEST_TABLEAUX_RENDER),
+}
+_COPIED = (
+    "part",
+    "kind",
+    "liste",
+    "format",
+    "type_tableau",
+    "presentation",
+    "edition",
+    "parameters",
+)
 
 
 @dataclass(frozen=True)
@@ -74,44 +86,76 @@ class CopiePlan(ExportPlan):
         """Write the act in the table `copie` and in the trail, which names the number alone."""
         it, edition = self.copie, self.copie.edition
         if it.numero is None:
-            asked = {"code_commune": self.commune, "liste": self.liste, "bureau": it.bureau, "recue_on": it.recue_on}
-            statement: Any = insert(Copie).values(**asked, demandeur=it.demandeur, qualite=it.qualite)
+            asked = {
+                "code_commune": self.commune,
+                "liste": self.liste,
+                "bureau": it.bureau,
+                "recue_on": it.recue_on,
+            }
+            statement: Any = insert(Copie).values(
+                **asked, demandeur=it.demandeur, qualite=it.qualite
+            )
         else:
             values = {"decision": edition, "engagement_on": it.engagement_on, "motif": it.refus}
             today = civil_day(request.created_at, self.commune)
-            is_it = Copie.id == it.numero, Copie.code_commune == self.commune, Copie.liste == self.liste
-            connection.execute(select(Copie.id).where(*is_it).with_for_update())  # another answer waits here
-            of_it = Export.code_commune == self.commune, Export.parameters["copie"].as_integer() == it.numero
-            stands = Export.edition == Copie.decision, Export.status.not_in(_AGAIN), Export.recall_id.is_(None)
-            statement = update(Copie).where(*is_it, ~exists().where(*of_it, *stands)).values(**values, decided_on=today)
+            is_it = (
+                Copie.id == it.numero,
+                Copie.code_commune == self.commune,
+                Copie.liste == self.liste,
+            )
+            connection.execute(
+                select(Copie.id).where(*is_it).with_for_update()
+            )  # another answer waits here
+            of_it = (
+                Export.code_commune == self.commune,
+                Export.parameters["copie"].as_integer() == it.numero,
+            )
+            stands = (
+                Export.edition == Copie.decision,
+                Export.status.not_in(_AGAIN),
+                Export.recall_id.is_(None),
+            )
+            statement = (
+                update(Copie)
+                .where(*is_it, ~exists().where(*of_it, *stands))
+                .values(**values, decided_on=today)
+            )
         row = connection.execute(statement.returning(Copie.id, Copie.liste, Copie.recue_on)).first()
         if row is None or (it.engagement_on and it.engagement_on < row.recue_on):
             reason = "Demande de copie close, effacée, d'une autre liste, ou reçue après le jour de l'engagement."
-            raise RefusedError(reason, commune=self.commune, code="copie_inconnue", field="data.copie.numero")
+            raise RefusedError(
+                reason, commune=self.commune, code="copie_inconnue", field="data.copie.numero"
+            )
         actor, number = Actor(request.requested_by, request.sender), f"{self.commune}-{row.id}"
         detail = f"n° {number} : {edition.label.lower()}"
-        record_audit(connection, Action.COPIE_NOTED, actor=actor, code_commune=self.commune, detail=detail)
+        record_audit(
+            connection, Action.COPIE_NOTED, actor=actor, code_commune=self.commune, detail=detail
+        )
         formats = [FileFormat.PDF, FileFormat.CSV] if it.engagement_on else [FileFormat.PDF]
-        about = {"liste": row.liste, "edition": edition, "parameters": {"copie": row.id, "numero": number}}
+        about = {
+            "liste": row.liste,
+            "edition": edition,
+            "parameters": {"copie": row.id, "numero": number},
+        }
         return [{"part": f"{row.liste}.{edition}.{it}", "format": it, **about} for it in formats]
 
 
-def plan_listes(
-    event: CloudEvent,
-    services: Services,
-    authorization: Authorization,
-) -> ExportPlan:
+def plan_listes(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
     """Read a request for list files: one row per list and per format."""
     asked = read_data(event, ListeExportRequested)
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
     if asked.copie:
-        return CopiePlan(asked.commune, asked.requested_by, (), copie=asked.copie, liste=asked.listes[0])
+        return CopiePlan(
+            asked.commune, asked.requested_by, (), copie=asked.copie, liste=asked.listes[0]
+        )
     files = [{"part": f"{liste}.{it}", "liste": liste, "format": it} for liste, it in asked.parts()]
     return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
 
 
-def plan_tableaux(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
+def plan_tableaux(
+    event: CloudEvent, services: Services, authorization: Authorization
+) -> ExportPlan:
     """Read a request for tableaux: a row per type, list and presentation, with the dates that it is counted from."""
     asked = read_data(event, TableauxRenderRequested)
     authorization.require(asked.commune)
@@ -123,8 +167,12 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
         )
     require_register(services, asked.commune, asked.listes)
     with reading(services.registre) as connection:
-        calendriers = {liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes}
-    files = [_plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()]
+        calendriers = {
+            liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes
+        }
+    files = [
+        _plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()
+    ]
     return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
 
 
@@ -132,7 +180,9 @@ def _plan_tableau(
     asked: TableauxRenderRequested, part: TableauPart, calendrier: Calendrier, now: datetime
 ) -> Mapping[str, Any]:
     try:
-        demande = Demande(type=part.type, requested_at=now, **dates_of(asked, part.type, calendrier))
+        demande = Demande(
+            type=part.type, requested_at=now, **dates_of(asked, part.type, calendrier)
+        )
     except DemandeInvalide as error:
         raise RefusedError(f"{error}.", code="date_manquante", field="data") from None
     return {
@@ -182,10 +232,16 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
     require_register(services, known.code_commune, [Liste(export.liste) for export in exports])
     files = [
         {name: getattr(it, name) for name in _COPIED}
-        | {"provisoire_until": read_demande(it, event.time).final_on if it.kind == ExportKind.TABLEAU else None}
+        | {
+            "provisoire_until": read_demande(it, event.time).final_on
+            if it.kind == ExportKind.TABLEAU
+            else None
+        }
         for it in exports
     ]
-    return ExportPlan(known.code_commune, asked.requested_by, files, any(it.is_bulk for it in exports))
+    return ExportPlan(
+        known.code_commune, asked.requested_by, files, any(it.is_bulk for it in exports)
+    )
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
@@ -198,7 +254,9 @@ def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
         return model.model_validate(event.data)
     except ValidationError as error:
         raise RefusedError(
-            f"Demande invalide : {explain(error)}.", code="demande_invalide", faults=list_faults(error, "data")
+            f"Demande invalide : {explain(error)}.",
+            code="demande_invalide",
+            faults=list_faults(error, "data"),
         ) from None
 
 
@@ -226,7 +284,9 @@ def require_register(services: Services, code: str, listes: Sequence[Liste]) -> 
         commune = read_commune(connection, code)
     if commune is None:
         raise RefusedError(
-            f"Commune inconnue : {code}. Vérifiez le code INSEE.", code="commune_inconnue", field="data.commune"
+            f"Commune inconnue : {code}. Vérifiez le code INSEE.",
+            code="commune_inconnue",
+            field="data.commune",
         )
     if not commune.versions:
         raise RefusedError(
@@ -254,12 +314,18 @@ def find_request(
     """
     is_own = Request.sender == authorization.sender
     named = Request.source == asked.request.source, Request.event_id == asked.request.id
-    is_meant = Request.code.not_in(WITHOUT_KEY), or_(is_own, Request.outcome == RequestOutcome.ACCEPTED)
+    is_meant = (
+        Request.code.not_in(WITHOUT_KEY),
+        or_(is_own, Request.outcome == RequestOutcome.ACCEPTED),
+    )
     authorization.require_somewhere()
     query = select(Request).where(*named, *is_meant).options(selectinload(Request.exports))
     with reading(services.engine) as connection, Session(connection) as session:
         found = session.scalars(query.order_by(not_(is_own), Request.id)).all()
-    communes = {it: {it.code_commune, *(export.code_commune for export in it.exports)} - {""} for it in found}
+    communes = {
+        it: {it.code_commune, *(export.code_commune for export in it.exports)} - {""}
+        for it in found
+    }
     request = next((it for it in found if all(map(authorization.allows, communes[it]))), None)
     if request is None:
         raise NotKnownYetError(
@@ -307,7 +373,9 @@ class Cancellation:
         previews = drop(connection, self.request_id)
         for preview_id in previews:
             by, said = Actor(self.requested_by, self.account), f"aperçu {preview_id}"
-            record_audit(connection, Action.ARRIVAL_DROPPED, actor=by, code_commune=self.commune, detail=said)
+            record_audit(
+                connection, Action.ARRIVAL_DROPPED, actor=by, code_commune=self.commune, detail=said
+            )
         if not number and not previews:
             raise RefusedError(
                 "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.",
@@ -318,8 +386,12 @@ class Cancellation:
         return number, previews
 
 
-def read_cancellation(event: CloudEvent, services: Services, authorization: Authorization) -> Cancellation:
+def read_cancellation(
+    event: CloudEvent, services: Services, authorization: Authorization
+) -> Cancellation:
     """Read a request for cancellation."""
     asked = read_data(event, CancelRequested)
     known, exports = find_request(asked, services, authorization)
-    return Cancellation(known.code_commune, asked.requested_by, known.id, [export.id for export in exports])
+    return Cancellation(
+        known.code_commune, asked.requested_by, known.id, [export.id for export in exports]
+    )

@@ -71,7 +71,16 @@ from worker.handlers.requests.registre_requests import (
     read_preview_order,
 )
 from worker.services import Services
-from worker.work.queue import About, NewWork, WorkKind, add, claim_enqueued, release, subject_of, take_back_enqueued
+from worker.work.queue import (
+    About,
+    NewWork,
+    WorkKind,
+    add,
+    claim_enqueued,
+    release,
+    subject_of,
+    take_back_enqueued,
+)
 
 log = structlog.get_logger()
 
@@ -94,7 +103,14 @@ MOST_TABLEAUX = 2_000
 _ATTEMPTS = 20
 """Tries of a transaction: each time one of the processes that insert the same keys or file names succeeds."""
 _WHATEVER_IS_KNOWN = frozenset(
-    {UNREADABLE, "demande_invalide", "type_inconnu", "expediteur_inconnu", "compte_non_autorise", "acte_non_autorise"}
+    {
+        UNREADABLE,
+        "demande_invalide",
+        "type_inconnu",
+        "expediteur_inconnu",
+        "compte_non_autorise",
+        "acte_non_autorise",
+    }
 )
 """The codes of refusals that no other event could have changed."""
 
@@ -111,7 +127,9 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
 }
 
 
-def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", faults: Sequence[Fault] = ()) -> None:
+def ingest_request(
+    event: CloudEvent, services: Services, *, sender: str = "", faults: Sequence[Fault] = ()
+) -> None:
     """Record a request and one row per file; a copy of the event finds these rows and changes nothing.
 
     A request that cannot be fulfilled is recorded as refused, with the reason. One that names something unknown is
@@ -124,7 +142,9 @@ def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", f
     if not faults:
         _ingest(arrival, services)
         return
-    refusal = RefusedError(f"Événement illisible : {join_faults(faults)}.", code=UNREADABLE, faults=faults)
+    refusal = RefusedError(
+        f"Événement illisible : {join_faults(faults)}.", code=UNREADABLE, faults=faults
+    )
     with structlog.contextvars.bound_contextvars(**_keys(event)):
         _record(arrival, services, refusal)
 
@@ -137,7 +157,9 @@ def check_deferred(deferred_id: int, services: Services) -> None:
     """Check whether what a deferred event names is known now; at the last check, refuse the event if it is not."""
     with services.engine.begin() as connection:
         seconds = services.lease_seconds
-        work = claim_enqueued(connection, Doorbell(deferred_id, WorkKind.DEFERRED), new_owner(), lease_seconds=seconds)
+        work = claim_enqueued(
+            connection, Doorbell(deferred_id, WorkKind.DEFERRED), new_owner(), lease_seconds=seconds
+        )
         if work is None:
             return
         is_last = work.starts >= CHECKS
@@ -203,7 +225,9 @@ def _serve(arrival: Arrival, services: Services) -> tuple[Sequence[str], Sequenc
     return made_known, doorbells
 
 
-def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Import, services: Services) -> None:
+def _take_turn(
+    connection: Connection, request: Request, read: ExportPlan | _Import, services: Services
+) -> None:
     """Give the request its lane and its turn: after the last one of its share, and not before the first of its lane.
 
     The share is the tenant of fair queueing: an account, apart from its batches; a commune for imports, and for the
@@ -214,14 +238,22 @@ def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Imp
     if isinstance(read, ExportPlan):
         _refuse_many_tableaux(connection, read)
         is_screen, whose = request.sender == SCREEN_ACCOUNT, "de ce compte"
-        share = request.sender if read.is_bulk else f"{request.sender}\n{read.commune if is_screen else ''}"
+        share = (
+            request.sender
+            if read.is_bulk
+            else f"{request.sender}\n{read.commune if is_screen else ''}"
+        )
         most_seconds = MOST_SECONDS_A_MINUTE if is_screen else MOST_SECONDS_OF_ACCOUNT
-        lanes = [True] if read.is_bulk or _is_busy(connection, share, most_seconds) else [False, True]
+        lanes = (
+            [True] if read.is_bulk or _is_busy(connection, share, most_seconds) else [False, True]
+        )
         limit = services.quota if is_screen else services.quota_bulk
     waits = Request.completed_at.is_(None)
     for is_bulk in lanes:
         in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(is_bulk), waits)
-        own = select(Request.turn).where(Request.share == share, Request.is_bulk.is_(is_bulk), waits)
+        own = select(Request.turn).where(
+            Request.share == share, Request.is_bulk.is_(is_bulk), waits
+        )
         newest = own.order_by(Request.turn.desc()).limit(MOST_WAITING).subquery().c.turn
         found = select(in_lane.scalar_subquery(), func.max(newest), func.count(newest))
         first, last, number = connection.execute(found).one()
@@ -230,7 +262,9 @@ def _take_turn(connection: Connection, request: Request, read: ExportPlan | _Imp
         if number < MOST_WAITING:
             break
     if waiting >= limit:
-        raise _too_many(f"de demandes {whose} attendent déjà", limit, "celle-ci dans dix minutes", read.commune)
+        raise _too_many(
+            f"de demandes {whose} attendent déjà", limit, "celle-ci dans dix minutes", read.commune
+        )
 
 
 def _refuse_many_tableaux(connection: Connection, plan: ExportPlan) -> None:
@@ -249,7 +283,11 @@ def _too_many(what: str, most: int, again: str, commune: str = "") -> RefusedErr
 
 def _is_busy(connection: Connection, share: str, most_seconds: float) -> bool:
     seconds = func.sum(seconds_between(Export.started_at, Export.finished_at))
-    made = select(seconds).join_from(Export, Request).where(Export.finished_at > utc_now(-60), Request.share == share)
+    made = (
+        select(seconds)
+        .join_from(Export, Request)
+        .where(Export.finished_at > utc_now(-60), Request.share == share)
+    )
     return (connection.scalar(made) or 0) > most_seconds
 
 
@@ -265,7 +303,9 @@ def _read(arrival: Arrival, services: Services, authorization: Authorization) ->
     reader = _READERS.get(event.type)
     if reader is None:
         raise RefusedError(
-            "Type de demande inconnu : vérifiez l'attribut « type » de l'événement.", code="type_inconnu", field="type"
+            "Type de demande inconnu : vérifiez l'attribut « type » de l'événement.",
+            code="type_inconnu",
+            field="type",
         )
     try:
         answer = reader(event, services, authorization)
@@ -281,7 +321,9 @@ def _read(arrival: Arrival, services: Services, authorization: Authorization) ->
     return replace(answer, requested_by=principal, account=authorization.account)
 
 
-def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[Doorbell]:
+def _record(
+    arrival: Arrival, services: Services, answer: Read | RefusedError
+) -> Sequence[Doorbell]:
     """Write the rows and return the messages to enqueue; none when the event is a copy.
 
     Raises:
@@ -299,7 +341,9 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
         if waiting and not _takes_no_key(answer) and not is_early:
             discard(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
-        request = _request(arrival, Authorization(arrival.sender, services, arrival.event), now, answer)
+        request = _request(
+            arrival, Authorization(arrival.sender, services, arrival.event), now, answer
+        )
         if isinstance(answer, _IN_TURN):
             _take_turn(session.connection(), request, answer, services)
         session.add(request)
@@ -351,9 +395,14 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError, wa
         RefusedError: the key belongs to another event, recorded or deferred, and `answer` is not that refusal yet.
     """
     event, hashed = arrival.event, hash_payload(arrival.event)
-    mine = Request.sender == arrival.sender, Request.source == event.source, Request.event_id == event.id
+    mine = (
+        Request.sender == arrival.sender,
+        Request.source == event.source,
+        Request.event_id == event.id,
+    )
     known = {
-        row.payload_hash: row.code for row in session.execute(select(Request.payload_hash, Request.code).where(*mine))
+        row.payload_hash: row.code
+        for row in session.execute(select(Request.payload_hash, Request.code).where(*mine))
     }
     if hashed in known:
         for row in session.scalars(select(Request).where(*mine, Request.payload_hash == hashed)):
@@ -375,7 +424,9 @@ def _takes_no_key(answer: Read | RefusedError) -> bool:
     return isinstance(answer, RefusedError) and answer.code in WITHOUT_KEY
 
 
-def _request(arrival: Arrival, authorization: Authorization, now: datetime, answer: Read | RefusedError) -> Request:
+def _request(
+    arrival: Arrival, authorization: Authorization, now: datetime, answer: Read | RefusedError
+) -> Request:
     event = arrival.event
     request = Request(
         source=event.source,
@@ -390,19 +441,33 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
     )
     request.kind = kind_of(event)
     if isinstance(answer, RefusedError):
-        request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
+        request.outcome, request.reason, request.code = (
+            RequestOutcome.REFUSED,
+            str(answer),
+            answer.code,
+        )
         request.completed_at = now
-        request.is_bulk = answer.code in _WHATEVER_IS_KNOWN  # thousands of them must not delay the others
+        request.is_bulk = (
+            answer.code in _WHATEVER_IS_KNOWN
+        )  # thousands of them must not delay the others
         if request.event_type in {REQUEST_DECLARATION, SCREEN_NOTE} or answer.code == UNREADABLE:
             request.notified_at = now  # no mail: the screen shows it, in the view `demandes`
         request.faults = [fault._asdict() for fault in answer.faults]
-        commune = _readable(event, "commune", CodeCommune)  # its agents are notified, if the sender may ask for it
-        request.code_commune = answer.commune or (commune if commune and authorization.allows(commune) else "")
+        commune = _readable(
+            event, "commune", CodeCommune
+        )  # its agents are notified, if the sender may ask for it
+        request.code_commune = answer.commune or (
+            commune if commune and authorization.allows(commune) else ""
+        )
         said = _readable(event, "requested_by", RequestedBy)
         request.requested_by = authorization.principal(request.code_commune, said)
     else:
         request.code_commune, request.requested_by = answer.commune, answer.requested_by
-        if isinstance(answer, ExportPlan) and not answer.is_bulk and event.data.get("progress") is True:
+        if (
+            isinstance(answer, ExportPlan)
+            and not answer.is_bulk
+            and event.data.get("progress") is True
+        ):
             request.is_progress_wanted = True
     return request
 
@@ -420,17 +485,29 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
     return value
 
 
-def _apply(session: Session, request: Request, answer: Read | RefusedError, services: Services) -> Sequence[Doorbell]:
+def _apply(
+    session: Session, request: Request, answer: Read | RefusedError, services: Services
+) -> Sequence[Doorbell]:
     match answer:
         case ExportPlan():
-            files = answer.record(session.connection(), request) if isinstance(answer, CopiePlan) else answer.files
-            exports = add_exports(session, request, files, services.profiles.of(answer.commune).file_name)
+            files = (
+                answer.record(session.connection(), request)
+                if isinstance(answer, CopiePlan)
+                else answer.files
+            )
+            exports = add_exports(
+                session, request, files, services.profiles.of(answer.commune).file_name
+            )
             return [Doorbell(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
-            request.completed_at = request.notified_at = request.created_at  # the other request's mail has it
+            request.completed_at = request.notified_at = (
+                request.created_at
+            )  # the other request's mail has it
             return _cancel(session.connection(), answer)
         case Declaration():
-            request.completed_at = request.notified_at = request.created_at  # no notification: the sender knows it
+            request.completed_at = request.notified_at = (
+                request.created_at
+            )  # no notification: the sender knows it
             answer.apply(session.connection(), request.created_at)
             log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
             return list(answer.doorbells())

@@ -8,7 +8,11 @@ from sqlalchemy.orm import Session
 from common.french import count_of, short_date
 from schemas.envelope import CloudEvent
 from schemas.profiles.source import SourceMapping, fold
-from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.requests import (
+    RegistreCorrectionRequested,
+    RegistreImportRequested,
+    RegistrePreviewRequested,
+)
 from schemas.vocabulary import Action, PreviewAct, PreviewStatus
 from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
@@ -51,13 +55,18 @@ class PreviewOrder:
                 Action.ARRIVAL_RECEIVED,
                 actor=Actor(self.requested_by, self.account),
                 code_commune=self.commune,
-                detail=[Pseudonymised(WordKind.TEXTE, self.columns["file_name"]), f", export du {short_date(day)}"],
+                detail=[
+                    Pseudonymised(WordKind.TEXTE, self.columns["file_name"]),
+                    f", export du {short_date(day)}",
+                ],
             )
         columns = self.columns | {"code_commune": self.commune, "requested_by": self.requested_by}
         return Doorbell(add_preview(session, request, columns), WorkKind.PREVIEW)
 
 
-def read_preview_order(event: CloudEvent, services: Services, authorization: Authorization) -> PreviewOrder:
+def read_preview_order(
+    event: CloudEvent, services: Services, authorization: Authorization
+) -> PreviewOrder:
     """Read the request for a preview."""
     asked = read_data(event, RegistrePreviewRequested)
     authorization.require(asked.commune)
@@ -74,7 +83,9 @@ def read_preview_order(event: CloudEvent, services: Services, authorization: Aut
     return PreviewOrder(asked.commune, asked.requested_by, columns)
 
 
-def read_correction_order(event: CloudEvent, services: Services, authorization: Authorization) -> PreviewOrder:
+def read_correction_order(
+    event: CloudEvent, services: Services, authorization: Authorization
+) -> PreviewOrder:
     """Read the request for the preview of a correction.
 
     Raises:
@@ -136,7 +147,9 @@ class ImportOrder:
         return Doorbell(asked.preview, WorkKind.PREVIEW)
 
 
-def read_import_order(event: CloudEvent, services: Services, authorization: Authorization) -> ImportOrder:
+def read_import_order(
+    event: CloudEvent, services: Services, authorization: Authorization
+) -> ImportOrder:
     """Read the request for an import."""
     asked = read_data(event, RegistreImportRequested)
     authorization.require(asked.commune)
@@ -167,7 +180,11 @@ def read_import_order(event: CloudEvent, services: Services, authorization: Auth
 
 
 def _closed(state: str) -> RefusedError:
-    return RefusedError(f"Cet export ne se reprend pas, ou plus : {state}.", code="apercu_clos", field="data.preview")
+    return RefusedError(
+        f"Cet export ne se reprend pas, ou plus : {state}.",
+        code="apercu_clos",
+        field="data.preview",
+    )
 
 
 def _require_accepted(asked: RegistreImportRequested, preview: Preview) -> None:
@@ -188,7 +205,9 @@ def _require_accepted(asked: RegistreImportRequested, preview: Preview) -> None:
     if (questions := found.get("questions", ())) and not asked.accept_changes:
         said = ask_in_words((it["found"], it["cause"]) for it in questions)
         raise RefusedError(
-            f"{said} Il faut confirmer ces changements.", code="changements_non_confirmes", field="data.accept_changes"
+            f"{said} Il faut confirmer ces changements.",
+            code="changements_non_confirmes",
+            field="data.accept_changes",
         )
     if unknown := sorted(set(asked.empty) - {it["liste"] for it in found.get("kept", ())}):
         raise RefusedError(

@@ -13,14 +13,26 @@ from http import HTTPStatus
 from typing import IO, TYPE_CHECKING
 
 from common.apart import Budget, ChildFailedError, TooMuchWorkError, run_apart
-from worker.notifier.channels.delivery import LATER, Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
+from worker.notifier.channels.delivery import (
+    LATER,
+    Addressee,
+    DeliveryDelayedError,
+    DeliveryRefusedError,
+    Message,
+)
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
 SCHEMES = (
     *("matrixs", "mmosts", "rockets", "nctalks", "ntfys", "slack", "discord", "workflows"),
-    *("matrix", "mmost", "rocket", "nctalk", "ntfy"),  # without TLS: for a service on the same host or network
+    *(
+        "matrix",
+        "mmost",
+        "rocket",
+        "nctalk",
+        "ntfy",
+    ),  # without TLS: for a service on the same host or network
 )
 
 WHOLE_SECONDS = 30
@@ -45,11 +57,17 @@ class ChatSender:
 
 
 def _run(address: str, *text: str) -> int:
-    network = {name: os.environ[name] for name in os.environ if name.lower().endswith(("_proxy", "_ca_bundle"))}
+    network = {
+        name: os.environ[name]
+        for name in os.environ
+        if name.lower().endswith(("_proxy", "_ca_bundle"))
+    }
     # Apprise reads replies whole. It needs 0.7 s and 75 MB; four children and the notifier have 512 MB.
     budget = Budget(10, 128 << 20, WHOLE_SECONDS, 1 << 10)
     try:
-        with os.fdopen(os.memfd_create("chat"), "w+b") as stream:  # `ps` shows arguments, and the address is a secret
+        with os.fdopen(
+            os.memfd_create("chat"), "w+b"
+        ) as stream:  # `ps` shows arguments, and the address is a secret
             stream.write(json.dumps([network, address, *text]).encode())
             stream.seek(0)
             (status,) = run_apart(notify, [stream], budget, refusals=[DeliveryRefusedError])
@@ -68,7 +86,11 @@ def notify(stream: IO[bytes]) -> Iterator[int]:
     service, heard = open_chat(address), io.StringIO()
     logging.basicConfig(stream=heard)  # the HTTP status is in the log lines of Apprise only
     is_sent = not text or service.notify(*text, body_format="text")
-    yield HTTPStatus.OK if is_sent else int([0, *re.findall(r"\berror[=: ]+(\d{3})\b", heard.getvalue())][-1])
+    yield (
+        HTTPStatus.OK
+        if is_sent
+        else int([0, *re.findall(r"\berror[=: ]+(\d{3})\b", heard.getvalue())][-1])
+    )
 
 
 def open_chat(address: str) -> "NotifyBase":
@@ -92,7 +114,11 @@ def open_chat(address: str) -> "NotifyBase":
     except Exception:  # noqa: BLE001 — whatever the error, its text may quote the address
         service = None
     if service is None:
-        raise DeliveryRefusedError("adresse que ce service n'admet pas ; voyez la documentation d'Apprise")
+        raise DeliveryRefusedError(
+            "adresse que ce service n'admet pas ; voyez la documentation d'Apprise"
+        )
     if not service.verify_certificate or service.redirects or getattr(service, "template", None):
-        raise DeliveryRefusedError("« verify=no », « redirect=yes » et « template » ne sont pas admis")
+        raise DeliveryRefusedError(
+            "« verify=no », « redirect=yes » et « template » ne sont pas admis"
+        )
     return service

@@ -83,7 +83,9 @@ class Message:
     def events(self) -> "list[CloudEvent]":
         """Return the events of the parts, or else that of the end."""
         answers = self.answers()
-        return [event for part, (event, _) in answers.items() if part] or [event for event, _ in answers.values()]
+        return [event for part, (event, _) in answers.items() if part] or [
+            event for event, _ in answers.values()
+        ]
 
 
 class ChannelSender(Protocol):
@@ -124,7 +126,9 @@ def dial(addresses: Sequence[str], port: int, seconds: float) -> socket.socket:
 @contextmanager
 def cut_after(seconds: float, sock: socket.socket) -> Iterator[None]:
     """Shut a connection down when the block takes longer, whatever the other side sends; the block may add TLS."""
-    with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:  # `wrap_socket` detaches `sock`
+    with socket.fromfd(
+        sock.fileno(), sock.family, sock.type
+    ) as same:  # `wrap_socket` detaches `sock`
         timer = Timer(seconds, _cut, [same])
         timer.daemon = True
         timer.start()

@@ -16,7 +16,9 @@ IpAddress = IPv4Address | IPv6Address
 
 VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
 _NAT64 = ip_network("64:ff9b::/96")
-_CLOSED = [*map(ip_network, ("64:ff9b:1::/48", "fec0::/10", "3fff::/20", "5f00::/16", "192.88.99.0/24"))]
+_CLOSED = [
+    *map(ip_network, ("64:ff9b:1::/48", "fec0::/10", "3fff::/20", "5f00::/16", "192.88.99.0/24"))
+]
 """Addresses that IANA reserves and some Python versions call public: local NAT64, site-local, documentation, relays."""
 
 
@@ -61,11 +63,15 @@ class Hosts:
             DeliveryRefusedError: the name leads to a private address that is not on the list.
         """
         try:
-            found = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(
+                parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM
+            )
         except OSError as trouble:
             raise DeliveryDelayedError(f"nom d'hôte inconnu ({type(trouble).__name__})") from None
         addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
-        if not all(_is_public(address) or self._is_listed(address) for address in map(_parse, addresses)):
+        if not all(
+            _is_public(address) or self._is_listed(address) for address in map(_parse, addresses)
+        ):
             raise DeliveryRefusedError(f"hôte du réseau interne, absent de {VARIABLE}")
         return list(addresses)
 
@@ -107,7 +113,9 @@ def _is_public(address: IpAddress | None) -> bool:
 def _meanings(address: IpAddress) -> Iterator[IpAddress]:
     yield address
     if isinstance(address, IPv6Address):
-        yield from (one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one)
+        yield from (
+            one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one
+        )
         # `::127.0.0.1` (RFC 4291, 2.5.5.1), `::ffff:0:127.0.0.1` (RFC 2765)
         if address in _NAT64 or int(address) >> 32 in (0, 0xFFFF0000):
             yield IPv4Address(int(address) & 0xFFFFFFFF)

@@ -69,7 +69,11 @@ class MailSender:
         """Send the message, as described in `ChannelSender`; equal subjects and addresses have equal Message-IDs."""
         domain = parseaddr(self.mail_from)[1].rpartition("@")[2]
         message_id = f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
-        self.send_mail(compose(message.text(), addressee.address, mail_from=self.mail_from, message_id=message_id))
+        self.send_mail(
+            compose(
+                message.text(), addressee.address, mail_from=self.mail_from, message_id=message_id
+            )
+        )
 
     def check(self, address: str) -> None:
         """Check an address, as described in `ChannelSender`."""

@@ -53,17 +53,26 @@ class WebhookSender:
         parts = self.hosts.check(addressee.address)
         events = message.events()
         body = encode(events, self.source)
-        first = events[0] if events else None  # all events of a request have one trace (W3C Trace Context)
+        first = (
+            events[0] if events else None
+        )  # all events of a request have one trace (W3C Trace Context)
         trace = {"traceparent": first.traceparent, "tracestate": first.tracestate} if first else {}
-        headers = _headers(message, addressee, body) | {name: value for name, value in trace.items() if value}
+        headers = _headers(message, addressee, body) | {
+            name: value for name, value in trace.items() if value
+        }
         host, is_tls, is_away = parts.hostname or "", parts.scheme == "https", True
         try:
-            connection, port = http.client.HTTPConnection(host, parts.port), parts.port or (443 if is_tls else 80)
+            connection, port = (
+                http.client.HTTPConnection(host, parts.port),
+                parts.port or (443 if is_tls else 80),
+            )
             sock = connection.sock = dial(self.hosts.resolve(parts), port, WHOLE_SECONDS)
             with closing(connection), cut_after(WHOLE_SECONDS, sock):
                 sock.settimeout(TIMEOUT_SECONDS)
                 if is_tls:  # the other side may delay the handshake
-                    connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+                    connection.sock = ssl.create_default_context().wrap_socket(
+                        sock, server_hostname=host
+                    )
                 is_away = False
                 query = f"?{parts.query}" if parts.query else ""
                 connection.request("POST", f"{parts.path or '/'}{query}", body.encode(), headers)
@@ -81,7 +90,9 @@ class WebhookSender:
 
 def encode(events: Sequence[CloudEvent], source: str = SOURCE) -> str:
     """Return the body: a JSON array of CloudEvents with this `source`."""
-    said = [event.model_dump(mode="json", exclude_none=True) | {"source": source} for event in events]
+    said = [
+        event.model_dump(mode="json", exclude_none=True) | {"source": source} for event in events
+    ]
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -101,7 +112,9 @@ def check_secret(secret: str) -> str:
     except ValueError:
         size = 0
     if not secret.startswith(SECRET_PREFIX) or size not in range(24, 65):
-        raise DeliveryRefusedError("ce n'est pas un secret de Standard Webhooks : whsec_ et 24 à 64 octets en base64")
+        raise DeliveryRefusedError(
+            "ce n'est pas un secret de Standard Webhooks : whsec_ et 24 à 64 octets en base64"
+        )
     return secret
 
 
@@ -113,7 +126,9 @@ def _headers(message: Message, addressee: Addressee, body: str) -> dict[str, str
         "User-Agent": "module-prefecture",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(Webhook(key).sign(message_id, now, body) for key in addressee.secret.split()),
+        "webhook-signature": " ".join(
+            Webhook(key).sign(message_id, now, body) for key in addressee.secret.split()
+        ),
     }
 
 

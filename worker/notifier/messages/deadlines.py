@@ -17,10 +17,15 @@ COMMISSION = "commission"
 WITHDRAWAL = "retrait"
 """Published tableaux whose last day is over, and which must be withdrawn."""
 
-_NAMES = {COMMISSION: "Réunion de la commission de contrôle", WITHDRAWAL: "Retrait du tableau publié"}
+_NAMES = {
+    COMMISSION: "Réunion de la commission de contrôle",
+    WITHDRAWAL: "Retrait du tableau publié",
+}
 
 
-def describe_deadlines(deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str) -> Text:
+def describe_deadlines(
+    deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str
+) -> Text:
     """Return the whole message of a day, for a commune; the nearest deadline first."""
     nearest = sorted(deadlines, key=lambda one: (one.due_on, one.echeance))
     lines = [Line(_name(it), _when(it, today), tuple(_facts(it))) for it in nearest]

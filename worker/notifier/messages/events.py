@@ -47,14 +47,18 @@ def file_event(request: Request, export: Export, public_url: str = "") -> CloudE
     return _answer(request, data, export.finished_at or request.created_at, export.id)
 
 
-def progress_event(request: Request, export: Export, now: datetime, before: int | None = None) -> CloudEvent:
+def progress_event(
+    request: Request, export: Export, now: datetime, before: int | None = None
+) -> CloudEvent:
     """Return the event of the progress of a file at `now`: `before` so many others if it waits, else it is running."""
     about = _about(request, export)
     if before is not None:
         data = FileStatus(**about, status=FileStage.WAITING, before=before)
     else:
         written, electeurs = export.lines_written, export.electeurs or None
-        data = FileStatus(**about, status=FileStage.RUNNING, lines_written=written, electeurs=electeurs)
+        data = FileStatus(
+            **about, status=FileStage.RUNNING, lines_written=written, electeurs=electeurs
+        )
     return _answer(request, data, now, f"{export.part}\n{data.status}")
 
 
@@ -109,17 +113,26 @@ def registre_event(request: Request, preview: Preview) -> CloudEvent:
     about["act"] = PreviewAct(preview.act)
     if preview.import_request_id == request.id and not status.is_asked:
         import_id = preview.import_id if status is PreviewStatus.IMPORTED else None
-        imported = RegistreStatus(**about, status=status, reason=preview.reason, import_id=import_id)
+        imported = RegistreStatus(
+            **about, status=status, reason=preview.reason, import_id=import_id
+        )
         return _answer(request, imported, preview.finished_at or request.created_at)
     found = preview.found or {}
     changes = found.get("comparison") or {}
-    counts = {name: changes.get(name, 0) for name in ("inscriptions", "radiations", "changements", "doubts")}
+    counts = {
+        name: changes.get(name, 0)
+        for name in ("inscriptions", "radiations", "changements", "doubts")
+    }
     counts |= {name: found.get(name, 0) for name in ("lines_read", "lines_rejected", "mouvements")}
     files = found.get("files", {"count": 0, "used": ()})
     previewed = RegistreStatus(
         **about,
         **counts,
-        status=PreviewStatus.TO_MATCH if "matching" in found else PreviewStatus.READY if found else status,
+        status=PreviewStatus.TO_MATCH
+        if "matching" in found
+        else PreviewStatus.READY
+        if found
+        else status,
         reason="" if found else preview.reason,
         listes=found.get("listes", ()),
         kept=[it["liste"] for it in found.get("kept", ())],
@@ -131,12 +144,18 @@ def registre_event(request: Request, preview: Preview) -> CloudEvent:
 
 
 def _about_request(request: Request) -> dict[str, Any]:
-    return {"request": _reference(request), "request_id": request.id, "commune": request.code_commune or None}
+    return {
+        "request": _reference(request),
+        "request_id": request.id,
+        "commune": request.code_commune or None,
+    }
 
 
 def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEvent:
     """Return the event of a deadline of which a commune is reminded on a day."""
-    fields = {name: getattr(deadline, name) for name in EcheanceNear.model_fields if name != "commune"}
+    fields = {
+        name: getattr(deadline, name) for name in EcheanceNear.model_fields if name != "commune"
+    }
     data = EcheanceNear(commune=code_commune, **fields)
     name = f"{code_commune}\n{day}\n{deadline.echeance}\n{deadline.due_on}\n{data.EVENT_TYPE}"
     identity = str(uuid5(NAMESPACE_URL, name))
@@ -155,15 +174,13 @@ def _reference(request: Request) -> AnsweredRequest:
 
 
 def _about(request: Request, export: Export) -> dict[str, Any]:
-    return expected_fields(export, export.id) | {"request": _reference(request), "commune": export.code_commune}
+    return expected_fields(export, export.id) | {
+        "request": _reference(request),
+        "commune": export.code_commune,
+    }
 
 
-def _answer(
-    request: Request,
-    data: Data,
-    time: datetime,
-    part: object = "",
-) -> CloudEvent:
+def _answer(request: Request, data: Data, time: datetime, part: object = "") -> CloudEvent:
     return CloudEvent(
         id=name_event(request.source, request.event_id, part, data.EVENT_TYPE, time),
         source=SOURCE,

@@ -51,13 +51,24 @@ class State(NamedTuple):
 
 _READY = State("prêt", "prêts")
 _PROVISOIRE = State("provisoire", "provisoires", ", à refaire à partir du {}")
-_PROVISOIRE_UNSOUND = State("provisoire, à corriger", "provisoires, à corriger", ", à refaire à partir du {}")
+_PROVISOIRE_UNSOUND = State(
+    "provisoire, à corriger", "provisoires, à corriger", ", à refaire à partir du {}"
+)
 _UNSOUND = State("à corriger", "à corriger")
 _INCOMPLETE = State("à compléter", "à compléter", " avant la publication")
 _RECALLED = State("à refaire", "à refaire", ", ce dont il vient ne vaut plus")
 _FAILED = State("en échec", "en échec")
 _CANCELLED = State("annulé", "annulés")
-_STATES = (_READY, _PROVISOIRE, _PROVISOIRE_UNSOUND, _UNSOUND, _INCOMPLETE, _RECALLED, _FAILED, _CANCELLED)
+_STATES = (
+    _READY,
+    _PROVISOIRE,
+    _PROVISOIRE_UNSOUND,
+    _UNSOUND,
+    _INCOMPLETE,
+    _RECALLED,
+    _FAILED,
+    _CANCELLED,
+)
 """In the order of a message: each file is in one of these states."""
 
 _NOUNS = {ExportKind.LISTE: ("fichier", "fichiers"), ExportKind.TABLEAU: ("tableau", "tableaux")}
@@ -99,9 +110,14 @@ class RequestReport:
     def wishes(self) -> frozenset[Wish]:
         """The wishes of which a recipient needs one; empty for a preview, which its page shows."""
         if self.preview:
-            if self.preview.import_request_id != self.request.id or PreviewStatus(self.preview.status).is_asked:
+            if (
+                self.preview.import_request_id != self.request.id
+                or PreviewStatus(self.preview.status).is_asked
+            ):
                 return frozenset()
-            return frozenset({Wish.READY if self.preview.status == PreviewStatus.IMPORTED else Wish.FAILED})
+            return frozenset(
+                {Wish.READY if self.preview.status == PreviewStatus.IMPORTED else Wish.FAILED}
+            )
         if ExportStatus.READY not in self.statuses:
             return frozenset({Wish.FAILED})
         return frozenset({Wish.READY} if self.is_all_ready else {Wish.READY, Wish.FAILED})
@@ -198,12 +214,17 @@ def _details(export: Export) -> Iterator[str]:
                 yield f"Anomalies bloquantes : {format_number(export.bloquantes)}"
             for anomaly in export.anomalies:
                 if anomaly["severity"] == Severity.BLOCKING:
-                    yield from (f"À corriger : {without_commands(said)}" for said in anomaly.get("messages", ()))
+                    yield from (
+                        f"À corriger : {without_commands(said)}"
+                        for said in anomaly.get("messages", ())
+                    )
             if export.a_completer:
                 yield f"À compléter : {describe_missing(export.anomalies)}"
         case ExportStatus.FAILED:
             yield f"Raison : {export.error_message}"
-            ask_for_help = "transmettez ce message à votre administrateur, puis refaites la demande."
+            ask_for_help = (
+                "transmettez ce message à votre administrateur, puis refaites la demande."
+            )
             yield f"Que faire : {_ASK_AGAIN.get(export.error_code, ask_for_help)}"
         case ExportStatus.CANCELLED:
             yield f"Raison : {export.error_message}"
@@ -212,8 +233,14 @@ def _details(export: Export) -> Iterator[str]:
 def _advise(exports: Sequence[Export]) -> dict[str, Any]:
     listes = [it for it in exports if it.kind == ExportKind.LISTE]
     tableaux = [it for it in exports if it.kind == ExportKind.TABLEAU]
-    never = {it: why_never_published(it.type_tableau, it.presentation, it.edition) for it in tableaux}
-    public = [it for it in tableaux if not (never[it] or it.bloquantes or it.a_completer or it.provisoire_until)]
+    never = {
+        it: why_never_published(it.type_tableau, it.presentation, it.edition) for it in tableaux
+    }
+    public = [
+        it
+        for it in tableaux
+        if not (never[it] or it.bloquantes or it.a_completer or it.provisoire_until)
+    ]
     return {
         "platform": _platform_of(listes),
         "has_unsound_liste": bool(_platform_of(listes)) and any(it.bloquantes for it in listes),
@@ -221,16 +248,24 @@ def _advise(exports: Sequence[Export]) -> dict[str, Any]:
         "never_published": [*dict.fromkeys(filter(None, never.values()))],
         "has_provisoire": any(it.provisoire_until for it in tableaux),
         "has_incomplete": any(it.a_completer for it in tableaux),
-        "duties": [*dict.fromkeys((titre_of(it), IN_TOWN_HALL[TypeTableau(it.type_tableau)]) for it in public)],
+        "duties": [
+            *dict.fromkeys(
+                (titre_of(it), IN_TOWN_HALL[TypeTableau(it.type_tableau)]) for it in public
+            )
+        ],
     }
 
 
 def _platform_of(exports: Iterable[Export]) -> str:
-    labels = (profile_label(it.profile) for it in exports if may_be_deposited(it.profile, it.format))
+    labels = (
+        profile_label(it.profile) for it in exports if may_be_deposited(it.profile, it.format)
+    )
     return next(labels, "")
 
 
-def describe_recall(recall: Recall, exports: Sequence[Export], *, lieu: str, public_url: str) -> Text:
+def describe_recall(
+    recall: Recall, exports: Sequence[Export], *, lieu: str, public_url: str
+) -> Text:
     """Return the whole message; `public_url` is the address of the screen, if any."""
     names = [it.label.removesuffix(RECALLED) for it in exports]  # the state repeats it
     is_one = len(exports) == 1
@@ -241,7 +276,9 @@ def describe_recall(recall: Recall, exports: Sequence[Export], *, lieu: str, pub
         Topic.RECALLED,
         _join_subject(title, names[0] if is_one else "", lieu),
         summary=f"{said} pour {lieu} à partir de ce qui ne vaut plus : {recall.because}.",
-        lines=[Line(name, "à refaire", _downloads(it)) for name, it in zip(names, exports, strict=True)],
+        lines=[
+            Line(name, "à refaire", _downloads(it)) for name, it in zip(names, exports, strict=True)
+        ],
         url=link(public_url, f"communes/{recall.code_commune}/exports?etat=a-refaire"),
         recall=recall,
         at=format_second_with_zone(recall.created_at, recall.code_commune),
@@ -261,10 +298,16 @@ _TITLES = {
     (PreviewAct.IMPORT, Topic.CANCELLED): "Export non repris",
     (PreviewAct.IMPORT, Topic.FAILED): "Export refusé, registre inchangé",
 }
-_OTHER_TITLES = {Topic.CANCELLED: "Correction abandonnée", Topic.FAILED: "Correction refusée, registre inchangé"}
+_OTHER_TITLES = {
+    Topic.CANCELLED: "Correction abandonnée",
+    Topic.FAILED: "Correction refusée, registre inchangé",
+}
 _SAID = {
     PreviewAct.IMPORT: ("est dans le registre", "n'est pas entré dans le registre"),
-    PreviewAct.UNDO: ("n'est plus dans le registre : sa reprise est annulée", "est resté dans le registre"),
+    PreviewAct.UNDO: (
+        "n'est plus dans le registre : sa reprise est annulée",
+        "est resté dans le registre",
+    ),
     PreviewAct.REDATE: ("porte ce jour dans le registre", "n'a pas pris ce jour dans le registre"),
 }
 """Text after success; text otherwise."""

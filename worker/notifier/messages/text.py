@@ -67,7 +67,9 @@ def write(
     """Render a template of mails with these values; a value never adds a line. `url`: a page of the screen, if any."""
     mail = _TEMPLATES.get_template(template).render(summary=summary, lines=lines, url=url, **values)
     said = [f"{it.title} : {it.state}" for it in lines[:_LINES_OF_A_CHAT]] or [summary]
-    more = [f"… et {len(lines) - _LINES_OF_A_CHAT} de plus"] if len(lines) > _LINES_OF_A_CHAT else []
+    more = (
+        [f"… et {len(lines) - _LINES_OF_A_CHAT} de plus"] if len(lines) > _LINES_OF_A_CHAT else []
+    )
     chat = "\n".join(map(clean, filter(None, (*said, *more, url))))
     return Text(topic, clean(subject), mail, chat, clean(reference))
 

@@ -66,7 +66,10 @@ from worker.registre.versions import (
 
 _NOT_TEXT = "code_commune", "code_bureau", "numero_general"
 _WRITTEN = (it for it in COLUMN_VALUES if it in Electeur.__table__.columns and it not in _NOT_TEXT)
-TEXTS: tuple[InstrumentedAttribute[str], ...] = (Electeur.code_bureau, *(getattr(Electeur, it) for it in _WRITTEN))
+TEXTS: tuple[InstrumentedAttribute[str], ...] = (
+    Electeur.code_bureau,
+    *(getattr(Electeur, it) for it in _WRITTEN),
+)
 """The columns whose values a file contains."""
 
 
@@ -87,7 +90,9 @@ def is_flagged() -> ColumnElement[bool]:
     return Electeur.facts > literal_column("0")
 
 
-def has_facts(connection: Connection, code_commune: str, liste: str, version: int, jour: date) -> bool:
+def has_facts(
+    connection: Connection, code_commune: str, liste: str, version: int, jour: date
+) -> bool:
     """Return whether the findings of a version of a list are complete for a file of that day.
 
     They are not if another version of the rules found them, or if a service has written an elector since.
@@ -108,7 +113,9 @@ def has_facts(connection: Connection, code_commune: str, liste: str, version: in
 def deserves_look(*, separators: bool) -> ColumnElement[bool]:
     """Select the electors with an anomaly; `separators` includes values that the CSV has no escape for."""
     text = joined_texts()
-    total_size = sum((size_of(column) for column in TEXTS), start=literal(0))  # excludes most rows first
+    total_size = sum(
+        (size_of(column) for column in TEXTS), start=literal(0)
+    )  # excludes most rows first
     ruined = [is_it(text) for _, is_it in RUINED_TEXTS]
     closer = [needs_cleaning(text), *ruined, *([has_separator(text)] if separators else [])]
     return or_(
@@ -146,14 +153,23 @@ def may_be_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
 
     Two spellings of one identity match. Electors without a name, first names or a date of birth are not doubles.
     """
-    known = and_(*(column != "" for column in (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)))
+    known = and_(
+        *(
+            column != ""
+            for column in (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)
+        )
+    )
     return _is_shared((*_LISTE, *_spelling_keys()), and_(among, known))
 
 
-def select_possible_doubles(among: ColumnElement[bool], *columns: SQLColumnExpression[Any]) -> Select[Any]:
+def select_possible_doubles(
+    among: ColumnElement[bool], *columns: SQLColumnExpression[Any]
+) -> Select[Any]:
     """Select the rows that `group_doubles` reads; `columns` are added to each."""
     keys: list[SQLColumnExpression[Any]] = [*_LISTE, *_spelling_keys()]
-    same: list[Any] = [column.label(f"same_{place}") for place, column in enumerate((*keys, *identite_columns()))]
+    same: list[Any] = [
+        column.label(f"same_{place}") for place, column in enumerate((*keys, *identite_columns()))
+    ]
     return select(*same, *columns).where(may_be_double(among)).order_by(*keys, *ORDRE)
 
 
@@ -173,7 +189,12 @@ def _spelling_keys() -> list[SQLColumnExpression[Any]]:
     nom, prenoms, born, lieu = identite_columns()
     for letter, letters in (("Œ", "OE"), ("œ", "oe"), ("ß", "ss")):
         nom = func.replace(nom, letter, letters)
-    return [born, func.length(nom), func.length(prenoms), func.length(func.replace(lieu, "Œ", "OE"))]
+    return [
+        born,
+        func.length(nom),
+        func.length(prenoms),
+        func.length(func.replace(lieu, "Œ", "OE")),
+    ]
 
 
 def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -183,10 +204,18 @@ def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def select_double_numeros(among: ColumnElement[bool]) -> Select[str, int | None]:
     """Select the order numbers that several of these electors have, by bureau."""
-    return select(*_PLACE).where(among, _HAS_PLACE).group_by(*_PLACE).having(func.count() > 1).order_by(*_PLACE)
+    return (
+        select(*_PLACE)
+        .where(among, _HAS_PLACE)
+        .group_by(*_PLACE)
+        .having(func.count() > 1)
+        .order_by(*_PLACE)
+    )
 
 
-def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]) -> ColumnElement[bool]:
+def _is_shared(
+    keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]
+) -> ColumnElement[bool]:
     """Sort and count in one pass, then select the electors by id.
 
     The query compares no pairs. Without statistics, as after an import, PostgreSQL expects one counted elector, and
@@ -201,7 +230,9 @@ _FOUND = Table("found_fact", TEMPORARY, Column("id", Id, index=True), prefixes=[
 """Electors with a finding that is not yet in their rows; an elector may come twice."""
 
 
-def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> None:
+def find_facts(
+    connection: Connection, version: int, listes: Iterable[ListeKey], jour: date
+) -> None:
     """Check every elector of these lists in this version, and write the findings of that day to their rows.
 
     The rows must have no finding yet. The caller then records `FACTS_VERSION` and the day, from which on the findings
@@ -215,10 +246,16 @@ def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey],
         # A minor on that day is born after `today`, so that a minor gets a finding too.
         day = dict.fromkeys(("today", "youngest"), last_birth(jour))
         connection.execute(insert(_FOUND).from_select(["id"], union_all(suspects, sharing)), day)
-        with connection.execute(select_possible_doubles(among, Electeur.id), execution_options=STREAM) as rows:
-            insert_all(connection, _FOUND, ({"id": row.id} for same in group_doubles(rows) for row in same))
+        with connection.execute(
+            select_possible_doubles(among, Electeur.id), execution_options=STREAM
+        ) as rows:
+            insert_all(
+                connection, _FOUND, ({"id": row.id} for same in group_doubles(rows) for row in same)
+            )
     with connection.begin():
-        connection.execute(update(Electeur).where(Electeur.id.in_(select(_FOUND.c.id))).values(facts=FOUND))
+        connection.execute(
+            update(Electeur).where(Electeur.id.in_(select(_FOUND.c.id))).values(facts=FOUND)
+        )
 
 
 def count_without_zeros(connection: Connection, version: int) -> int:
@@ -230,14 +267,20 @@ def count_without_zeros(connection: Connection, version: int) -> int:
 def count_mineurs(connection: Connection, version: int, jour: date) -> dict[ListeKey, int]:
     """Count by list the electors of an import who are minors on that day. Call `find_facts` first: it flags them."""
     is_mineur = not_(is_of_age(last_birth(jour), last_birth(jour, YOUNGEST)))
-    query = select(*_LISTE, func.count()).where(Electeur.version == version, is_flagged(), is_mineur).group_by(*_LISTE)
+    query = (
+        select(*_LISTE, func.count())
+        .where(Electeur.version == version, is_flagged(), is_mineur)
+        .group_by(*_LISTE)
+    )
     return {ListeKey(commune, liste): count for commune, liste, count in connection.execute(query)}
 
 
 def _among(version: int, listes: Iterable[ListeKey]) -> ColumnElement[bool]:
     """Select the electors of a version; its lists let PostgreSQL find them by an index."""
     communes, codes = map(set, zip(*listes, strict=True))
-    return and_(Electeur.code_commune.in_(communes), Electeur.liste.in_(codes), Electeur.version == version)
+    return and_(
+        Electeur.code_commune.in_(communes), Electeur.liste.in_(codes), Electeur.version == version
+    )
 
 
 def _may_deserve_look() -> ColumnElement[bool]:
@@ -247,14 +290,18 @@ def _may_deserve_look() -> ColumnElement[bool]:
     """
 
     def on_last_day(element: Any, **_options: Any) -> ColumnElement[str] | None:  # noqa: ANN401 — as over_clean_values
-        return literal("9999-12-31", Text) if element is TODAY or element is YOUNGEST_BIRTH else None
+        return (
+            literal("9999-12-31", Text) if element is TODAY or element is YOUNGEST_BIRTH else None
+        )
 
     late = [replacement_traverse(rule.condition, {}, on_last_day) for rule in RULES]
     moving = [it for it, rule in zip(late, RULES, strict=True) if not it.compare(rule.condition)]
     return or_(deserves_look(separators=True), *moving, Electeur.numero_general.is_not(None))
 
 
-def count_blocking(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> dict[str, int]:
+def count_blocking(
+    connection: Connection, version: int, listes: Iterable[ListeKey], jour: date
+) -> dict[str, int]:
     """Count the electors of a version who block the file of a list, by the message for the agent.
 
     It only checks electors with a finding of `find_facts`.
@@ -270,7 +317,9 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
     return {kind.message: count for (kind, _), count in zip(kinds, row, strict=True) if count}
 
 
-def is_of_age(last_birth: str | ColumnElement[str], youngest: str | ColumnElement[str]) -> ColumnElement[bool]:
+def is_of_age(
+    last_birth: str | ColumnElement[str], youngest: str | ColumnElement[str]
+) -> ColumnElement[bool]:
     """Test that the elector is no minor; a date that is unreadable or after `youngest` is an anomaly, not a minor.
 
     `last_birth`: the latest date of birth of a person who is of age on the day that counts; `youngest`: the latest date
@@ -286,7 +335,12 @@ def is_born_between(after: str, until: str) -> ColumnElement[bool]:
     """Test for a date of birth after `after` and no later than `until`; the cheap test excludes most electors first."""
     born = Electeur.date_naissance
     as_written = _as_written()
-    return and_(or_(born > after, born < "0"), is_readable(as_written), as_written > after, as_written <= until)
+    return and_(
+        or_(born > after, born < "0"),
+        is_readable(as_written),
+        as_written > after,
+        as_written <= until,
+    )
 
 
 def is_born_on(days: Collection[str]) -> ColumnElement[bool]:

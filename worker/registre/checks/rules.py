@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Text, and_, bindparam, false, func, not_, or_, type_coerce
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    false,
+    func,
+    not_,
+    or_,
+    type_coerce,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.calendrier import YOUNGEST
@@ -107,7 +118,10 @@ _BEFORE_1968 = and_(
     _DATE < "1968-01-01",
     or_(
         and_(E.departement_naissance == "75", func.substr(_COMMUNE, 1, 2).in_(("92", "93", "94"))),
-        and_(E.departement_naissance == "78", func.substr(_COMMUNE, 1, 2).in_(("91", "92", "93", "94", "95"))),
+        and_(
+            E.departement_naissance == "78",
+            func.substr(_COMMUNE, 1, 2).in_(("91", "92", "93", "94", "95")),
+        ),
     ),
 )
 """Communes of the former Seine and Seine-et-Oise have codes of today's départements. Loi n° 64-707, art. 1er."""
@@ -119,7 +133,11 @@ _NAISSANCE_INCOHERENTE = or_(
         func.substr(_COMMUNE, 1, func.length(E.departement_naissance)) != E.departement_naissance,
         func.length(_COMMUNE) == 5,  # noqa: PLR2004 — an INSEE code; a shorter one has lost its zero
         func.length(E.departement_naissance) > 1,
-        not_(and_(func.substr(_COMMUNE, 1, 2) == "20", E.departement_naissance.in_(("2A", "2B", "20")))),
+        not_(
+            and_(
+                func.substr(_COMMUNE, 1, 2) == "20", E.departement_naissance.in_(("2A", "2B", "20"))
+            )
+        ),
         not_(_BEFORE_1968),
     ),
 )
@@ -144,12 +162,18 @@ HAS_LOST_ZEROS = or_(_ZERO_CODE_POSTAL, _ZERO_DEPARTEMENT, _ZERO_COMMUNE)
 _OF_THE_ARMIES = E.ville.ilike("%arm_es%")
 """Army addresses, `00305 ARMEES` or `POSTE AUX ARMÉES`: their postal codes begin with 00."""
 
-_BOITE_POSTALE = and_(_CP >= "A", func.upper(_CP).regexp_match("^(BP|B[.]P[.]|CS|TSA) ?[0-9]"), _EN_FRANCE)
+_BOITE_POSTALE = and_(
+    _CP >= "A", func.upper(_CP).regexp_match("^(BP|B[.]P[.]|CS|TSA) ?[0-9]"), _EN_FRANCE
+)
 
 _CODE_POSTAL_INCONNU = and_(
     not_(
         and_(
-            or_(and_(_CP >= "01", _CP < "96"), and_(_CP >= "97", _CP < "99"), and_(_CP < "01", _OF_THE_ARMIES)),
+            or_(
+                and_(_CP >= "01", _CP < "96"),
+                and_(_CP >= "97", _CP < "99"),
+                and_(_CP < "01", _OF_THE_ARMIES),
+            ),
             func.length(_CP) == 5,  # noqa: PLR2004
             _is_digits(_CP),
         )
@@ -238,10 +262,30 @@ _remark = partial(Kind, Severity.REMARK)
 
 RULES = (
     # The platform rejects a file with one of these.
-    _blocking("sexe_absent", E.sexe, "Sexe absent ou différent de M et F : l'indiquer.", E.sexe.not_in(("M", "F"))),
-    _blocking("nom_absent", E.nom_naissance, "Nom de naissance absent : l'indiquer.", E.nom_naissance == ""),
-    _blocking("prenoms_absents", E.prenoms, "Prénoms absents : indiquer au moins un prénom.", E.prenoms == ""),
-    _blocking("date_absente", _DATE, "Date de naissance absente : l'indiquer, même partielle.", _DATE == ""),
+    _blocking(
+        "sexe_absent",
+        E.sexe,
+        "Sexe absent ou différent de M et F : l'indiquer.",
+        E.sexe.not_in(("M", "F")),
+    ),
+    _blocking(
+        "nom_absent",
+        E.nom_naissance,
+        "Nom de naissance absent : l'indiquer.",
+        E.nom_naissance == "",
+    ),
+    _blocking(
+        "prenoms_absents",
+        E.prenoms,
+        "Prénoms absents : indiquer au moins un prénom.",
+        E.prenoms == "",
+    ),
+    _blocking(
+        "date_absente",
+        _DATE,
+        "Date de naissance absente : l'indiquer, même partielle.",
+        _DATE == "",
+    ),
     _blocking(
         "date_illisible",
         _DATE,
@@ -274,7 +318,9 @@ RULES = (
         "Adresse sans voie ni lieu-dit : indiquer l'un des deux.",
         and_(E.libelle_voie == "", E.lieu_dit == ""),
     ),
-    _blocking("code_postal_absent", _CP, "Code postal absent de l'adresse : l'indiquer.", _CP == ""),
+    _blocking(
+        "code_postal_absent", _CP, "Code postal absent de l'adresse : l'indiquer.", _CP == ""
+    ),
     _blocking("ville_absente", E.ville, "Ville absente de l'adresse : l'indiquer.", E.ville == ""),
     _blocking(
         "nationalite_absente",
@@ -361,7 +407,9 @@ RULES = (
         E.departement_naissance,
         "Ce code n'est celui d'aucun département : indiquer celui de naissance, 99 à l'étranger.",
         and_(
-            func.upper(E.departement_naissance).not_in(sorted({*read_departements(), *DEPARTEMENTS_NAISSANCE_SEULE})),
+            func.upper(E.departement_naissance).not_in(
+                sorted({*read_departements(), *DEPARTEMENTS_NAISSANCE_SEULE})
+            ),
             E.departement_naissance != "",
             not_(_ZERO_DEPARTEMENT),
         ),
@@ -394,7 +442,10 @@ RULES = (
         _PARTIELLE,
     ),
     _remark(
-        "bureau_absent", E.code_bureau, "Électeur sans bureau de vote : l'affecter à un bureau.", E.code_bureau == ""
+        "bureau_absent",
+        E.code_bureau,
+        "Électeur sans bureau de vote : l'affecter à un bureau.",
+        E.code_bureau == "",
     ),
     _remark(
         "numero_provisoire",

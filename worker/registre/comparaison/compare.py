@@ -83,7 +83,11 @@ def compare(
     with reading_transaction(connection):
         current = current_versions(connection)
         compared = {it.key: current[it.key] for it in counts if it.key in current}
-        by_name = [liste for liste, before in compared.items() if not pair_by_ine(connection, liste, before, version)]
+        by_name = [
+            liste
+            for liste, before in compared.items()
+            if not pair_by_ine(connection, liste, before, version)
+        ]
         for liste in by_name:
             find_differences(connection, liste, compared[liste], version)
         pair_singles(connection)
@@ -105,7 +109,10 @@ def compare(
             radiations=natures.get(Nature.RADIATION, 0),
             changements=natures.get(Nature.MODIFICATION, 0),
             others=sum(it.others for it in changes.values()),
-            doubts=connection.scalar(select(func.count()).select_from(DOUBTS).where(DOUBTS.c.is_sure == 0)) or 0,
+            doubts=connection.scalar(
+                select(func.count()).select_from(DOUBTS).where(DOUBTS.c.is_sure == 0)
+            )
+            or 0,
         )
         return compared, comparison, questions
 
@@ -119,7 +126,9 @@ def record_comparison(connection: Connection, version: int) -> None:
 
 def make_mouvements(connection: Connection, jour: date) -> None:
     """Insert into STAGED one mouvement for each elector who arrived, left or changed bureau."""
-    is_mouvement = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None), BEFORE.code_bureau != SHOWN.code_bureau)
+    is_mouvement = or_(
+        PAIRS.c.before.is_(None), PAIRS.c.after.is_(None), BEFORE.code_bureau != SHOWN.code_bureau
+    )
     names, values = zip(*_values(jour).items(), strict=True)
     connection.execute(insert(STAGED).from_select(list(names), paired(*values).where(is_mouvement)))
 
@@ -134,11 +143,15 @@ def _values(jour: date) -> dict[str, Any]:
         "code_commune": e.code_commune,
         "liste": e.liste,
         "nature": case(
-            (came, Nature.INSCRIPTION.value), (left, Nature.RADIATION.value), else_=Nature.MODIFICATION.value
+            (came, Nature.INSCRIPTION.value),
+            (left, Nature.RADIATION.value),
+            else_=Nature.MODIFICATION.value,
         ),
         "effet": literal(Effet.IMMEDIAT.value),
         "etat": literal(Etat.APPLIQUE.value),
-        "categorie": case((or_(came, left), Categorie.NON_PRECISEE.value), else_=Categorie.CHANGEMENT_BUREAU.value),
+        "categorie": case(
+            (or_(came, left), Categorie.NON_PRECISEE.value), else_=Categorie.CHANGEMENT_BUREAU.value
+        ),
         "motif": case((or_(came, left), ""), else_=CHANGEMENT),
         "date_tableau": literal(jour, Date),
         "date_mouvement": literal(jour, Date),
@@ -181,19 +194,29 @@ def pair_candidates(connection: Connection, first: int = 0) -> None:
         among: dict[str, Any] = {"partition_by": [CANDIDATES.c[name] for name in same]}
         rank, size = func.row_number().over(**among, order_by=order), func.count().over(**among)
         ranked = select(CANDIDATES, rank.label("rank"), size.label("size"))
-        before, after = (ranked.where(CANDIDATES.c.is_after == side).cte(f"side_{side}") for side in (0, 1))
+        before, after = (
+            ranked.where(CANDIDATES.c.is_after == side).cte(f"side_{side}") for side in (0, 1)
+        )
         equal = (*same, "rank") if rule else (*same, "rank", "size")
         is_pair = and_(*(before.c[name] == after.c[name] for name in equal))
-        pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(before, after, is_pair)
-        connection.execute(insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs))
-        done = [select(side).where(PAIRS.c.look == number) for side in (PAIRS.c.before, PAIRS.c.after)]
+        pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(
+            before, after, is_pair
+        )
+        connection.execute(
+            insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs)
+        )
+        done = [
+            select(side).where(PAIRS.c.look == number) for side in (PAIRS.c.before, PAIRS.c.after)
+        ]
         connection.execute(delete(CANDIDATES).where(CANDIDATES.c.id.in_(union_all(*done))))
 
 
 def pair_spellings(connection: Connection) -> None:
     """Pair electors of whom only accents, hyphens or capitals were corrected."""
     connection.execute(delete(CANDIDATES))
-    with connection.execute(unmatched("date_naissance"), execution_options={"yield_per": BATCH}) as rows:
+    with connection.execute(
+        unmatched("date_naissance"), execution_options={"yield_per": BATCH}
+    ) as rows:
         insert_all(connection, CANDIDATES, map(_fold, rows))
     pair_candidates(connection, SPELLING)
     found = PAIRS.alias()
@@ -224,7 +247,9 @@ def record_guesses(connection: Connection, import_id: int) -> None:
         select(*values.values())
         .join_from(PAIRS, before, before.id == PAIRS.c.before)
         .join(after, after.id == PAIRS.c.after)
-        .where(PAIRS.c.look.in_((GUESS, SPELLING + GUESS)))  # first, so that a NULL skips the subqueries
+        .where(
+            PAIRS.c.look.in_((GUESS, SPELLING + GUESS))
+        )  # first, so that a NULL skips the subqueries
         .where(or_(PAIRS.c.look == GUESS, has_other))
         .order_by(after.id)
     )

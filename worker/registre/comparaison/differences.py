@@ -35,8 +35,23 @@ IDENTITE = ("nom_naissance", "prenoms", "date_naissance", "lieu_naissance")
 """The identity key within a list: homonyms share it. The function `lieu_naissance` below gives the last column."""
 
 _DETAILS = (
-    *("code_bureau", "sexe", "nom_usage", "code_commune_naissance", "departement_naissance", "pays_naissance"),
-    *("nationalite", "complement1", "complement2", "numero_voie", "type_voie", "libelle_voie", "lieu_dit"),
+    *(
+        "code_bureau",
+        "sexe",
+        "nom_usage",
+        "code_commune_naissance",
+        "departement_naissance",
+        "pays_naissance",
+    ),
+    *(
+        "nationalite",
+        "complement1",
+        "complement2",
+        "numero_voie",
+        "type_voie",
+        "libelle_voie",
+        "lieu_dit",
+    ),
     *("code_postal", "ville", "pays"),
 )
 
@@ -103,7 +118,9 @@ def lieu_naissance(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
 
 def identite_columns(electeur: ElecteurTable = Electeur) -> list[ColumnElement[Any]]:
     """Return the columns of the identity key, under their names."""
-    named: list[ColumnElement[Any]] = [getattr(electeur, name).label(name) for name in IDENTITE[:-1]]
+    named: list[ColumnElement[Any]] = [
+        getattr(electeur, name).label(name) for name in IDENTITE[:-1]
+    ]
     return [*named, lieu_naissance(electeur).label(IDENTITE[-1])]
 
 
@@ -129,8 +146,13 @@ def adresse(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     return _join(", ", *lines)
 
 
-def _join(separator: str, *parts: ColumnElement[str] | InstrumentedAttribute[str] | Case[str]) -> ColumnElement[str]:
-    led = [case((part == "", literal("", Text)), else_=literal(separator, Text) + part) for part in parts]
+def _join(
+    separator: str, *parts: ColumnElement[str] | InstrumentedAttribute[str] | Case[str]
+) -> ColumnElement[str]:
+    led = [
+        case((part == "", literal("", Text)), else_=literal(separator, Text) + part)
+        for part in parts
+    ]
     return func.substr(reduce(add, led), len(separator) + 1)
 
 
@@ -138,7 +160,11 @@ def find_differences(connection: Connection, liste: ListeKey, before: int, after
     """Insert into IDENTITIES the differences between two versions of a list, and into CANDIDATES its homonyms."""
     lines = _lines(liste, before, after).add_columns(*place_columns()).subquery()
     count, n_after = func.count(), func.sum(lines.c.is_after)
-    is_unchanged = and_(count == 2, n_after == 1, func.min(lines.c.details) == func.max(lines.c.details))  # noqa: PLR2004
+    is_unchanged = and_(
+        count == 2,  # noqa: PLR2004
+        n_after == 1,
+        func.min(lines.c.details) == func.max(lines.c.details),
+    )
     keys = [lines.c[name] for name in IDENTITE]
     groups = (
         select(
@@ -163,7 +189,11 @@ def find_differences(connection: Connection, liste: ListeKey, before: int, after
     places = [lines.c[name] for name in ("adresse", "code_bureau", "numero_ordre")]
     who: ColumnElement[str] = literal(JOINT.join(liste), Text)
     group_key = reduce(lambda joined, key: joined + literal(JOINT, Text) + key, keys, who)
-    members = select(lines.c.id, lines.c.is_after, group_key, *places).join(IDENTITIES, is_theirs).where(HAS_HOMONYM)
+    members = (
+        select(lines.c.id, lines.c.is_after, group_key, *places)
+        .join(IDENTITIES, is_theirs)
+        .where(HAS_HOMONYM)
+    )
     names = ["id", "is_after", "group_key", "adresse", "code_bureau", "numero_ordre"]
     connection.execute(insert(CANDIDATES).from_select(names, members))
 
@@ -209,14 +239,22 @@ IS_UNMATCHED = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
 def unmatched(*same: str) -> Select[Any]:
     """Select the unmatched electors who have, on the other side of their list, another one with these equal values."""
     lines = (
-        select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), *place_columns())
+        select(
+            Electeur.id,
+            Electeur.code_commune,
+            Electeur.liste,
+            *identite_columns(),
+            *place_columns(),
+        )
         .add_columns(case((PAIRS.c.before.is_(None), 1), else_=0).label("is_after"))
         .join_from(PAIRS, Electeur, Electeur.id == func.coalesce(PAIRS.c.before, PAIRS.c.after))
         .where(IS_UNMATCHED, PAIRS.c.look.is_(None))
         .subquery()
     )
     within = [lines.c[name] for name in ("code_commune", "liste", *same)]
-    lowest, highest = (of(lines.c.is_after).over(partition_by=within) for of in (func.min, func.max))
+    lowest, highest = (
+        of(lines.c.is_after).over(partition_by=within) for of in (func.min, func.max)
+    )
     both = select(lines, lowest.label("lowest"), highest.label("highest")).subquery()
     return select(both).where(both.c.lowest < both.c.highest)
 
@@ -224,12 +262,18 @@ def unmatched(*same: str) -> Select[Any]:
 def place_columns() -> list[ColumnElement[Any]]:
     """Return the columns that tell homonyms apart."""
     numero = func.coalesce(Electeur.numero_ordre, -1)
-    return [adresse().label("adresse"), Electeur.code_bureau.label("code_bureau"), numero.label("numero_ordre")]
+    return [
+        adresse().label("adresse"),
+        Electeur.code_bureau.label("code_bureau"),
+        numero.label("numero_ordre"),
+    ]
 
 
 def _lines(liste: ListeKey, before: int, after: int) -> Select[Any]:
     is_after = case((Electeur.version == after, 1), else_=0)
-    return select(Electeur.id, is_after.label("is_after"), *identite_columns(), details().label("details")).where(
+    return select(
+        Electeur.id, is_after.label("is_after"), *identite_columns(), details().label("details")
+    ).where(
         Electeur.code_commune == liste.code_commune,
         Electeur.liste == liste.liste,
         Electeur.version.in_((before, after)),

@@ -86,7 +86,10 @@ PORTRAITS = Table(
     TEMPORARY,
     Column("id", Id, primary_key=True, autoincrement=False),
     Column("is_after", Integer, nullable=False),
-    *(Column(name, Integer if name == "numero" else Texte, nullable=False) for name in Portrait._fields),
+    *(
+        Column(name, Integer if name == "numero" else Texte, nullable=False)
+        for name in Portrait._fields
+    ),
     *(Column(name, BigInteger, index=False) for name in _KEYS),
     prefixes=["TEMPORARY"],
 )
@@ -127,8 +130,15 @@ def find_doubts(connection: Connection) -> None:
 
 def pair_corrections(connection: Connection) -> None:
     """Pair two electors who are surely one person; keep the doubt open if one of them has several matches."""
-    sure = connection.execute(select(DOUBTS.c.before, DOUBTS.c.after).where(DOUBTS.c.is_sure == 1)).all()
-    several = {id_ for side in zip(*sure, strict=True) for id_, number in Counter(side).items() if number > 1}
+    sure = connection.execute(
+        select(DOUBTS.c.before, DOUBTS.c.after).where(DOUBTS.c.is_sure == 1)
+    ).all()
+    several = {
+        id_
+        for side in zip(*sure, strict=True)
+        for id_, number in Counter(side).items()
+        if number > 1
+    }
     asked: list[dict[str, int]] = []
     pairs: list[dict[str, int]] = []
     for before, after in sure:
@@ -140,8 +150,13 @@ def pair_corrections(connection: Connection) -> None:
         statement = update(DOUBTS).where(is_it, DOUBTS.c.after == came).values(is_sure=0)
         connection.execute(statement, asked)
     if pairs:
-        connection.execute(delete(PAIRS).where(or_(PAIRS.c.before == left, PAIRS.c.after == came), IS_UNMATCHED), pairs)
-        connection.execute(insert(PAIRS), [{"before": it["left"], "after": it["came"]} for it in pairs])
+        connection.execute(
+            delete(PAIRS).where(or_(PAIRS.c.before == left, PAIRS.c.after == came), IS_UNMATCHED),
+            pairs,
+        )
+        connection.execute(
+            insert(PAIRS), [{"before": it["left"], "after": it["came"]} for it in pairs]
+        )
         others = delete(DOUBTS).where(or_(is_it, DOUBTS.c.after == came), DOUBTS.c.is_sure == 0)
         connection.execute(others, pairs)
 
@@ -149,7 +164,10 @@ def pair_corrections(connection: Connection) -> None:
 def note_corrections(connection: Connection) -> None:
     """Insert into DOUBTS, as sure, the electors of one national number whose name or birth was corrected."""
     after = aliased(Electeur)
-    sides = [(before, it) for before, it in zip(identite_columns(BEFORE), identite_columns(after), strict=True)]
+    sides = [
+        (before, it)
+        for before, it in zip(identite_columns(BEFORE), identite_columns(after), strict=True)
+    ]
     differs = [
         case((before != it, literal(name)), else_="")
         for name, (before, it) in zip(Portrait._fields, sides, strict=False)
@@ -174,11 +192,19 @@ def record_doubts(connection: Connection, import_id: int) -> None:
     electeurs = {row.rank: row.electeur for row in connection.execute(ranked)}
     recorded = select(MouvementRegistre.id).where(MouvementRegistre.import_id == import_id)
     ids = enumerate(connection.scalars(recorded.order_by(MouvementRegistre.id)), 1)
-    mouvements = {electeurs[rank]: id_ for rank, id_ in ids if rank in electeurs} if electeurs else {}
+    mouvements = (
+        {electeurs[rank]: id_ for rank, id_ in ids if rank in electeurs} if electeurs else {}
+    )
     names_before = [getattr(BEFORE, name).label(f"{name}_before") for name in IDENTITE[:-1]]
-    about = Electeur.code_commune, Electeur.liste, *(getattr(Electeur, name) for name in IDENTITE[:-1])
+    about = (
+        Electeur.code_commune,
+        Electeur.liste,
+        *(getattr(Electeur, name) for name in IDENTITE[:-1]),
+    )
     found = select(DOUBTS, *about, *names_before).join(Electeur, Electeur.id == DOUBTS.c.after)
-    found = found.join(BEFORE, BEFORE.id == DOUBTS.c.before).order_by(DOUBTS.c.before, DOUBTS.c.after)
+    found = found.join(BEFORE, BEFORE.id == DOUBTS.c.before).order_by(
+        DOUBTS.c.before, DOUBTS.c.after
+    )
     rows = connection.execute(found).all()
     insert_all(connection, Doubt, (_to_doubt(import_id, row, mouvements) for row in rows))
     for row in rows:
@@ -208,7 +234,9 @@ def forget_doubts(connection: Connection, import_id: int) -> int:
     """Delete the guesses and the open doubts of an import to undo; return the number of all its doubts."""
     mine = Doubt.import_id == import_id
     number = connection.scalar(select(func.count()).where(mine)) or 0
-    connection.execute(delete(Doubt).where(mine, or_(Doubt.decision == "", Doubt.radiation_id.is_(None))))
+    connection.execute(
+        delete(Doubt).where(mine, or_(Doubt.decision == "", Doubt.radiation_id.is_(None)))
+    )
     connection.execute(delete(Homonym).where(Homonym.import_id == import_id))
     return number
 
@@ -223,12 +251,18 @@ def keep_answers(connection: Connection, import_id: int) -> None:
         noted.is_dated,
         noted.categorie.not_in(["", Categorie.CHANGEMENT_BUREAU.value]),
         noted.motif.not_in(["", CHANGEMENT]),
-        exists().where(Doubt.import_id == import_id, noted.id.in_([Doubt.radiation_id, Doubt.inscription_id])),
+        exists().where(
+            Doubt.import_id == import_id, noted.id.in_([Doubt.radiation_id, Doubt.inscription_id])
+        ),
     )
     names = "code_commune", "liste", "nature", "nom_naissance", "prenoms", "date_naissance"
-    answered = select(*(getattr(noted, name) for name in names)).where(noted.import_id == import_id, is_answered)
+    answered = select(*(getattr(noted, name) for name in names)).where(
+        noted.import_id == import_id, is_answered
+    )
     is_one = tuple_(*(getattr(known, name) for name in names)).in_(answered)
-    connection.execute(update(known).where(known.import_id == import_id, is_one).values(doubt_id=UNDONE))
+    connection.execute(
+        update(known).where(known.import_id == import_id, is_one).values(doubt_id=UNDONE)
+    )
 
 
 def list_doubts(connection: Connection, code_commune: str = "") -> Sequence[Row[Any]]:
@@ -287,7 +321,9 @@ def list_corrections(
     return [(before, after) for before, after in connection.execute(query)]
 
 
-def list_guesses(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> list[Row[Any]]:
+def list_guesses(
+    connection: Connection, code_commune: str, liste: Liste, after: date, until: date
+) -> list[Row[Any]]:
     """Return the `Homonym` rows of exports taken after `after`, no later than `until`, with that day as `taken_on`."""
     if not has_table(connection, Homonym):
         return []
@@ -323,7 +359,12 @@ def find_people(connection: Connection, doubt_id: int) -> dict[Identite, str]:
 
 
 def decide_doubt(
-    connection: Connection, doubt_id: int, decision: DoubtDecision, *, by: str, code_commune: str | None = None
+    connection: Connection,
+    doubt_id: int,
+    decision: DoubtDecision,
+    *,
+    by: str,
+    code_commune: str | None = None,
 ) -> Decided:
     """Record or change the decision of a doubt; `code_commune`: the commune that the doubt must belong to.
 
@@ -334,24 +375,35 @@ def decide_doubt(
         RefusedError: the doubt does not exist, has that decision, or its mouvements are gone; nothing changes.
     """
     query = select(Doubt.__table__).join(Import, Import.id == Doubt.import_id)
-    found = connection.execute(query.where(Doubt.id == doubt_id, Import.undone_at.is_(None))).one_or_none()
+    found = connection.execute(
+        query.where(Doubt.id == doubt_id, Import.undone_at.is_(None))
+    ).one_or_none()
     if found is None or (code_commune is not None and found.code_commune != code_commune):
         raise RefusedError(f"Doute n° {doubt_id} inconnu : voyez la page « Doutes ».")
     said = {"decision": decision.value, "decided_by": by, "decided_at": utc_now()}
     is_it = Doubt.id == doubt_id, Doubt.decision == found.decision
-    if found.decision == decision or not connection.execute(update(Doubt).where(*is_it).values(said)).rowcount:
+    if (
+        found.decision == decision
+        or not connection.execute(update(Doubt).where(*is_it).values(said)).rowcount
+    ):
         raise RefusedError(f"Le doute n° {doubt_id} a déjà cette réponse : {decision.label}.")
     others: Sequence[int] = ()
     if decision is DoubtDecision.SAME_PERSON:
-        shares_one = or_(Doubt.radiation_id == found.radiation_id, Doubt.inscription_id == found.inscription_id)
+        shares_one = or_(
+            Doubt.radiation_id == found.radiation_id, Doubt.inscription_id == found.inscription_id
+        )
         said |= {"decision": DoubtDecision.TWO_PERSONS.value}
-        closed = update(Doubt).where(shares_one, Doubt.decision == "").values(said).returning(Doubt.id)
+        closed = (
+            update(Doubt).where(shares_one, Doubt.decision == "").values(said).returning(Doubt.id)
+        )
         others = sorted(connection.scalars(closed))
         _merge(connection, found)
     elif found.decision:
         # the two mouvements count again, and the change of bureau that replaced them is deleted
         known = MouvementRegistre
-        if not connection.execute(update(known).where(known.doubt_id == found.id).values(doubt_id=None)).rowcount:
+        if not connection.execute(
+            update(known).where(known.doubt_id == found.id).values(doubt_id=None)
+        ).rowcount:
             raise RefusedError(
                 f"Les mouvements du doute n° {found.id} ne sont pas gardés : pour changer sa réponse, annulez l'import "
                 "et reprenez-le."
@@ -377,15 +429,23 @@ def _merge(connection: Connection, found: Row[Any]) -> None:
             f"Les mouvements du doute n° {found.id} ne sont plus dans le registre : rien n'est à trancher."
         )
     if other := left.doubt_id or came.doubt_id:
-        raise RefusedError(f"Le doute n° {other} réunit déjà un de ces électeurs : changez d'abord sa réponse.")
-    former, corrected = (Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (left, came))
+        raise RefusedError(
+            f"Le doute n° {other} réunit déjà un de ces électeurs : changez d'abord sa réponse."
+        )
+    former, corrected = (
+        Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (left, came)
+    )
     is_protegee = left.is_protegee or came.is_protegee
     if is_protegee:
         add_protection(connection, left.code_commune, corrected)
     else:
         is_protegee = extend_protection(connection, left.code_commune, former, corrected)
     connection.execute(update(known).where(both).values(doubt_id=found.id))
-    values = {"born_before": left.date_naissance, "born_after": came.date_naissance, "modification_id": None}
+    values = {
+        "born_before": left.date_naissance,
+        "born_after": came.date_naissance,
+        "modification_id": None,
+    }
     if left.ancien_bureau != came.nouveau_bureau:
         change = {name: value for name, value in came._mapping.items() if name != "id"} | {  # noqa: SLF001 — its public name
             "nature": Nature.MODIFICATION.value,
@@ -394,7 +454,9 @@ def _merge(connection: Connection, found: Row[Any]) -> None:
             "ancien_bureau": left.ancien_bureau,
             "is_protegee": is_protegee,
         }
-        values["modification_id"] = connection.scalar(insert(known).values(change).returning(known.id))
+        values["modification_id"] = connection.scalar(
+            insert(known).values(change).returning(known.id)
+        )
     connection.execute(update(Doubt).where(Doubt.id == found.id).values(values))
 
 
@@ -414,7 +476,9 @@ def _draw(row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "is_after": row.is_after,
         **portrait._asdict(),
-        **{name: _digest(liste, portrait, block) for name, block in zip(_KEYS, BLOCKS, strict=True)},
+        **{
+            name: _digest(liste, portrait, block) for name, block in zip(_KEYS, BLOCKS, strict=True)
+        },
     }
 
 
@@ -441,10 +505,16 @@ def _alike() -> Select[Any]:
 def _of_block(key: Column[int]) -> Select[Any]:
     columns = PORTRAITS.c
     rank = func.row_number().over(partition_by=[columns.is_after, key], order_by=columns.id)
-    ranked = select(columns.id, columns.is_after, key.label("key"), ((rank - 1) // TOGETHER).label("bunch"))
-    before, after = (ranked.where(key.is_not(None), columns.is_after == side).subquery() for side in (0, 1))
+    ranked = select(
+        columns.id, columns.is_after, key.label("key"), ((rank - 1) // TOGETHER).label("bunch")
+    )
+    before, after = (
+        ranked.where(key.is_not(None), columns.is_after == side).subquery() for side in (0, 1)
+    )
     same = and_(before.c.key == after.c.key, before.c.bunch == after.c.bunch)
-    return select(before.c.id.label("before"), after.c.id.label("after")).join_from(before, after, same)
+    return select(before.c.id.label("before"), after.c.id.label("after")).join_from(
+        before, after, same
+    )
 
 
 def _select_doubts(pairs: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 — rows of _alike

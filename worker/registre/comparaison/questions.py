@@ -47,7 +47,9 @@ class _Field(NamedTuple):
 _SHIFTED = "Colonne décalée, ou fichier modifié dans un tableur ?"
 _FIELDS = (
     _Field("le sexe", lambda it: [it.sexe], _SHIFTED),
-    _Field("le bureau", lambda it: [it.code_bureau], "Changement de découpage, ou colonne décalée ?"),
+    _Field(
+        "le bureau", lambda it: [it.code_bureau], "Changement de découpage, ou colonne décalée ?"
+    ),
     _Field("la nationalité", lambda it: [it.nationalite], _SHIFTED),
     _Field(
         "le lieu de naissance",
@@ -59,7 +61,11 @@ _FIELDS = (
         ],
         _SHIFTED,
     ),
-    _Field("l'adresse", lambda it: [adresse(it)], "Adresses réécrites par la commune, ou colonne décalée ?"),
+    _Field(
+        "l'adresse",
+        lambda it: [adresse(it)],
+        "Adresses réécrites par la commune, ou colonne décalée ?",
+    ),
     _Field("le nom d'usage", lambda it: [it.nom_usage], _SHIFTED),
 )
 """Order numbers are not checked, because the REU reassigns them at times."""
@@ -137,13 +143,17 @@ def find_questions(
         came[part.key] += found.came
         if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:
             questions += _judge(connection, part, compared[part.key], version, found)
-            if not found.is_other_population and found.vanished + found.fields[_BUREAU] >= _least_bureau(part.liste):
+            if not found.is_other_population and found.vanished + found.fields[
+                _BUREAU
+            ] >= _least_bureau(part.liste):
                 left.add(part.key)
     for key in sorted(left):
         questions += _find_lost_bureaux(connection, key, compared[key], version)
     for key, number in sorted(came.items()):
         if number >= LEAST:
-            questions += _find_absorbed(connection, key, version, number, sizes, is_new=key not in compared)
+            questions += _find_absorbed(
+                connection, key, version, number, sizes, is_new=key not in compared
+            )
     return questions
 
 
@@ -163,7 +173,10 @@ def read_changes(
         part = Part(commune, liste, arrondissement)
         before = sizes[part.key]
         if arrondissement:
-            before = connection.scalar(select(func.count()).where(*_is_of(part, compared[part.key]))) or 0
+            before = (
+                connection.scalar(select(func.count()).where(*_is_of(part, compared[part.key])))
+                or 0
+            )
         others, *fields = map(int, rest)
         changes[part] = Changes(before, vanished, came, others, fields)
     return changes
@@ -175,10 +188,15 @@ def _differ(before: Sequence[Any], after: Sequence[Any]) -> ColumnElement[bool]:
 
 
 def _is_of(part: Part, version: int) -> Sequence[ColumnElement[bool]]:
-    return [*(getattr(Electeur, name) == value for name, value in part._asdict().items()), Electeur.version == version]
+    return [
+        *(getattr(Electeur, name) == value for name, value in part._asdict().items()),
+        Electeur.version == version,
+    ]
 
 
-def _judge(connection: Connection, part: Part, former: int, version: int, changes: Changes) -> Iterator[Question]:
+def _judge(
+    connection: Connection, part: Part, former: int, version: int, changes: Changes
+) -> Iterator[Question]:
     """Yield the questions about one list; another population explains all other changes, so it is the only question."""
     liste, name = part.key, f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}"
     before, vanished = format_number(changes.before), format_number(changes.vanished)
@@ -191,7 +209,11 @@ def _judge(connection: Connection, part: Part, former: int, version: int, change
             "Ce fichier est peut-être celui d'une autre commune ou d'une autre liste.",
         )
         return
-    tail = _count_tail(connection, part, former, version) if changes.vanished >= LEAST and changes.stayed else 0
+    tail = (
+        _count_tail(connection, part, former, version)
+        if changes.vanished >= LEAST and changes.stayed
+        else 0
+    )
     if tail >= LEAST and tail * 2 >= changes.vanished:
         yield Question(
             ImportQuestion.CUT_END,
@@ -234,15 +256,21 @@ def _count_tail(connection: Connection, part: Part, former: int, version: int) -
     orders = ([Electeur.id], [Electeur.code_bureau, func.coalesce(Electeur.numero_ordre, -1)])
     tails = []
     for order in orders:
-        staying = select(*order).where(*mine, ~vanished).order_by(*(it.desc() for it in order)).limit(1)
+        staying = (
+            select(*order).where(*mine, ~vanished).order_by(*(it.desc() for it in order)).limit(1)
+        )
         last = tuple(connection.execute(staying).one())
         behind = select(func.count()).where(*mine, vanished, tuple_(*order) > last)
         tails.append(connection.scalar(behind) or 0)
     names = [Electeur.nom_naissance, Electeur.prenoms]
     for by_name in (names, [Electeur.code_bureau, *names]):
-        last_line = select(*by_name).where(*_is_of(part, version)).order_by(Electeur.id.desc()).limit(1)
+        last_line = (
+            select(*by_name).where(*_is_of(part, version)).order_by(Electeur.id.desc()).limit(1)
+        )
         is_behind = tuple_(*by_name) > tuple(connection.execute(last_line).one())
-        numbers = select(func.count().filter(vanished), func.count().filter(~vanished)).where(*mine, is_behind)
+        numbers = select(func.count().filter(vanished), func.count().filter(~vanished)).where(
+            *mine, is_behind
+        )
         gone, staying_behind = connection.execute(numbers).one()
         tails.append(gone if gone > 2 * staying_behind else 0)
     return max(tails)
@@ -253,17 +281,31 @@ def _least_bureau(liste: str) -> int:
     return 1 if liste == Liste.PRINCIPALE else LEAST
 
 
-def _find_lost_bureaux(connection: Connection, liste: ListeKey, before: int, version: int) -> Iterator[Question]:
+def _find_lost_bureaux(
+    connection: Connection, liste: ListeKey, before: int, version: int
+) -> Iterator[Question]:
     one, later = Electeur, aliased(Electeur)
-    of_later = later.version == version, later.code_commune == liste.code_commune, later.liste == liste.liste
+    of_later = (
+        later.version == version,
+        later.code_commune == liste.code_commune,
+        later.liste == liste.liste,
+    )
     still = exists().where(*of_later, later.code_bureau == one.code_bureau)
     of_liste = is_on_liste(*liste, before)
-    filled = select(one.code_bureau, func.count()).where(of_liste, one.code_bureau != "").group_by(one.code_bureau)
-    lost = filled.having(func.count() >= _least_bureau(liste.liste), ~still).order_by(one.code_bureau)
+    filled = (
+        select(one.code_bureau, func.count())
+        .where(of_liste, one.code_bureau != "")
+        .group_by(one.code_bureau)
+    )
+    lost = filled.having(func.count() >= _least_bureau(liste.liste), ~still).order_by(
+        one.code_bureau
+    )
     found = connection.execute(lost).all()
     if found:
         named = name_some(f"{code} ({count_of(number, 'électeur')})" for code, number in found)
-        some = f"le bureau {named} n'aurait" if len(found) == 1 else f"les bureaux {named} n'auraient"
+        some = (
+            f"le bureau {named} n'aurait" if len(found) == 1 else f"les bureaux {named} n'auraient"
+        )
         yield Question(
             ImportQuestion.LOST_BUREAU,
             *liste,
@@ -285,20 +327,34 @@ def _find_absorbed(
 
     Lists larger than twice the number of arrivals, and lists that the file replaces, are skipped.
     """
-    columns = ImportListe.code_commune, ImportListe.liste, ImportListe.import_id, ImportListe.electeurs
+    columns = (
+        ImportListe.code_commune,
+        ImportListe.liste,
+        ImportListe.import_id,
+        ImportListe.electeurs,
+    )
     departement = ImportListe.code_commune.startswith(departement_of(liste.code_commune))
     is_small = ImportListe.electeurs.between(LEAST, came * 2)
-    others = select(*columns).where(IS_SHOWN, ImportListe.liste == liste.liste, departement, is_small)
+    others = select(*columns).where(
+        IS_SHOWN, ImportListe.liste == liste.liste, departement, is_small
+    )
     theirs, mine = aliased(Electeur), aliased(Electeur)
-    same = [one == other for one, other in zip(identite_columns(theirs), identite_columns(mine), strict=True)]
+    same = [
+        one == other
+        for one, other in zip(identite_columns(theirs), identite_columns(mine), strict=True)
+    ]
     newcomers = select(PAIRS.c.after).where(PAIRS.c.before.is_(None))
     is_newcomer = mine.version == version if is_new else mine.id.in_(newcomers)
-    is_mine = and_(mine.code_commune == liste.code_commune, mine.liste == liste.liste, mine.version == version)
+    is_mine = and_(
+        mine.code_commune == liste.code_commune, mine.liste == liste.liste, mine.version == version
+    )
     for other in connection.execute(others.order_by(ImportListe.code_commune)).all():
         if ListeKey(other.code_commune, other.liste) in in_file:
             continue
         is_theirs = theirs.code_commune == other.code_commune, theirs.liste == other.liste
-        known = select(func.count(theirs.id.distinct())).join(mine, and_(is_mine, is_newcomer, *same))
+        known = select(func.count(theirs.id.distinct())).join(
+            mine, and_(is_mine, is_newcomer, *same)
+        )
         number = connection.scalar(known.where(*is_theirs, theirs.version == other.import_id)) or 0
         if number >= LEAST and number * 2 > other.electeurs:
             yield Question(

@@ -46,11 +46,17 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         return Chain()
     counts = _Counts(connection, code_commune, liste)
     is_listed = Electeur.code_commune == code_commune, Electeur.liste == liste.value
-    versions = select(Electeur.version, func.count().label("number")).where(*is_listed).group_by(Electeur.version)
+    versions = (
+        select(Electeur.version, func.count().label("number"))
+        .where(*is_listed)
+        .group_by(Electeur.version)
+    )
     held = Counter({row.version: row.number for row in connection.execute(versions)})
     of_list = ImportListe.code_commune == code_commune, ImportListe.liste == liste.value
     columns = Import.id, Import.taken_on, Import.is_dated
-    query = select_links(*columns, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts).where(*of_list)
+    query = select_links(
+        *columns, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts
+    ).where(*of_list)
     rows = connection.execute(query).all()
     partial = _find_partial(connection, rows)
     links: list[Link] = []
@@ -60,7 +66,9 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         links.append(_join_links(group, counts, held, has_new_part=has_new_part))
         parts = group[-1].parts or {}
     last = max((row.id for row in rows if row.id not in partial), default=0)
-    of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
+    of_commune = select(MouvementRegistre.import_id).where(
+        MouvementRegistre.code_commune == code_commune
+    )
     vouched = (
         select(Import.complete_until, Import.id)
         .where(Import.id.in_(of_commune), Import.complete_until.is_not(None), stands())
@@ -75,7 +83,9 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         words,
         counts.daily,
         counts.late,
-        read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or counts.daily) else (),
+        read_births(connection, code_commune, liste, links[0].taken_on)
+        if links and (words or counts.daily)
+        else (),
         {} if is_of_service else counts.waiting,
         0 if version is None else held[version],
         [_join_links([row], counts, held) for row in rows if row.id > last],
@@ -94,9 +104,18 @@ class _Counts:
         """By day: mouvements of a file to apply; those of closed revisions do not count."""
         known = MouvementRegistre
         has_moved = known.ancien_bureau != known.nouveau_bureau
-        columns = known.import_id, known.date_mouvement, known.nature, known.etat, known.is_dated, has_moved
+        columns = (
+            known.import_id,
+            known.date_mouvement,
+            known.nature,
+            known.etat,
+            known.is_dated,
+            has_moved,
+        )
         query = select(Import.kind, *columns, func.count()).select_from(known)
-        query = query.outerjoin(Import, Import.id == known.import_id).where(of_liste(code_commune, liste))
+        query = query.outerjoin(Import, Import.id == known.import_id).where(
+            of_liste(code_commune, liste)
+        )
         rows = connection.execute(query.group_by(Import.kind, *columns))
         for kind, import_id, day, nature, etat, is_dated, is_moved, number in rows:
             if import_id is not None:
@@ -114,7 +133,9 @@ class _Counts:
 def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:
     """Return the imports after which the arrondissements of a list have different days: no day has such a list."""
     days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
-    return {row.id for row in rows if len({days[number] for number in (row.parts or {}).values()}) > 1}
+    return {
+        row.id for row in rows if len({days[number] for number in (row.parts or {}).values()}) > 1
+    }
 
 
 def _group_whole(rows: Iterable[Row[Any]], partial: Container[int]) -> Iterator[list[Row[Any]]]:
@@ -134,11 +155,15 @@ def find_import_by(connection: Connection, code_commune: str, day: date) -> int 
     """
     if not has_table(connection, ImportListe):
         return None
-    query = select_links(Import.id).where(ImportListe.code_commune == code_commune, Import.taken_on <= day)
+    query = select_links(Import.id).where(
+        ImportListe.code_commune == code_commune, Import.taken_on <= day
+    )
     return max(connection.scalars(query), default=0)
 
 
-def _join_links(group: Sequence[Row[Any]], counts: _Counts, held: Counter[int], *, has_new_part: bool = False) -> Link:
+def _join_links(
+    group: Sequence[Row[Any]], counts: _Counts, held: Counter[int], *, has_new_part: bool = False
+) -> Link:
     last = group[-1]
     return Link(
         last.taken_on,
@@ -191,7 +216,9 @@ def read_intervals(connection: Connection, code_commune: str, liste: Liste) -> d
 def of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
     """Select the mouvements of a list, without those of a doubt that is decided as one person."""
     known = MouvementRegistre
-    return and_(known.code_commune == code_commune, known.liste == liste.value, known.doubt_id.is_(None))
+    return and_(
+        known.code_commune == code_commune, known.liste == liste.value, known.doubt_id.is_(None)
+    )
 
 
 def read_births(
@@ -213,7 +240,9 @@ def read_births(
 def find_contradictions(connection: Connection, import_id: int) -> Iterator[str]:
     """Yield the contradictions between exports and an import of mouvements: each in French, with its list."""
     mine = select(MouvementRegistre.code_commune, MouvementRegistre.liste).distinct()
-    touched = connection.execute(mine.where(MouvementRegistre.import_id == import_id).order_by(*mine.selected_columns))
+    touched = connection.execute(
+        mine.where(MouvementRegistre.import_id == import_id).order_by(*mine.selected_columns)
+    )
     for code_commune, liste in touched.all():
         chain = read_chain(connection, code_commune, Liste(liste))
         for said in contradictions(chain, pairwise(chain.links)):
@@ -231,11 +260,18 @@ def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
         .over(partition_by=columns[1:], order_by=ImportListe.import_id)
         .label("since")
     )
-    links = select_links(*columns, before, Import.taken_on, ImportListe.is_compared).order_by(None).subquery()
-    query = select(*[links.c[name] for name in ("import_id", "code_commune", "liste", "since", "taken_on")]).where(
-        links.c.import_id.in_(imports), ~links.c.is_compared, links.c.since.is_not(None)
+    links = (
+        select_links(*columns, before, Import.taken_on, ImportListe.is_compared)
+        .order_by(None)
+        .subquery()
     )
-    return [Gap(*row) for row in connection.execute(query.order_by(*(links.c[column.key] for column in columns)))]
+    query = select(
+        *[links.c[name] for name in ("import_id", "code_commune", "liste", "since", "taken_on")]
+    ).where(links.c.import_id.in_(imports), ~links.c.is_compared, links.c.since.is_not(None))
+    return [
+        Gap(*row)
+        for row in connection.execute(query.order_by(*(links.c[column.key] for column in columns)))
+    ]
 
 
 def read_rests_on(connection: Connection, imports: Collection[int]) -> list[dict[str, Any]]:
@@ -295,13 +331,17 @@ def set_taken_on(
             )
         refuse_out_of_order(connection, import_id, day)
         _refuse_dated(connection, import_id, day)
-        connection.execute(update(Import).where(Import.id == import_id).values(taken_on=day, is_dated=True))
+        connection.execute(
+            update(Import).where(Import.id == import_id).values(taken_on=day, is_dated=True)
+        )
         moved = connection.execute(
             update(MouvementRegistre)
             .where(MouvementRegistre.import_id == import_id, ~MouvementRegistre.is_dated)
             .values(date_mouvement=day, date_tableau=day)
         )
-        mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
+        mine = select(ImportListe.code_commune, ImportListe.liste).where(
+            ImportListe.import_id == import_id
+        )
         listes = [ListeKey(*row) for row in connection.execute(mine)]
         refuse_future(day, communes)
         redating = Redating(import_id, found.taken_on, day, listes, moved.rowcount)
@@ -319,15 +359,26 @@ def refuse_future(day: date, communes: Iterable[str]) -> None:
 def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
     """Check that the recorded dates of mouvements are still possible with an export of that day."""
     known = MouvementRegistre
-    mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
-    later = select_neighbours(import_id, func.min(Import.id)).where(Import.id > import_id).order_by(None)
+    mine = select(ImportListe.code_commune, ImportListe.liste).where(
+        ImportListe.import_id == import_id
+    )
+    later = (
+        select_neighbours(import_id, func.min(Import.id))
+        .where(Import.id > import_id)
+        .order_by(None)
+    )
     followers = later.group_by(ImportListe.code_commune, ImportListe.liste)
     is_too_late = and_(known.import_id == import_id, known.date_mouvement > day)
     is_too_early = and_(
-        known.import_id.in_(followers), tuple_(known.code_commune, known.liste).in_(mine), known.date_mouvement <= day
+        known.import_id.in_(followers),
+        tuple_(known.code_commune, known.liste).in_(mine),
+        known.date_mouvement <= day,
     )
     found = connection.scalar(
-        select(known.id).where(known.is_dated, or_(is_too_late, is_too_early)).order_by(known.id).limit(1)
+        select(known.id)
+        .where(known.is_dated, or_(is_too_late, is_too_early))
+        .order_by(known.id)
+        .limit(1)
     )
     if found is not None:
         raise ImportRefusedError(
@@ -341,7 +392,9 @@ def refuse_out_of_order(connection: Connection, import_id: int, day: date) -> No
 
     A link cannot be added late, because later exports were compared without it.
     """
-    for id_, taken_on in connection.execute(select_neighbours(import_id, Import.id, Import.taken_on)):
+    for id_, taken_on in connection.execute(
+        select_neighbours(import_id, Import.id, Import.taken_on)
+    ):
         if taken_on and (taken_on > day if id_ < import_id else taken_on < day):
             order = "avant" if id_ < import_id else "après"
             raise ImportRefusedError(

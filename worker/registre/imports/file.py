@@ -10,7 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from common.apart import Budget, TooMuchWorkError, run_apart
-from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
+from common.file_kind import (
+    START,
+    FileKind,
+    UnreadableArchiveError,
+    list_files,
+    open_archive,
+    recognise,
+)
 from worker.errors import ImportRefusedError
 from worker.registre.imports.sources import (
     Broken,
@@ -83,7 +90,9 @@ class ImportedFile:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes about the file for the agent, in French."""
-        zipped = (f"fichier lu dans le ZIP : {PurePosixPath(self.member).name}",) if self.member else ()
+        zipped = (
+            (f"fichier lu dans le ZIP : {PurePosixPath(self.member).name}",) if self.member else ()
+        )
         return (*zipped, *self.source.notes, *self.columns.notes)
 
     def has_changed(self) -> bool:
@@ -94,15 +103,21 @@ class ImportedFile:
             return True
         return (state.st_size, state.st_mtime_ns) != (self.size, self.modified)
 
-    def iter_records(self, stream: BinaryIO, check: Callable[[], object]) -> Generator[Record, None, None]:
+    def iter_records(
+        self, stream: BinaryIO, check: Callable[[], object]
+    ) -> Generator[Record, None, None]:
         """Yield the lines after the titles, without blank lines, from a stream of the whole file (see `run_apart`)."""
         limits = budget(self.size, min(2 * MOST_UNPACKED, _LEAST_RECORDS + _MOST_RATIO * self.size))
         about = asdict(self.source), self.columns.width
-        for number, fields in _read_apart(split_file, stream, self.wanted, limits, *about, check=check):
+        for number, fields in _read_apart(
+            split_file, stream, self.wanted, limits, *about, check=check
+        ):
             yield number, Broken(fields) if isinstance(fields, str) else fields
 
 
-def open_file(path: Path, wanted: Wanted, *, named: str = "", check: Callable[[], object] = int) -> ImportedFile:
+def open_file(
+    path: Path, wanted: Wanted, *, named: str = "", check: Callable[[], object] = int
+) -> ImportedFile:
     """Read the titles, and the whole file once for its SHA-256; `named`: the owner's name; `check`: see `run_apart`.
 
     Raises:
@@ -119,8 +134,21 @@ def open_file(path: Path, wanted: Wanted, *, named: str = "", check: Callable[[]
             member, source, columns = find_source(sources, wanted)
         except ImportRefusedError as refusal:
             name = named or path.name
-            raise ImportRefusedError(f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}") from None
-    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, wanted, check, member, named)
+            raise ImportRefusedError(
+                f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}"
+            ) from None
+    return ImportedFile(
+        path,
+        state.st_size,
+        state.st_mtime_ns,
+        sha256,
+        source,
+        columns,
+        wanted,
+        check,
+        member,
+        named,
+    )
 
 
 def _source_of(about: dict[str, Any]) -> CsvText | Sheet:
@@ -137,7 +165,9 @@ def _read_apart(
 ) -> Iterator[Any]:
     refusals = UnfitFileError, UnreadableArchiveError, ImportRefusedError
     try:
-        with closing(run_apart(parser, [stream], budget, *about, refusals=refusals, check=check)) as values:
+        with closing(
+            run_apart(parser, [stream], budget, *about, refusals=refusals, check=check)
+        ) as values:
             yield from values
     except UnfitFileError as refusal:
         raise wanted.refuse(str(refusal)) from None
@@ -150,7 +180,9 @@ def _read_apart(
 def find_titles(stream: BinaryIO) -> Iterator[object]:
     """Yield the member of a ZIP, a source and its first lines, for each source; runs in the child process."""
     with _open_table(stream) as (member, content, kind):
-        for source, lines in open_sheets(content) if kind is FileKind.ZIP else [open_text(content, kind)]:
+        for source, lines in (
+            open_sheets(content) if kind is FileKind.ZIP else [open_text(content, kind)]
+        ):
             yield member[:_MOST_NAMED], asdict(source), lines
 
 
@@ -182,19 +214,28 @@ def _open_table(stream: BinaryIO, member: str = "") -> Iterator[tuple[str, Binar
     elif member:
         raise ImportRefusedError("ce ZIP contient un autre ZIP ; décompressez-les")
     else:
-        with _open_member(stream, _choose(names)) as content, _open_table(content, _choose(names)) as opened:
+        with (
+            _open_member(stream, _choose(names)) as content,
+            _open_table(content, _choose(names)) as opened,
+        ):
             yield opened
 
 
 def _choose(names: Sequence[str]) -> str:
     """Return the only candidate in an archive; files that macOS adds, and notes beside a table, do not count."""
-    seen = [name for name in names if not name.startswith("__MACOSX/") and not PurePosixPath(name).name.startswith(".")]
+    seen = [
+        name
+        for name in names
+        if not name.startswith("__MACOSX/") and not PurePosixPath(name).name.startswith(".")
+    ]
     tables = [name for name in seen if PurePosixPath(name).suffix.lower() in _TABLES] or seen
     if len(tables) == 1:
         return tables[0]
     if not tables:
         raise ImportRefusedError("ce ZIP ne contient aucun fichier")
-    raise ImportRefusedError(f"ce ZIP contient {len(tables)} fichiers ; décompressez-le, et donnez-les un par un")
+    raise ImportRefusedError(
+        f"ce ZIP contient {len(tables)} fichiers ; décompressez-le, et donnez-les un par un"
+    )
 
 
 @contextmanager
@@ -220,4 +261,6 @@ def open_stream(path: Path) -> BufferedReader:
         reason = "le système refuse de lire ce fichier"
     except OSError as error:
         reason = f"lecture impossible ({error.strerror})"
-    raise ImportRefusedError(f"{path} : {reason}", on_screen=f"{reason} ; déposez de nouveau le fichier")
+    raise ImportRefusedError(
+        f"{path} : {reason}", on_screen=f"{reason} ; déposez de nouveau le fichier"
+    )

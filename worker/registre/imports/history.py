@@ -36,7 +36,14 @@ from worker.errors import ImportBusyError, ImportRefusedError
 from worker.registre.communes import lock_bureaux, restore_bureaux
 from worker.registre.comparaison.doubts import forget_doubts, keep_answers
 from worker.registre.imports.report import ImportSummary
-from worker.registre.models import UNDONE, Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
+from worker.registre.models import (
+    UNDONE,
+    Electeur,
+    Import,
+    ImportListe,
+    ListeCommunale,
+    MouvementRegistre,
+)
 from worker.registre.versions import (
     ListeKey,
     current_versions,
@@ -104,7 +111,9 @@ def _file_lock(engine: Engine, patience: float) -> Iterator[None]:
         yield
         return
     try:
-        with FileLock(f"{engine.url.database}.import-lock", timeout=patience, fallback_to_soft=False):
+        with FileLock(
+            f"{engine.url.database}.import-lock", timeout=patience, fallback_to_soft=False
+        ):
             yield
     except Timeout:
         raise ImportBusyError(_BUSY) from None
@@ -122,7 +131,11 @@ def purge_versions(engine: Engine, note: Callable[[Connection, int], object]) ->
                 if connection.dialect.name == "sqlite":
                     number = remove_obsolete(connection)
                 else:
-                    number = int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
+                    number = int(
+                        connection.execute(
+                            text("SELECT purge_versions(:room)"), {"room": _STEP}
+                        ).scalar_one()
+                    )
                 if not number:
                     return
                 note(connection, number)
@@ -136,9 +149,20 @@ def read_state(connection: Connection, code_commune: str) -> str:
 
     It changes with everything that an import is compared with. Electors are counted: a service may write them.
     """
-    electeurs = select(func.count(Electeur.id)).where(is_shown()).correlate(ListeCommunale).scalar_subquery()
+    electeurs = (
+        select(func.count(Electeur.id))
+        .where(is_shown())
+        .correlate(ListeCommunale)
+        .scalar_subquery()
+    )
     query = (
-        select(ListeCommunale.liste, ListeCommunale.version, electeurs, Import.taken_on, Import.is_dated)
+        select(
+            ListeCommunale.liste,
+            ListeCommunale.version,
+            electeurs,
+            Import.taken_on,
+            Import.is_dated,
+        )
         .join(Import, Import.id == ListeCommunale.version, isouter=True)
         .where(ListeCommunale.code_commune == code_commune)
         .order_by(ListeCommunale.liste)
@@ -164,7 +188,9 @@ def find_same(
     unknown commune may have been added since.
     """
     is_replaced = exists().where(ImportListe.import_id == Import.id, ~IS_SHOWN)
-    query = select(Import.__table__).where(_is_same(sha256, said), Import.lines_rejected == 0, ~is_replaced)
+    query = select(Import.__table__).where(
+        _is_same(sha256, said), Import.lines_rejected == 0, ~is_replaced
+    )
     row = connection.execute(query.order_by(Import.id.desc()).limit(1)).one_or_none()
     if row is None:
         return None
@@ -213,8 +239,14 @@ def read_basis(connection: Connection, code_commune: str, liste: str, version: i
     """Return the exports of this version of a list; None where a service writes the lists itself."""
     if not has_table(connection, ImportListe):
         return None
-    key = ImportListe.import_id == version, ImportListe.code_commune == code_commune, ImportListe.liste == liste
-    query = select(ImportListe.electeurs, ImportListe.parts, ImportListe.absorbed_into, Import.taken_on)
+    key = (
+        ImportListe.import_id == version,
+        ImportListe.code_commune == code_commune,
+        ImportListe.liste == liste,
+    )
+    query = select(
+        ImportListe.electeurs, ImportListe.parts, ImportListe.absorbed_into, Import.taken_on
+    )
     absorbing = query.outerjoin(Import, and_(Import.id == ImportListe.absorbed_by, stands()))
     mine = connection.execute(absorbing.where(*key)).one_or_none()
     if mine is None:
@@ -224,7 +256,9 @@ def read_basis(connection: Connection, code_commune: str, liste: str, version: i
     of_commune = select_links(Import.taken_on).where(ImportListe.code_commune == code_commune)
     last_on = [days[version], *connection.scalars(of_commune)][-1]
     absent_on = last_on if last_on > days[version] else None
-    return Basis(imports, min(days.values()), mine.electeurs, absent_on, mine.absorbed_into, mine.taken_on)
+    return Basis(
+        imports, min(days.values()), mine.electeurs, absent_on, mine.absorbed_into, mine.taken_on
+    )
 
 
 def mark_absorbed(connection: Connection, import_id: int, absorbed: Mapping[str, str]) -> None:
@@ -247,7 +281,9 @@ def select_links(*columns: Any) -> Select[Any]:  # noqa: ANN401 — columns of I
 
 def select_neighbours(import_id: int, *columns: Any) -> Select[Any]:  # noqa: ANN401 — as select_links
     """Select the other exports that were not undone of the lists of an import, ordered by import."""
-    mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
+    mine = select(ImportListe.code_commune, ImportListe.liste).where(
+        ImportListe.import_id == import_id
+    )
     of_mine = tuple_(ImportListe.code_commune, ImportListe.liste).in_(mine)
     return select_links(*columns).where(of_mine, Import.id != import_id)
 
@@ -335,13 +371,18 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
     touched = select(MouvementRegistre.code_commune, MouvementRegistre.liste).distinct()
     rows = connection.execute(touched.where(MouvementRegistre.import_id == known.id))
     listes = {ListeKey(row.code_commune, row.liste) for row in rows} | before.keys()
-    by_nature = select(MouvementRegistre.nature, func.count().label("number")).group_by(MouvementRegistre.nature)
+    by_nature = select(MouvementRegistre.nature, func.count().label("number")).group_by(
+        MouvementRegistre.nature
+    )
     counts = MouvementRegistre.import_id == known.id, MouvementRegistre.doubt_id.is_(None)
     rows = connection.execute(by_nature.where(*counts))
     natures = {row.nature: row.number for row in rows}
     if before:  # a file of mouvements states itself what is known of them
         keep_answers(connection, known.id)
-    gone = MouvementRegistre.import_id == known.id, MouvementRegistre.doubt_id.is_distinct_from(UNDONE)
+    gone = (
+        MouvementRegistre.import_id == known.id,
+        MouvementRegistre.doubt_id.is_distinct_from(UNDONE),
+    )
     connection.execute(delete(MouvementRegistre).where(*gone))
     connection.execute(update(Import).where(Import.id == known.id).values(undone_at=utc_now()))
     return UndoSummary(
@@ -358,7 +399,9 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
 def _find(connection: Connection, import_id: int | None) -> Row[Any]:
     columns = Import.id, Import.file_name, Import.bureaux_before, Import.undone_at
     asked = (
-        select(*columns, (Import.finished_at >= utc_now(-UNDO_DAYS * 86_400)).label("can_be_undone"))
+        select(
+            *columns, (Import.finished_at >= utc_now(-UNDO_DAYS * 86_400)).label("can_be_undone")
+        )
         .where(Import.finished_at.is_not(None))
         .order_by(Import.id.desc())
         .limit(1)
@@ -390,7 +433,9 @@ def _find(connection: Connection, import_id: int | None) -> Row[Any]:
 def _refuse_followed(connection: Connection, import_id: int) -> None:
     columns = Import.id, Import.file_name, ImportListe.code_commune, ImportListe.liste
     later = select_neighbours(import_id, *columns).where(Import.id > import_id).order_by(None)
-    if found := connection.execute(later.order_by(Import.id.desc(), *columns[2:]).limit(1)).one_or_none():
+    if found := connection.execute(
+        later.order_by(Import.id.desc(), *columns[2:]).limit(1)
+    ).one_or_none():
         raise ImportRefusedError(
             f"l'import {found.id} ({found.file_name}) a remplacé ensuite la liste {found.liste} de "
             f"{found.code_commune} : annulez-le d'abord (imports --undo {found.id})",

@@ -68,7 +68,9 @@ class LineError(Exception):
 class LineReader(Generic[Parsed]):
     """One pass over a file: yields parsed lines, reports rejected lines, and counts lines and cleaned values."""
 
-    def __init__(self, file: ImportedFile, parse: Callable[[list[str], int], Parsed], rejects: RejectReport) -> None:
+    def __init__(
+        self, file: ImportedFile, parse: Callable[[list[str], int], Parsed], rejects: RejectReport
+    ) -> None:
         """`parse` receives the cleaned fields and the number of values cleaned; it raises LineError to reject."""
         self.lines_read = self.lines_kept = self.values_cleaned = 0
         self._file = file
@@ -102,7 +104,9 @@ class LineReader(Generic[Parsed]):
                     self.values_cleaned += count
                     yield line, parsed
         if self._file.has_changed():
-            raise ImportRefusedError(f"{self._file.name} a changé pendant sa lecture ; recommencez l'import")
+            raise ImportRefusedError(
+                f"{self._file.name} a changé pendant sa lecture ; recommencez l'import"
+            )
 
     def refuse_rejects(self, *, accept: bool) -> None:
         """Check that no line was rejected, or that the rejected lines are accepted and some are kept."""
@@ -147,7 +151,9 @@ def name_other_file(header: Sequence[str], known: Collection[str]) -> tuple[str,
     `known`: the folded titles of the expected file. Both are empty for an unknown file.
     """
     folded = {*map(fold, header)}
-    others = ((name, by) for some, name, by in _OTHER_FILES if some <= folded and not some <= {*known})
+    others = (
+        (name, by) for some, name, by in _OTHER_FILES if some <= folded and not some <= {*known}
+    )
     return next(others, ("", ""))
 
 
@@ -171,7 +177,12 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
         except ValueError:
             raise LineError(derived.title, "valeur d'une autre forme que les autres") from None
     if max(map(len, cleaned)) > LONGEST_VALUE:  # a column that is not read may be longer
-        titles = (*columns.titles, "", *columns.constants, *(it.title for it in columns.derived for _ in it.fields))
+        titles = (
+            *columns.titles,
+            "",
+            *columns.constants,
+            *(it.title for it in columns.derived for _ in it.fields),
+        )
         for place in (*columns.positions.values(), *range(columns.width, len(cleaned))):
             if len(cleaned[place]) > LONGEST_VALUE:
                 raise LineError(titles[place], f"valeur de plus de {LONGEST_VALUE} caractères")
@@ -193,7 +204,9 @@ def unknown_commune(column: str, code: str) -> LineError:
     """Build the error for an unknown commune; a text that is no code may be a person's name, and is not quoted."""
     if is_code_commune(f"0{code}"):
         return LineError(column, "code de commune qui a perdu son zéro : un tableur l'a retiré")
-    return LineError(column, f"commune inconnue : {code}" if is_code_commune(code) else "commune inconnue")
+    return LineError(
+        column, f"commune inconnue : {code}" if is_code_commune(code) else "commune inconnue"
+    )
 
 
 def clean_fields(fields: list[str]) -> tuple[list[str], int]:

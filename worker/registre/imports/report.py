@@ -59,7 +59,11 @@ class Question(NamedTuple):
     @property
     def label(self) -> str:
         """The label for the audit trail: `bureau disparu (liste P de 13055)`."""
-        return f"{self.kind.label} (liste {self.liste} de {self.code_commune})" if self.liste else self.kind.label
+        return (
+            f"{self.kind.label} (liste {self.liste} de {self.code_commune})"
+            if self.liste
+            else self.kind.label
+        )
 
 
 class Gap(NamedTuple):
@@ -189,7 +193,9 @@ class RejectReport:
 
     def __enter__(self) -> Self:
         with self._refusing():
-            if self.path and self.path.exists():  # of an earlier attempt, or another file if the path is mistyped
+            if (
+                self.path and self.path.exists()
+            ):  # of an earlier attempt, or another file if the path is mistyped
                 first_line = SEPARATOR.join(_HEADER).encode(ENCODING)
                 with self.path.open("rb") as file:
                     is_ours = file.readline(len(first_line)) == first_line

@@ -189,10 +189,14 @@ def open_text(stream: BinaryIO, kind: FileKind) -> tuple[CsvText, list[list[str]
     try:
         first = [_split_line(line, separator) for line in lines]
     except csv.Error:
-        raise ImportRefusedError("les premières lignes ne sont pas celles d'un fichier CSV") from None
+        raise ImportRefusedError(
+            "les premières lignes ne sont pas celles d'un fichier CSV"
+        ) from None
     if max(map(len, first)) > _MOST_COLUMNS:
         raise UnfitFileError(f"une des premières lignes a plus de {_MOST_COLUMNS} colonnes")
-    return CsvText(encoding, separator, is_whole), [[title[:_LONGEST_TITLE] for title in line] for line in first]
+    return CsvText(encoding, separator, is_whole), [
+        [title[:_LONGEST_TITLE] for title in line] for line in first
+    ]
 
 
 def _detect_utf_16(stream: BinaryIO) -> str:
@@ -215,9 +219,13 @@ def _detect_encoding(stream: BinaryIO) -> str:
         line.decode()
     except UnicodeDecodeError:
         if _DOS.search(line):
-            raise UnfitFileError("les accents sont écrits comme sous MS-DOS (CP850 ou CP437)") from None
+            raise UnfitFileError(
+                "les accents sont écrits comme sous MS-DOS (CP850 ou CP437)"
+            ) from None
         if _MAC.search(line):
-            raise UnfitFileError("les accents sont écrits comme sur un ancien Macintosh (Mac Roman)") from None
+            raise UnfitFileError(
+                "les accents sont écrits comme sur un ancien Macintosh (Mac Roman)"
+            ) from None
         return CP1252
     return UTF_8
 
@@ -239,7 +247,9 @@ def _mark_utf_8(line: str) -> str:
     return content.decode("ascii", "surrogateescape")
 
 
-def _split_records(lines: Iterator[str], separator: str, width: int, above: int) -> Iterator[Record]:
+def _split_records(
+    lines: Iterator[str], separator: str, width: int, above: int
+) -> Iterator[Record]:
     """Split records of at most `width` lines; the lines that an unclosed quote swallows are read again one by one."""
     titles = _split_line(next(islice(lines, above, None)), separator)
     number = 2 + above
@@ -310,7 +320,9 @@ class Sheet:
         """Yield the rows below the titles, each with its number in the sheet."""
         titles: list[str] = []
         with _open_workbook(stream) as workbook:
-            for number, cells in enumerate(_iter_rows(workbook.worksheets[self.position], width + 1), 1):
+            for number, cells in enumerate(
+                _iter_rows(workbook.worksheets[self.position], width + 1), 1
+            ):
                 if number > _MOST_ROWS:
                     raise UnfitFileError("la feuille a plus de lignes qu'un tableur n'en écrit")
                 fields = [_text_of(cell) for cell in cells]
@@ -352,8 +364,12 @@ def find_source(
             refused = refused or refusal  # its traceback holds the titles
     fitting = [it for it in fitting if it[2].positions] or fitting
     if len(fitting) > 1:
-        names = ", ".join(f"« {sheet.name} »" for _, sheet, _ in fitting if isinstance(sheet, Sheet))
-        raise ImportRefusedError(f"plusieurs feuilles de ce classeur ont ces titres ({names}) ; n'en gardez qu'une")
+        names = ", ".join(
+            f"« {sheet.name} »" for _, sheet, _ in fitting if isinstance(sheet, Sheet)
+        )
+        raise ImportRefusedError(
+            f"plusieurs feuilles de ce classeur ont ces titres ({names}) ; n'en gardez qu'une"
+        )
     if not fitting:
         raise refused or wanted.refuse("ce classeur n'a aucune feuille lisible")
     return fitting[0]
@@ -369,7 +385,9 @@ def _first_rows(sheet: Any) -> Iterator[list[str]]:  # noqa: ANN401 — a sheet 
 
 def _iter_rows(sheet: Any, width: int, most: int | None = None) -> Iterator[Sequence[object]]:  # noqa: ANN401
     sheet.reset_dimensions()  # the stored size may be wrong, and rows beyond it would not be read
-    rows: Iterator[Sequence[object]] = sheet.iter_rows(max_col=width, max_row=most, values_only=True)
+    rows: Iterator[Sequence[object]] = sheet.iter_rows(
+        max_col=width, max_row=most, values_only=True
+    )
     return rows
 
 
@@ -396,7 +414,11 @@ def _iterparse(source: BinaryIO) -> Iterator[Any]:
             raise UnfitFileError("ce classeur est abîmé (DOCTYPE)")
         parser.feed(piece)
         ends = list(parser.read_events())
-        since = (place for place, (_, element) in enumerate(reversed(ends)) if element.tag.endswith(_UNITS))
+        since = (
+            place
+            for place, (_, element) in enumerate(reversed(ends))
+            if element.tag.endswith(_UNITS)
+        )
         number = next(since, number + len(ends))
         unended += piece.count(b"<") - piece.count(b"</") - len(ends)
         if max(number, unended) > _MOST_ELEMENTS:
@@ -416,7 +438,9 @@ def _open_workbook(stream: BinaryIO) -> Iterator["Workbook"]:
     try:
         with open_archive(stream, MOST_BYTES):
             stream.seek(0)
-        with warnings.catch_warnings(action="ignore"):  # warnings about styles and extensions do not matter here
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # warnings about styles and extensions do not matter here
             workbook = load_workbook(stream, read_only=True, data_only=True, keep_links=False)
             yield workbook
     except UnreadableArchiveError as refusal:

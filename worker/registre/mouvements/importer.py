@@ -9,9 +9,27 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
-from schemas.profiles.source import CODES, F, Presence, Shape, SourceField, SourceProfile, read_mouvements
+from schemas.profiles.source import (
+    CODES,
+    F,
+    Presence,
+    Shape,
+    SourceField,
+    SourceProfile,
+    read_mouvements,
+)
 from schemas.vocabulary import Nature
 from worker.db.types import utc_now
 from worker.domain.identite import Effet
@@ -65,7 +83,10 @@ class MouvementParser:
 
     def parse(self, fields: list[str], _cleaned: int = 0) -> dict[str, Any]:
         """Return the row, from the cleaned fields of a line."""
-        row = {field.value: self._read(field, fields[self._columns.at(field)]) for field in self._stored}
+        row = {
+            field.value: self._read(field, fields[self._columns.at(field)])
+            for field in self._stored
+        }
         bureau = parse_bureau(read_bureau(fields[self._columns.at(F.CODE_BUREAU)], tuple(Shape)))
         if bureau:  # one column for the old or the new bureau
             row["ancien_bureau" if row["nature"] == Nature.RADIATION else "nouveau_bureau"] = bureau
@@ -75,12 +96,19 @@ class MouvementParser:
             if not row[name]:
                 raise LineError(self._title(name), f"{self._title(name)} : valeur manquante")
         if row["effet"] == Effet.PREMIER_MARS and not row["date_tableau"]:
-            raise LineError(self._title("date_tableau"), "date de tableau manquante pour un effet au 1er mars")
+            raise LineError(
+                self._title("date_tableau"), "date de tableau manquante pour un effet au 1er mars"
+            )
         if row["nature"] == Nature.INSCRIPTION and row["ancien_bureau"]:
             raise LineError(self._title("ancien_bureau"), "une inscription n'a pas d'ancien bureau")
         if row["nature"] == Nature.RADIATION and row["nouveau_bureau"]:
-            raise LineError(self._title("nouveau_bureau"), "une radiation n'a pas de nouveau bureau")
-        return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"], "is_dated": True}
+            raise LineError(
+                self._title("nouveau_bureau"), "une radiation n'a pas de nouveau bureau"
+            )
+        return row | {
+            "date_tableau": row["date_tableau"] or row["date_mouvement"],
+            "is_dated": True,
+        }
 
     def _read(self, field: SourceField, text: str) -> Any:  # noqa: ANN401 — the type depends on the column
         source = self._sources[field]
@@ -91,7 +119,9 @@ class MouvementParser:
                 return date.fromisoformat(read_date(text, source.shapes)) if text else None
             return _PARSERS.get(field, str)(self._find_code(field, text) or text)
         except ValueError:
-            raise LineError(self._title(field), f"{self._title(field)} : valeur inconnue ou illisible") from None
+            raise LineError(
+                self._title(field), f"{self._title(field)} : valeur inconnue ou illisible"
+            ) from None
 
     def _find_code(self, field: SourceField, text: str) -> str:
         source = self._sources[field]
@@ -112,7 +142,15 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 
 
 _KNOWN_BY = (
-    *("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance"),
+    *(
+        "code_commune",
+        "liste",
+        "nom_naissance",
+        "prenoms",
+        "date_naissance",
+        "commune_naissance",
+        "pays_naissance",
+    ),
     *("nature", "effet", "date_tableau", "date_mouvement", "ancien_bureau", "nouveau_bureau"),
 )
 """Two mouvements with equal values in all these columns are one mouvement."""
@@ -147,7 +185,11 @@ def import_mouvements(
             same = find_same(connection, file.sha256)
             communes = read_names(connection)
             if same and complete_until:
-                vouched = update(Import).where(Import.id == same.import_id).values(complete_until=complete_until)
+                vouched = (
+                    update(Import)
+                    .where(Import.id == same.import_id)
+                    .values(complete_until=complete_until)
+                )
                 connection.execute(vouched)
                 _refuse_future(connection, same.import_id, complete_until)
         if same:
@@ -157,7 +199,9 @@ def import_mouvements(
         create_temporary(connection, STAGED)
         with reading_transaction(connection), rejects:
             insert_all(connection, STAGED, (row | {"rank": line} for line, row in reading.read()))
-            for line in connection.scalars(select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank)):
+            for line in connection.scalars(
+                select(STAGED.c.rank).where(_is_known()).order_by(STAGED.c.rank)
+            ):
                 rejects.add(Rejection(line, "", "mouvement déjà dans le registre"))
             reading.lines_kept -= connection.execute(delete(STAGED).where(_is_known())).rowcount
         reading.refuse_rejects(accept=accept_rejects)
@@ -174,7 +218,9 @@ def import_mouvements(
             "complete_until": complete_until,
         }
         with connection.begin():
-            import_id: int = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
+            import_id: int = connection.execute(
+                insert(Import).values(values).returning(Import.id)
+            ).scalar_one()
             record_mouvements(connection, import_id)
             _refuse_future(connection, import_id, complete_until)
             then(connection, import_id)
@@ -189,5 +235,9 @@ def _is_known() -> ColumnElement[bool]:
 
 def _refuse_future(connection: Connection, import_id: int, day: date | None) -> None:
     if day:
-        communes = select(MouvementRegistre.code_commune).where(MouvementRegistre.import_id == import_id).distinct()
+        communes = (
+            select(MouvementRegistre.code_commune)
+            .where(MouvementRegistre.import_id == import_id)
+            .distinct()
+        )
         refuse_future(day, connection.scalars(communes))

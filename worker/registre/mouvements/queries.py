@@ -71,7 +71,9 @@ class MouvementSource:
 
     def stream(self) -> Iterator[Mouvement]:
         """Yield every mouvement of the list, ordered by id."""
-        return select_mouvements(self.connection, self.code_commune, self.liste, *self.conditions, export=self.export)
+        return select_mouvements(
+            self.connection, self.code_commune, self.liste, *self.conditions, export=self.export
+        )
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "MouvementSource":
         """Return a source with at least the mouvements after a day, of younger electors and, if asked, waiting."""
@@ -83,20 +85,29 @@ class MouvementSource:
             some += [known.date_mouvement > self.export.taken_on] if self.export else []
         return replace(self, conditions=(or_(*some),))
 
-    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+    def young(
+        self, born_after: str, born_until: str, version: int | None = None
+    ) -> Iterator[Mouvement]:
         """Yield the electors of the list born in between, each as an inscription with the elector's id, negated.
 
         `version`: another version of the list than that of this source.
         """
-        on_liste = is_on_liste(self.code_commune, self.liste.value, self.version if version is None else version)
+        on_liste = is_on_liste(
+            self.code_commune, self.liste.value, self.version if version is None else version
+        )
         born = is_born_between(born_after, born_until)
-        return select_entries(self.connection, self.code_commune, on_liste, born, order=[Electeur.id])
+        return select_entries(
+            self.connection, self.code_commune, on_liste, born, order=[Electeur.id]
+        )
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Yield a few hundred mouvements at most, in the order asked."""
         self.on_fetch(len(ids))
         is_asked = _TABLE.c.id.in_(ids)
-        found = {it.id: it for it in select_mouvements(self.connection, self.code_commune, self.liste, is_asked)}
+        found = {
+            it.id: it
+            for it in select_mouvements(self.connection, self.code_commune, self.liste, is_asked)
+        }
         return (found[id_] for id_ in ids)
 
 
@@ -110,9 +121,16 @@ class PeopleSource(MouvementSource):
         """Yield their mouvements, ordered by id."""
         return iter(self._mouvements)
 
-    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:  # noqa: ARG002
+    def young(
+        self,
+        born_after: str,
+        born_until: str,
+        version: int | None = None,  # noqa: ARG002
+    ) -> Iterator[Mouvement]:
         """Yield those who were born in between and are on the list, in the version of this source only."""
-        return (it for it in self._electeurs if born_after < it.personne.date_naissance <= born_until)
+        return (
+            it for it in self._electeurs if born_after < it.personne.date_naissance <= born_until
+        )
 
     @cached_property
     def _mouvements(self) -> Sequence[Mouvement]:
@@ -121,7 +139,10 @@ class PeopleSource(MouvementSource):
 
     @cached_property
     def _electeurs(self) -> Sequence[Mouvement]:
-        on_liste = is_on_liste(self.code_commune, self.liste.value, self.version), is_born_on(self.births)
+        on_liste = (
+            is_on_liste(self.code_commune, self.liste.value, self.version),
+            is_born_on(self.births),
+        )
         return [*select_entries(self.connection, self.code_commune, *on_liste, order=[Electeur.id])]
 
 
@@ -159,18 +180,25 @@ def select_mouvements(
     query = select(_TABLE).where(of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
     intervals = read_intervals(connection, code_commune, liste)
     with connection.execute(query, execution_options=STREAM) as rows:
-        yield from _protect(connection, code_commune, (_to_mouvement(row, intervals, export) for row in rows))
+        yield from _protect(
+            connection, code_commune, (_to_mouvement(row, intervals, export) for row in rows)
+        )
 
 
 def select_entries(
-    connection: Connection, code_commune: str, *conditions: ColumnElement[bool], order: Sequence[Any]
+    connection: Connection,
+    code_commune: str,
+    *conditions: ColumnElement[bool],
+    order: Sequence[Any],
 ) -> Iterator[Mouvement]:
     """Yield electors of the lists of a commune, each as an inscription with the elector's id, negated.
 
     An elector is protected if a mouvement or the protections of the commune state it.
     """
     personne = (value.label(name) for name, value in describe_personne(Electeur).items())
-    query = select(Electeur.id, Electeur.code_bureau, Electeur.numero_ordre, *personne).where(*conditions)
+    query = select(Electeur.id, Electeur.code_bureau, Electeur.numero_ordre, *personne).where(
+        *conditions
+    )
     with connection.execute(query.order_by(*order), execution_options=STREAM) as rows:
         yield from _protect(connection, code_commune, map(_to_entry, rows))
 
@@ -196,10 +224,15 @@ def select_bureaux(
     electeurs = {row.code_bureau: row.number for row in rows}
     libelles = read_libelles(connection, code_commune, as_of)
     codes = sorted({*electeurs, *libelles})
-    return [BureauElecteurs(code, clean(libelles.get(code, "")), electeurs.get(code, 0)) for code in codes]
+    return [
+        BureauElecteurs(code, clean(libelles.get(code, "")), electeurs.get(code, 0))
+        for code in codes
+    ]
 
 
-def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
+def identity_keys(
+    connection: Connection, code_commune: str, liste: Liste, version: int
+) -> set[Identite]:
     """Return the identities, on the list, of electors with mouvements to apply: `inscrits` of `check_tableau`."""
     known = MouvementRegistre
     is_waiting = known.etat == Etat.ACTIF.value
@@ -211,7 +244,9 @@ def identity_keys(connection: Connection, code_commune: str, liste: Liste, versi
     born = select(known.date_naissance).where(of_liste(code_commune, liste), is_waiting)
     who = [getattr(Electeur, name) for name in IDENTITY]
     query = select(*who).where(on_liste, Electeur.date_naissance.in_(born))
-    return waiting_keys.intersection(identite(*row) for row in connection.execute(query, execution_options=STREAM))
+    return waiting_keys.intersection(
+        identite(*row) for row in connection.execute(query, execution_options=STREAM)
+    )
 
 
 def has_mouvements(connection: Connection, code_commune: str, liste: Liste) -> bool:
@@ -254,26 +289,38 @@ def describe_personne(electeur: ElecteurTable) -> dict[str, ColumnElement[Any]]:
     return values | {"adresse": adresse(electeur), "is_protegee": _was_protected(electeur)}
 
 
-def select_imports(connection: Connection, code_commune: str, liste: Liste, demande: Demande) -> set[int]:
+def select_imports(
+    connection: Connection, code_commune: str, liste: Liste, demande: Demande
+) -> set[int]:
     """Return the imports that brought the mouvements of a tableau.
 
     For the yearly revision, whose balance counts back over all mouvements: the imports of the whole list.
     """
     known = MouvementRegistre
-    query = select(known.import_id).where(of_liste(code_commune, liste), known.import_id.is_not(None)).distinct()
+    query = (
+        select(known.import_id)
+        .where(of_liste(code_commune, liste), known.import_id.is_not(None))
+        .distinct()
+    )
     if not demande.type.is_repealed:
         after = demande.required(Repere.REUNION)
         query = query.where(known.date_mouvement > after, known.date_mouvement <= demande.last_day)
     return {number for number in connection.scalars(query) if number is not None}
 
 
-def _protect(connection: Connection, code_commune: str, mouvements: Iterable[Mouvement]) -> Iterator[Mouvement]:
+def _protect(
+    connection: Connection, code_commune: str, mouvements: Iterable[Mouvement]
+) -> Iterator[Mouvement]:
     proteges = {it.folded() for it in select_protections(connection, code_commune)}
     for mouvement in mouvements:
         personne = mouvement.personne
         who = Protege(personne.nom_naissance, personne.prenoms, personne.date_naissance)
         is_protegee = bool(proteges) and who.folded() in proteges
-        yield replace(mouvement, personne=replace(personne, is_protegee=True)) if is_protegee else mouvement
+        yield (
+            replace(mouvement, personne=replace(personne, is_protegee=True))
+            if is_protegee
+            else mouvement
+        )
 
 
 def _find_after(row: Row[Any], intervals: Mapping[int, Interval]) -> date | None:
@@ -303,10 +350,14 @@ def _to_entry(row: Row[Any]) -> Mouvement:
 
 
 def _to_personne(row: Row[Any]) -> Personne:
-    return Personne(**{name: clean(getattr(row, name)) for name in _PERSONNE}, is_protegee=row.is_protegee)
+    return Personne(
+        **{name: clean(getattr(row, name)) for name in _PERSONNE}, is_protegee=row.is_protegee
+    )
 
 
-def _to_mouvement(row: Row[Any], intervals: Mapping[int, Interval], export: ListedExport | None) -> Mouvement:
+def _to_mouvement(
+    row: Row[Any], intervals: Mapping[int, Interval], export: ListedExport | None
+) -> Mouvement:
     return Mouvement(
         id=row.id,
         nature=_read(row, "nature", Nature),
@@ -330,17 +381,23 @@ def _read(row: Row[Any], column: str, words: type[Word]) -> Word:
     try:
         return words(getattr(row, column))
     except ValueError:
-        raise ExportError(f"mouvement n° {row.id} : valeur inconnue dans le registre (colonne {column})") from None
+        raise ExportError(
+            f"mouvement n° {row.id} : valeur inconnue dans le registre (colonne {column})"
+        ) from None
 
 
 def list_incomplete(connection: Connection, code_commune: str) -> Sequence[Row[Any]]:
     """Return the rows of the view `mouvements_a_completer` of a commune, in the order of their numbers."""
-    query = text("SELECT * FROM mouvements_a_completer WHERE code_commune = :commune ORDER BY mouvement")
+    query = text(
+        "SELECT * FROM mouvements_a_completer WHERE code_commune = :commune ORDER BY mouvement"
+    )
     days = query.columns(jour=Date, since=Date, until=Date)
     return connection.execute(days, {"commune": code_commune}).all()
 
 
-def note_motifs(connection: Connection, code_commune: str, completed: Sequence[CompletedMotif]) -> None:
+def note_motifs(
+    connection: Connection, code_commune: str, completed: Sequence[CompletedMotif]
+) -> None:
     """Record the dates, categories and motifs of mouvements that are given by id.
 
     Raises:
@@ -381,9 +438,17 @@ def _note(
     if completed.jour is not None and jour != (known.date_mouvement if known.is_dated else None):
         interval = intervals[known.liste].get(known.import_id)
         if interval is None:
-            raise refuse("jour", "date_connue", "sa date vient d'un fichier ou d'un logiciel : corrigez-la là-bas")
+            raise refuse(
+                "jour",
+                "date_connue",
+                "sa date vient d'un fichier ou d'un logiciel : corrigez-la là-bas",
+            )
         if jour is not None and not interval.has(jour):
-            raise refuse("jour", "date_hors_intervalle", f"le {short_date(jour)} n'est pas possible : {interval}")
+            raise refuse(
+                "jour",
+                "date_hors_intervalle",
+                f"le {short_date(jour)} n'est pas possible : {interval}",
+            )
         day = jour or interval.until
         values |= {"date_mouvement": day, "date_tableau": day, "is_dated": jour is not None}
     if values:

@@ -28,7 +28,11 @@ DEPARTEMENTS_NAISSANCE_SEULE = frozenset({"20", "985", "99"})
 that exist today, so they are not here.
 """
 
-_ARRONDISSEMENTS = (("13055", "13201", "13216"), ("69123", "69381", "69389"), ("75056", "75101", "75120"))
+_ARRONDISSEMENTS = (
+    ("13055", "13201", "13216"),
+    ("69123", "69381", "69389"),
+    ("75056", "75101", "75120"),
+)
 _COLLECTIVITES = frozenset({"975", "977", "978", "984", "986", "987", "988", "989"})
 _CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
 
@@ -65,12 +69,18 @@ def commune_of(code: str) -> str:
     """
     if not is_code_commune(code):
         return code
-    return next((commune for commune, first, last in _ARRONDISSEMENTS if first <= code <= last), code)
+    return next(
+        (commune for commune, first, last in _ARRONDISSEMENTS if first <= code <= last), code
+    )
 
 
 def arrondissements_of(code_commune: str) -> frozenset[str]:
     """Return the codes of the arrondissements municipaux of a commune."""
-    ranges = (range(int(first), int(last) + 1) for commune, first, last in _ARRONDISSEMENTS if commune == code_commune)
+    ranges = (
+        range(int(first), int(last) + 1)
+        for commune, first, last in _ARRONDISSEMENTS
+        if commune == code_commune
+    )
     return frozenset(str(code) for codes in ranges for code in codes)
 
 

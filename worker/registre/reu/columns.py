@@ -21,13 +21,18 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import name_other_file, parse_commune, read_date
 from worker.registre.imports.sources import Columns, Derived
 
-ASKED: Mapping[str, tuple[str, str]] = {F.CODE_COMMUNE: ("--commune", "CODE"), F.LISTE: ("--liste", "LISTE")}
+ASKED: Mapping[str, tuple[str, str]] = {
+    F.CODE_COMMUNE: ("--commune", "CODE"),
+    F.LISTE: ("--liste", "LISTE"),
+}
 """Fields that an option can replace: the option, and the placeholder of its value."""
 
 _ENOUGH = 4
 """Fewer fields than this may be recognised by chance, in the titles of another file or in a line of data."""
 _EXPECTED = {Presence.REQUIRED, Presence.USUAL}
-_CODE_IN_NAME = re.compile(r"(?<![0-9A-Za-z])(?:com)?((?:\d{2}|2[AB])\d{3})(?![0-9A-Za-z])", re.ASCII | re.IGNORECASE)
+_CODE_IN_NAME = re.compile(
+    r"(?<![0-9A-Za-z])(?:com)?((?:\d{2}|2[AB])\d{3})(?![0-9A-Za-z])", re.ASCII | re.IGNORECASE
+)
 _LISTE_WORDS = {
     **dict.fromkeys(("lp", "principale", "generale"), "P"),
     **dict.fromkeys(("lce", "europeenne"), "CE"),
@@ -38,7 +43,9 @@ _LISTE_WORDS = {
 _DATA = re.compile(r"[\d/.:, -]+", re.ASCII)
 
 
-def match_columns(titles: Sequence[str], profile: SourceProfile, said: Mapping[str, str]) -> Columns:
+def match_columns(
+    titles: Sequence[str], profile: SourceProfile, said: Mapping[str, str]
+) -> Columns:
     """Find the columns by their titles, in any order; `said`: values given for all lines.
 
     `Columns.missing` names the fields that a file of this profile has, and this one has not.
@@ -46,7 +53,11 @@ def match_columns(titles: Sequence[str], profile: SourceProfile, said: Mapping[s
     Raises:
         ImportRefusedError: these are no titles of an electoral list, or one of them stands twice.
     """
-    known = {fold(title): name.value for name, source in profile.fields.items() for title in source.titles}
+    known = {
+        fold(title): name.value
+        for name, source in profile.fields.items()
+        for title in source.titles
+    }
     fields = [known.get(fold(title), "") for title in titles]
     positions = {field: place for place, field in enumerate(fields) if field}
     derived = _find_derived(titles, profile)
@@ -59,7 +70,9 @@ def match_columns(titles: Sequence[str], profile: SourceProfile, said: Mapping[s
         raise ImportRefusedError(f"{refusal}{command}{lacks}", on_screen=f"{refusal}{lacks}")
     if repeated := [profile.title(field) for field in positions if fields.count(field) > 1]:
         raise ImportRefusedError("colonnes présentes plusieurs fois : " + ", ".join(repeated))
-    constants = {name.value: it.constant for name, it in profile.fields.items() if it.constant} | dict(said)
+    constants = {
+        name.value: it.constant for name, it in profile.fields.items() if it.constant
+    } | dict(said)
     constants = {field: value for field, value in constants.items() if field not in positions}
     said_of = {fold(title) for _, title in profile.list_titles()}
     unknown = [" ".join(title.split()) for title in titles if fold(title) not in said_of]
@@ -67,13 +80,18 @@ def match_columns(titles: Sequence[str], profile: SourceProfile, said: Mapping[s
     absent = [profile.title(name) for name in noted if name not in {*found, *constants}]
     notes = [
         f"{label} : {', '.join(names)}"
-        for label, names in (("colonnes inconnues, ignorées", unknown), ("colonnes facultatives absentes", absent))
+        for label, names in (
+            ("colonnes inconnues, ignorées", unknown),
+            ("colonnes facultatives absentes", absent),
+        )
         if names
     ]
     return Columns(titles, positions, tuple(notes), constants, derived, missing)
 
 
-def match_unknown(titles: Sequence[str], profile: SourceProfile, said: Mapping[str, str]) -> Columns:
+def match_unknown(
+    titles: Sequence[str], profile: SourceProfile, said: Mapping[str, str]
+) -> Columns:
     """Return columns of which no field was recognised: only an agent knows whether they are an electoral list.
 
     Raises:
@@ -99,7 +117,9 @@ def read_name(name: str) -> dict[str, str]:
     return {field: values.pop() for field, values in found.items() if len(values) == 1}
 
 
-def _missing(found: Collection[str], profile: SourceProfile, said: Collection[str]) -> list[SourceField]:
+def _missing(
+    found: Collection[str], profile: SourceProfile, said: Collection[str]
+) -> list[SourceField]:
     def is_missing(field: SourceField, source: FieldSource) -> bool:
         if source.presence not in _EXPECTED or source.constant or field in said or field in found:
             return False
@@ -118,7 +138,9 @@ def _find_derived(titles: Sequence[str], profile: SourceProfile) -> tuple[Derive
     def find(spellings: Sequence[str]) -> int:
         return next((places[fold(it)] for it in spellings if fold(it) in places), -1)
 
-    derived = [_split(split, place) for split in profile.splits if (place := find(split.titles)) >= 0]
+    derived = [
+        _split(split, place) for split in profile.splits if (place := find(split.titles)) >= 0
+    ]
     for field, source in profile.fields.items():
         parts = [find(spellings) for spellings in source.parts]
         if parts and min(parts) >= 0 and find(source.titles) < 0:
@@ -138,7 +160,9 @@ def _split(split: SplitSource, place: int) -> Derived:
     return Derived(split.shape.fields, lambda fields: read(fields[place]), split.titles[0])
 
 
-_NUMERO = re.compile(r"(\d+(?:[-/]\d+)?(?: ?(?:BIS|TER|QUATER|[A-Z])\b)?)[ ,]+(.+)", re.ASCII | re.IGNORECASE)
+_NUMERO = re.compile(
+    r"(\d+(?:[-/]\d+)?(?: ?(?:BIS|TER|QUATER|[A-Z])\b)?)[ ,]+(.+)", re.ASCII | re.IGNORECASE
+)
 _POSTAL = re.compile(r"(\d{5}) +(.+)", re.ASCII)
 _LIEU = re.compile(r"(.+?) *\((\d{2,3}|2[AB])\)", re.ASCII)
 _BUREAU = re.compile(r"(\d{1,4}[A-Z]?)(?: *[-–:] *(.+)| +(\D.+))?", re.ASCII)

@@ -80,14 +80,18 @@ def describe_matching(
     matched = dict(_match(columns, missing, profile, file))
     guesses = {field: (f"c{place}", reason) for field, (place, reason) in matched.items()}
     unknown = dict(_unknown_in_sample(columns, matched, profile)) | dict(unknown)
-    for number, (reason, it) in reversed([*enumerate(proposals)]):  # better than a column: the values have that form
+    for number, (reason, it) in reversed(
+        [*enumerate(proposals)]
+    ):  # better than a column: the values have that form
         guesses |= dict.fromkeys(it.fields, (f"p{number}", reason))
     if "liste" in named:
         guesses.setdefault(F.LISTE, (f"v{named['liste']}", "c'est ce que dit le nom du fichier"))
     return MatchNeededError(
         _say(file, missing, unknown, profile),
         Matching(
-            columns=tuple(FoundColumn(title=it.title, examples=_examples(it.values)) for it in columns),
+            columns=tuple(
+                FoundColumn(title=it.title, examples=_examples(it.values)) for it in columns
+            ),
             fields=tuple(
                 AskedField(
                     field=field,
@@ -100,10 +104,14 @@ def describe_matching(
             ),
             proposals=tuple(it for _, it in proposals),
             values=tuple(
-                AskedValue(field=SourceField(field), label=profile.title(field), value=value, count=count)
+                AskedValue(
+                    field=SourceField(field), label=profile.title(field), value=value, count=count
+                )
                 for field, counts in unknown.items()
                 if field != F.DATE_NAISSANCE
-                for value, count in islice(filter(itemgetter(0), counts.most_common()), MOST_UNKNOWN)
+                for value, count in islice(
+                    filter(itemgetter(0), counts.most_common()), MOST_UNKNOWN
+                )
             ),
             shapes=tuple(find_shapes([*filter(None, unknown.get("date_naissance", ()))])),
         ),
@@ -111,16 +119,27 @@ def describe_matching(
 
 
 def _say(
-    file: ImportedFile, missing: Sequence[SourceField], unknown: Mapping[str, Counter[str]], profile: SourceProfile
+    file: ImportedFile,
+    missing: Sequence[SourceField],
+    unknown: Mapping[str, Counter[str]],
+    profile: SourceProfile,
 ) -> str:
     lacks = ", ".join(map(profile.title, missing))
     if missing and {*missing} <= ASKED.keys():
         named = read_name(file.named or file.path.name)
-        options = " ".join(f"{ASKED[field][0]} {named.get(field, ASKED[field][1])}" for field in missing)
-        by_name = " (c'est ce que dit le nom du fichier : à vérifier)" if named.keys() & {*missing} else ""
+        options = " ".join(
+            f"{ASKED[field][0]} {named.get(field, ASKED[field][1])}" for field in missing
+        )
+        by_name = (
+            " (c'est ce que dit le nom du fichier : à vérifier)"
+            if named.keys() & {*missing}
+            else ""
+        )
         whose = "rien n'y dit de qui sont ces électeurs"
         return f"{file.name} : {whose}. Colonnes manquantes : {lacks}. Ajoutez {options}{by_name}"
-    values = ", ".join(f"{profile.title(field)} ({_shown(field, counts)})" for field, counts in unknown.items())
+    values = ", ".join(
+        f"{profile.title(field)} ({_shown(field, counts)})" for field, counts in unknown.items()
+    )
     said = f". Colonnes manquantes : {lacks}" if lacks else f". Valeurs inconnues : {values}"
     return f"{file.name} : aucun profil ne correspond à ce fichier{said}. Décrivez-le dans un profil (--profile)"
 
@@ -128,15 +147,26 @@ def _say(
 def _shown(field: str, counts: Counter[str]) -> str:
     """Return the values that a message may quote; a date may be a person's."""
     few = [value for value in counts if value][:EXAMPLES]
-    return "dates d'une autre forme" if field == F.DATE_NAISSANCE else ", ".join(f"« {value} »" for value in few)
+    return (
+        "dates d'une autre forme"
+        if field == F.DATE_NAISSANCE
+        else ", ".join(f"« {value} »" for value in few)
+    )
 
 
 def _read_columns(file: ImportedFile) -> list[_Column]:
     titles = file.columns.titles
-    with open_stream(file.path) as stream, closing(file.iter_records(stream, file.check)) as records:
+    with (
+        open_stream(file.path) as stream,
+        closing(file.iter_records(stream, file.check)) as records,
+    ):
         first = islice(records, min(SAMPLE, _MOST_CELLS // len(titles)))
         lines = (fields for _, fields in first if isinstance(fields, list))
-        whole = [[clean(it[:_LONGEST_VALUE]) for it in line] for line in lines if len(line) == len(titles)]
+        whole = [
+            [clean(it[:_LONGEST_VALUE]) for it in line]
+            for line in lines
+            if len(line) == len(titles)
+        ]
     return [_Column(title, [line[place] for line in whole]) for place, title in enumerate(titles)]
 
 
@@ -171,7 +201,10 @@ _FORMS: Mapping[SourceField, tuple[Callable[[str], bool], str]] = {
 
 
 def _match(
-    columns: Sequence[_Column], missing: Sequence[SourceField], profile: SourceProfile, file: ImportedFile
+    columns: Sequence[_Column],
+    missing: Sequence[SourceField],
+    profile: SourceProfile,
+    file: ImportedFile,
 ) -> Iterator[tuple[SourceField, tuple[int, str]]]:
     used = {*file.columns.positions.values()}
     free = {place for place, column in enumerate(columns) if place not in used and column.title}
@@ -192,23 +225,44 @@ def _match(
         if field in done or (not (form and reason) and field not in {F.SEXE, F.LISTE}):
             continue
         source = profile.fields[field]
-        alike = [it for it in free if columns[it].has_form(form or (lambda value: bool(find_code(source, value))))]  # noqa: B023
+        alike = [
+            it
+            for it in free
+            if columns[it].has_form(form or (lambda value: bool(find_code(source, value))))  # noqa: B023
+        ]
         if len(alike) == 1:
             free.remove(alike[0])
-            yield field, (alike[0], reason or f"ses valeurs sont celles de « {profile.title(field)} »")
+            yield (
+                field,
+                (alike[0], reason or f"ses valeurs sont celles de « {profile.title(field)} »"),
+            )
 
 
 def _unknown_in_sample(
-    columns: Sequence[_Column], matched: Mapping[SourceField, tuple[int, str]], profile: SourceProfile
+    columns: Sequence[_Column],
+    matched: Mapping[SourceField, tuple[int, str]],
+    profile: SourceProfile,
 ) -> Iterator[tuple[str, Counter[str]]]:
     for field, (place, _) in matched.items():
         values = Counter(filter(None, columns[place].values))
         source = profile.fields[field]
         if field in CODES:
-            yield field, Counter({it: number for it, number in values.items() if not find_code(source, it)})
+            yield (
+                field,
+                Counter({it: number for it, number in values.items() if not find_code(source, it)}),
+            )
         elif field is F.DATE_NAISSANCE:
             shapes = {*source.shapes}
-            yield field, Counter({it: number for it, number in values.items() if shapes.isdisjoint(find_shapes([it]))})
+            yield (
+                field,
+                Counter(
+                    {
+                        it: number
+                        for it, number in values.items()
+                        if shapes.isdisjoint(find_shapes([it]))
+                    }
+                ),
+            )
 
 
 def _score(column: _Column, field: SourceField, source: FieldSource) -> float:
@@ -238,21 +292,35 @@ def _find_compound(
     found: list[_Reasoned] = []
     if F.DATE_NAISSANCE in missing:
         numbers = [it for it in columns if it.has_form(_is(r"\d{1,4}"))]
-        alike = ([it.title for it in numbers if word in fold(it.title).split()] for word in ("jour", "mois", "annee"))
+        alike = (
+            [it.title for it in numbers if word in fold(it.title).split()]
+            for word in ("jour", "mois", "annee")
+        )
         parts = [titles[0] if len(titles) == 1 else "" for titles in alike]
-        found += _join_parts(F.DATE_NAISSANCE, parts, "le jour, le mois et l'année ont chacun leur colonne")
+        found += _join_parts(
+            F.DATE_NAISSANCE, parts, "le jour, le mois et l'année ont chacun leur colonne"
+        )
     if F.PRENOMS in missing:
         prenoms = [it.title for it in columns if fold(it.title).startswith("prenom")]
         found += _join_parts(F.PRENOMS, prenoms, "les prénoms ont chacun leur colonne")
     for shape in SplitShape:
         may_hold = (
-            it for place, it in enumerate(columns) if it.title and positions.get(place, "") in {"", *shape.fields}
+            it
+            for place, it in enumerate(columns)
+            if it.title and positions.get(place, "") in {"", *shape.fields}
         )
-        column = next((it for it in may_hold if it.has_form(partial(_has_both_halves, shape))), None)
+        column = next(
+            (it for it in may_hold if it.has_form(partial(_has_both_halves, shape))), None
+        )
         if column and {*shape.fields} & {*missing}:
             mapping = SourceMapping(splits=(SplitSource(titles=(column.title,), shape=shape),))
             label = f"dans « {column.title} » : {shape}"
-            found.append((f"ses valeurs sont « {shape} »", Proposal(label=label, fields=shape.fields, mapping=mapping)))
+            found.append(
+                (
+                    f"ses valeurs sont « {shape} »",
+                    Proposal(label=label, fields=shape.fields, mapping=mapping),
+                )
+            )
     return found
 
 

@@ -33,7 +33,13 @@ from worker.registre.comparaison.answers import Restored, restore_answers
 from worker.registre.comparaison.compare import compare, record_comparison
 from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
-from worker.registre.imports.history import find_days, find_same, importing, mark_absorbed, read_state
+from worker.registre.imports.history import (
+    find_days,
+    find_same,
+    importing,
+    mark_absorbed,
+    read_state,
+)
 from worker.registre.imports.report import (
     ImportPreview,
     ImportSummary,
@@ -108,7 +114,9 @@ def import_file(  # noqa: PLR0913 — the options of a command
     return _take_up(engine, path, intake or Intake(), wishes).summary
 
 
-def preview_file(engine: Engine, path: Path, *, intake: "Intake", progress: ImportProgress) -> ImportPreview:
+def preview_file(
+    engine: Engine, path: Path, *, intake: "Intake", progress: ImportProgress
+) -> ImportPreview:
     """Run the import and roll it back; return the questions and rejects instead of refusing them.
 
     Raises:
@@ -132,9 +140,13 @@ class _Wishes(NamedTuple):
 def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> ImportPreview:
     profile = intake.profile or read_reu()
     with importing(engine, intake.only) as connection:
-        reu = open_reu(path, profile, intake.said, named=intake.named, check=partial(wishes.progress, 0, 0))
+        reu = open_reu(
+            path, profile, intake.said, named=intake.named, check=partial(wishes.progress, 0, 0)
+        )
         if intake.sha256 not in {"", reu.sha256}:
-            raise ImportRefusedError(f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau")
+            raise ImportRefusedError(
+                f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau"
+            )
         if reu.columns.missing:
             raise describe_matching(reu, profile, {})
         with connection.begin():
@@ -142,13 +154,21 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             same = find_same(connection, reu.sha256, said_of(reu))
             questions = _ask_same_bytes(connection, reu, intake)
         if intake.state not in {"", state}:
-            raise ImportRefusedError("Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier")
+            raise ImportRefusedError(
+                "Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier"
+            )
         if same and not intake.says_more_than(same):
             return ImportPreview(same, state)
         rejects = RejectReport(wishes.report or (None if intake.named else default_report(path)))
         with connection.begin():
-            values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": wishes.imported_by}
-            version: int = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
+            values = {
+                "file_name": reu.name,
+                "sha256": reu.sha256,
+                "imported_by": wishes.imported_by,
+            }
+            version: int = connection.execute(
+                insert(Import).values(values).returning(Import.id)
+            ).scalar_one()
             communes = read_names(connection)
         reading = Reading(reu, communes, rejects, profile, only=intake.only)
         try:
@@ -162,7 +182,11 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             _refuse_late(connection, reading.listes, link)
             _renew_statistics(connection, reading.lines_kept)
             find_facts(connection, version, reading.listes, link.read_on)
-            blocking = {} if wishes.then else count_blocking(connection, version, reading.listes, link.read_on)
+            blocking = (
+                {}
+                if wishes.then
+                else count_blocking(connection, version, reading.listes, link.read_on)
+            )
 
             judged = [it for it in listes if intake.no_compare or not link.why_not_compared(it.key)]
             compared, comparison, found = compare(connection, version, judged, link.taken_on)
@@ -170,7 +194,13 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             if questions and not wishes.accept_changes:
                 raise _refuse_unanswered(questions)
             changed, restored = _record(
-                connection, version, reading, link, compared=compared, questions=questions, then=wishes.then
+                connection,
+                version,
+                reading,
+                link,
+                compared=compared,
+                questions=questions,
+                then=wishes.then,
             )
             with connection.begin():
                 gaps = list_gaps(connection, [version]) if intake.no_compare else []
@@ -185,11 +215,18 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
     zeros = [_ZEROS_LOST.format(count_of(without_zeros, "électeur"))] if without_zeros else []
     summary = replace(
         summary,
-        notes=(*summary.notes, *zeros, *(it.note for it in link.parts.values() if it.note), *restored.describe()),
+        notes=(
+            *summary.notes,
+            *zeros,
+            *(it.note for it in link.parts.values() if it.note),
+            *restored.describe(),
+        ),
         listes=tuple(replace(it, mineurs=mineurs.get(it.key, 0)) for it in listes),
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
-        comparison=None if intake.no_compare else replace(comparison, doubts=comparison.doubts - restored.doubts),
+        comparison=None
+        if intake.no_compare
+        else replace(comparison, doubts=comparison.doubts - restored.doubts),
         questions=tuple(questions),
         taken_on=link.taken_on,
         is_dated=intake.taken_on is not None,
@@ -255,7 +292,9 @@ class _Link(NamedTuple):
 
     def why_not_compared(self, liste: ListeKey) -> str:
         """Return the reason in French; empty if the list is compared."""
-        return self.intake.no_compare or (self.parts[liste].why_not_compared if liste in self.parts else "")
+        return self.intake.no_compare or (
+            self.parts[liste].why_not_compared if liste in self.parts else ""
+        )
 
 
 def _link(connection: Connection, version: int, reading: Reading, intake: Intake) -> _Link:
@@ -268,7 +307,9 @@ def _link(connection: Connection, version: int, reading: Reading, intake: Intake
     return _Link(intake, taken_on, read_on, _keep_parts(connection, version, reading))
 
 
-def _write_electeurs(connection: Connection, version: int, reading: Reading, progress: ImportProgress) -> None:
+def _write_electeurs(
+    connection: Connection, version: int, reading: Reading, progress: ImportProgress
+) -> None:
     def check() -> None:
         progress(reading.lines_read, reading.share)
 
@@ -297,7 +338,9 @@ def _copy(connection: Connection, version: int, batch: Iterable[ElecteurRow]) ->
     except errors.OperationalError as error:
         raise OperationalError(_COPY, None, error) from None
     except errors.Error as error:  # the error quotes the line
-        raise ImportRefusedError(f"la base de données refuse des électeurs ({type(error).__name__})") from None
+        raise ImportRefusedError(
+            f"la base de données refuse des électeurs ({type(error).__name__})"
+        ) from None
 
 
 def _insert(connection: Connection, version: int, batch: Iterable[ElecteurRow]) -> None:
@@ -343,7 +386,11 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Li
             query = (
                 select(func.max(Import.taken_on))
                 .join_from(ImportListe, Import)
-                .where(ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste, stands())
+                .where(
+                    ImportListe.code_commune == liste.code_commune,
+                    ImportListe.liste == liste.liste,
+                    stands(),
+                )
             )
             if liste in link.parts and link.parts[liste].followed:
                 query = query.where(Import.id.in_(link.parts[liste].followed))
@@ -359,7 +406,9 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Li
                 )
 
 
-def _count(connection: Connection, reading: Reading) -> tuple[tuple[ListeCount, ...], tuple[ListeCount, ...]]:
+def _count(
+    connection: Connection, reading: Reading
+) -> tuple[tuple[ListeCount, ...], tuple[ListeCount, ...]]:
     replaced = reading.listes
     key = ListeCommunale.code_commune, ListeCommunale.liste
     query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, is_shown()).group_by(*key)
@@ -367,8 +416,15 @@ def _count(connection: Connection, reading: Reading) -> tuple[tuple[ListeCount, 
         rows = connection.execute(query.where(key[0].in_({it.code_commune for it in replaced})))
         before = {ListeKey(commune, liste): count for commune, liste, count in rows}
     return (
-        tuple(ListeCount(*liste, count, before.get(liste)) for liste, count in sorted(replaced.items())),
-        tuple(ListeCount(*liste, count, count) for liste, count in sorted(before.items()) if liste not in replaced),
+        tuple(
+            ListeCount(*liste, count, before.get(liste))
+            for liste, count in sorted(replaced.items())
+        ),
+        tuple(
+            ListeCount(*liste, count, count)
+            for liste, count in sorted(before.items())
+            if liste not in replaced
+        ),
     )
 
 
@@ -396,7 +452,9 @@ def _record(
         before = current_versions(connection)
         if not link.intake.no_compare:
             if any(before.get(liste) != known for liste, known in compared.items()):
-                raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
+                raise ImportRefusedError(
+                    "les listes ont été modifiées pendant leur comparaison ; recommencez l'import"
+                )
             record_comparison(connection, version)
         point_to(connection, dict.fromkeys(reading.listes, version))
         replaced = [
@@ -422,7 +480,9 @@ def _record(
             "is_dated": link.intake.taken_on is not None,
         }
         connection.execute(update(Import).where(Import.id == version).values(done))
-        mark_absorbed(connection, version, {it.absorbed: it.code_commune for it in questions if it.absorbed})
+        mark_absorbed(
+            connection, version, {it.absorbed: it.code_commune for it in questions if it.absorbed}
+        )
         restored = restore_answers(connection, version)
         if then:
             then(connection, version, questions)
@@ -433,7 +493,11 @@ def _record(
 
 # Lists by arrondissement: an export of one arrondissement replaces its electors only; the other electors stay.
 
-_COPIED = [column.key for column in Electeur.__table__.columns if column.key not in {"id", "version", "facts"}]
+_COPIED = [
+    column.key
+    for column in Electeur.__table__.columns
+    if column.key not in {"id", "version", "facts"}
+]
 
 
 class _Parts(NamedTuple):
@@ -458,11 +522,18 @@ def _keep_parts(connection: Connection, version: int, reading: Reading) -> dict[
         if liste not in current:
             continue
         with connection.begin():
-            counts = select(Electeur.arrondissement, func.count()).where(is_on_liste(*liste, current[liste]))
+            counts = select(Electeur.arrondissement, func.count()).where(
+                is_on_liste(*liste, current[liste])
+            )
             rows = connection.execute(counts.group_by(Electeur.arrondissement))
             shown = {str(code): int(number) for code, number in rows}
-            of_liste = ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste
-            own = select(ImportListe.parts).where(ImportListe.import_id == current[liste], *of_liste)
+            of_liste = (
+                ImportListe.code_commune == liste.code_commune,
+                ImportListe.liste == liste.liste,
+            )
+            own = select(ImportListe.parts).where(
+                ImportListe.import_id == current[liste], *of_liste
+            )
             written = connection.scalar(own) or {}
         if "" in shown:
             if not arrondissements_of(liste.code_commune) <= codes:

@@ -82,8 +82,13 @@ def _refuse_contradiction(file: ImportedFile, said: Mapping[str, str]) -> None:
     columns, named = file.columns, read_name(file.name)
     if "liste" in said and "liste" in columns.positions:
         itself = f"{file.name} : le fichier dit lui-même de quelle liste est chaque électeur"
-        raise ImportRefusedError(f"{itself} ; ôtez --liste", on_screen=f"{itself} ; n'en choisissez aucune")
-    if other := next((field for field, value in columns.constants.items() if named.get(field, value) != value), ""):
+        raise ImportRefusedError(
+            f"{itself} ; ôtez --liste", on_screen=f"{itself} ; n'en choisissez aucune"
+        )
+    if other := next(
+        (field for field, value in columns.constants.items() if named.get(field, value) != value),
+        "",
+    ):
         says = f"{file.name} : le nom du fichier dit « {named[other]} », et"
         raise ImportRefusedError(
             f"{says} {ASKED[other][0]} « {columns.constants[other]} » : vérifiez lequel est vrai ; si c'est l'option, "
@@ -104,7 +109,9 @@ _PARSED = (
     "nationalite",
     "nettoyages",
 )
-AS_THEY_ARE = tuple(it.value for it in SourceField if it in Electeur.__table__.columns and it not in _PARSED)
+AS_THEY_ARE = tuple(
+    it.value for it in SourceField if it in Electeur.__table__.columns and it not in _PARSED
+)
 FIELDS = (*_PARSED, *AS_THEY_ARE)
 """The column of the table `electeur` for each place of an `ElecteurRow`."""
 
@@ -117,7 +124,8 @@ _CODE = re.compile(r"[0-9AB]+")
 _NUMERO_DIGITS = 2
 _MOST_BUREAUX = 10_000
 _TOO_MANY_BUREAUX = (
-    f"plus de {format_number(_MOST_BUREAUX)} bureaux de vote : ce n'est pas un export du REU ; téléchargez-le d'ELIRE"
+    f"plus de {format_number(_MOST_BUREAUX)} bureaux de vote : ce n'est pas un export du REU ; "
+    "téléchargez-le d'ELIRE"
 )
 MOST_UNKNOWN = 20
 """Distinct unknown values of a field that an agent is asked about."""
@@ -135,7 +143,11 @@ class LineParser:
     def __init__(self, columns: Columns, communes: Container[str], profile: SourceProfile) -> None:
         """Reject lines of communes that are not in `communes`."""
         self.bureaux: dict[tuple[str, str], DescribedBureau] = {}
-        self.unknown: dict[str, Counter[str]] = {"liste": Counter(), "sexe": Counter(), "date_naissance": Counter()}
+        self.unknown: dict[str, Counter[str]] = {
+            "liste": Counter(),
+            "sexe": Counter(),
+            "date_naissance": Counter(),
+        }
         """The values that the profile does not know, MOST_UNKNOWN of each field."""
         self.unknown_commune = ""
         """The code of the last line of a commune that is not known."""
@@ -145,16 +157,21 @@ class LineParser:
         self._as_they_are = itemgetter(*map(columns.at, AS_THEY_ARE))
         self._of_a_bureau = itemgetter(*map(columns.at, _OF_A_BUREAU))
         self._nationalite = itemgetter(columns.at("nationalite"), columns.at("code_nationalite"))
-        self._place = {field: columns.at(field) for field in ("liste", "sexe", "date_naissance", "numero_ordre")}
-        self._find_code = {field: lru_cache(partial(find_code, self._source[field])) for field in (F.LISTE, F.SEXE)}
+        self._place = {
+            field: columns.at(field)
+            for field in ("liste", "sexe", "date_naissance", "numero_ordre")
+        }
+        self._find_code = {
+            field: lru_cache(partial(find_code, self._source[field])) for field in (F.LISTE, F.SEXE)
+        }
         self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str, str]] = {}
 
     def parse(self, fields: list[str], nettoyages: int) -> ElecteurRow:
         """Return the row, in the order of FIELDS, from the cleaned fields of a line."""
         described = self._of_a_bureau(fields)
-        code_commune, arrondissement, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(
+        code_commune, arrondissement, code_bureau = self._codes_of_bureaux.get(
             described
-        )
+        ) or self._note_bureau(described)
         liste = self._read_code(F.LISTE, fields)
         if not liste:
             raise LineError(self._title("liste"), "liste inconnue")
@@ -227,7 +244,9 @@ class LineParser:
         self._codes_of_bureaux[described] = codes
         if bureau.code:
             known = self.bureaux.get(key, bureau)
-            self.bureaux[key] = DescribedBureau(*(first or other for first, other in zip(known, bureau, strict=True)))
+            self.bureaux[key] = DescribedBureau(
+                *(first or other for first, other in zip(known, bureau, strict=True))
+            )
         return codes
 
 
@@ -247,7 +266,11 @@ def parse_circonscription(text: str, departement: str) -> str:
 def parse_canton(text: str, departement: str) -> str:
     """Return the INSEE code of a canton, which begins with its département: `1301` of `13-01`, `1301` and `1`."""
     code = _compact(text)
-    return departement + code.zfill(_NUMERO_DIGITS) if code.isdigit() and len(code) <= _NUMERO_DIGITS else code
+    return (
+        departement + code.zfill(_NUMERO_DIGITS)
+        if code.isdigit() and len(code) <= _NUMERO_DIGITS
+        else code
+    )
 
 
 def _compact(code: str) -> str:
@@ -283,7 +306,11 @@ class Reading(LineReader[ElecteurRow]):
     def unknown(self) -> dict[str, Counter[str]]:
         """The values of the fields that the profile does not know, if there are too many of them to be mistakes."""
         enough = max(_FEWEST_UNKNOWN, self.lines_read * _SHARE_UNKNOWN)
-        unknown = {field: counts for field, counts in self._parser.unknown.items() if counts.total() >= enough}
+        unknown = {
+            field: counts
+            for field, counts in self._parser.unknown.items()
+            if counts.total() >= enough
+        }
         if not find_shapes([*filter(None, unknown.get("date_naissance", ()))]):
             unknown.pop("date_naissance", None)  # no shape reads them: the lines are rejected
         return unknown
@@ -316,7 +343,9 @@ class Reading(LineReader[ElecteurRow]):
         """
         communes = {commune} if commune else {liste.code_commune for liste in self.listes}
         if empty and len(communes) != 1:
-            raise ImportRefusedError("indiquez avec --commune de quelle commune la liste est à vider")
+            raise ImportRefusedError(
+                "indiquez avec --commune de quelle commune la liste est à vider"
+            )
         self._emptied = [ListeKey(code, liste.value) for code in communes for liste in empty]
         if self._only and (other := self._parser.unknown_commune) and not self.lines_kept:
             raise self._wrong_commune(other)
@@ -331,7 +360,9 @@ class Reading(LineReader[ElecteurRow]):
     def bureaux(self) -> list[DescribedBureau]:
         """The bureaux of the communes that have an elector."""
         communes = {liste.code_commune for liste in self.listes}
-        return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
+        return [
+            bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes
+        ]
 
     def rows(self, check: Callable[[], object]) -> Iterator[ElecteurRow]:
         """Yield the electors, in the order of the file; `check`: see `run_apart`."""
@@ -342,6 +373,10 @@ class Reading(LineReader[ElecteurRow]):
             yield row
 
     def _wrong_commune(self, code: str) -> ImportRefusedError:
-        found, own = (f"{self._names[it]} ({it})" if it in self._names else it for it in (code, self._only))
+        found, own = (
+            f"{self._names[it]} ({it})" if it in self._names else it for it in (code, self._only)
+        )
         also = f", et non seulement de {own}" if self.lines_kept > 1 else f" et non de {own}"
-        return ImportRefusedError(f"Ce fichier a des électeurs de {found}{also} : déposez celui de votre commune")
+        return ImportRefusedError(
+            f"Ce fichier a des électeurs de {found}{also} : déposez celui de votre commune"
+        )

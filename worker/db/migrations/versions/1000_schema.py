@@ -19,7 +19,18 @@ depends_on = None
 
 # PostgreSQL's names of keys, where a model has others.
 _AUTOMATIC_KEYS = (
-    *("agent", "audit", "bureau", "commune", "doubt", "electeur", "export", "homonym", "import", "import_liste"),
+    *(
+        "agent",
+        "audit",
+        "bureau",
+        "commune",
+        "doubt",
+        "electeur",
+        "export",
+        "homonym",
+        "import",
+        "import_liste",
+    ),
     *("liste", "notification", "preview", "recall", "recipient", "reminder", "request", "sender"),
 )
 _REFERENCES = {
@@ -40,7 +51,9 @@ _DECLARATIONS = {
 }
 """Former types of requests, with their present type and kind; the kind of a note was not recorded."""
 
-_OF_COMPARISONS = "UPDATE mouvement SET is_dated = false WHERE import_id IN (SELECT import_id FROM import_liste)"
+_OF_COMPARISONS = (
+    "UPDATE mouvement SET is_dated = false WHERE import_id IN (SELECT import_id FROM import_liste)"
+)
 
 
 def upgrade() -> None:
@@ -51,7 +64,9 @@ def upgrade() -> None:
     _gather_pieces()
     add_decreed_scrutin(op.get_bind())
     _unchain_audit()
-    op.execute("UPDATE import SET taken_on = date(started_at) WHERE taken_on IS NULL AND kind = 'reu'")
+    op.execute(
+        "UPDATE import SET taken_on = date(started_at) WHERE taken_on IS NULL AND kind = 'reu'"
+    )
     _change_types(op.get_bind())
     _move_to_work()
     _gather_deadlines(op.get_bind())
@@ -131,7 +146,13 @@ SELECT CASE WHEN n.channel = 'courriel' THEN 'mail' ELSE 'message' END,
 FROM notification n LEFT JOIN request r ON r.id = n.request_id WHERE n.settled_at IS NULL ORDER BY n.id
 """
 _FORMER_INDEXES = (
-    *("ix_request_unanswered", "ix_request_settled", "ix_request_progress", "ix_request_untold", "ix_request_turn"),
+    *(
+        "ix_request_unanswered",
+        "ix_request_settled",
+        "ix_request_progress",
+        "ix_request_untold",
+        "ix_request_turn",
+    ),
     *("ix_request_share", "ix_recall_told_at", "ix_notification_settled_at", "ix_preview_unerased"),
     *("ix_export_turn", "ix_export_purge"),
 )
@@ -156,7 +177,9 @@ def _move_to_work() -> None:
     for statement in (_COMPLETE, _OPEN, _UNSENT, *_DEFERRED, *_FILES):
         op.execute(sa.text(statement.replace(":", "\\:")))
     op.execute(
-        sa.text("UPDATE request SET is_progress_wanted = :wants WHERE progress_at IS NOT NULL").bindparams(wants=True)
+        sa.text(
+            "UPDATE request SET is_progress_wanted = :wants WHERE progress_at IS NOT NULL"
+        ).bindparams(wants=True)
     )
     for name in _FORMER_INDEXES:
         op.execute(f"DROP INDEX IF EXISTS {name}")
@@ -176,14 +199,22 @@ def _move_to_work() -> None:
 
 def _gather_deadlines(connection: sa.Connection) -> None:
     fields = "echeance, due_on, until, scrutin, libelle, days"
-    rows = connection.execute(sa.text(f"SELECT reminder_id, {fields} FROM reminder_echeance ORDER BY due_on"))  # noqa: S608
+    rows = connection.execute(
+        sa.text(f"SELECT reminder_id, {fields} FROM reminder_echeance ORDER BY due_on")  # noqa: S608
+    )
     found: dict[int, list[dict[str, Any]]] = {}
     for row in rows.mappings():
-        of_it = {name: it if isinstance(it, int) else str(it) for name, it in row.items() if name != "reminder_id"}
+        of_it = {
+            name: it if isinstance(it, int) else str(it)
+            for name, it in row.items()
+            if name != "reminder_id"
+        }
         found.setdefault(row["reminder_id"], []).append(of_it)
     reminder = sa.table("reminder", sa.column("id"), sa.column("echeances", sa.JSON()))
     for number, echeances in found.items():
-        connection.execute(sa.update(reminder).where(reminder.c.id == number).values(echeances=echeances))
+        connection.execute(
+            sa.update(reminder).where(reminder.c.id == number).values(echeances=echeances)
+        )
     op.drop_table("reminder_echeance")
 
 
@@ -207,7 +238,14 @@ _NEW_COLUMNS = {
     "commune": ("mapping",),
     "electeur": ("arrondissement", "ine"),
     "import_liste": ("parts", "absorbed_by", "absorbed_into"),
-    "scrutin": ("publication_due", "has_commission", "texte", "reunion_first", "reunion_last", "cinq_jours_due"),
+    "scrutin": (
+        "publication_due",
+        "has_commission",
+        "texte",
+        "reunion_first",
+        "reunion_last",
+        "cinq_jours_due",
+    ),
     "commission": ("has_deliberated",),
     "mouvement": ("is_dated", "doubt_id"),
     "doubt": ("modification_id",),
@@ -223,10 +261,16 @@ def _add_columns() -> None:
     for table, names in _NEW_COLUMNS.items():
         for name in names:
             it = Base.metadata.tables[table].c[name]
-            default: Any = it.server_default.arg if isinstance(it.server_default, sa.DefaultClause) else None
-            op.add_column(table, sa.Column(name, it.type, nullable=it.nullable, server_default=default))
+            default: Any = (
+                it.server_default.arg if isinstance(it.server_default, sa.DefaultClause) else None
+            )
+            op.add_column(
+                table, sa.Column(name, it.type, nullable=it.nullable, server_default=default)
+            )
     export = sa.table("export", sa.column("profile", sa.JSON()), sa.column("kind"))
-    record = read_shipped().record(of_liste=True)  # the files of 0.3.0 have the form that it still has
+    record = read_shipped().record(
+        of_liste=True
+    )  # the files of 0.3.0 have the form that it still has
     op.get_bind().execute(sa.update(export).where(export.c.kind == "liste").values(profile=record))
     op.execute(_OF_COMPARISONS)  # their day is that of an export, not of a decision
 
@@ -257,7 +301,10 @@ def _change_types(connection: sa.Connection) -> None:
 
 def _as_note(verdict: dict[str, Any]) -> dict[str, Any]:
     about = {name: verdict[name] for name in ("commune", "exports", "requested_by")}
-    return about | {"note": {"kind": "verdict"} | {name: it for name, it in verdict.items() if name not in about}}
+    return about | {
+        "note": {"kind": "verdict"}
+        | {name: it for name, it in verdict.items() if name not in about}
+    }
 
 
 _MOVED = {
