@@ -62,7 +62,7 @@ sbom: .dev ## var/sbom.json, what is locked for running as an inventory (Cyclone
 pictures: .dev ## make the pictures of docs/guide-agent.md again, from the running screen
 	$(RUN) -m tests.pictures
 
-check: .dev ## style, types, dependency rules, generated files up to date, weight, compose file, Dockerfile
+check: .dev ## style, types, dependency rules, generated files up to date, compose file, Dockerfile; prints the size of the repository
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy $(CODE)

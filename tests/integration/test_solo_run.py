@@ -135,6 +135,8 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     ((number,),) = desk.rows("SELECT id FROM export")
     status, content = desk.ask("GET", f"/communes/13900/exports/{number}/fichier")
     assert (status, hashlib.sha256(content).hexdigest()) == (200, sha256)
+    downloaded = "SELECT 1 FROM export WHERE downloaded_at IS NOT NULL"
+    wait_until(lambda: desk.rows(downloaded), message="the download to be noted")
     (mail,) = wait_until(lambda: list((desk.home / "mails").glob("*.eml")), message="the mail")
     assert f"http://{desk.host}/demandes/" in mail.read_text("utf-8").replace("=\n", "")
     sent = (
