@@ -11,7 +11,7 @@ import pytest
 import structlog
 import yaml
 from psycopg import sql
-from sqlalchemy import create_engine, insert, text, update
+from sqlalchemy import Engine, create_engine, insert, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
@@ -59,7 +59,7 @@ from worker.audit import (
 from worker.cli.main import main
 from worker.db import engine as database
 from worker.db.engine import build_engine
-from worker.db.migrate import GRANTS
+from worker.db.migrate import GRANTS, migrate
 from worker.exports.models import Export, Recall
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.handlers.declarations.declare import declare, lift_protection, protect
@@ -547,6 +547,85 @@ def _add_line(deployment: Deployment, account: str, action: str) -> int:
     with deployment.connect(account) as connection, connection.begin():
         record_audit(connection, Action(action), actor="root")
         return int(connection.scalar(text("SELECT currval('audit_id_seq')")))
+
+
+_TRAP = """
+  CREATE TEMPORARY TABLE caught (account text);
+  GRANT INSERT ON caught TO PUBLIC;
+  CREATE FUNCTION pg_temp.open_up() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO pg_temp.caught VALUES (current_user);
+    INSERT INTO public.sender (name, code_commune) VALUES ('registre', '*');
+    RETURN (SELECT last_value FROM public.audit_id_seq);
+  END $$
+"""
+_TRAPS = {
+    "trigger": """
+      CREATE TEMPORARY TABLE audit_unlogged (id bigint);
+      GRANT INSERT ON audit_unlogged TO PUBLIC;
+      CREATE FUNCTION pg_temp.on_insert() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_temp.open_up(); RETURN NULL; END $$;
+      CREATE TRIGGER trap AFTER INSERT ON audit_unlogged FOR EACH ROW EXECUTE FUNCTION pg_temp.on_insert()
+    """,
+    "view": """
+      CREATE TEMPORARY VIEW audit_id_seq AS SELECT pg_temp.open_up() AS last_value;
+      GRANT SELECT ON audit_id_seq TO PUBLIC
+    """,
+}
+"""By kind, a temporary relation with the name of one that a trigger of `audit` uses; its code opens every commune."""
+
+
+@pytest.mark.parametrize("trap", _TRAPS)
+def test_a_temporary_table_with_the_name_of_ours_runs_no_code_as_the_owner(
+    deployment: Deployment, trap: str
+) -> None:
+    """The account of imports may create temporary tables, which PostgreSQL looks up before others by default."""
+    line = "INSERT INTO audit (id, actor, action) VALUES (nextval('public.audit_id_seq'), 'moi', 'file_purged')"
+    with deployment.connect("registre") as connection:
+        for statements in (_TRAP, _TRAPS[trap], line):
+            connection.exec_driver_sql(statements)
+        assert connection.exec_driver_sql("SELECT account FROM pg_temp.caught").all() == []
+        connection.commit()
+    with deployment.connect("owner") as connection:
+        assert connection.execute(text("SELECT * FROM sender WHERE name = 'registre'")).all() == []
+        last = text("SELECT a.actor FROM audit a JOIN audit_unlogged u USING (id) ORDER BY id DESC")
+        assert connection.scalar(last) == "moi"
+
+
+def test_a_function_with_the_rights_of_the_owner_looks_up_temporary_tables_last(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _search_paths(create_engine(deployment.database_url("owner"), poolclass=NullPool)) == {
+        "search_path=public, pg_temp"
+    }
+    # The tables of this database are current, one of its functions is not.
+    _as_owner(deployment, "ALTER FUNCTION note_unlogged() SET search_path = public")
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", deployment.database_url("owner"))
+    assert main(["migrate"]) == 0
+    assert _search_paths(create_engine(deployment.database_url("owner"), poolclass=NullPool)) == {
+        "search_path=public, pg_temp"
+    }
+
+
+def test_a_function_finds_the_tables_of_a_schema_with_another_name(deployment: Deployment) -> None:
+    url = deployment.server.create_database()
+    name = url.rpartition("/")[2]
+    superuser = create_engine(url, poolclass=NullPool)
+    with superuser.begin() as connection:
+        connection.exec_driver_sql('CREATE SCHEMA "l\'Autre"')
+        connection.exec_driver_sql(f"""ALTER DATABASE {name} SET search_path = "l'Autre" """)
+    migrate(superuser)
+    assert _search_paths(superuser) == {"""search_path="l'Autre", pg_temp"""}
+    with superuser.begin() as connection:
+        record_audit(connection, Action.FILE_PURGED, actor="moi")
+        assert connection.scalar(text("SELECT count(*) FROM audit_unlogged")) == 1
+    deployment.server.drop(url)
+
+
+def _search_paths(engine: Engine) -> set[str]:
+    """The settings of all functions that run with the rights of their owner."""
+    query = text("SELECT array_to_string(proconfig, '; ') FROM pg_proc WHERE prosecdef")
+    with engine.connect() as connection:
+        return {str(setting) for setting in connection.scalars(query)}
 
 
 def test_every_table_has_its_readers(deployment: Deployment) -> None:

@@ -180,21 +180,29 @@ _FUNCTIONS = {
 }
 
 
-def function_statements(dialect: str, electeur: Iterable[str]) -> Iterator[str]:
-    """Yield the statements that replace all functions and triggers, in the SQL of `postgresql` or `sqlite`.
+def function_statements(schema: str) -> Iterator[str]:
+    """Yield the statements that replace all functions of PostgreSQL.
+
+    `schema`: the quoted name of the schema of the tables. A function with the rights of the owner looks for tables in
+    it first, and in `pg_temp` last. A path without `pg_temp` searches `pg_temp` first: an account that may create
+    temporary tables would create one with the name of ours, and the function would run its trigger as the owner.
+    """
+    yield _OF_ELECTEUR_CHANGED
+    for signature, (result, body) in _FUNCTIONS.items():
+        yield (
+            f"CREATE OR REPLACE FUNCTION {signature} RETURNS {result} LANGUAGE plpgsql SECURITY DEFINER"
+            f" SET search_path = {schema}, pg_temp AS $$ {body} $$"
+        )
+        yield f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"
+
+
+def trigger_statements(dialect: str, electeur: Iterable[str]) -> Iterator[str]:
+    """Yield the statements that replace all triggers, in the SQL of `postgresql` or `sqlite`.
 
     `electeur`: the columns of that table. An import that writes `facts` alone does not fire the trigger.
     """
     changes = f"UPDATE OF {', '.join(name for name in electeur if name != 'facts')} ON electeur"
     is_server = dialect == "postgresql"
-    if is_server:
-        yield _OF_ELECTEUR_CHANGED
-    for signature, (result, body) in _FUNCTIONS.items() if is_server else ():
-        yield (
-            f"CREATE OR REPLACE FUNCTION {signature} RETURNS {result} LANGUAGE plpgsql SECURITY DEFINER"
-            f" SET search_path FROM CURRENT AS $$ {body} $$"
-        )
-        yield f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"
     for (table, name), event in (_POSTGRESQL_TRIGGERS if is_server else _SQLITE_TRIGGERS).items():
         yield f"DROP TRIGGER IF EXISTS {name}{f' ON {table}' if is_server else ''}"
         yield f"CREATE TRIGGER {name} {event.format(changes=changes)}"

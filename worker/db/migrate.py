@@ -17,7 +17,7 @@ from worker.access.models import Agent
 from worker.arrivals import Preview
 from worker.audit import Audit
 from worker.db.engine import newest
-from worker.db.functions import function_statements, view_queries
+from worker.db.functions import function_statements, trigger_statements, view_queries
 from worker.db.types import Base
 from worker.deferred import DeferredEvent
 from worker.errors import ConfigurationError
@@ -246,6 +246,9 @@ def migrate(engine: Engine) -> None:
                     command.stamp(config, "base", purge=True)
                 command.upgrade(config, "head")
             replace_views_and_functions(connection)
+        elif is_server:
+            # The tables are current, but a function may be older than this code, or changed by hand.
+            replace_functions(connection)
         if is_server:
             grant(connection)
 
@@ -330,5 +333,19 @@ def replace_views_and_functions(connection: Connection) -> None:
             connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
         replace = "OR REPLACE " if dialect == "postgresql" else ""
         connection.execute(text(f"CREATE {replace}VIEW {name} AS {query}"))
-    for statement in function_statements(dialect, Base.metadata.tables["electeur"].columns.keys()):
+    if dialect == "postgresql":
+        replace_functions(connection)
+    for statement in trigger_statements(dialect, Base.metadata.tables["electeur"].columns.keys()):
+        connection.execute(text(statement))
+
+
+_SCHEMA_OF_TABLES = """
+SELECT CAST(CAST(relnamespace AS regnamespace) AS text) FROM pg_class WHERE oid = to_regclass('request')
+"""
+
+
+def replace_functions(connection: Connection) -> None:
+    """Replace all functions of PostgreSQL by those of this release; rights on them remain."""
+    schema = connection.scalar(text(_SCHEMA_OF_TABLES))
+    for statement in function_statements(str(schema)):
         connection.execute(text(statement))
