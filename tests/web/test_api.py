@@ -25,7 +25,7 @@ from schemas.events import FileStatus
 from schemas.http import EVENT_JSON, TOKEN_ACTOR, Problem
 from schemas.requests import ListeExportRequested
 from schemas.topology import MAX_EVENT_BYTES
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
 from tests.unit.mail_samples import ASKED_AT, export, report
@@ -300,8 +300,8 @@ def test_why_there_are_no_bytes(
 def test_a_program_asks_what_became_of_its_request(
     stranger: TestClient, make_token: MakeToken, screen_database: str
 ) -> None:
-    token, other = make_token(LIBREVILLE), make_token(GRANDVILLE, name="autre")
-    execute(screen_database, "UPDATE request SET source = '/mairie/13900' WHERE id = 1")
+    token = make_token(LIBREVILLE)
+    execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
     path = "/api/v1/requests/%2Fmairie%2F13900/1"
     known = stranger.get(path, headers=_showing(token))
     (file,) = known.json()["exports"]
@@ -317,8 +317,8 @@ def test_a_program_asks_what_became_of_its_request(
     )
     (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (file["status"], file["code"], file["reason"]) == ("failed", "xsd", "Refusé.")
-    for shown, address in ((other, path), (token, f"{path}x"), (token, "/api/v1/requests/x/1")):
-        assert _code(stranger.get(address, headers=_showing(shown))) == (404, "demande_inconnue")
+    for address in (f"{path}x", "/api/v1/requests/x/1"):
+        assert _code(stranger.get(address, headers=_showing(token))) == (404, "demande_inconnue")
     assert _code(stranger.get(path)) == (401, "jeton_refuse")
     for source, status in (
         ("/" * 200, 200),
@@ -329,6 +329,37 @@ def test_a_program_asks_what_became_of_its_request(
             stranger.get(f"/api/v1/requests/{source}/1", headers=_showing(token)).status_code
             == status
         )
+
+
+def test_a_source_and_an_id_name_the_request_of_the_token_alone(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
+) -> None:
+    """An account and two tokens chose the same source and id for the same commune, a third token did not."""
+    tokens = {
+        name: make_token(LIBREVILLE, name=name)
+        for name in ("compta", "agenda", "autre", "archives")
+    }
+    tokens["region"] = make_token("*", name="region")
+    engine = build_engine(screen_database)
+    with Session(engine) as session, session.begin():
+        asked = {"event_id": "7", "code_commune": LIBREVILLE}
+        for number, sender in enumerate(("mairie", "jeton agenda", "jeton compta"), start=70):
+            file = export(id=number, file_name=f"{number}.csv")
+            session.add(report(file, id=number, sender=sender, **asked).request)
+        refused = {"outcome": RequestOutcome.REFUSED, "code": "quota"}
+        session.add(report(id=73, sender="jeton autre", **refused, **asked).request)
+    engine.dispose()
+
+    def ask(name: str, event_id: str) -> Any:  # noqa: ANN401 — httpx's
+        path = f"/api/v1/requests/%2Fmairie%2F13900/{event_id}"
+        return stranger.get(path, headers=_showing(tokens[name]))
+
+    for name, number in (("agenda", 71), ("compta", 72)):
+        assert [it["export_id"] for it in ask(name, "7").json()["exports"]] == [number]
+    assert ask("autre", "7").json()["code"] == "quota"
+    strange = [ask(name, event_id) for name in ("archives", "region") for event_id in ("7", "8")]
+    assert {_code(answer) for answer in strange} == {(404, "demande_inconnue")}
+    assert len({answer.text for answer in strange}) == 1
 
 
 def test_a_program_lists_the_requests_of_a_commune(
@@ -447,7 +478,7 @@ def test_a_program_sends_an_event_as_its_token(
     assert (sent_by(stranger), services.publish.__self__.tokens) == ([event], ["jeton compta"])
     execute(
         screen_database,
-        "UPDATE request SET source = '/mairie/13900', event_id = 'a/b c' WHERE id = 1",
+        "UPDATE request SET event_id = 'a/b c', sender = 'jeton compta' WHERE id = 1",
     )
     known = stranger.get(sent.headers["location"], headers=_showing(token))
     assert known.json()["request"] == {"source": "/mairie/13900", "id": "a/b c"}
@@ -458,11 +489,6 @@ def test_a_program_sends_an_event_as_its_token(
         screen_database,
         "UPDATE request SET code_commune = '', outcome = 'refused', code = 'x' WHERE id = 1",
     )
-    assert _code(stranger.get(sent.headers["location"], headers=_showing(token))) == (
-        404,
-        "demande_inconnue",
-    )
-    execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
     assert stranger.get(sent.headers["location"], headers=_showing(token)).json()["code"] == "x"
 
 

@@ -1,7 +1,7 @@
 """The HTTP API for programs without AMQP or exports volume: send events, read requests, take files.
 
-`schemas/http.py` and `openapi.json` define the contract. A file or a request outside the token's communes gives the
-same 404 as one that does not exist.
+`schemas/http.py` and `openapi.json` define the contract. A file outside the token's communes, and another sender's
+request asked for by its source and id, give the same 404 as one that does not exist.
 """
 
 import base64
@@ -328,21 +328,22 @@ def send_file(request: Request) -> Response:
 
 
 def send_request(request: Request) -> Response:
+    """Send the token's own request of this source and id, with its files.
+
+    Other senders may have used the same pair for the same commune: it identifies a request only with its sender.
+    """
     state, bearer, demande = _services(request).state, _require_bearer(request), _DEMANDES.c
     name = request.path_params["name"]
     slashes = (it.start() for it in re.finditer("/", name[: ATTRIBUTE_SIZE + 1]))
     keys = [(name[:at], name[at + 1 :]) for at in slashes if len(name) - at <= ATTRIBUTE_SIZE + 1]
     named = select(_DEMANDES).where(tuple_(demande.source, demande.event_id).in_(keys))
-    rows = state.read(named.order_by(demande.outcome, demande.request_id))
-    found = next(
-        (row for row in rows if bearer.opens(row.code_commune) or row.sender == bearer.sender), None
-    )
-    if found is None:
+    own = named.where(demande.sender == bearer.sender)
+    rows = state.read(own.order_by(demande.outcome, demande.request_id).limit(1))
+    if not rows:
         raise ProblemError(
-            NOT_FOUND,
-            "demande_inconnue",
-            "Aucune demande de ce nom parmi celles que ce jeton ouvre.",
+            NOT_FOUND, "demande_inconnue", "Ce jeton n'a envoyé aucune demande de ce nom."
         )
+    (found,) = rows
     view = DERNIERS_EXPORTS.c
     files = read_all(
         state,
