@@ -28,7 +28,7 @@ test: .dev ## install the services that the tests use, then run all tests but th
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
 faults: .dev ## break each part in turn while files are made, send bad messages, attack by all at once: ten minutes
-	$(RUN) -m pytest -n 0 -m slow tests/faults/test_faults.py tests/faults/test_poison.py tests/faults/test_siege.py
+	$(RUN) -m pytest -n 0 -m slow tests/faults/test_faults.py tests/faults/test_poison.py tests/faults/test_flood.py
 
 nemesis: .dev ## overlap two or three troubles at a time, drawn by SEEDS seeds (20), and judge what is left: a minute each
 	SEEDS=$(or $(SEEDS),20) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 -m slow tests/faults/nemesis
@@ -47,7 +47,7 @@ histories: .dev ## N random histories of a register (5,000), made by the product
 
 nightly: .dev ## the slow tests, then mutants, 1,000 histories and bench: two hours
 	$(RUN) -m tests.parts.install
-	$(RUN) -m pytest -n auto --maxprocesses 4 -m slow --ignore tests/faults/test_siege.py
+	$(RUN) -m pytest -n auto --maxprocesses 4 -m slow --ignore tests/faults/test_flood.py
 	$(MAKE) faults mutants bench
 	$(MAKE) histories N=1000
 

@@ -19,7 +19,7 @@ from bench.stage import DATABASES, Stage
 from common.calendrier import jour_a_paris
 from producers.state import State
 from schemas.profiles.platform import read_shipped
-from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
+from schemas.topology import QUEUE_PROGRAMS, QUEUE_REQUESTS
 from schemas.vocabulary import Format, Liste
 from worker.demo.libreville import LIBREVILLE
 
@@ -136,7 +136,7 @@ def p11(stage: Stage) -> Iterator[Check]:
     """Requests recorded in a second by processes that read only requests, and requests notified in a second."""
     task = stage.places(COMMUNES, 1, one_in=ONE_IN)
     asked = [ask_liste(code, Format.CSV, bulk=True) for code in task.codes]
-    with open_crew(stage.broker, task, 2, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK) as crew:
+    with open_crew(stage.broker, task, 2, QUEUE_REQUESTS, QUEUE_PROGRAMS) as crew:
         rates = [len(asked) / crew.record(asked) for _ in range(1 + TIMES)][1:]
         what = f"requests recorded in a second, {COMMUNES} at once, processes: 2"
         yield floor("P11", what, rates, target=150, unit="/s")

@@ -19,14 +19,14 @@ from schemas.envelope import CloudEvent
 from schemas.profiles.platform import FileForm
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import TypeTableau
+from schemas.topology import QUEUE_LISTES, QUEUE_TABLEAUX
 from schemas.vocabulary import ExportStatus, Format, Liste
 from worker.compose import build_services
 from worker.db.engine import STREAM, build_engine, snapshot
 from worker.demo.libreville import LIBREVILLE
-from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.exports.storage import Storage
-from worker.handlers.making.make_export import make_export
+from worker.handlers.next_work import do_next_work
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.communes import read_commune
 from worker.settings import Settings
@@ -79,19 +79,21 @@ def tableau_job(task: Task) -> Measure:
     return _run_job(task, ask_tableau(LIBREVILLE.code))
 
 
+def send_none(_queue: str, _number: int) -> None:
+    """Send no token: a measurement does the works itself."""
+
+
 def _run_job(task: Task, asked: Asked) -> Measure:
-    doorbells: list[Doorbell] = []
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
-    services = replace(build_services(settings, doorbells.extend), is_embedded=True)
+    services = replace(build_services(settings, send_none), is_embedded=True)
     ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
     services.engine.dispose()
+    queue = QUEUE_LISTES if isinstance(asked, ListeExportRequested) else QUEUE_TABLEAUX
     with Stopwatch() as watch:
-        make_export(doorbells[0].row_id, services)
-    its = (
-        select(Export).where(Export.id == doorbells[0].row_id).options(selectinload(Export.pieces))
-    )
+        do_next_work(queue, services)
+    last = select(Export).order_by(Export.id.desc()).options(selectinload(Export.pieces)).limit(1)
     with Session(services.engine) as session:
-        row = session.scalars(its).one()
+        row = session.scalars(last).one()
     if row.status != ExportStatus.READY:
         raise RuntimeError(f"the job ended as {row.status}: {row.error_message}")
     for name in (row.file_name, *(it.file_name for it in row.pieces.values())):

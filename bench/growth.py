@@ -14,19 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import click
-from sqlalchemy import select
 
-from bench.files import csv_job, tableau_job, xml_job
+from bench.files import csv_job, send_none, tableau_job, xml_job
 from bench.measure import Measure, Stopwatch, run
 from bench.registers import Task, import_again
 from bench.report import align
 from bench.screen import open_screen
 from bench.stage import Stage, open_stage
+from schemas.topology import MOST_TOKENS
 from worker.db.engine import build_engine
-from worker.doorbell import Doorbell
-from worker.exports import records
-from worker.exports.models import Export
 from worker.housekeeping.housekeeping import sweep
+from worker.work import queue as works
+from worker.work.queue import WorkKind
 
 STEPS = (1, 4, 16, 64)
 LINEAR, FLAT = 1.05, 0.1
@@ -34,28 +33,23 @@ _TIMES, _QUICK_TIMES = 3, 50
 
 
 def claim_row(task: Task) -> float:
-    """Claim one of the waiting rows, and roll back."""
+    """Claim one of the waiting works, and roll back."""
     engine = build_engine(task.url)
-    with engine.connect() as connection:
-        is_queued = Export.status == "queued"
-        waiting = connection.execute(
-            select(Export.id, Export.kind, Export.is_bulk).where(is_queued).limit(1)
-        ).one()
 
     def claim() -> None:
         with engine.connect() as connection, connection.begin() as transaction:
-            if not records.claim_file(connection, Doorbell(*waiting), "bench", lease_seconds=30):
-                raise RuntimeError("the row was not free")
+            if not works.claim(connection, WorkKind.LISTE, "bench", lease_seconds=30):
+                raise RuntimeError("no work was due")
             transaction.rollback()
 
     return _median(claim)
 
 
 def sweep_rows(task: Task) -> float:
-    """Sweep rows without a message, of which there is none."""
-    engine = build_engine(task.url)
-    sweep(engine, lambda _doorbells: None)
-    return _median(lambda: sweep(engine, lambda _doorbells: None))
+    """Sweep works without a token, of which there is none."""
+    sweep_all = partial(sweep, build_engine(task.url), send_none, lambda _queue: MOST_TOKENS)
+    sweep_all()
+    return _median(sweep_all)
 
 
 def _median(work: Callable[[], object], times: int = _QUICK_TIMES) -> float:

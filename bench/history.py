@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
+from bench.files import send_none
 from bench.registers import Task, settle
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Presentation, TypeTableau
+from schemas.topology import QUEUE_LISTES, QUEUE_TABLEAUX
 from schemas.vocabulary import Format, Liste
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, EMAIL, prepare_mouvements
@@ -22,15 +24,15 @@ from worker.audit import NOTIFIER, Audit
 from worker.compose import build_services
 from worker.db.types import Base
 from worker.demo.libreville import LIBREVILLE, demo_calendrier
-from worker.doorbell import Doorbell
 from worker.exports.models import Depot, Export, ExportPiece, Request
 from worker.exports.purge import remove_files
-from worker.handlers.making.make_export import make_export
+from worker.handlers.next_work import do_next_work
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.notifier.models import Notification
 from worker.registre.communes import add_commune
 from worker.services import Services
 from worker.settings import Settings
+from worker.work.queue import count_due
 
 Row = Mapping[Any, Any]
 
@@ -69,9 +71,8 @@ def add_history(task: Task) -> None:
     """
     today = jour_a_paris(now())
     prepare_mouvements(task.url, today)
-    doorbells: list[Doorbell] = []
     settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports)
-    services = replace(build_services(settings, doorbells.extend), is_embedded=True)
+    services = replace(build_services(settings, send_none), is_embedded=True)
     liste = ListeExportRequested(
         commune=LIBREVILLE.code, listes=[*Liste], formats=[*Format], requested_by=AGENT
     )
@@ -83,7 +84,7 @@ def add_history(task: Task) -> None:
         scrutin=demo_calendrier(today).scrutin,
         requested_by=AGENT,
     )
-    handle = partial(_handle, services, doorbells)
+    handle = partial(_handle, services)
     old = [handle(asked, is_purged=True) for asked in (tableaux, liste)]
     recent = [handle(tableaux), *[handle(liste)] * 4, handle(liste, deposited_on=today)]
     _copy(services.engine, old, recent, task.size)
@@ -98,27 +99,24 @@ def export_of(number: int) -> int:
 
 
 def _handle(
-    services: Services,
-    doorbells: list[Doorbell],
-    asked: Data,
-    *,
-    is_purged: bool = False,
-    deposited_on: date | None = None,
+    services: Services, asked: Data, *, is_purged: bool = False, deposited_on: date | None = None
 ) -> _Original:
     with services.engine.connect() as connection:
         before = {
             model: connection.scalar(select(func.max(key))) or 0 for model, key in _TABLES.items()
         }
     _ingest(asked, services)
-    files = [doorbell.row_id for doorbell in doorbells]
-    _make_all(doorbells, services)
+    newest = select(Export.id).where(Export.id > before[Export]).order_by(Export.id)
+    with services.engine.connect() as connection:
+        files = connection.scalars(newest).all()
+    _make_all(services)
     _ingest(note_file("downloaded", files[0]), services)
     if deposited_on:
         _ingest(note_file("deposited", *files[::2], deposited_on=deposited_on), services)
         _ingest(
             note_file("verdict", *files[::2], verdict="accepte", verdict_on=deposited_on), services
         )
-        _make_all(doorbells, services)
+        _make_all(services)
     if is_purged:
         remove_files(services.engine, services.storage, files, actor=NOTIFIER)
     with services.engine.begin() as connection:
@@ -137,9 +135,15 @@ def _ingest(asked: Data, services: Services) -> None:
     ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
 
 
-def _make_all(doorbells: list[Doorbell], services: Services) -> None:
-    while doorbells:
-        make_export(doorbells.pop().row_id, services)
+def _make_all(services: Services) -> None:
+    for queue in (QUEUE_LISTES, QUEUE_TABLEAUX):
+        while _has_due(services.engine, queue):
+            do_next_work(queue, services)
+
+
+def _has_due(engine: Engine, queue: str) -> bool:
+    with engine.connect() as connection:
+        return count_due(connection, queue) > 0
 
 
 def _message(request_id: int) -> Row:

@@ -41,6 +41,7 @@ VARIABLES = (
     "SECRETS_DIR",
     "LOG_FORMAT",
     "LOG_LEVEL",
+    "WORKER_LANE",
     "RETENTION_DAYS",
     "AUDIT_DAYS",
     "RUINED_VALUES",

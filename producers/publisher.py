@@ -282,12 +282,12 @@ def _permanent(
             refused = f" n'a pas pris la demande : {error.reply_text}. Réessayez plus tard"
         case exceptions.UnroutableError():
             refused = (
-                f" : aucune file n'attend « {routing_key} ». L'exploitant a-t-il déclaré ce compte "
-                "(« python -m worker accounts --add ») ?"
+                f" : aucune file n'attend « {routing_key} ». Le type de la demande est inconnu, ou aucun worker n'a "
+                "encore démarré"
             )
         case exceptions.NackError():
             kind = errors.QueueFullError
-            refused = " n'a pas pris la demande : la file de ce compte est pleine. Réessayez dans une minute"
+            refused = " n'a pas pris la demande : la file des demandes est pleine. Réessayez dans une minute"
         case _SilenceError():
             kind = errors.UnconfirmedError
             refused = f" n'a pas confirmé la demande : elle est peut-être partie. {look_first}"

@@ -67,8 +67,6 @@ class ExpectedFile(Published):
 class FileStage(StrEnum):
     """The state of a file."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
     READY = "ready"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -121,11 +119,7 @@ class MadeFile(Published):
 
 
 class FileStatus(ExpectedFile):
-    """A file is ready, failed or cancelled; or a ready file must be made again (`recalled`).
-
-    `waiting` and `running` are sent only to the account of a request with `progress`, at most once a second. They may
-    be missing, or arrive after the event that the file is ready.
-    """
+    """A file is ready, failed or cancelled; or a ready file must be made again (`recalled`)."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_STATUS
 
@@ -140,26 +134,6 @@ class FileStatus(ExpectedFile):
     reason: Annotated[
         str | None,
         Field(description="Why it failed, was cancelled or recalled, for people, in French."),
-    ] = None
-    before: Annotated[
-        int | None,
-        Field(
-            ge=0,
-            description="Of a file that waits: how many others come first, for now; 1000: or more.",
-        ),
-    ] = None
-    lines_written: Annotated[
-        int | None,
-        Field(
-            ge=0,
-            description="Of a file that is running: electors or mouvements in it; 0: it has begun.",
-        ),
-    ] = None
-    electeurs: Annotated[
-        int | None,
-        Field(
-            ge=0, description="Of how many; absent until they are counted, and where they are few."
-        ),
     ] = None
 
 
@@ -265,6 +239,10 @@ class RequestStatus(Published):
     ] = None
     errors: Annotated[
         Sequence[RefusalFault] | None, Field(description="Of a refused request: one at least.")
+    ] = None
+    ignored: Annotated[
+        Sequence[RefusalFault] | None,
+        Field(description="Of an accepted request: fields that have no effect any more."),
     ] = None
 
 

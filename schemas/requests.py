@@ -185,9 +185,7 @@ Bulk = Annotated[
 ]
 AskedProgress = Annotated[
     StrictBool,
-    Field(
-        description="An event a second while a file is being made, to the account that asks; not of a batch."
-    ),
+    Field(description="Has no effect; the answer says so. The state over HTTP has the progress."),
 ]
 
 

@@ -1,19 +1,21 @@
 """The exchange, the routing keys and the queues.
 
-Requests enter by the exchange, into the queues of their account; the worker publishes its events on the same exchange.
-The queues of jobs are internal.
+Requests enter by the exchange, into one of two queues; the worker publishes its events on the same
+exchange.
+The queues of tokens are internal.
 """
 
 import re
 
 EXCHANGE = "prefecture"
-"""Durable topic exchange. Routing key of a request: its account, then its type; of an event: its type first."""
+"""Durable topic exchange. A request has the key `people.ACCOUNT.TYPE` or `programs.ACCOUNT.TYPE`, an
+event of ours its type first."""
 
 SOURCE = "/module-prefecture"
 """Default `source` of published events."""
 
-BULK_SUFFIX = ".bulk"
-"""Suffix of the routing key of a request of a batch, which goes to the account's second queue."""
+PEOPLE, PROGRAMS = "people", "programs"
+"""The first word of the key of a request, which chooses its queue."""
 
 REQUEST_LISTE_EXPORT = "fr.openelec.prefecture.request.liste_export.v1"
 REQUEST_TABLEAUX_RENDER = "fr.openelec.prefecture.request.tableaux_render.v1"
@@ -37,42 +39,48 @@ REQUEST_TYPES = (
     *(REQUEST_REGISTRE_PREVIEW, REQUEST_REGISTRE_IMPORT, REQUEST_REGISTRE_CORRECTION),
     REQUEST_DECLARATION,
 )
-"""The queue of an account has a binding per type, so that the broker returns an unknown type as unroutable."""
+"""The queues of requests have a binding for each type: the broker returns an unknown type as unroutable."""
 
 SHORT_TYPES = {*REQUEST_TYPES, SCREEN_NOTE} - {REQUEST_DECLARATION}
 """The types whose events have MAX_SHORT_BYTES at most."""
 
-BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
-"""The request types that a batch may contain."""
 
-
-_ACCOUNT = re.compile(r"(?!fr$)[A-Za-z0-9_-]{1,60}", re.ASCII)
+_ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 
 
 def is_account(name: str) -> bool:
-    """Whether an account of the broker can have queues of requests.
-
-    The account is one word of a routing key, but not `fr`, the first word of the keys of published events.
-    """
+    """Whether a name can be the account of a routing key: one word of letters, digits, - and _."""
     return _ACCOUNT.fullmatch(name) is not None
 
 
 def request_key(account: str, event_type: str, *, is_bulk: bool = False) -> str:
-    """Return the routing key of a request of an account; a request of a batch has another."""
-    return f"{account}.{event_type}{BULK_SUFFIX if is_bulk and event_type in BULK_TYPES else ''}"
+    """Return the routing key of a request: the lane of its queue, its account, its type.
+
+    Requests of the screen are for people, except those of a batch; all others are of programs.
+    """
+    is_of_people = account == SCREEN_ACCOUNT and not is_bulk
+    return f"{PEOPLE if is_of_people else PROGRAMS}.{account}.{event_type}"
 
 
-def account_queue(account: str, *, is_bulk: bool = False) -> str:
-    """Return the name of the queue of an account's requests, or of its requests of batches."""
-    return f"account-bulk.{account}" if is_bulk else f"account.{account}"
+def account_of(routing_key: str) -> str:
+    """Return the account that a routing key of a request names; empty when it names none.
+
+    The topic permission of an account lets it publish under its own name only (deploy/broker), so
+    that the broker has checked the name.
+    """
+    first, _, rest = routing_key.partition(".")
+    return rest.partition(".")[0] if first in {PEOPLE, PROGRAMS} else ""
 
 
-def account_bindings(account: str, *, is_bulk: bool = False) -> list[str]:
-    """Return the routing keys that bind the queue of an account."""
-    return [
-        request_key(account, it, is_bulk=is_bulk)
-        for it in (BULK_TYPES if is_bulk else (*REQUEST_TYPES, SCREEN_NOTE))
-    ]
+def type_of(routing_key: str) -> str:
+    """Return the type of event that a routing key of a request names."""
+    return routing_key.split(".", 2)[-1]
+
+
+def request_bindings(queue: str) -> list[str]:
+    """Return the binding keys of a queue of requests: one for each type, of any account."""
+    first = {QUEUE_REQUESTS: PEOPLE, QUEUE_PROGRAMS: PROGRAMS}[queue]
+    return [f"{first}.{ANY}.{event_type}" for event_type in (*REQUEST_TYPES, SCREEN_NOTE)]
 
 
 EVENT_TYPES = (
@@ -108,15 +116,22 @@ def listener_key(*, commune: str = "", account: str = "") -> str:
 SCREEN_ACCOUNT = "ecran"
 """The account of the screen in `deploy/`: it acts for its agents unless an operator changes that."""
 
-QUEUE_REQUESTS, QUEUE_REQUESTS_BULK = "requests", "requests-bulk"
-"""Requests that the workers enqueue for themselves: retries, deferred events. Also the names by which a process
-consumes the queues of all accounts, those of batches apart."""
-QUEUE_LISTES, QUEUE_LISTES_BULK = "listes", "listes-bulk"
-QUEUE_TABLEAUX, QUEUE_TABLEAUX_BULK = "tableaux", "tableaux-bulk"
-"""The second queue of each pair holds jobs of batches, so that they never delay the request of a single clerk."""
+QUEUE_REQUESTS, QUEUE_PROGRAMS = "requests", "requests-programs"
+"""Requests of people (the screen, and programs over HTTP), and those of programs of the house and batches.
 
-QUEUE_REGISTRE = "registre"
-"""Previews and imports of REU exports: consumed only by workers that may write to the register."""
+Each has one active consumer, which handles one event at a time: events of a queue are handled in order.
+"""
+
+REQUEST_QUEUES = QUEUE_REQUESTS, QUEUE_PROGRAMS
+
+QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REGISTRE = "listes", "tableaux", "registre"
+"""Tokens for workers. A token names no row; it says "look at this queue". Only workers of `registre` may
+write to the register."""
+
+TOKEN_QUEUES = QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REGISTRE
+
+MOST_TOKENS = 500
+"""The bound of a queue of tokens; the broker refuses further ones, which is no error."""
 
 MAX_EVENT_BYTES, MAX_SHORT_BYTES = 256 * 1024, 16 * 1024
 """Of a declaration, which may contain an answer of the platform or a thousand motifs; of any other request.

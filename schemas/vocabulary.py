@@ -303,7 +303,6 @@ class Channel(Labelled):
     """The channel by which a recipient is notified."""
 
     MAIL = "courriel", "Courriel"
-    CHAT = "discussion", "Discussion"
     WEBHOOK = "webhook", "Autre logiciel (webhook)"
 
 

@@ -53,7 +53,7 @@ from worker.errors import ImportRefusedError
 from worker.exports.models import Request
 from worker.exports.records import add_works_of_end
 from worker.work import queue
-from worker.work.queue import Claim, NewWork, WorkKind, add, subject_of
+from worker.work.queue import About, Claim, NewWork, WorkKind, add, subject_of
 
 DAY_SECONDS = 24 * 3600
 
@@ -163,26 +163,34 @@ IS_ENDED = Preview.status.in_([status.value for status in PreviewStatus if statu
 IS_ASKED = Preview.status.in_([status.value for status in PreviewStatus if status.is_asked])
 
 
-def add_preview(session: Session, request: Request, columns: dict[str, Any]) -> int:
-    """Insert the row of an export, and the work to read it; the caller sends the message of the work."""
+def add_preview(session: Session, request: Request, columns: dict[str, Any]) -> Sequence[NewWork]:
+    """Insert the row of an export, and add the work to read it; return the work."""
     preview = Preview(request_id=request.id, **columns)
     session.add(preview)
     session.flush()
-    _add_work(session.connection(), [preview.id], enqueued=True, fair_tag=request.turn)
-    return preview.id
+    return _add_works(session.connection(), [preview.id], fair_tag=request.fair_tag)
 
 
-def _add_work(
-    connection: Connection, preview_ids: Iterable[int], *, enqueued: bool, fair_tag: int = 0
-) -> None:
-    rows = connection.execute(
-        select(Preview.id, Preview.code_commune).where(Preview.id.in_([*preview_ids]))
-    )
+def share_of(code_commune: str) -> str:
+    """Return the share of the imports of a commune."""
+    return f"import {code_commune}"
+
+
+def _add_works(
+    connection: Connection, preview_ids: Iterable[int], *, fair_tag: int = 0
+) -> Sequence[NewWork]:
+    of_preview = select(Preview.id, Preview.code_commune).where(Preview.id.in_([*preview_ids]))
     works = [
-        NewWork(WorkKind.PREVIEW, subject_of(WorkKind.PREVIEW, it), commune, 0, fair_tag)
-        for it, commune in rows
+        NewWork(
+            WorkKind.PREVIEW,
+            subject_of(About.PREVIEW, preview_id),
+            fair_tag=fair_tag,
+            share=share_of(commune),
+        )
+        for preview_id, commune in connection.execute(of_preview)
     ]
-    add(connection, works, enqueued=enqueued)
+    add(connection, works)
+    return works
 
 
 def seconds_to_rest(connection: Connection, preview: Preview) -> float:
@@ -199,7 +207,10 @@ def seconds_to_rest(connection: Connection, preview: Preview) -> float:
     number, age = connection.execute(
         select(func.count(), since).where(*is_theirs, *is_refused)
     ).one()
-    return max(_REST_SECONDS - age, 0) if number >= _MOST_REFUSED else 0
+    if number < _MOST_REFUSED:
+        return 0
+    # the clock may have been ahead when the last one was refused
+    return float(min(max(_REST_SECONDS - age, 0), _REST_SECONDS))
 
 
 def read_preview(connection: Connection, preview_id: int) -> Preview | None:
@@ -253,14 +264,13 @@ def mark_refused(engine: Engine, claim: Claim, reason: str) -> None:
         _end(connection, claim, {Preview.status: PreviewStatus.REFUSED, Preview.reason: reason})
 
 
-def release(engine: Engine, claim: Claim, *, seconds: float, counts: bool) -> None:
+def release(connection: Connection, claim: Claim, *, seconds: float, counts: bool) -> None:
     """Release the work: it is due again in `seconds`. With `counts`, this start counts towards the limit of starts."""
     back = case(
         {step: state for state, step in _STEPS.items()}, value=Preview.status, else_=Preview.status
     )
-    with engine.begin() as connection:
-        queue.require_held(queue.release(connection, claim, seconds, counts=counts))
-        _change(connection, claim, {Preview.status: back})
+    queue.require_held(queue.release(connection, claim, seconds, counts=counts))
+    _change(connection, claim, {Preview.status: back})
 
 
 # Decisions of agents.
@@ -272,32 +282,32 @@ def accept(
     request: Request,
     terms: dict[str, Any],
     was: PreviewStatus,
-) -> bool:
-    """Record the answer; return False when the row is no longer in the state `was`.
-
-    The caller sends the message of the work.
-    """
+) -> Sequence[NewWork]:
+    """Record the answer and add the work; return none when the row is no longer in the state `was`."""
     then = PreviewStatus.QUEUED if was is PreviewStatus.TO_MATCH else PreviewStatus.ACCEPTED
     wanted = {Preview.status: then, Preview.import_request_id: request.id, Preview.terms: terms}
     is_it = and_(Preview.id == preview_id, Preview.status == was)
     is_accepted = bool(connection.execute(update(Preview).where(is_it).values(wanted)).rowcount)
-    _add_work(connection, [preview_id] if is_accepted else [], enqueued=True, fair_tag=request.turn)
-    return is_accepted
+    return _add_works(connection, [preview_id] if is_accepted else [], fair_tag=request.fair_tag)
 
 
-def drop(connection: Connection, request_id: int) -> Sequence[int]:
-    """Drop the previews of a request and add works to erase their files; a worker that holds one loses its lease."""
+def drop(connection: Connection, request_id: int) -> tuple[Sequence[int], Sequence[NewWork]]:
+    """Drop the previews of a request and add works to erase their files; a worker that holds one loses its lease.
+
+    Return the numbers of the previews, and the works.
+    """
     of_request = or_(Preview.request_id == request_id, Preview.import_request_id == request_id)
     ids = connection.scalars(select(Preview.id).where(of_request, ~IS_ENDED)).all()
-    queue.withdraw(connection, [WorkKind.PREVIEW], ids)
+    subjects = [subject_of(About.PREVIEW, it) for it in ids]
+    queue.withdraw(connection, [WorkKind.PREVIEW], subjects)
     ended = {Preview.status: PreviewStatus.DROPPED, Preview.finished_at: utc_now()}
     is_it = Preview.id.in_(ids), ~IS_ENDED
     dropped = connection.scalars(
         update(Preview).where(*is_it).values(ended).returning(Preview.id)
     ).all()
-    _add_work(connection, ids, enqueued=True)
+    works = _add_works(connection, ids)
     _settle(connection, dropped)
-    return dropped
+    return dropped, works
 
 
 # The end of the row.
@@ -308,7 +318,7 @@ def expire(connection: Connection) -> None:
     is_old = and_(IS_ASKED, Preview.created_at <= utc_now(-DAY_SECONDS))
     ended = {Preview.status: PreviewStatus.EXPIRED, Preview.finished_at: utc_now()}
     expired = connection.scalars(update(Preview).where(is_old).values(ended).returning(Preview.id))
-    _add_work(connection, expired, enqueued=False)  # the request is completed
+    _add_works(connection, expired)  # the request is completed
 
 
 def mark_erased(connection: Connection, preview_id: int) -> None:
@@ -345,6 +355,6 @@ def _settle(connection: Connection, preview_ids: Sequence[int]) -> None:
         is_it = Request.id.in_(named), Request.completed_at.is_(None)
         completed = update(Request).where(*is_it).values(completed_at=utc_now())
         rows = connection.execute(
-            completed.returning(Request.id, Request.is_bulk, Request.turn)
+            completed.returning(Request.id, Request.lane, Request.fair_tag)
         ).all()
         add_works_of_end(connection, rows)

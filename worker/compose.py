@@ -19,16 +19,16 @@ from worker import services
 from worker.arrivals import Arrivals
 from worker.audit import ACTS, NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import build_engine
-from worker.doorbell import CountEnqueued, Enqueue
 from worker.errors import ConfigurationError
 from worker.exports.lease import new_owner
 from worker.exports.storage import Storage
 from worker.health import Beat, ignore
 from worker.settings import Settings
-from worker.work.queue import delete_dead
+from worker.work.queue import BATCH, PEOPLE, delete_dead
 
 if TYPE_CHECKING:
     from worker.housekeeping.housekeeping import Chore
+    from worker.messaging.queues import TokenQueues
     from worker.notifier.channels.delivery import ChannelSender
     from worker.notifier.messages.events import PublishEvent
     from worker.notifier.notify import Notifier
@@ -39,7 +39,7 @@ NOTIFIER_LEASES = 2
 """The lease of a work of the notifier, in leases of a worker: a mail that is sent twice costs more than a delay."""
 
 
-def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
+def build_services(settings: Settings, send_tokens: services.SendTokens) -> services.Services:
     """Build the services of the use cases; nothing is connected yet.
 
     Raises:
@@ -51,10 +51,11 @@ def build_services(settings: Settings, enqueue: Enqueue) -> services.Services:
         registre=_build_registre(settings, engine),
         storage=Storage(settings.exports_dir, engine),
         arrivals=Arrivals(settings.arrivals_dir),
-        enqueue=enqueue,
+        send_tokens=send_tokens,
         profiles=_load(load_profiles, settings),
         source=_load(load_sources, settings),
         ruined_values=settings.ruined_values,
+        most_lane=PEOPLE if settings.worker_lane == "people" else BATCH,
     )
 
 
@@ -69,8 +70,7 @@ def build_notifier(
     settings: Settings,
     engine: Engine,
     *,
-    enqueue: Enqueue,
-    count: CountEnqueued | None = None,
+    tokens: "TokenQueues",
     publish: "PublishEvent | None",
     beat: Beat = ignore,
 ) -> "Notifier":
@@ -86,16 +86,14 @@ def build_notifier(
     return Notifier(
         engine,
         build_pools(engine, notices, build_senders(settings), publish),
-        partial(do_steps, build_chores(settings, engine, enqueue, count)),
+        partial(do_steps, build_chores(settings, engine, tokens)),
         owner=new_owner(),
         lease_seconds=NOTIFIER_LEASES * services.LEASE_SECONDS,
         beat=beat,
     )
 
 
-def build_chores(
-    settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
-) -> "list[Chore]":
+def build_chores(settings: Settings, engine: Engine, tokens: "TokenQueues") -> "list[Chore]":
     """Build the sweeps, the reminders, and the purges that the settings ask for."""
     from worker.housekeeping import housekeeping
     from worker.housekeeping.housekeeping import (
@@ -112,13 +110,11 @@ def build_chores(
     chores = [
         Chore(
             "sweep",
-            lambda: [housekeeping.sweep(engine, enqueue, counts=False)],
+            lambda: [housekeeping.sweep(engine, tokens.send, tokens.count)],
             services.SWEEP_SECONDS,
         ),
         Chore(
-            "lost_messages",
-            lambda: [housekeeping.sweep(engine, enqueue, count=count)],
-            5 * services.SWEEP_SECONDS,
+            "early_cancels", lambda: map(housekeeping.purge_early_cancels, [engine]), HOUR_SECONDS
         ),
         Chore("audit_log", lambda: map(log_lines, [engine]), 1),
         Chore("acts", lambda: map(rotate_lines, [settings.acts_dir / ACTS]), RETRY_SECONDS),
@@ -149,7 +145,6 @@ def build_chores(
 
 def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
     """Build one transport for each channel; nothing is connected yet."""
-    from worker.notifier.channels.chat import ChatSender
     from worker.notifier.channels.hosts import Hosts
     from worker.notifier.channels.mail import FolderMailer, MailSender, SmtpMailer
     from worker.notifier.channels.webhook import WebhookSender
@@ -160,7 +155,6 @@ def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
     )
     return {
         Channel.MAIL: MailSender(mailer.send, settings.mail_from),
-        Channel.CHAT: ChatSender(),
         Channel.WEBHOOK: WebhookSender(Hosts.parse(settings.webhook_hosts), settings.event_source),
     }
 

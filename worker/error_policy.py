@@ -25,15 +25,15 @@ from worker.errors import (
 )
 
 _FIRST_SECONDS, _GROWTH, _MANY = 1.0, 1.5, 50
-_LONGEST_SECONDS = (
-    120.0  # shorter, and ten thousand waiting files would occupy the workers with retries
-)
+# With the pause of a worker after a full volume (TROUBLE_SECONDS in make_export.py) and the sweep,
+# a file goes on within ten seconds once the volume has room.
+_LONGEST_SECONDS = 8.0
 
 
 def until_next_try(tries: int) -> float:
-    """Return the seconds before the next retry, after `tries` retries that met the same error: 1, 1.5, 2.3, 3.4 … 120.
+    """Return the seconds before the next retry, after `tries` retries that met the same error: 1, 1.5, 2.3, 3.4 … 8.
 
-    Each wait is half of the time waited so far and a second more.
+    Each wait is half of the time waited so far and a second more, eight seconds at most.
     """
     return min(_FIRST_SECONDS * _GROWTH ** min(tries, _MANY), _LONGEST_SECONDS)
 

@@ -39,17 +39,6 @@ class RefusedError(PrefectureError):
         self.faults = tuple(faults) or (Fault(field, code, message),)
 
 
-class NotKnownYetError(RefusedError):
-    """The event names a request or deposit that is not recorded: it is deferred, then refused if that stays missing.
-
-    `waits_for`: a key of worker.deferred.
-    """
-
-    def __init__(self, message: str, *, waits_for: str, code: str, field: str) -> None:
-        super().__init__(message, code=code, field=field)
-        self.waits_for = waits_for
-
-
 class ImportRefusedError(PrefectureError):
     """The register refuses a file and is unchanged.
 

@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 
 SILENCE_SECONDS = {Role.WORKER: 30, Role.NOTIFIER: 120}
-"""A process without a heartbeat for so long counts as stuck; a chat may use up several time-outs."""
+"""A process without a heartbeat for so long counts as stuck; a mail server may use up several time-outs."""
 
 
 STUCK, EXHAUSTED = os.EX_SOFTWARE, os.EX_OSERR

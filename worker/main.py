@@ -3,6 +3,7 @@
 import gc
 import sys
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from importlib import import_module
 from threading import Event
 
@@ -14,16 +15,16 @@ from sqlalchemy.orm import configure_mappers
 
 from common.files import keep_files_private
 from common.logs import configure_logs
-from worker.access.authorization import AccountList
 from worker.actors import declare_actors
 from worker.audit import keep_acts
 from worker.compose import build_services
 from worker.db.engine import is_writable, require_current
 from worker.errors import ConfigurationError
+from worker.handlers.next_work import free_held_works
 from worker.health import Pulse, Role, stop_on_signals
 from worker.messaging.broker import PrefectureBroker, build_broker, require_trusted
 from worker.messaging.middleware import ThreadWatchdog, build_middleware
-from worker.messaging.queues import DoorbellQueues
+from worker.messaging.queues import TokenQueues
 from worker.settings import load_settings
 
 _POLL_SECONDS = 1.0
@@ -38,11 +39,16 @@ def compose() -> PrefectureBroker:
     require_trusted(settings.amqp_url.get_secret_value())
     middleware = build_middleware(lambda: is_writable(services.engine))
     broker = build_broker(settings.amqp_url.get_secret_value(), middleware)
-    services = build_services(settings, DoorbellQueues(broker).enqueue)
+    services = build_services(settings, TokenQueues(broker).send)
     require_current(services.engine)
     services.engine.dispose()  # processes that are forked later share no connection
-    broker.list_accounts = AccountList(services.engine)
-    broker.add_middleware(ThreadWatchdog(Pulse(settings.health_dir, Role.WORKER), services.stuck))
+    broker.add_middleware(
+        ThreadWatchdog(
+            Pulse(settings.health_dir, Role.WORKER),
+            services.stuck,
+            partial(free_held_works, services),
+        )
+    )
     declare_actors(broker, services)
     return broker
 

@@ -1,6 +1,7 @@
 """The services of the use cases: connections, the volume, limits. Built once, at the entry point."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -9,25 +10,28 @@ from schemas.profiles.platform import PlatformProfiles
 from schemas.profiles.source import SourceProfile
 from schemas.vocabulary import Severity
 from worker.arrivals import Arrivals
-from worker.doorbell import Enqueue
 from worker.exports.storage import Storage
+from worker.work.queue import BATCH, MOST_STARTS
 
 # Durations and limits that no installation changes; tests set others.
 
-LEASE_SECONDS = 30.0
-"""How long a row stays claimed by a worker that renews nothing."""
+LEASE_SECONDS = 8.0
+"""How long a work stays claimed by a process that renews nothing: a work of a dead process waits so long."""
 
-MAX_ATTEMPTS = 3
-"""Starts of one file before it fails."""
+MOST_FAILURES = 3
+"""Starts of one file that fail by a bug before the file fails."""
 
 RETRY_SECONDS = 3600.0
 """How long a file waits for a full volume or an absent service before it fails."""
 
 SWEEP_SECONDS = 1.0
-"""Seconds between two searches for lost messages."""
+"""Seconds between two sweeps."""
 
-QUOTA, QUOTA_BULK = 500, 50_000
-"""Limits of waiting requests: of one account for one commune, and of one account in batches."""
+MOST_WAITING = 50_000
+"""Files of one share that may wait: of an account, or of the agents of a commune."""
+
+SendTokens = Callable[[str, int], None]
+"""Sends so many tokens to a queue; raises when the broker is away: the sweep sends others."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,21 @@ class Services:
     registre: Engine
     storage: Storage
     arrivals: Arrivals
-    enqueue: Enqueue
+    send_tokens: SendTokens
     profiles: PlatformProfiles
     source: SourceProfile
     ruined_values: Severity
     lease_seconds: float = LEASE_SECONDS
-    max_attempts: int = MAX_ATTEMPTS
+    most_starts: int = MOST_STARTS
+    most_failures: int = MOST_FAILURES
     retry_seconds: float = RETRY_SECONDS
+    most_waiting: int = MOST_WAITING
+    most_lane: int = BATCH
+    """PEOPLE in a process that makes no file of a batch."""
     is_embedded: bool = False
     """One process without a broker: requests come from this computer, without an account."""
-    quota: int = QUOTA
-    quota_bulk: int = QUOTA_BULK
+    held: set[str] = field(default_factory=set)
+    """The owners of the works that this process does now."""
     exhausted: threading.Event = field(default_factory=threading.Event)
     """Set when this process lacks memory or descriptors: from then on no error counts against a file."""
     stuck: threading.Event = field(default_factory=threading.Event)

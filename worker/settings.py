@@ -74,6 +74,7 @@ class Settings(EnvironmentSettings):
     log_format: LogFormat = "json"
     log_level: LogLevel = "info"
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    worker_lane: Literal["all", "people"] = "all"
 
     retention_days: Annotated[int, Field(ge=0)] = 30
     audit_days: Annotated[int, Field(ge=0)] = 366

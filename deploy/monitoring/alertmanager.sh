@@ -1,7 +1,7 @@
 #!/bin/sh
 # alertmanager.sh SERVER: print Alertmanager's configuration, which is alertmanager.yml and by which mail server the
 # operator is told. SERVER is a file with an address like that of PREFECTURE_SMTP_SERVER; ALERTS_TO names the recipients.
-# Without the one or the other nobody is told.
+# Without the one or the other no mail is sent.
 set -eu
 folder=$(cd "$(dirname "$0")" && pwd)
 address=$(cat "$1")
@@ -48,7 +48,7 @@ if [ -n "$address" ]; then
 fi
 if [ -z "$to" ] || [ -z "$server" ]; then
     echo 'alertmanager.sh: no mail server, or no ALERTS_TO in .env: no alert is mailed' >&2
-    receiver=nobody
+    receiver=none
 fi
 
 echo "global:
@@ -61,7 +61,7 @@ if [ -n "$account" ]; then
 fi
 echo "
 receivers:
-  - name: nobody
+  - name: none
   - name: operator
     email_configs:
       - to: $(quoted "${to:-nobody@localhost}")

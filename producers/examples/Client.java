@@ -67,7 +67,8 @@ public class Client {
         Map<String, Map<String, Object>> said = new HashMap<>();
         try (Connection connection = factory.newConnection(); Channel channel = connection.createChannel()) {
             channel.confirmSelect();
-            channel.basicPublish("prefecture", factory.getUsername() + "." + TYPE, true, properties, event.getBytes(StandardCharsets.UTF_8));
+            String key = "programs." + factory.getUsername() + "." + TYPE;
+            channel.basicPublish("prefecture", key, true, properties, event.getBytes(StandardCharsets.UTF_8));
             channel.waitForConfirmsOrDie(10_000);
             while (!said.keySet().containsAll(List.of("accepted", "ready"))) {
                 GetResponse message = channel.basicGet(System.getenv("QUEUE"), true);

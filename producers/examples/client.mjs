@@ -24,7 +24,7 @@ async function ask(commune) {
   const connection = await amqp.connect(url);
   const channel = await connection.createConfirmChannel();
   const account = decodeURIComponent(new URL(url).username);
-  channel.publish('prefecture', `${account}.${event.type}`, Buffer.from(body), {
+  channel.publish('prefecture', `programs.${account}.${event.type}`, Buffer.from(body), {
     mandatory: true,
     persistent: true,
     contentType: 'application/cloudevents+json; charset=utf-8',

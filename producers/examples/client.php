@@ -40,7 +40,7 @@ function ask(string $commune): void
         'content_type' => 'application/cloudevents+json; charset=utf-8',
         'delivery_mode' => AMQPMessage::DELIVERY_MODE_PERSISTENT,
         'user_id' => $at['user'],
-    ]), 'prefecture', $at['user'] . '.' . $event['type'], mandatory: true);
+    ]), 'prefecture', 'programs.' . $at['user'] . '.' . $event['type'], mandatory: true);
     $channel->wait_for_pending_acks_returns(10);
     $said = [];
     while (!isset($said['accepted'], $said['ready'])) {

@@ -32,7 +32,7 @@ CLOCK = "PrefectureClockNotSynchronised"
 """The clock is that of this machine, which may have nothing that sets it."""
 
 SETTINGS = """COMPOSE_FILE=docker-compose.yml:deploy/tls.yml:deploy/monitoring.yml
-WORKER_BULK_REPLICAS=0
+WORKER_PEOPLE_REPLICAS=0
 ALERTS_TO=exploitation@mairie.example
 ALERTS_SMTP_FILE=var/secrets/alerts_smtp_server
 """
@@ -61,7 +61,7 @@ Alert = tuple[str, frozenset[tuple[str, str]]]
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation by the block of the document, without a worker for batches."""
+    """An installation by the block of the document, with one service for each queue of files."""
     require_engine()
     folder = tmp_path_factory.mktemp("troubles")
     with Engine(folder / "engine") as engine:

@@ -15,9 +15,10 @@ from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
 from tests.parts.packages import COMPOSE, require
 from worker.cli.main import COMMANDS
-from worker.messaging.encoder import ACTOR_QUEUES, INGEST_ACTORS
+from worker.messaging.encoder import ACTORS, INGEST_ACTORS
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.settings import Settings
+from worker.work.queue import QUEUE_OF, WorkKind
 
 REPOSITORY = Path(__file__).parents[2]
 PARTS = {"broker", "database"}
@@ -56,13 +57,6 @@ def ours(compose: dict[str, Any]) -> dict[str, Any]:
     return {name: service for name, service in compose["services"].items() if name not in PARTS}
 
 
-def test_the_broker_finds_each_file_that_it_is_told_to_read(compose: dict[str, Any]) -> None:
-    broker = compose["services"]["broker"]
-    told = re.findall(r"/etc/prefecture/[\w.]+", " ".join(broker["environment"].values()))
-    assert told
-    assert set(told) <= {config["target"] for config in broker["configs"]}
-
-
 def _dockerfile() -> str:
     return (REPOSITORY / "Dockerfile").read_text("utf-8")
 
@@ -86,22 +80,33 @@ def _secrets(service: dict[str, Any]) -> dict[str, str]:
     return {secret["target"]: secret["source"] for secret in service["secrets"]}
 
 
+def _lane(service: dict[str, Any]) -> str:
+    """The lane of the works that the processes of a service claim."""
+    return service["environment"].get("PREFECTURE_WORKER_LANE", "all")  # type: ignore[no-any-return]
+
+
 def test_every_queue_has_workers_that_scale_alone(ours: dict[str, Any]) -> None:
-    consumed = [_options(service).queues for service in _workers(ours).values()]
-    assert sorted(queue for queues in consumed for queue in queues) == sorted(
-        set(ACTOR_QUEUES.values())
+    workers = _workers(ours)
+    consumed = [set(_options(it).queues) for it in workers.values() if _lane(it) == "all"]
+    assert sorted(queue for queues in consumed for queue in queues) == sorted(ACTORS)
+    assert set(INGEST_ACTORS) in consumed, (
+        "a process that also made files would read no event meanwhile"
     )
-    making, reading = (set(queues) for queues in sorted(consumed) if len(queues) > 1)
-    assert {queue.endswith("-bulk") for queue in making} == {True}
-    assert reading == INGEST_ACTORS.keys(), (
-        "a process that makes files too holds no more requests than it has threads"
-    )
-    assert {_options(service).threads for service in _workers(ours).values()} == {1}
-    assert [
-        name
-        for name, service in _workers(ours).items()
-        if {"container_name", "hostname"} & service.keys()
-    ] == []
+    assert {_options(service).threads for service in workers.values()} == {1}
+    fixed = [name for name, it in workers.items() if {"container_name", "hostname"} & it.keys()]
+    assert fixed == []
+
+
+def test_a_batch_never_holds_all_processes_that_make_files_of_people(ours: dict[str, Any]) -> None:
+    (people,) = (it for it in _workers(ours).values() if _lane(it) == "people")
+    of_files = {QUEUE_OF[kind] for kind in (WorkKind.LISTE, WorkKind.TABLEAU)}
+    assert set(_options(people).queues) == of_files
+    assert people["scale"] >= 1
+
+
+def test_a_second_process_stands_by_for_each_queue_of_events(ours: dict[str, Any]) -> None:
+    assert ours["worker-requests"]["scale"] == 2
+    assert _options(ours["worker-requests"]).processes == 1
 
 
 def test_a_job_may_end_before_its_container_is_killed(ours: dict[str, Any]) -> None:
@@ -119,12 +124,14 @@ def test_the_commands_exist(ours: dict[str, Any]) -> None:
             assert words[3] in {"worker": COMMANDS, "producers": PRODUCER_COMMANDS}[words[2]]
 
 
-def test_a_command_finds_what_an_earlier_one_asked_for(ours: dict[str, Any]) -> None:
+def test_a_command_finds_the_requests_of_an_earlier_one(ours: dict[str, Any]) -> None:
     """The source of requests contains the host's name by default, which differs in each container."""
     assert ours["command"]["hostname"] == "command"
 
 
-def test_who_stays_says_how_it_is(compose: dict[str, Any], ours: dict[str, Any]) -> None:
+def test_each_service_that_stays_has_a_health_check(
+    compose: dict[str, Any], ours: dict[str, Any]
+) -> None:
     assert {
         name for name, it in compose["services"].items() if it["healthcheck"].get("disable")
     } == ONCE
@@ -157,13 +164,15 @@ def test_nothing_may_write_outside_of_its_volumes(
     assert re.findall(r"^USER (.+)$", _dockerfile(), re.MULTILINE) == [USER]
 
 
-def test_what_dies_is_started_again_and_logs_do_not_fill_the_disk(compose: dict[str, Any]) -> None:
+def test_a_process_that_dies_is_restarted_and_logs_do_not_fill_the_disk(
+    compose: dict[str, Any],
+) -> None:
     for name, service in compose["services"].items():
         assert service["restart"] == ("no" if name in ONCE else "unless-stopped"), name
         assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
 
 
-def test_workers_wait_for_the_migration_and_for_what_they_need(ours: dict[str, Any]) -> None:
+def test_workers_wait_for_the_migration_the_broker_and_the_database(ours: dict[str, Any]) -> None:
     for name, service in ours.items():
         waits = {other: how["condition"] for other, how in service.get("depends_on", {}).items()}
         parts = {"broker": "service_healthy", "database": "service_healthy"}
@@ -171,7 +180,7 @@ def test_workers_wait_for_the_migration_and_for_what_they_need(ours: dict[str, A
             assert waits == {"database": "service_healthy"}
         elif name == "command":
             assert waits == {}, (
-                "what tells which part is away would not start without it, or would change the schema"
+                "`diagnose` reports a part that is away, so that it must start without that part"
             )
         else:
             assert waits == parts | {"migrate": "service_completed_successfully"}
@@ -233,12 +242,12 @@ def test_exports_of_the_reu_go_from_the_screen_to_the_one_worker_that_imports(
     assert volumes == {"acts", "arrivals", "profiles"}, "it makes no file"
 
 
-def test_in_a_container_the_screen_is_closed_until_somebody_says_who_may_come(
+def test_in_a_container_the_screen_is_closed_until_a_setting_admits_agents(
     ours: dict[str, Any],
 ) -> None:
     assert "PREFECTURE_WEB_AUTH=proxy" in _dockerfile()
     named = {name for name in ours["web"]["environment"] if name.startswith(f"{PREFIX}WEB_")}
-    assert named == {"PREFECTURE_WEB_HOST"}, "what var/prefecture.env says would not be heard"
+    assert named == {"PREFECTURE_WEB_HOST"}, "a value here would win over var/prefecture.env"
 
 
 def test_tls_between_the_parts_is_one_line(compose: dict[str, Any], ours: dict[str, Any]) -> None:
@@ -276,11 +285,15 @@ def test_settings_are_known_and_no_secret_is_written_here(ours: dict[str, Any]) 
 
 
 def test_each_process_is_given_its_own_accounts_only(ours: dict[str, Any]) -> None:
+    accounts = {
+        "worker-requests": ("requests", "requests"),
+        "worker-registre": ("registre", "workers"),
+    }
     for name in _workers(ours):
-        account = name.removeprefix("worker-")
+        database, broker = accounts.get(name, ("files", "workers"))
         assert _secrets(ours[name]) == {
-            "prefecture_database_url": f"database_{account}_url",
-            "prefecture_amqp_url": f"broker_{account}_url",
+            "prefecture_database_url": f"database_{database}_url",
+            "prefecture_amqp_url": f"broker_{broker}_url",
         }
     assert set(_secrets(ours["notifier"]).values()) == {
         "database_notifier_url",

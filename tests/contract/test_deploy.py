@@ -17,6 +17,7 @@ from tests.contract.test_compose import read_compose
 from tests.parts.deployment import DEPLOY, TEMPLATE, VHOST, make_secrets, read_conf
 from tests.parts.packages import AGE, ALERTMANAGER, PROMETHEUS, SHELLCHECK, require
 from worker.db.migrate import GRANTS
+from worker.messaging.broker import queue_arguments
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.monitoring.exporter import METRICS
 from worker.registre.imports.history import ADVISORY_KEY
@@ -36,15 +37,14 @@ def secrets(tmp_path: Path) -> Path:
     return make_secrets(tmp_path)
 
 
-def test_limits_are_in_order_and_no_message_is_put_aside_but_refused(
+def test_time_limits_are_in_order_and_a_full_queue_refuses_messages(
     definitions: dict[str, Any],
 ) -> None:
-    """Queues are classic, and a full one refuses what is published."""
     assert definitions["vhosts"] == [{"name": VHOST}], "no other kind of queue by default"
-    letters = {"x-dead-letter-exchange", "x-dead-letter-routing-key"}
     for queue in definitions["queues"]:
-        own = {"x-message-ttl"} if queue["name"].endswith(".XQ") else letters
-        assert queue["arguments"].keys() == own, queue["name"]
+        own = {} if queue["name"].endswith(".XQ") else queue_arguments(queue["name"])
+        assert queue["arguments"].items() >= own.items(), queue["name"]
+        assert not own or queue["arguments"]["x-overflow"] == "reject-publish"
     for policy in definitions["policies"]:
         name, found = policy["name"], policy["definition"]
         assert found.keys() <= {"consumer-timeout", "max-length", "max-length-bytes", "overflow"}, (
@@ -57,7 +57,6 @@ def test_limits_are_in_order_and_no_message_is_put_aside_but_refused(
         assert found["consumer-timeout"] > 2 * (
             IMPORT_LIMIT_MS if name == QUEUE_REGISTRE else TIME_LIMIT_MS
         )
-        assert "max-length" not in found or found["overflow"] == "reject-publish", name
     assert (
         int(read_conf(DEPLOY / "broker" / "rabbitmq.conf")["max_message_size"]) == MAX_EVENT_BYTES
     )
@@ -74,11 +73,11 @@ def test_the_template_holds_names_where_hashes_will_be(definitions: dict[str, An
 
 
 def test_an_account_without_a_password_stops_the_broker(secrets: Path) -> None:
-    (secrets / "broker_listes_password").write_text("")
+    (secrets / "broker_workers_password").write_text("")
     script = ["sh", str(DEPLOY / "broker" / "definitions.sh"), str(TEMPLATE), str(secrets)]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "broker_listes_password is empty" in done.stderr
+    assert "broker_workers_password is empty" in done.stderr
 
 
 def test_the_accounts_of_the_database_are_those_that_migrate_grants_to() -> None:
@@ -103,28 +102,28 @@ def test_the_script_makes_every_secret_that_compose_wants(
     assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o644}
 
     passwords = {path.name: path.read_text() for path in secrets.glob("*_password")}
-    assert len(set(passwords.values())) == len(passwords) == 21
+    assert len(set(passwords.values())) == len(passwords) == 14
     assert {len(password) for password in passwords.values()} == {48}
     for path in secrets.glob("*_url"):
         assert (
             f":{passwords[path.name.replace('_tls_url', '_url').replace('_url', '_password')]}@"
             in path.read_text()
         )
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", (secrets / "database_listes_url").read_text())
-    monkeypatch.setenv("PREFECTURE_AMQP_URL", (secrets / "broker_listes_url").read_text())
-    assert "prefecture_listes:" in Settings().database_url.get_secret_value()
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", (secrets / "database_files_url").read_text())
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", (secrets / "broker_workers_url").read_text())
+    assert "prefecture_files:" in Settings().database_url.get_secret_value()
 
 
 def test_the_script_keeps_what_is_there_and_makes_what_is_missing(
     secrets: Path, tmp_path: Path
 ) -> None:
     before = {path.name: path.read_text() for path in secrets.iterdir()}
-    for path in secrets.glob("*_listes_*"):
+    for path in secrets.glob("*_workers_*"):
         path.unlink()
     make_secrets(tmp_path)
     after = {path.name: path.read_text() for path in secrets.iterdir()}
     assert {name for name in before if before[name] != after[name]} == {
-        name for name in before if "_listes_" in name
+        name for name in before if "_workers_" in name
     }
 
 
@@ -161,15 +160,18 @@ def test_no_password_is_committed() -> None:
 _DOCKER = """#!/bin/sh
 echo "$*" >> calls
 case "$*" in
+ps*oneoff*.ID*) echo notifier 4d6f; echo web 77ab; echo worker-bulk 9c01 ;;
 ps*oneoff*) for service in broker database notifier web; do echo "$service Up 5 seconds (healthy)"; done ;;
 inspect*) echo healthy ;;
 *version_num*) echo "$IS_TOO_NEW" ;;
+*list_queues*) tail -n 1 events 2>/dev/null; sed -i '$d' events 2>/dev/null; cat queues 2>/dev/null || true ;;
+*list_users*) printf 'ecran []\nlistes []\nworker []\nmairie-13055 []\n' ;;
+*delete_queue*if-empty*) [ ! -e full ] ;;
 *string_agg*) tail -n 1 counted; echo "liste $AFTER" >> counted ;;
 *pg_locks*) [ ! -s imports ] || { tail -n 1 imports; sed -i '$d' imports; } ;;
 *pg_dump*) echo PGDMP now ;;
 *demandes*) cat known ;;
 *logs*) cat notified ;;
-*--services*) echo notifier ;;
 *verify*) exit "${VERIFY:-0}" ;;
 *pg_restore*) cat > restored ;;
 compose\\ ps*) echo prefecture:old ;;
@@ -210,6 +212,7 @@ def _run(checkout: Path, command: str, **environment: str) -> subprocess.Complet
 def test_going_back_restores_the_backup_where_it_must_and_may(
     checkout: Path, is_too_new: str, option: str
 ) -> None:
+    (checkout / "queues").write_text("requests\t0\nlistes\t3\n")
     done = _run(checkout, f"rollback {option}", IS_TOO_NEW=is_too_new)
     calls = (checkout / "calls").read_text().splitlines()
     steps = [
@@ -223,16 +226,20 @@ def test_going_back_restores_the_backup_where_it_must_and_may(
     assert ("MODULE_IMAGE=prefecture:old" in (checkout / ".env").read_text()) is not is_refused
     assert ("rollback --restore" in done.stderr) is is_refused
     if is_refused:
-        assert not any("stop" in call or "DROP" in call for call in calls)
+        assert not any("stop" in call or "DROP" in call or "delete" in call for call in calls)
     elif is_too_new == "t":
         assert steps == ["DROP DATABASE", "pg_restore", "up --detach", "up --detach"], (
             "the servers, then the rest"
+        )
+        assert any("delete_queue --vhost prefecture listes" in call for call in calls), (
+            "the queues of this release have other arguments"
         )
         assert (checkout / "restored").read_text() == "PGDMP of before"
         (left,) = (checkout / "var" / "backups").glob("*-rollback.dump")
         assert (left.read_text(), left.stat().st_mode & 0o777) == ("PGDMP now\n", 0o600)
     else:
         assert steps == ["up --detach"] * 2
+        assert not any("delete_queue" in call for call in calls)
 
 
 @pytest.mark.parametrize("after", ["300", "299"])
@@ -249,13 +256,66 @@ def test_an_upgrade_that_counts_other_electors_fails_and_names_the_way_back(
     assert ("before: liste 300\nafter:  liste 299\n" in done.stderr) is is_other
 
 
+def _write_queues(checkout: Path, *events: int) -> None:
+    """The queues of release 0.3.0, and how many events `requests` has at each look."""
+    (checkout / "events").write_text("".join(f"requests\t{it}\n" for it in reversed(events)))
+    others = {"requests-bulk": 0, "requests.DQ": 0, "listes": 7, "listes-bulk.DQ": 3, "registre": 1}
+    others |= {"requests.XQ": 2, "listes-bulk.XQ": 1, "listener.compta": 9}
+    (checkout / "queues").write_text("".join(f"{name}\t{it}\n" for name, it in others.items()))
+    (checkout / "counted").write_text("liste 300\n")
+
+
+def test_an_upgrade_from_0_3_0_lets_its_workers_read_all_events_before_it_deletes_their_queues(
+    checkout: Path,
+) -> None:
+    _write_queues(checkout, 2, 1, 0, 0)
+    done = _run(checkout, "upgrade", IS_TOO_NEW="0044", AFTER="300")
+    assert done.returncode == 0, done.stderr
+    calls = (checkout / "calls").read_text()
+    steps = "compose stop web|list_queues|stop 4d6f 9c01|delete_queue .*requests |delete_user worker|up --detach"
+    found = [it[0].split(" --")[0] for it in re.finditer(steps, calls)]
+    looks = ["list_queues"] * 3
+    begin = ["compose stop web", *looks, "stop 4d6f 9c01", "list_queues"]
+    assert found[: len(begin)] == begin, "the screen, the last event, the workers, the queues"
+    deleted = re.findall(r"delete_queue --vhost prefecture (\S+)( --if-empty)?", calls)
+    assert dict(deleted) == {
+        **dict.fromkeys(("requests", "requests-bulk", "listes-bulk.XQ"), " --if-empty"),
+        **dict.fromkeys(("requests.DQ", "listes", "listes-bulk.DQ", "registre"), ""),
+    }, "dead letters and the queues of listeners stay"
+    assert re.findall(r"delete_user (\S+)", calls) == ["listes", "worker"]
+    assert (
+        "the account listes of RabbitMQ, which no process uses any more, is dropped" in done.stdout
+    )
+
+
+def test_an_event_that_comes_at_the_last_moment_stops_an_upgrade_from_0_3_0(checkout: Path) -> None:
+    _write_queues(checkout, 0, 0)
+    (checkout / "full").touch()
+    done = _run(checkout, "upgrade", IS_TOO_NEW="0044", AFTER="300")
+    assert done.returncode == 1
+    assert "a program has just published: the running release goes on" in done.stderr
+    calls = (checkout / "calls").read_text()
+    assert "start 4d6f 9c01 prefecture-web-1" in calls
+    assert "up --detach" not in calls
+    assert "delete_user" not in calls
+
+
+def test_an_upgrade_from_another_release_keeps_the_screen_and_the_queues(checkout: Path) -> None:
+    _write_queues(checkout, 2)
+    done = _run(checkout, "upgrade", IS_TOO_NEW="1000", AFTER="300")
+    assert done.returncode == 0, done.stderr
+    calls = (checkout / "calls").read_text()
+    assert "stop 4d6f 9c01" in calls, "also a service that this release does not have"
+    assert not re.search("compose stop web|delete_queue|delete_user", calls)
+
+
 def test_an_upgrade_waits_for_an_import_before_the_database_may_start_anew(checkout: Path) -> None:
     (checkout / "imports").write_text("0\n1\n1\n")
     (checkout / "counted").write_text("liste 300\n")
     done = _run(checkout, "upgrade", IS_TOO_NEW="1000", AFTER="300")
     assert done.stdout.count("is waited for, ten minutes at most") == 1
     calls = (checkout / "calls").read_text()
-    stopped, *looked = (it.start() for it in re.finditer(f"compose stop|= {ADVISORY_KEY}", calls))
+    stopped, *looked = (it.start() for it in re.finditer(f"stop 4d6f|= {ADVISORY_KEY}", calls))
     assert len(looked) == 3
     assert stopped < looked[0] <= looked[-1] < calls.index("up --detach")
 
@@ -381,7 +441,7 @@ def test_every_metric_is_looked_at_by_the_dashboard() -> None:
     assert {metric.name for metric in METRICS} - shown == set()
 
 
-def test_what_several_notifiers_say_is_never_added_up() -> None:
+def test_figures_of_several_notifiers_are_never_added_up() -> None:
     sums = re.compile(r"\b(?:sum|avg|count)(?: by \([^)]*\))? ?\((?!max without \(instance\) )")
     assert [text for text in (*_expressions(), ALERTS) if sums.search(text)] == []
 
@@ -417,7 +477,7 @@ def test_prometheus_in_a_container_asks_the_notifier_and_is_seen_from_this_host_
     ]
 
 
-def test_what_measures_may_read_and_no_more() -> None:
+def test_services_that_measure_may_only_read() -> None:
     services = read_compose("docker-compose.yml", "deploy/monitoring.yml")["services"]
     for name in ("prometheus", "node-exporter", "blackbox-exporter", "alertmanager"):
         it = services[name]
@@ -441,8 +501,9 @@ def test_a_sudden_trouble_is_named_within_three_minutes() -> None:
     late = {rule["alert"] for rule in rules if _seconds(rule.get("for", "0s")) + 30 + 15 > 180}
     slow = {
         "FilesLate",
+        "BatchStopped",
         "FilesFail",
-        "NobodyTold",
+        "NotificationsLate",
         "VolumeNearlyFull",
         "ClockNotSynchronised",
         "BrokerNearItsLimit",
@@ -471,7 +532,7 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("recipient", ["", "exploitation@mairie.example"])
-def test_alertmanager_takes_the_configuration_that_its_script_prints(
+def test_alertmanager_accepts_the_configuration_that_its_script_prints(
     tmp_path: Path, recipient: str
 ) -> None:
     require(ALERTMANAGER)
@@ -496,4 +557,4 @@ def test_alertmanager_takes_the_configuration_that_its_script_prints(
         found["global"]["smtp_auth_password"],
         found["route"]["receiver"],
     )
-    assert told == ("smtp.mairie.example:465", "l'ét%", "operator" if recipient else "nobody")
+    assert told == ("smtp.mairie.example:465", "l'ét%", "operator" if recipient else "none")

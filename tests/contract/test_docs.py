@@ -310,9 +310,13 @@ def test_every_view_is_documented_with_all_its_columns(database: Inspector) -> N
     assert len(documented["derniers_exports"]) == len(found["derniers_exports"])
 
 
-def test_the_reading_account_reads_the_views_and_nothing_else(database: Inspector) -> None:
-    assert {right for right, _ in GRANTS["prefecture_lecture"]} == {"SELECT"}
-    read = [view for _, things in GRANTS["prefecture_lecture"] for view in sorted(_things(things))]
+def test_the_reading_account_reads_the_views_and_the_age_of_works(database: Inspector) -> None:
+    *of_views, of_keda = GRANTS["prefecture_lecture"]
+    assert {right for right, _ in of_views} == {"SELECT"}
+    assert of_keda == ("SELECT (created_at, due_at, kind, lane, state)", "work"), (
+        "no subject, no share"
+    )
+    read = [view for _, things in of_views for view in sorted(_things(things))]
     assert sorted(read) == sorted(
         set(database.get_view_names()) - OF_ELECTEURS - {OF_THE_SCREEN, OF_THE_MODULE}
     )
@@ -321,7 +325,7 @@ def test_the_reading_account_reads_the_views_and_nothing_else(database: Inspecto
 def test_the_screen_alone_reads_the_views_that_name_electors(database: Inspector) -> None:
     assert set(database.get_view_names()) >= OF_ELECTEURS
     assert GRANTS["prefecture_ecran"] == (
-        *GRANTS["prefecture_lecture"],
+        *GRANTS["prefecture_lecture"][:-1],
         ("SELECT", ", ".join(sorted(OF_ELECTEURS))),
         ("SELECT", OF_THE_SCREEN),
     )

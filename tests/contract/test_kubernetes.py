@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from tests.contract.test_compose import read_compose
 from tests.parts.packages import KUSTOMIZE, require
+from worker.work.queue import QUEUE_OF
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
@@ -88,14 +90,22 @@ def _pod(manifest: Manifest) -> dict[str, Any]:
     return spec
 
 
+LANE = "PREFECTURE_WORKER_LANE"
+
+
 def test_the_processes_are_those_of_compose(
     manifests: list[Manifest], compose: dict[str, Any]
 ) -> None:
     ours = {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}
     assert set(ours) == set(compose)
-    del ours["command"]  # waits for what is asked of it
+    del ours["command"]  # runs no command until `kubectl exec`
     for name, it in ours.items():
-        assert _pod(it)["containers"][0]["args"] == compose[name]["command"], name
+        [process] = _pod(it)["containers"]
+        assert process["args"] == compose[name]["command"], name
+        lane = {variable["name"]: variable["value"] for variable in process.get("env", ())}.get(
+            LANE
+        )
+        assert lane == compose[name]["environment"].get(LANE), name
     graces = {
         name: _pod(it).get("terminationGracePeriodSeconds")
         for name, it in ours.items()
@@ -139,7 +149,7 @@ def test_nothing_runs_with_rights(manifests: list[Manifest]) -> None:
         assert "memory" in container["resources"]["limits"], name
 
 
-def test_what_scales_exists_and_looks_at_its_own_queues(manifests: list[Manifest]) -> None:
+def test_workers_scale_by_the_works_that_they_claim(manifests: list[Manifest]) -> None:
     deployments = _of_kind(manifests, "Deployment")
     scaled = _of_kind(manifests, "ScaledObject")
     assert {*scaled, "worker-requests"} == {
@@ -147,26 +157,37 @@ def test_what_scales_exists_and_looks_at_its_own_queues(manifests: list[Manifest
     }
     for name, it in scaled.items():
         assert it["spec"]["scaleTargetRef"]["name"] == name
-        read = set(_pod(deployments[name])["containers"][0]["args"]).intersection(
-            trigger["metadata"].get("queueName") for trigger in it["spec"]["triggers"]
-        )
-        assert read == {
-            it["metadata"]["queueName"] for it in it["spec"]["triggers"] if it["type"] == "rabbitmq"
-        }
+        arguments = _pod(deployments[name])["containers"][0]["args"]
+        claimed = {kind for kind, queue in QUEUE_OF.items() if queue in arguments}
+        counts, *ages = [trigger["metadata"]["query"] for trigger in it["spec"]["triggers"]]
+        assert {*re.findall(r"'(\w+)'", counts.split("AND")[0])} == claimed, name
+        for query in (counts, *ages):
+            assert ("lane = 0" in query) is (name == "worker-people")
 
 
-def test_all_that_may_be_scaled_to_have_their_connections(manifests: list[Manifest]) -> None:
+def test_the_database_has_connections_for_every_worker_that_keda_starts(
+    manifests: list[Manifest],
+) -> None:
     script = (REPOSITORY / "deploy" / "database" / "accounts.sql").read_text("utf-8")
     limits = {
         name: int(most)
         for name, most in re.findall(r"\('prefecture_(\w+)', :'\w+', (\d+),", script)
     }
     deployments = _of_kind(manifests, "Deployment")
+    taken = Counter[str]()
     for name, scaled in _of_kind(manifests, "ScaledObject").items():
         arguments = _pod(deployments[name])["containers"][0]["args"]
         processes = int(arguments[arguments.index("--processes") + 1])
-        taken = scaled["spec"]["maxReplicaCount"] * processes * CONNECTIONS_OF_A_PROCESS
-        assert taken < limits[name.removeprefix("worker-")], name
+        account = "registre" if name == "worker-registre" else "files"
+        taken[account] += scaled["spec"]["maxReplicaCount"] * processes * CONNECTIONS_OF_A_PROCESS
+    for account, most in taken.items():
+        assert most < limits[account], account
+    queries = [
+        it
+        for scaled in _of_kind(manifests, "ScaledObject").values()
+        for it in scaled["spec"]["triggers"]
+    ]
+    assert len(queries) < limits["lecture"] - 4, "a connection each; others for commands"
     assert limits["notifier"] >= 2 * CONNECTIONS_OF_A_NOTIFIER, "one follows the other"
     (most,) = re.findall(r"max_connections = (\d+)", script)
     assert sum(limits.values()) + 10 < int(most) - 3, (
@@ -174,7 +195,7 @@ def test_all_that_may_be_scaled_to_have_their_connections(manifests: list[Manife
     )
 
 
-def test_everything_that_is_not_said_is_closed(manifests: list[Manifest]) -> None:
+def test_connections_that_no_policy_names_are_closed(manifests: list[Manifest]) -> None:
     policies = _of_kind(manifests, "NetworkPolicy")
     ours = {"matchLabels": {"app.kubernetes.io/part-of": "prefecture"}}
     assert policies["nothing"]["spec"] == {
@@ -193,7 +214,7 @@ def test_everything_that_is_not_said_is_closed(manifests: list[Manifest]) -> Non
     }
 
 
-def test_no_probe_kills_what_waits_for_a_service(manifests: list[Manifest]) -> None:
+def test_no_probe_kills_a_process_that_waits_for_a_service(manifests: list[Manifest]) -> None:
     """A worker in the middle of a file waits for its database; Kubernetes restarts a process that has died only."""
     for name, it in _of_kind(manifests, "Deployment").items():
         for container in it["spec"]["template"]["spec"]["containers"]:
@@ -205,7 +226,7 @@ def test_no_probe_kills_what_waits_for_a_service(manifests: list[Manifest]) -> N
                 assert (name, probe["httpGet"]["path"]) == ("web", "/sante/vie")
 
 
-def test_whoever_runs_our_code_on_the_database_waits_for_the_migration(
+def test_a_process_that_runs_on_the_database_waits_for_the_migration(
     manifests: list[Manifest],
 ) -> None:
     for name, it in _of_kind(manifests, "Deployment").items():
@@ -221,15 +242,10 @@ def test_whoever_runs_our_code_on_the_database_waits_for_the_migration(
             assert {"secrets", "tmp"} == {mount["name"] for mount in each["volumeMounts"]}
 
 
-def test_keda_may_talk_by_tls(manifests: list[Manifest]) -> None:
+def test_keda_reads_the_database_by_a_documented_secret(manifests: list[Manifest]) -> None:
     [scaler] = _of_kind(manifests, "TriggerAuthentication").values()
     keys = {it["parameter"]: it["key"] for it in scaler["spec"]["secretTargetRef"]}
-    assert keys == {
-        "host": "broker_url",
-        "connection": "database_url",
-        "tls": "broker_tls",
-        "ca": "authority",
-    }
+    assert keys == {"connection": "database_url"}
     documented = re.search(r"^\| `prefecture-scaler` \| (.+) \|$", REFERENCE, re.MULTILINE)
     assert documented
     assert set(keys.values()) <= set(re.findall(r"`(\w+)`", documented[1]))

@@ -19,7 +19,7 @@ from schemas.topology import (
     REQUEST_LISTE_EXPORT,
     REQUEST_TABLEAUX_RENDER,
 )
-from tests.faults.poison import CALL, HAND_MADE
+from tests.faults.poison import HAND_MADE, TOKEN
 from tests.unit.nasty import nasty_texts
 from worker.messaging.encoder import IncomingEvent, PoisonError, read_message
 
@@ -219,7 +219,7 @@ _VALUES = st.recursive(
 def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_bytes(
     data: st.DataObject,
 ) -> None:
-    fields = dict(data.draw(st.sampled_from([EVENT, TABLEAUX, CALL])))
+    fields = dict(data.draw(st.sampled_from([EVENT, TABLEAUX, TOKEN])))
     for name in data.draw(st.lists(st.sampled_from(sorted(fields)), max_size=3)):
         fields[name] = data.draw(_VALUES)
     body = json.dumps(fields).encode()
@@ -234,7 +234,7 @@ def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_b
 
 _NOT_BY_THE_ENCODER = (
     "Demande invalide",
-    "a call of ours",
+    "a token from outside",
     "an event",
     "not for this queue",
     "unreadable",

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock, call
 
 import jsonschema
 import pytest
@@ -20,7 +19,6 @@ from schemas.envelope import CloudEvent
 from schemas.generate import MODELS, ROOT
 from schemas.http import EVENTS_PATH, FILE_PATH, REQUEST_PATH, REQUESTS_PATH, Problem
 from schemas.vocabulary import FORMATS
-from worker.messaging.consumer import declare_account
 
 TYPES = (*topology.REQUEST_TYPES, *topology.EVENT_TYPES)
 
@@ -320,7 +318,7 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
         name
         for name, channel in document["channels"].items()
         if channel["address"]
-        .removeprefix("{account}.")
+        .removeprefix("programs.{account}.")
         .split("{")[0]
         .rstrip(".")
         .removesuffix(".account")
@@ -336,7 +334,6 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
     message = document["components"]["messages"][reference["$ref"].rpartition("/")[2]]
     assert message["examples"][0]["payload"] == _load("examples", event_type)
     assert ("reply" in operation) == (event_type in topology.REQUEST_TYPES)
-    assert (f"{name}Bulk" in document["channels"]) == (event_type in topology.BULK_TYPES)
     assert operation["action"] == ("receive" if event_type in topology.REQUEST_TYPES else "send")
     assert channel["bindings"]["amqp"]["exchange"]["name"] == topology.EXCHANGE
     assert (ROOT / message["payload"]["$ref"]).read_text("utf-8") == (
@@ -364,24 +361,13 @@ def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> No
 
 
 @pytest.mark.parametrize(
-    ("queue", "is_bulk", "keys"),
-    [
-        (
-            "account.compta",
-            False,
-            [f"compta.{it}" for it in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)],
-        ),
-        ("account-bulk.compta", True, [f"compta.{it}.bulk" for it in topology.BULK_TYPES]),
-    ],
+    ("queue", "lane"), [("requests", "people"), ("requests-programs", "programs")]
 )
-def test_every_request_type_is_bound_to_the_queue_of_an_account(
-    queue: str, keys: list[str], *, is_bulk: bool
+def test_every_request_type_of_any_account_is_bound_to_the_queue_of_its_lane(
+    queue: str, lane: str
 ) -> None:
-    channel = Mock()
-    assert declare_account(channel, "compta", is_bulk=is_bulk) == queue
-    assert channel.queue_bind.call_args_list == [
-        call(queue, topology.EXCHANGE, key) for key in keys
-    ]
+    types = (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)
+    assert topology.request_bindings(queue) == [f"{lane}.*.{it}" for it in types]
 
 
 @pytest.mark.parametrize(
@@ -395,7 +381,7 @@ def test_every_request_type_is_bound_to_the_queue_of_an_account(
             ("x" * 60, True),
         ),
         *(
-            ("fr", False),
+            ("fr", True),
             ("mairie.13055", False),
             ("*", False),
             ("#", False),
@@ -405,7 +391,5 @@ def test_every_request_type_is_bound_to_the_queue_of_an_account(
         *(("a\n", False), ("x" * 61, False)),
     ],
 )
-def test_an_account_is_one_word_of_a_routing_key_and_not_that_of_events(
-    name: str, *, is_it: bool
-) -> None:
+def test_an_account_is_one_word_of_a_routing_key(name: str, *, is_it: bool) -> None:
     assert topology.is_account(name) is is_it

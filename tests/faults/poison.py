@@ -10,15 +10,16 @@ import pika
 
 from schemas.generate import ROOT
 from schemas.topology import (
-    BULK_SUFFIX,
     EXCHANGE,
+    PROGRAMS,
     QUEUE_LISTES,
-    QUEUE_REQUESTS,
+    QUEUE_PROGRAMS,
     QUEUE_TABLEAUX,
     REQUEST_LISTE_EXPORT,
     REQUEST_TYPES,
 )
-from worker.messaging.encoder import BULK, INGEST, LISTE
+from tests.parts.rabbitmq import RabbitNode
+from worker.messaging.encoder import INGEST_ACTORS
 
 SECRET = "LANTERNE Ursule"
 EMPTY_COMMUNE = "01001"
@@ -29,10 +30,10 @@ EVENTS = {
     | {"source": "/poison", "correlationid": "poison"}
     for kind in REQUEST_TYPES
 }
-CALL: dict[str, Any] = {
+TOKEN: dict[str, Any] = {
     "queue_name": QUEUE_LISTES,
-    "actor_name": LISTE,
-    "args": [1 << 40],
+    "actor_name": QUEUE_LISTES,
+    "args": [],
     "kwargs": {},
     "options": {},
     "message_id": SECRET,
@@ -46,7 +47,7 @@ class Poison:
 
     body: bytes
     exchange: str = EXCHANGE
-    routing_key: str = REQUEST_LISTE_EXPORT
+    routing_key: str = f"{PROGRAMS}.{RabbitNode.user}.{REQUEST_LISTE_EXPORT}"
     table: bytes = b""
     message_id: bytes = b""
 
@@ -93,9 +94,9 @@ def asked(**changes: object) -> bytes:
     )
 
 
-def call(queue: str, **changes: object) -> Poison:
-    """A call of our own actors with changes, published straight to a queue."""
-    return Poison(_json(CALL | changes), exchange="", routing_key=queue)
+def token(queue: str, **changes: object) -> Poison:
+    """A token with changes, published straight to a queue."""
+    return Poison(_json(TOKEN | changes), exchange="", routing_key=queue)
 
 
 def header(kind: bytes, value: bytes) -> bytes:
@@ -111,9 +112,10 @@ def nested(levels: int) -> bytes:
     )
 
 
-def _ingest(**changes: object) -> Poison:
-    fields = {"queue_name": QUEUE_REQUESTS, "actor_name": INGEST, "args": [json.loads(event())]}
-    return call(QUEUE_REQUESTS, **fields | changes)
+def _intake(**changes: object) -> Poison:
+    """A call of the intake, which our own consumer makes in memory only."""
+    fields = {"queue_name": QUEUE_PROGRAMS, "actor_name": INGEST_ACTORS[QUEUE_PROGRAMS]}
+    return token(QUEUE_PROGRAMS, **fields | {"args": [json.loads(event())]} | changes)
 
 
 def _json(value: object) -> bytes:
@@ -140,42 +142,52 @@ HAND_MADE: dict[str, tuple[Poison, str]] = {
         Poison(asked(electeurs=[SECRET])),
         "Demande invalide : electeurs : champ inconnu",
     ),
-    "a call among events": (Poison(_ingest(args=[1]).body), "unknown actor"),
-    "a row among events": (
-        Poison(call(QUEUE_LISTES, args=[1]).body),
-        "a call of ours, from outside",
+    "a call of the intake among events": (Poison(_intake().body), "unknown queue"),
+    "a token among events": (
+        Poison(token(QUEUE_LISTES, message_id="among events").body),
+        "a token from outside",
     ),
-    "a list for an actor": (call(QUEUE_LISTES, actor_name=[SECRET]), "unknown actor"),
-    "another's actor": (call(QUEUE_LISTES, actor_name="system"), "unknown actor"),
-    "another's queue": (call(QUEUE_TABLEAUX), "not for this queue"),
-    "another queue in it": (
-        call(QUEUE_LISTES, queue_name=QUEUE_TABLEAUX),
+    "a token straight to the queue of events": (token(QUEUE_PROGRAMS), "not for this queue"),
+    "a list for an actor": (token(QUEUE_LISTES, actor_name=[SECRET]), "not the queue of its actor"),
+    "an actor of Dramatiq": (
+        token(QUEUE_LISTES, actor_name="system"),
         "not the queue of its actor",
     ),
-    "an event for a job": (
+    "another's queue": (token(QUEUE_TABLEAUX), "not for this queue"),
+    "another's actor": (
+        token(QUEUE_LISTES, actor_name=QUEUE_TABLEAUX),
+        "not the queue of its actor",
+    ),
+    "a list for a queue": (token(QUEUE_LISTES, queue_name=[SECRET]), "unknown queue"),
+    "an event in a queue of tokens": (
         Poison(event(id="a job"), "", QUEUE_LISTES),
         "an event that did not come by the exchange",
     ),
     "an event straight to its queue": (
-        Poison(event(id="no key"), "", QUEUE_REQUESTS),
+        Poison(event(id="no key"), "", QUEUE_PROGRAMS),
         "an event that did not come",
     ),
-    "no options": (call(QUEUE_LISTES, options=None), "unknown option"),
-    "a retry": (call(QUEUE_LISTES, options={"retries": 1}), "unknown option"),
-    "a sender that is none": (call(QUEUE_LISTES, options={"sender": "x"}), "unknown option"),
-    "throws": (call(QUEUE_LISTES, options={"throws": SECRET}), "unknown option"),
-    "pipe": (call(QUEUE_LISTES, options={"pipe_target": CALL}), "unknown option"),
-    "priority": (call(QUEUE_LISTES, options={"broker_priority": SECRET}), "unknown option"),
-    "a delay": (_ingest(queue_name="requests.DQ", options={"eta": 1}), "unknown actor"),
-    "no arguments": (call(QUEUE_LISTES, args=[]), "one argument is expected"),
-    "two arguments": (call(QUEUE_LISTES, args=[1, SECRET]), "one argument is expected"),
-    "arguments with names": (call(QUEUE_LISTES, kwargs={"export_id": 1}), "wrong type"),
-    "a row without number": (call(QUEUE_LISTES, args=[SECRET]), "a row id is expected"),
-    "a row beyond all": (call(QUEUE_LISTES, args=[1 << 80]), "a row id is expected"),
-    "an id that is none": (call(QUEUE_LISTES, message_id=[SECRET]), "wrong type"),
-    "one field of a call too many": (call(QUEUE_LISTES, nom=SECRET), "unknown or missing field"),
-    "a call with an event": (_ingest(), "unknown actor"),
-    "a sender of its own": (_ingest(options={"sender": "prefecture"}), "unknown actor"),
+    "no options": (token(QUEUE_LISTES, options=None), "a token has no argument"),
+    "a retry": (token(QUEUE_LISTES, options={"retries": 1}), "a token has no argument"),
+    "throws": (token(QUEUE_LISTES, options={"throws": SECRET}), "a token has no argument"),
+    "pipe": (token(QUEUE_LISTES, options={"pipe_target": TOKEN}), "a token has no argument"),
+    "priority": (
+        token(QUEUE_LISTES, options={"broker_priority": SECRET}),
+        "a token has no argument",
+    ),
+    "a delay": (token(QUEUE_LISTES, options={"eta": 1}), "a token has no argument"),
+    "a delayed token": (token(QUEUE_LISTES, queue_name="listes.DQ"), "unknown queue"),
+    "a row": (token(QUEUE_LISTES, args=[41]), "a token has no argument"),
+    "a text for arguments": (token(QUEUE_LISTES, args=SECRET), "a token has no argument"),
+    "arguments with names": (
+        token(QUEUE_LISTES, kwargs={"export_id": 1}),
+        "a token has no argument",
+    ),
+    "an id that is none": (token(QUEUE_LISTES, message_id=[SECRET]), "wrong type"),
+    "a time that is none": (token(QUEUE_LISTES, message_timestamp=True), "wrong type"),
+    "one field of a token too many": (token(QUEUE_LISTES, nom=SECRET), "unknown or missing field"),
+    "a call of the intake": (_intake(), "unknown queue"),
+    "a sender of its own": (_intake(options={"sender": "prefecture"}), "unknown queue"),
     "a date beyond years": (
         Poison(event(id="a date"), table=header(b"T", struct.pack(">Q", 1 << 60))),
         "unreadable properties",
@@ -184,11 +196,6 @@ HAND_MADE: dict[str, tuple[Poison, str]] = {
         Poison(event(id="headers"), table=nested(4_000)),
         "unreadable properties",
     ),
-    "a name in a batch": (
-        Poison(f"lot {SECRET}".encode(), routing_key=REQUEST_LISTE_EXPORT + BULK_SUFFIX),
-        "not JSON",
-    ),
-    "a batch's actor": (call(QUEUE_LISTES, actor_name=LISTE + BULK), "not the queue of its actor"),
     "a message id of bytes": (Poison(b"", message_id=b"\xff\x1b[31m"), "not JSON"),
 }
 """By description: the message, and the beginning of the reason of the dead letter or of the refused row."""

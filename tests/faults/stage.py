@@ -26,8 +26,15 @@ from producers.publisher import Publisher
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Presentation, TypeTableau
-from schemas.topology import EVENT_EXPORT_STATUS, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
+from schemas.topology import (
+    EVENT_EXPORT_STATUS,
+    QUEUE_LISTES,
+    QUEUE_PROGRAMS,
+    QUEUE_REQUESTS,
+    QUEUE_TABLEAUX,
+)
 from schemas.vocabulary import PIECES, ExportStatus, Format, Liste
+from tests.faults.database_link import DatabaseLink
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
@@ -50,16 +57,25 @@ from worker.registre.mouvements.importer import import_mouvements
 ELECTEURS = 10_000
 """Large enough to interrupt a file in the middle."""
 _WORKERS = 2
-_QUEUES = (QUEUE_REQUESTS, QUEUE_LISTES, QUEUE_TABLEAUX)
+_QUEUES = (QUEUE_REQUESTS, QUEUE_PROGRAMS, QUEUE_LISTES, QUEUE_TABLEAUX)
 _LISTENER = "listener"
 _TRIES = 3
 _BLOCKED_SECONDS = 3
 """How long a publisher waits for a broker that is short of memory; the default is 30 s."""
 
-_WAITS = (
-    "UPDATE work SET enqueued_at = enqueued_at - {0}, due_at = due_at - {0}",
-    "UPDATE work SET lease_until = lease_until - {0} WHERE kind NOT IN ('preview', 'liste', 'tableau')",  # a long job
-)
+_WAITS = """
+UPDATE work SET due_at = due_at - {0} WHERE state = 'due' OR kind NOT IN ('preview', 'liste', 'tableau')
+"""
+"""A held file may be a long job: its lease stays."""
+
+_CLOCK = """
+CREATE SCHEMA clock;
+CREATE TABLE clock.ahead (by interval NOT NULL);
+INSERT INTO clock.ahead VALUES ('0');
+CREATE FUNCTION clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+  AS 'SELECT pg_catalog.statement_timestamp() + by FROM clock.ahead';
+"""
+"""The clock of the database, which a test may set: this function is found before PostgreSQL's own."""
 
 T = TypeVar("T")
 
@@ -69,6 +85,7 @@ def _prepare(url: str) -> None:
     engine = build_engine(url)
     with engine.begin() as connection:
         set_demo_calendrier(connection, TODAY)
+        connection.exec_driver_sql(_CLOCK)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "libreville-mouvements.csv"
         write_mouvements(path, TODAY)
@@ -132,6 +149,10 @@ class Stage:
         self.vhost = self.broker.create_vhost()
         self._database_url = self.database.create_database(FAULTS_TEMPLATE)
         self.town = Town(self._database_url, self.broker.url(self.vhost), folder, self.mailbox.port)
+        name = self.town.engine.url.database
+        self.execute(f'ALTER DATABASE "{name}" SET search_path = clock, public, pg_catalog')
+        self.town.engine.dispose()
+        self.link = DatabaseLink(self.town.engine.url)
         self.town.exports.mkdir()
         self.asked: list[CloudEvent] = []
         self.declared: list[CloudEvent] = []
@@ -148,6 +169,7 @@ class Stage:
         """End all processes and remove the data; the folder stays."""
         self._end()
         self.mailbox.stop()
+        self.link.close()
         self.town.engine.dispose()
         self.broker.delete_vhost(self.vhost)
         self.database.drop(self._database_url)
@@ -227,8 +249,15 @@ class Stage:
 
     def let_time_pass(self, seconds: int) -> None:
         """Move the dates of waiting rows back, which has the effect of a later database clock."""
-        for waits in _WAITS:
-            self._insist(waits.format(f"interval '{seconds} s'"))
+        self._insist(_WAITS.format(f"interval '{seconds} s'"))
+
+    def set_clock(self, seconds: int) -> None:
+        """Set the clock of the database so many seconds ahead."""
+        with self.town.engine.begin() as connection:
+            ahead = text("UPDATE clock.ahead SET by = make_interval(secs => :seconds)")
+            connection.execute(ahead, {"seconds": seconds})
+        shown = "SELECT round(extract(epoch FROM statement_timestamp() - clock_timestamp()))"
+        assert self.count(shown) == seconds
 
     def log(self) -> str:
         """The output of the workers and the notifier."""
@@ -364,7 +393,8 @@ class Stage:
         amqp = f"{self.town.amqp_url}?blocked_connection_timeout={_BLOCKED_SECONDS}"
         return Process(
             [*_without_overrides(), sys.executable, "-m", "bench.limited", module, *arguments],
-            env=self.town.environment | {"PREFECTURE_AMQP_URL": amqp},
+            env=self.town.environment
+            | {"PREFECTURE_AMQP_URL": amqp, "PREFECTURE_DATABASE_URL": self.link.url},
             folder=ROOT,
             log=self.folder / f"{name}.log",
         )

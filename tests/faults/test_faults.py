@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
+from schemas.topology import REQUEST_QUEUES
 from tests.faults.stage import Stage, Supervised
 from tests.parts.rabbitmq import RabbitNode
-from worker.messaging.queues import add_account_queues, connect, remove_account_queues
+from tests.parts.town import declare_queues
 
 pytestmark = pytest.mark.slow
 
@@ -167,13 +168,13 @@ def test_a_broker_that_is_killed(stage: Stage) -> None:
 
 
 def test_a_broker_that_is_short_of_memory(stage: Stage) -> None:
-    """It accepts no message: doorbells and events of files that are made meanwhile cannot be published."""
+    """It accepts no message: tokens and events of files that are made meanwhile cannot be published."""
     stage.start()
     stage.ask(REQUESTS)
     with _jobs_held(stage):
         stage.broker.rabbitmqctl("set_vm_memory_high_watermark", "0")
     try:
-        stage.expect_log("doorbells_not_enqueued", "event_delayed")
+        stage.expect_log("tokens_not_sent", "event_delayed")
     finally:
         stage.broker.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
     stage.let_time_pass(_A_MINUTE)
@@ -205,11 +206,9 @@ def test_queues_of_type_quorum(stage: Stage) -> None:
     """The server's default queue type may be quorum, which has rules of its own; all workers are killed."""
     vhost = quote(stage.vhost, safe="")
     stage.broker.management.request("PUT", f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
-    with connect(
-        stage.town.amqp_url
-    ) as broker:  # declared by the stage, before the type was changed
-        remove_account_queues(broker.channel(), stage.town.account)
-    add_account_queues(stage.town.amqp_url, stage.town.account)
+    for queue in REQUEST_QUEUES:  # declared by the stage, before the type was changed
+        stage.broker.management.request("DELETE", f"/queues/{vhost}/{queue}")
+    declare_queues(stage.town.amqp_url)
     with _interval(stage.broker, "quorum_tick_interval", 200, usual=5_000):
         stage.start()
         stage.ask(REQUESTS)

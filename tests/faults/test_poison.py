@@ -36,15 +36,14 @@ def _publish(town: Town) -> None:
         channel = connection.channel()
         channel.confirm_delivery()
         for poison, _ in HAND_MADE.values():
-            key = f"{town.account}.{poison.routing_key}" if poison.exchange else poison.routing_key
-            wait_until(
-                partial(_is_taken, channel, poison, key), message="room in the queue of the account"
-            )
+            wait_until(partial(_is_taken, channel, poison), message="room in the queue")
 
 
-def _is_taken(channel: BlockingChannel, poison: Poison, key: str) -> bool:
+def _is_taken(channel: BlockingChannel, poison: Poison) -> bool:
     try:
-        channel.basic_publish(poison.exchange, key, poison.body, poison.properties, mandatory=True)
+        channel.basic_publish(
+            poison.exchange, poison.routing_key, poison.body, poison.properties, mandatory=True
+        )
     except NackError:
         return False
     return True
@@ -56,7 +55,7 @@ def _request_of(poison: Poison) -> tuple[str, str]:
         event = CloudEvent.from_bytes(poison.body)
     except InvalidEventError:
         properties = pika.BasicProperties(message_id=poison.message_id.decode("utf-8", "replace"))
-        unreadable = read_unreadable(poison.body, properties, f".{poison.routing_key}")
+        unreadable = read_unreadable(poison.body, properties, poison.routing_key)
         return (
             (unreadable[0].source, unreadable[0].id) if poison.exchange and unreadable else ("", "")
         )
@@ -64,9 +63,7 @@ def _request_of(poison: Poison) -> tuple[str, str]:
 
 
 @pytest.mark.slow
-def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_served(
-    town: Town,
-) -> None:
+def test_poison_becomes_a_dead_letter_or_a_refusal_and_stops_no_worker(town: Town) -> None:
     worker = town.start_worker()
     family = worker.family
     dead: dict[bytes, str] = {}

@@ -7,11 +7,10 @@ from sqlalchemy import RowMapping
 
 from common.calendrier import jour_a_paris
 from schemas.envelope import CloudEvent, Data
+from schemas.topology import QUEUE_LISTES, QUEUE_TABLEAUX
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.notes import note_file
-from worker.doorbell import Doorbell
-from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
 
 PERSON = ("INVENTEE", "Zélie", "1962-03-14", "LIBREVILLE")
@@ -26,12 +25,6 @@ class DepotsDesk(Desk):
     """Declarations pass through the handler of the broker's messages."""
 
     sender = ""
-    enqueued: list[Doorbell]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.enqueued = []
-        self.configure(enqueue=self.enqueued.extend)
 
     def make(
         self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE
@@ -44,10 +37,9 @@ class DepotsDesk(Desk):
         return self.declare(note_file("downloaded", export_id, **fields), at)
 
     def deposit(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
-        """Declare a deposit of today, and make the files that it enqueues; the row of the request."""
+        """Declare a deposit of today, and do the works that it causes; the row of the request."""
         request = self.deposit_only(*export_ids, **fields)
-        while self.enqueued:
-            make_export(self.enqueued.pop().row_id, self.services)
+        self.work(QUEUE_LISTES, QUEUE_TABLEAUX)
         return request
 
     def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
@@ -62,18 +54,15 @@ class DepotsDesk(Desk):
         return self.declare(note_file("verdict", *export_ids, **said | fields))
 
     def publish(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
-        """Declare the posting of tableaux from today on, and make the enqueued files; the row of the request."""
+        """Declare the posting of tableaux from today on, and do the works that it causes; the row of the request."""
         said: dict[str, Any] = {"mode": "affichage", "published_on": today()}
         request = self.declare(note_file("published", *export_ids, **said | fields))
-        while self.enqueued:
-            make_export(self.enqueued.pop().row_id, self.services)
+        self.work(QUEUE_LISTES, QUEUE_TABLEAUX)
         return request
 
     def declare(self, data: Data, at: datetime | None = None) -> RowMapping:
-        """Send an event twice, as a broker may; return the row of its request once it exists."""
-        event = self.send(data, at)
-        self.wait_in_vain()
-        return self.request(event)
+        """Send an event twice, as a broker may; return the row of its request."""
+        return self.request(self.send(data, at))
 
     def send(self, data: Data, at: datetime | None = None) -> CloudEvent:
         """Send an event twice, as a broker may."""

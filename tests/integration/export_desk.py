@@ -8,29 +8,32 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any, Self
 
 import pytest
-from sqlalchemy import Engine, RowMapping, select, text, update
+from sqlalchemy import Connection, Engine, RowMapping, select, text, update
+from sqlalchemy.event import listen, remove
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.profiles.platform import PlatformProfiles, read_shipped
 from schemas.profiles.source import read_reu
-from schemas.topology import REQUEST_LISTE_EXPORT
+from schemas.topology import QUEUE_LISTES, QUEUE_TABLEAUX, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste, Severity
+from tests.parts.wait import wait_until
 from worker.arrivals import Arrivals
 from worker.audit import AuditLine, read_audit
 from worker.db.engine import build_engine
-from worker.db.types import utc_now
-from worker.deferred import CHECKS, DeferredEvent
+from worker.db.types import seconds_between, utc_now
 from worker.exports.models import Request
-from worker.exports.records import add_exports
+from worker.exports.records import add_exports, subject_of_file
 from worker.exports.storage import Storage
-from worker.handlers.making.make_export import make_export
-from worker.handlers.requests.ingest_request import check_deferred
+from worker.handlers.next_work import do_next_work
+from worker.notifier.notices import Notices
+from worker.notifier.notify import Notifier, build_pools
 from worker.services import Services
-from worker.work.queue import Work, WorkKind
+from worker.work.queue import FILES, QUEUE_KINDS, Work, count_due
 from worker.writers.electeurs_file import LISTE_FORMATS, WriteListe
 
 COMMUNE = "13900"
@@ -51,13 +54,11 @@ class Desk:
             registre=self.engine,
             storage=Storage(self.root),
             arrivals=Arrivals(self.root / "arrivals"),
-            enqueue=lambda _ids: None,
+            send_tokens=lambda _queue, _number: None,
             profiles=PlatformProfiles(read_shipped(), {}),
             source=read_reu(),
             ruined_values=Severity.BLOCKING,
             lease_seconds=30,
-            max_attempts=3,
-            retry_seconds=3600,
             is_embedded=True,
         )
 
@@ -119,16 +120,49 @@ class Desk:
             )
             session.add(request)
             pattern = self.services.profiles.of(commune).file_name
-            return [export.id for export in add_exports(session, request, files, pattern)]
+            works = add_exports(session, request, files, pattern, share="")
+            return [int(work.subject.partition(":")[2]) for work in works]
 
     def process(self, export_id: int) -> RowMapping:
-        """Handle the doorbell of a row, and return the row afterwards."""
-        make_export(export_id, self.services)
+        """Take tokens until the file of a row was claimed; files before it are made too. Return the row."""
+        started = self._started(export_id)
+        for _ in range(100):
+            self.take_token(QUEUE_LISTES)
+            self.take_token(QUEUE_TABLEAUX)
+            if self._started(export_id) != started:
+                break
         return self.row(export_id)
+
+    def _started(self, export_id: int) -> list[Any]:
+        """The instant of the last start of a file."""
+        return self.values("SELECT started_at FROM export WHERE id = :id", id=export_id)
+
+    def take_token(self, queue: str) -> None:
+        """Do what a worker does with one token of a queue."""
+        do_next_work(queue, self.services)
+
+    def work(self, *queues: str) -> None:
+        """Do all due works of these queues, or of all."""
+        for queue in queues or QUEUE_KINDS:
+            while self.count_due(queue):
+                self.take_token(queue)
+
+    def count_due(self, queue: str) -> int:
+        with self.engine.connect() as connection:
+            return count_due(connection, queue)
+
+    def announce(self) -> list[CloudEvent]:
+        """Do what a notifier does without recipients; return the events that it published."""
+        published: list[CloudEvent] = []
+        pools = build_pools(
+            self.engine, Notices(""), {}, lambda event, _account: published.append(event)
+        )
+        Notifier(self.engine, pools, owner="notifier", lease_seconds=30).work(Event())
+        return published
 
     def row(self, export_id: int) -> RowMapping:
         """The row of the view that producers read, with some columns of other tables and its pieces."""
-        query = """SELECT d.*, w.starts, w.waits, w.due_at, w.owner, w.lease_until, r.created_at AS asked_at,
+        query = """SELECT d.*, w.starts, w.waits, w.due_at, w.owner, r.created_at AS asked_at,
                           s.file_name AS report_name, s.size AS report_size, s.sha256 AS report_sha256,
                           c.file_name AS certificat_name, p.file_name AS proof_name
                    FROM derniers_exports d JOIN export e ON e.id = d.export_id JOIN request r ON r.id = e.request_id
@@ -167,16 +201,27 @@ class Desk:
         with self.engine.begin() as connection:
             connection.execute(text(statement), parameters)
 
-    def wait_in_vain(self) -> None:
-        """Let a minute pass: check the deferred events as often as the sweep allows, until they are refused."""
-        for _ in range(CHECKS):
-            with self.engine.begin() as connection:
-                connection.execute(
-                    update(Work).where(Work.kind == WorkKind.DEFERRED).values(due_at=utc_now())
-                )
-                deferred_ids = list(connection.scalars(select(DeferredEvent.id)))
-            for deferred_id in deferred_ids:
-                check_deferred(deferred_id, self.services)
+    def change_works(self, **values: Any) -> None:  # noqa: ANN401 — columns
+        """Update all works."""
+        with self.engine.begin() as connection:
+            connection.execute(update(Work).values(values))
+
+    def end_waits(self) -> None:
+        """Make all works claimable, also those whose worker died a third time: time passes."""
+        self.change_works(due_at=utc_now(-3600), within_seconds=0)
+
+    def seconds_left(self, export_id: int) -> float:
+        """How long the work of a file waits from now on, by the clock of the database."""
+        left = select(seconds_between(utc_now(), Work.due_at)).where(
+            Work.kind.in_(FILES), Work.subject == subject_of_file(export_id)
+        )
+        with self.engine.connect() as connection:
+            return float(connection.scalars(left).one())
+
+    def wait_for_lock(self) -> None:
+        """Wait until another connection of this PostgreSQL database waits for a lock."""
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        wait_until(lambda: self.values(waits) != [0], message="a connection that waits for a lock")
 
     def read(self, row: RowMapping) -> bytes:
         return self.root.joinpath(row["code_commune"], row["file_name"]).read_bytes()
@@ -189,6 +234,31 @@ class Desk:
 def decoded(value: Any) -> Any:  # noqa: ANN401 — JSON, which SQLite gives as text
     """The value of a JSON column."""
     return json.loads(value) if isinstance(value, str) else value
+
+
+@contextmanager
+def lose_answer(engine: Engine, statement: str) -> Iterator[None]:
+    """Commit the next transaction with a statement that begins so, and raise as if no answer had come."""
+    dialect, real = engine.dialect, engine.dialect.do_commit
+    meant: list[Any] = []
+
+    def note(connection: Connection, _cursor: object, said: str, *_others: object) -> None:
+        if said.startswith(statement):
+            meant.append(connection.connection.dbapi_connection)
+
+    def commit(connection: Any) -> None:  # noqa: ANN401 — the driver's
+        real(connection)
+        if getattr(connection, "dbapi_connection", connection) in meant:
+            dialect.do_commit = real  # type: ignore[method-assign]
+            raise dialect.loaded_dbapi.OperationalError("server closed the connection")
+
+    listen(engine, "before_cursor_execute", note)
+    dialect.do_commit = commit  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        remove(engine, "before_cursor_execute", note)
+        dialect.do_commit = real  # type: ignore[method-assign]
 
 
 def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, event, select, update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
@@ -30,7 +30,7 @@ from worker.compose import build_senders
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import Base, utc_now
-from worker.doorbell import Enqueue
+from worker.errors import DatabaseAwayError
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
 from worker.housekeeping.housekeeping import Chore, do_steps, plan_reminders, sweep
@@ -40,6 +40,7 @@ from worker.notifier.models import Notification, Reminder
 from worker.notifier.notices import Notices, Today, today_in
 from worker.notifier.notify import Notifier, build_pools
 from worker.registre.models import Commune
+from worker.services import SendTokens
 from worker.settings import load_settings
 from worker.work.queue import About, NewWork, Work, WorkKind, add, is_open, subject_of
 
@@ -108,7 +109,7 @@ class Desk:
                 subject = subject_of(About.REQUEST, request.id)
                 add(
                     session.connection(),
-                    [NewWork(it, subject) for it in (WorkKind.REPLY, WorkKind.RECIPIENTS)],
+                    [NewWork(it, subject) for it in (WorkKind.REPLY, WorkKind.END)],
                 )
         return request.id
 
@@ -130,7 +131,7 @@ class Desk:
         id_: str = "r1",
         **fields: Any,  # noqa: ANN401
     ) -> Recipient:
-        """Add a chat, or a webhook with a secret."""
+        """Add a webhook with a secret."""
         values = {
             "code_commune": "13900",
             "secret": make_secret() if channel is Channel.WEBHOOK else "",
@@ -161,11 +162,52 @@ class Desk:
             ).one()
 
     def make_due(self) -> None:
-        self.change(Work, due_at=None)
+        self.change(Work, due_at=utc_now(), within_seconds=0)
 
     def expire(self) -> None:
         """Let the leases expire, as after the death of the notifiers."""
-        self.change(Work, lease_until=utc_now(-1))
+        self.change(Work, due_at=utc_now(-1))
+
+    @contextmanager
+    def failing(self, words: str, error: BaseException, times: int = 1) -> Iterator[None]:
+        """Raise an error instead of executing the next statements that have these words."""
+        left = [error] * times
+
+        def fail(_: Connection, _cursor: object, statement: str, *_others: object) -> None:
+            if words in statement and left:
+                raise left.pop()
+
+        event.listen(self.engine, "before_cursor_execute", fail)
+        try:
+            yield
+        finally:
+            event.remove(self.engine, "before_cursor_execute", fail)
+        assert not left, f"no statement had « {words} »"
+
+    @contextmanager
+    def losing_the_answer(self, words: str) -> Iterator[None]:
+        """Commit the next transaction that has a statement with these words, and lose the answer to the commit."""
+        begun, lost = set[int](), list[bool]()
+
+        def notice(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+            if words in statement:
+                begun.add(id(connection))
+
+        def lose(connection: Connection) -> None:
+            if id(connection) in begun and not lost:
+                lost.append(True)
+                raw: Any = connection.connection.driver_connection
+                raw.commit()
+                raise DatabaseAwayError
+
+        event.listen(self.engine, "before_cursor_execute", notice)
+        event.listen(self.engine, "commit", lose)
+        try:
+            yield
+        finally:
+            event.remove(self.engine, "before_cursor_execute", notice)
+            event.remove(self.engine, "commit", lose)
+        assert lost, f"no transaction had « {words} »"
 
     def works(self, **values: Any) -> list[Work]:  # noqa: ANN401 — columns
         """The work rows that have these values."""
@@ -177,7 +219,7 @@ class Desk:
         send_mail: SendMail,
         publish: Callable[[CloudEvent], None] | None = None,
         *,
-        enqueue: Enqueue = lambda _bells: None,
+        send_tokens: SendTokens = lambda _queue, _number: None,
         lease_seconds: float = 60,
         name: str = "notifier",
         purge: Chore | None = None,
@@ -193,7 +235,7 @@ class Desk:
             Channel.MAIL: MailSender(send_mail, "prefecture@example.org")
         }
         publish_to = (lambda event, _account: publish(event)) if publish else None
-        chores = [Chore("sweep", lambda: [sweep(self.engine, enqueue)], 0.1)]
+        chores = [Chore("sweep", lambda: [sweep(self.engine, send_tokens, lambda _queue: 0)], 0.1)]
         if reminder_days:
             chores.append(
                 Chore(
@@ -236,11 +278,10 @@ def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export: 
 
 
 def works_of(export: Export) -> list[NewWork]:
-    """The work row of a file that is not made yet, without a message."""
+    """The work row of a file that is not made yet."""
     if export.status not in UNFINISHED:
         return []
-    kind = WorkKind(export.kind)
-    return [NewWork(kind, subject_of(kind, export.id), "", int(export.is_bulk))]
+    return [NewWork(WorkKind(export.kind), subject_of(About.EXPORT, export.id))]
 
 
 def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns

@@ -1,4 +1,4 @@
-"""The queues that `senders --add` declares for an account, and the messages in them."""
+"""The two queues of requests, as the workers declare them, and the messages in them."""
 
 from contextlib import suppress
 from typing import Self
@@ -10,29 +10,37 @@ from pika.exchange_type import ExchangeType
 from pika.spec import BasicProperties
 
 from schemas.envelope import CloudEvent
-from schemas.topology import EXCHANGE, account_bindings, account_queue
+from schemas.topology import (
+    EXCHANGE,
+    QUEUE_PROGRAMS,
+    QUEUE_REQUESTS,
+    REQUEST_QUEUES,
+    SCREEN_ACCOUNT,
+    request_bindings,
+)
 from tests.parts.town import account_of
 from tests.parts.wait import wait_until
 
 
 class RequestsQueue:
-    """The exchange and the queues of an account on one virtual host, without a worker."""
+    """The exchange and the queues of requests on one virtual host, without a worker.
+
+    `single` is the queue that requests of `account` reach, `bulk` that of batches.
+    """
 
     def __init__(self, amqp_url: str, *, max_length: int | None = None, account: str = "") -> None:
         self._connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
         self.channel: BlockingChannel = self._connection.channel()
         self.account = account or account_of(amqp_url)
-        self.single, self.bulk = (
-            account_queue(self.account),
-            account_queue(self.account, is_bulk=True),
-        )
+        self.single = QUEUE_REQUESTS if self.account == SCREEN_ACCOUNT else QUEUE_PROGRAMS
+        self.bulk = QUEUE_PROGRAMS
         arguments = (
             {"x-max-length": max_length, "x-overflow": "reject-publish"} if max_length else {}
         )
         self.channel.exchange_declare(EXCHANGE, ExchangeType.topic, durable=True)
-        for queue, is_bulk in ((self.single, False), (self.bulk, True)):
+        for queue in REQUEST_QUEUES:
             self.channel.queue_declare(queue, durable=True, arguments=arguments)
-            for routing_key in account_bindings(self.account, is_bulk=is_bulk):
+            for routing_key in request_bindings(queue):
                 self.channel.queue_bind(queue, EXCHANGE, routing_key)
 
     def __enter__(self) -> Self:

@@ -5,10 +5,9 @@ The examples of our events in the contract equal the events of a real worker.
 
 import json
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from threading import Event
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import select, update
@@ -27,18 +26,13 @@ from tests.parts.databases import ON_SQLITE
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from tests.unit.mail_samples import deadline
-from worker.errors import TransientError
 from worker.exports.models import KEY_REUSED, Export, Recall, Request
 from worker.exports.records import announce, mark_recalled
-from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.messaging.events import routing_keys
 from worker.notifier.messages.events import (
-    PublishEvent,
     answer_event,
     deadline_event,
     file_event,
-    progress_event,
     recall_event,
     settled_event,
 )
@@ -178,63 +172,6 @@ def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(
         assert (second.data["code"], second.causationid) == (KEY_REUSED, asked.id)
 
 
-def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDesk) -> None:
-    published: list[tuple[CloudEvent, str]] = []
-    asked = _ask(desk, listes=["P"], progress=True)
-    others = [_ask(desk, listes=["P"]), _ask(desk, listes=["P"], progress=True, bulk=True)]
-    _begin(desk, asked.id, "P", lines_written=41_000)
-    for other in others:
-        _begin(desk, other.id, "P")
-    _publish_progress(desk, _keep(published))
-    _publish_progress(desk, _keep(published))
-    ((event, account),) = published
-    assert (event.data["status"], event.causationid, account) == ("running", asked.id, ACCOUNT)
-    assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == (
-        "P",
-        41_000,
-        98_000,
-    )
-    _pass_a_second(desk)
-    _publish_progress(desk, _keep(published))
-    assert len({said.id for said, _ in published}) == 2
-
-    _pass_a_second(desk)
-    _publish_progress(desk, Mock(side_effect=TransientError("away")))
-    _publish_progress(desk, _keep(published))
-    assert len(published) == 2, "what could not leave at its second never does"
-    desk.run("UPDATE request SET completed_at = created_at")
-    _pass_a_second(desk)
-    _publish_progress(desk, _keep(published))
-    assert len(published) == 2
-    assert desk.values("SELECT id FROM work WHERE kind = 'progress'") == []
-
-
-def test_an_account_that_asks_hears_how_many_files_come_before_its_own(desk: DepotsDesk) -> None:
-    published: list[tuple[CloudEvent, str]] = []
-    _ask(desk, listes=["P", "CE"])
-    _ask(desk, listes=["P", "CE", "CM"], bulk=True)
-    _ask(desk, listes=["CM"], progress=True)
-    _publish_progress(desk, _keep(published))
-    assert published == [], "a file that is made at once waits for nothing"
-    _pass_a_second(desk)
-    _publish_progress(desk, _keep(published))
-    ((event, account),) = published
-    assert (event.data["status"], event.data["before"], account) == ("waiting", 2, ACCOUNT)
-    assert routing_keys(event, account) == [f"{event.type}.account.{ACCOUNT}"]
-    _publish_progress(desk, _keep(published))
-    assert len(published) == 1, "not before some seconds"
-
-
-def _keep(published: list[tuple[CloudEvent, str]]) -> PublishEvent:
-    return lambda event, account: published.append((event, account))
-
-
-def _publish_progress(desk: DepotsDesk, publish: PublishEvent) -> None:
-    """Let a notifier publish the due progress."""
-    pools = build_pools(desk.engine, Notices(""), {}, publish)
-    Notifier(desk.engine, pools[3:4], owner="progress", lease_seconds=60).work(Event())
-
-
 def _begin(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:  # noqa: ANN401 — of the row
     """Simulate a worker that has claimed the file and counted its electors."""
     of_event = select(Request.id).where(Request.event_id == event_id).scalar_subquery()
@@ -339,14 +276,9 @@ def _cancel(desk: DepotsDesk, event_id: str) -> CloudEvent:
 def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     _send_example(desk, "made")
     said = [answer_event(_request(desk, "made"))]
-    while desk.enqueued:
-        make_export(desk.enqueued.pop().row_id, desk.services)
+    desk.work()
     made = _request(desk, "made")
     said += [file_event(made, made.exports[0]), settled_event(made), _recall(desk, "made")]
-    made.exports[0].electeurs = 98_000
-    said += [
-        progress_event(made, made.exports[0], datetime.now(UTC), before) for before in (2, None)
-    ]
     _send_example(desk, "cancelled")
     said.append(_cancel(desk, "cancelled"))
     _send_example(desk, "failed")

@@ -16,6 +16,7 @@ import pytest
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
+from schemas.topology import QUEUE_PROGRAMS, QUEUE_REQUESTS
 from schemas.vocabulary import CopieFile
 from tests.integration.files_desk import FilesDesk
 from tests.integration.notifier_desk import TEMPLATE
@@ -34,6 +35,7 @@ from worker.solo.process import RESTORING, finish_restore
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
+REQUESTS = QUEUE_REQUESTS, QUEUE_PROGRAMS
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 ON_POSTGRESQL = "runs this", "runs this too"
 ON_SQLITE = "runs this on SQLite", "runs this on SQLite too"
@@ -121,7 +123,8 @@ def test_a_restored_installation_goes_on_from_the_dump(
     assert "the database knows each request that the logs say was notified" in said
     assert {path.stat().st_mode & 0o7777 for path in town.exports.glob("13900/*")} == {0o640}
 
-    town.start_worker("-Q", "requests", "listes", "tableaux", **own_deployment.addresses("worker"))
+    town.start_worker("-Q", *REQUESTS, **own_deployment.addresses("requests"))
+    town.start_worker("-Q", "listes", "tableaux", **own_deployment.addresses("files", "workers"))
     for _ in range(2):
         town.start_notifier(**own_deployment.addresses("notifier"))
     for event in (notified, ready, queued, running):
@@ -146,9 +149,7 @@ def _leave_work_in_every_state(
     deployment: Deployment, town: Town, mailbox: Mailbox
 ) -> list[CloudEvent]:
     """One request notified, one ready and not notified, one queued, one whose worker dies with the installation."""
-    worker = town.start_worker(
-        "-Q", "requests", "listes", "tableaux", **deployment.addresses("worker")
-    )
+    worker = town.start_worker(**deployment.addresses("owner", "workers"))
     notifier = town.start_notifier(**deployment.addresses("notifier"))
     notified = town.ask(listes=["P"])
     town.wait_for(notified)
@@ -158,19 +159,17 @@ def _leave_work_in_every_state(
     ready = town.ask(listes=["CE"])
     town.wait_for(ready)
     worker.kill()
-    town.start_worker("-Q", "requests", **deployment.addresses("worker"))
+    town.start_worker("-Q", *REQUESTS, **deployment.addresses("requests"))
     queued, running = town.ask(listes=["CM"]), town.ask(listes=["P"], formats=["xml"])
     for event in (queued, running):
         town.wait_for(event, status="queued")
     with town.engine.begin() as connection:
         connection.exec_driver_sql(
-            "UPDATE work SET enqueued_at = now() - interval '1 minute'"
-        )  # as in an older dump
-        connection.exec_driver_sql(
             "UPDATE export SET status = 'running', started_at = now() WHERE format = 'xml'"
         )
         connection.exec_driver_sql(
-            "UPDATE work SET state = 'held', owner = 'lost', starts = 1, lease_until = now() + interval '2 seconds' "
+            "UPDATE work SET state = 'held', owner = 'lost', starts = 1, within_seconds = 2,"
+            " due_at = now() + interval '2 seconds' "
             "WHERE subject IN (SELECT 'export:' || id FROM export WHERE status = 'running')"
         )
     (town.exports / "13900" / ".half a file.lost.part").write_bytes(b"half")

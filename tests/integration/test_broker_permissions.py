@@ -3,14 +3,15 @@
 import shlex
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pika
 import pytest
-from dramatiq import Message
-from pika import spec
+from dramatiq.common import xq_name
+from dramatiq.errors import ConnectionClosed
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import (
     AMQPConnectionError,
@@ -19,7 +20,6 @@ from pika.exceptions import (
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
-from pika.frame import Body, Header, Method
 
 from common.cli import ExitCode
 from producers.errors import PublishError
@@ -29,13 +29,16 @@ from schemas.events import AnsweredRequest, RequestStage, RequestStatus
 from schemas.requests import ListeExportRequested
 from schemas.topology import (
     EVENT_EXPORT_STATUS,
-    EVENT_TYPES,
     EXCHANGE,
+    QUEUE_LISTES,
+    QUEUE_PROGRAMS,
+    QUEUE_REQUESTS,
     REQUEST_LISTE_EXPORT,
-    REQUEST_TYPES,
+    REQUEST_QUEUES,
     SCREEN_NOTE,
-    account_queue,
+    TOKEN_QUEUES,
     listener_key,
+    request_bindings,
     request_key,
 )
 from tests.parts.deployment import VHOST, Deployment
@@ -46,10 +49,10 @@ from worker.errors import PrefectureError
 from worker.messaging.broker import build_broker
 from worker.messaging.consumer import sender_of
 from worker.messaging.dead_letters import open_office
-from worker.messaging.encoder import ACTOR_QUEUES
+from worker.messaging.encoder import ACTORS
 from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import TIME_LIMIT_MS
-from worker.messaging.queues import add_account_queues, is_blocked, ping_broker, read_queues
+from worker.messaging.queues import TokenQueues, is_blocked, ping_broker, read_queues
 
 EVENT = CloudEvent.wrap(
     ListeExportRequested(commune="13055", requested_by="mairie"), source="/test"
@@ -59,8 +62,13 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 Attempt = Callable[[BlockingChannel], object]
 
 
-def _publish(exchange: str, routing_key: str, user_id: str | None = None) -> Attempt:
-    properties = pika.BasicProperties(user_id=user_id)
+def _publish(
+    exchange: str,
+    routing_key: str,
+    user_id: str | None = None,
+    headers: Any = None,  # noqa: ANN401 — of AMQP
+) -> Attempt:
+    properties = pika.BasicProperties(user_id=user_id, headers=headers)
     return lambda channel: channel.basic_publish(exchange, routing_key, b"{}", properties)
 
 
@@ -72,97 +80,109 @@ def _declare(queue: str) -> Attempt:
     return lambda channel: channel.queue_declare(queue, durable=True)
 
 
-REFUSED: list[tuple[str, str, Attempt]] = [
+def _bind(queue: str, key: str) -> Attempt:
+    return lambda channel: channel.queue_bind(queue, EXCHANGE, key)
+
+
+_OUR_QUEUES = *ACTORS, *map(xq_name, ACTORS)
+
+# What each account reads; it is refused every other queue of ours.
+_READ: Mapping[str, set[str]] = {
+    "producteur": set(),
+    "ecran": set(),
+    "requests": {*REQUEST_QUEUES},
+    "workers": {*TOKEN_QUEUES},
+    # A queue with dead letters is declared by an account that may read it: the sweep declares a queue that is missing.
+    "notifier": {*TOKEN_QUEUES},
+    "exploitant": {xq_name(it) for it in ACTORS},
+}
+
+# What each account declares, besides the queues of listeners.
+_DECLARED: Mapping[str, set[str]] = {
+    "producteur": set(),
+    "ecran": set(),
+    "requests": {*REQUEST_QUEUES, *map(xq_name, REQUEST_QUEUES)},
+    "workers": {*TOKEN_QUEUES, *map(xq_name, TOKEN_QUEUES)},
+    "notifier": {*TOKEN_QUEUES, *map(xq_name, TOKEN_QUEUES)},
+    "exploitant": set(),
+}
+
+# What each account publishes on the exchange.
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "an event": (EVENT_EXPORT_STATUS,),
+    "its own request": ("programs.{}.fr.openelec.prefecture.request.liste_export.v1",),
+    "its own request as a person": ("people.{}.fr.openelec.prefecture.request.liste_export.v1",),
+    "its own note of the screen": tuple(
+        f"{it}.{{}}.{SCREEN_NOTE}" for it in ("people", "programs")
+    ),
+    "a request of another": tuple(
+        request_key(it, REQUEST_LISTE_EXPORT) for it in ("mairie", "producteurs", "ecrans")
+    ),
+    "a request without an account": (REQUEST_LISTE_EXPORT, f"{{}}.{REQUEST_LISTE_EXPORT}"),
+}
+_PUBLISHED: Mapping[str, set[str]] = {
+    "producteur": {"its own request"},
+    "ecran": {"its own request", "its own request as a person", "its own note of the screen"},
+    "requests": set(),
+    "workers": set(),
+    "notifier": {"an event"},
+    # An event that is put back has the key of its sender.
+    "exploitant": {*_KEYS} - {"an event", "a request without an account"},
+}
+
+_ELSEWHERE: list[tuple[str, str, Attempt]] = [
     *(
-        ("producteur", f"publish {event_type}", _publish(EXCHANGE, event_type))
-        for event_type in EVENT_TYPES
+        (who, "publish straight to a queue", _publish("", QUEUE_LISTES))
+        for who in ("producteur", "ecran", "workers", "exploitant")
     ),
     (
         "producteur",
         "publish as the screen",
-        _publish(EXCHANGE, request_key("producteur", SCREEN_NOTE)),
-    ),
-    (
-        "producteur",
-        "publish as another",
         _publish(EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT)),
     ),
-    ("producteur", "publish to no account", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
-    ("producteur", "publish straight to a queue", _publish("", "listes")),
     ("producteur", "publish elsewhere", _publish("amq.topic", REQUEST_LISTE_EXPORT)),
-    ("producteur", "declare a queue", _declare("mine")),
+    (
+        "producteur",
+        "add the key of another",
+        _publish(
+            EXCHANGE,
+            request_key("producteur", REQUEST_LISTE_EXPORT),
+            headers={"CC": [request_key("ecran", REQUEST_LISTE_EXPORT)]},
+        ),
+    ),
     ("producteur", "declare an exchange", lambda channel: channel.exchange_declare("mine")),
     ("producteur", "change the exchange", lambda channel: channel.exchange_delete(EXCHANGE)),
-    ("producteur", "consume requests", _read("requests")),
-    ("producteur", "purge requests", lambda channel: channel.queue_purge("requests")),
-    ("producteur", "delete a queue", lambda channel: channel.queue_delete("requests")),
-    ("producteur", "bind a queue", lambda channel: channel.queue_bind("requests", EXCHANGE, "#")),
-    ("producteur", "read its own queue", _read(account_queue("producteur"))),
+    ("producteur", "purge requests", lambda channel: channel.queue_purge(QUEUE_REQUESTS)),
+    ("producteur", "delete a queue", lambda channel: channel.queue_delete(QUEUE_REQUESTS)),
+    ("producteur", "bind a queue", _bind(QUEUE_REQUESTS, "#")),
+    ("requests", "bind to events", _bind(QUEUE_REQUESTS, EVENT_EXPORT_STATUS)),
+    ("requests", "bind to everything", _bind(QUEUE_REQUESTS, "#")),
+    ("notifier", "bind to requests", _bind(QUEUE_LISTES, request_bindings(QUEUE_REQUESTS)[0])),
+    ("exploitant", "bind to requests", _bind(QUEUE_REQUESTS, REQUEST_LISTE_EXPORT)),
+    *((who, "declare another queue", _declare("mine")) for who in _READ),
+]
+
+REFUSED: list[tuple[str, str, Attempt]] = [
     *(
-        ("ecran", f"publish {event_type}", _publish(EXCHANGE, event_type))
-        for event_type in EVENT_TYPES
-    ),
-    ("ecran", "publish straight to a queue", _publish("", "requests")),
-    ("ecran", "declare a queue", _declare("mine")),
-    *(("ecran", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "requests.XQ")),
-    *(
-        ("notifier", f"read {queue}", _read(queue))
-        for queue in ("requests", "listes", "tableaux", "requests.XQ")
-    ),
-    *(
-        ("notifier", f"publish {request_type}", _publish(EXCHANGE, request_type))
-        for request_type in REQUEST_TYPES
-    ),
-    ("notifier", "declare another queue", _declare("mine")),
-    (
-        "notifier",
-        "bind to events",
-        lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_STATUS),
-    ),
-    ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_STATUS)),
-    (
-        "worker",
-        "publish a request",
-        _publish(EXCHANGE, request_key("worker", REQUEST_LISTE_EXPORT)),
-    ),
-    (
-        "worker",
-        "bind to events",
-        lambda channel: channel.queue_bind("account.ecran", EXCHANGE, EVENT_EXPORT_STATUS),
-    ),
-    ("worker", "declare another queue", _declare("mine")),
-    ("worker", "read exports of the REU", _read("registre")),
-    *(
-        ("registre", f"read {queue}", _read(queue))
-        for queue in ("requests", "listes", "tableaux", "registre.XQ")
+        (who, f"read {queue}", _read(queue))
+        for who, own in _READ.items()
+        for queue in _OUR_QUEUES
+        if queue not in own
     ),
     *(
-        ("registre", f"publish {it}", _publish(EXCHANGE, it))
-        for it in (*REQUEST_TYPES, *EVENT_TYPES)
-    ),
-    ("registre", "declare another queue", _declare("listes")),
-    ("worker", "read dead letters", _read("requests.XQ")),
-    *(
-        ("requests", f"declare {it}", _declare(it))
-        for it in ("my-requests", "requests.YQ", "accounts.x")
+        (who, f"declare {queue}", _declare(queue))
+        for who, own in _DECLARED.items()
+        for queue in _OUR_QUEUES
+        if queue not in own
     ),
     *(
-        ("requests", f"read {queue}", _read(queue))
-        for queue in ("listes", "registre", "requests.XQ")
+        (who, f"publish {what}: {key}", _publish(EXCHANGE, key.format(who)))
+        for who, own in _PUBLISHED.items()
+        for what, keys in _KEYS.items()
+        for key in keys
+        if what not in own
     ),
-    *((it, "declare another queue", _declare("mine")) for it in ("listes", "tableaux", "bulk")),
-    *(
-        (it, "publish straight to a queue", _publish("", "listes"))
-        for it in ("listes", "tableaux", "bulk", "registre")
-    ),
-    *(
-        ("listes", f"read {queue}", _read(queue))
-        for queue in ("tableaux", "listes-bulk", "listes.XQ")
-    ),
-    *((it, "read lists", _read("listes")) for it in ("tableaux", "bulk")),
-    ("exploitant", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_STATUS)),
-    ("exploitant", "read requests", _read("requests")),
-    ("exploitant", "declare a queue", _declare("mine")),
+    *_ELSEWHERE,
 ]
 
 
@@ -181,58 +201,83 @@ def _try(url: str, attempt: Attempt) -> int:
 @pytest.mark.parametrize(
     ("account", "what", "attempt"), REFUSED, ids=[f"{who}: {what}" for who, what, _ in REFUSED]
 )
-def test_the_broker_refuses_what_an_account_has_no_use_for(
+def test_broker_refuses_an_account_what_it_does_not_need(
     deployment: Deployment, account: str, what: str, attempt: Attempt
 ) -> None:
-    url = deployment.broker.url(VHOST, account, deployment.password(f"broker_{account}"))
-    assert _try(url, attempt) == 403
+    assert _try(deployment.amqp_url(account), attempt) == 403
 
 
-def test_nobody_publishes_under_another_name(deployment: Deployment) -> None:
+@pytest.fixture
+def channel(deployment: Deployment) -> Iterator[BlockingChannel]:
+    """The administrator's; the queues of events are empty, and end empty."""
+    with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
+        channel = connection.channel()
+        for queue in REQUEST_QUEUES:
+            channel.queue_purge(queue)
+        yield channel
+        for queue in REQUEST_QUEUES:
+            channel.queue_purge(queue)
+
+
+@pytest.mark.usefixtures("channel")
+@pytest.mark.parametrize("account", _PUBLISHED)
+def test_account_publishes_under_its_own_keys(deployment: Deployment, account: str) -> None:
+    url = deployment.amqp_url(account)
+    for what in _PUBLISHED[account]:
+        for key in _KEYS[what]:
+            assert _try(url, _publish(EXCHANGE, key.format(account))) == 0, key
+
+
+@pytest.mark.usefixtures("channel")
+def test_account_names_no_other_as_user_id(deployment: Deployment) -> None:
     url = deployment.amqp_url("producteur")
     key = request_key("producteur", REQUEST_LISTE_EXPORT)
     assert _try(url, _publish(EXCHANGE, key, user_id="producteur")) == 0
-    assert _try(url, _publish(EXCHANGE, key, user_id="worker")) == 406
+    assert _try(url, _publish(EXCHANGE, key, user_id="ecran")) == 406
 
 
-def test_only_the_screen_publishes_for_a_token(deployment: Deployment) -> None:
+def test_token_is_believed_from_the_screen_only(
+    deployment: Deployment, channel: BlockingChannel
+) -> None:
     """The broker does not check `app_id`: of another account, the worker ignores it."""
-    for account in ("ecran", "producteur"):
-        add_account_queues(deployment.broker.url(VHOST), account)
 
-    def sender(account: str) -> str:
-        with pika.BlockingConnection(
-            pika.URLParameters(deployment.amqp_url("worker"))
-        ) as connection:
-            _, properties, _ = connection.channel().basic_get(account_queue(account), auto_ack=True)
-        return sender_of(properties)
+    def sender(queue: str) -> str:
+        method, properties, _ = channel.basic_get(queue, auto_ack=True)
+        assert method is not None
+        return sender_of(properties, str(method.routing_key))
 
     with (
         Publisher(deployment.amqp_url("ecran")) as screen,
         Publisher(deployment.amqp_url("producteur")) as other,
     ):
         screen.publish(EVENT, token="jeton compta")
-        assert sender("ecran") == "jeton compta"
+        assert sender(QUEUE_REQUESTS) == "jeton compta"
         screen.publish(EVENT)
-        assert sender("ecran") == "ecran"
+        assert sender(QUEUE_REQUESTS) == "ecran"
         with pytest.raises(PublishError, match="n'a pas le droit"):
             other.publish(EVENT, token="jeton compta")
-    forged = pika.BasicProperties(user_id="producteur", app_id="jeton compta")
     key = request_key("producteur", REQUEST_LISTE_EXPORT)
-    assert (
-        _try(
-            deployment.amqp_url("producteur"),
-            lambda it: it.basic_publish(EXCHANGE, key, b"{}", forged),
-        )
-        == 0
-    )
-    assert sender("producteur") == "producteur"
+    for user_id in ("producteur", None):
+        forged = pika.BasicProperties(user_id=user_id, app_id="jeton compta")
+        forge: Attempt = lambda it: it.basic_publish(EXCHANGE, key, b"{}", forged)  # noqa: B023, E731
+        assert _try(deployment.amqp_url("producteur"), forge) == 0
+        assert sender(QUEUE_PROGRAMS) == "producteur"
 
 
-def test_a_message_beyond_the_limit_is_refused(deployment: Deployment) -> None:
+def test_batch_of_the_screen_waits_with_the_programs(
+    deployment: Deployment, channel: BlockingChannel
+) -> None:
+    batch = EVENT.model_copy(update={"data": EVENT.data | {"bulk": True}})
+    with Publisher(deployment.amqp_url("ecran")) as screen:
+        screen.publish(batch, EVENT)
+    for queue, event in ((QUEUE_PROGRAMS, batch), (QUEUE_REQUESTS, EVENT)):
+        assert channel.basic_get(queue, auto_ack=True)[2] == event.to_bytes()
+
+
+def test_message_beyond_the_limit_closes_the_channel(deployment: Deployment) -> None:
     assert (
         _try(
-            deployment.amqp_url("worker"),
+            deployment.amqp_url("requests"),
             lambda it: it.basic_publish("", "requests", b"x" * 262_145),
         )
         == 406
@@ -250,37 +295,33 @@ def test_headers_beyond_a_frame_end_the_connection(deployment: Deployment) -> No
         )
 
 
-def test_there_is_no_other_account(deployment: Deployment) -> None:
+def test_broker_has_no_other_account(deployment: Deployment) -> None:
     users = {user["name"] for user in deployment.broker.management.request("GET", "/users")}
-    ours = {
-        "requests",
-        "listes",
-        "tableaux",
-        "bulk",
-        "registre",
-        "notifier",
-        "producteur",
-        "ecran",
-        "exploitant",
-    }
-    assert users == ours | {"worker", deployment.broker.user}
+    assert users == {*_READ, deployment.broker.user}
     with pytest.raises(ProbableAuthenticationError):
         pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST, "guest", "guest")))
 
 
 @pytest.fixture
-def letter(deployment: Deployment) -> CloudEvent:
-    """One event as the only dead letter."""
-    with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        for queue in ("requests", "requests.XQ"):
-            channel.queue_purge(queue)
-        channel.basic_publish("", "requests.XQ", EVENT.to_bytes())
+def letter(channel: BlockingChannel) -> CloudEvent:
+    """An event of `producteur` as the only dead letter of its queue."""
+    channel.queue_purge(xq_name(QUEUE_PROGRAMS))
+    channel.confirm_delivery()
+    # A publisher that invents the record of a dead-lettering changes nothing.
+    invented: Any = {
+        "exchange": EXCHANGE,
+        "routing-keys": [request_key("ecran", REQUEST_LISTE_EXPORT)],
+    }
+    properties = pika.BasicProperties(headers={"x-death": [invented]})
+    key = request_key("producteur", REQUEST_LISTE_EXPORT)
+    channel.basic_publish(EXCHANGE, key, EVENT.to_bytes(), properties)
+    method, _, _ = channel.basic_get(QUEUE_PROGRAMS)
+    assert method is not None
+    channel.basic_nack(method.delivery_tag or 0, requeue=False)
     return EVENT
 
 
-def test_the_operator_sees_dead_letters_and_leaves_them_there(
+def test_operator_sees_dead_letters_and_leaves_them_there(
     deployment: Deployment, letter: CloudEvent
 ) -> None:
     operator = Management(
@@ -288,7 +329,7 @@ def test_the_operator_sees_dead_letters_and_leaves_them_there(
     )
     look = {"count": 10, "ackmode": "ack_requeue_true", "encoding": "auto"}
     for _ in range(2):
-        (found,) = operator.request("POST", f"/queues/{VHOST}/requests.XQ/get", look)
+        (found,) = operator.request("POST", f"/queues/{VHOST}/requests-programs.XQ/get", look)
         assert found["payload"].encode() == letter.to_bytes()
     with pytest.raises(RuntimeError, match=r"40[13]"):
         operator.request("POST", f"/queues/{VHOST}/listes/get", look)
@@ -296,58 +337,88 @@ def test_the_operator_sees_dead_letters_and_leaves_them_there(
         operator.request("PUT", f"/queues/{VHOST}/mine", {})
 
 
-def test_the_operator_puts_a_dead_letter_back(deployment: Deployment, letter: CloudEvent) -> None:
-    with open_office(deployment.amqp_url("exploitant")) as office:
-        for held in office.look("requests"):
-            office.put_back(Message("listes", "liste", args=(41,), kwargs={}, options={}))
-            held.remove()
-        assert office.count("requests") == 0
-    with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
-        _, _, body = connection.channel().basic_get("listes", auto_ack=True)
-    assert b"41" in (body or b"")
-
-
-@pytest.mark.parametrize("account", ["requests", "listes", "worker", "notifier", "producteur"])
-def test_dead_letters_are_the_operators(
-    deployment: Deployment, letter: CloudEvent, account: str
+def test_operator_requeues_a_dead_letter_of_its_account(
+    commands: Deployment,
+    letter: CloudEvent,
+    channel: BlockingChannel,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    assert main(["dead-letters", "list"]) == ExitCode.DONE
+    assert "producteur" in capsys.readouterr().out
+    assert main(["dead-letters", "requeue", "--all"]) == ExitCode.DONE
+    method, properties, body = channel.basic_get(QUEUE_PROGRAMS, auto_ack=True)
+    assert method is not None
+    assert sender_of(properties, str(method.routing_key)) == "producteur"
+    assert body == letter.to_bytes()
+    assert main(["dead-letters", "requeue", "--all"]) == ExitCode.DONE
+    assert capsys.readouterr().out.endswith("0 lettre remise en file.\n")
+
+
+@pytest.mark.usefixtures("letter")
+def test_operator_drops_a_dead_letter(
+    commands: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dead-letters", "drop", "--all", "--yes"]) == ExitCode.DONE
+    assert capsys.readouterr().out == "1 lettre supprimée.\n"
+    with open_office(commands.amqp_url("exploitant")) as office:
+        assert office.count(QUEUE_PROGRAMS) == 0
+
+
+@pytest.mark.usefixtures("letter")
+@pytest.mark.parametrize("account", ["requests", "workers", "notifier", "producteur"])
+def test_dead_letters_are_closed_to_other_accounts(deployment: Deployment, account: str) -> None:
     with (
         pytest.raises(PrefectureError, match="employez celui de l'exploitant"),
         open_office(deployment.amqp_url(account)) as office,
     ):
-        list(office.look("requests"))
+        list(office.look(QUEUE_PROGRAMS))
 
 
-def test_the_definitions_declare_what_the_code_declares(deployment: Deployment) -> None:
-    def topology() -> dict[str, object]:
-        found = deployment.broker.management.request("GET", f"/definitions/{VHOST}")
-        queues = [it for it in found["queues"] if not it["name"].startswith("account")]
-        return {
-            "exchanges": sorted(map(str, found["exchanges"])),
-            "queues": sorted(map(str, queues)),
-        }
+def _topology(deployment: Deployment) -> dict[str, list[str]]:
+    found = deployment.broker.management.request("GET", f"/definitions/{VHOST}")
+    queues = [it for it in found["queues"] if not it["name"].startswith("listener.")]
+    bindings = [it for it in found["bindings"] if it["destination"] in ACTORS]
+    parts = {"exchanges": found["exchanges"], "queues": queues, "bindings": bindings}
+    return {name: sorted(map(str, part)) for name, part in parts.items()}
 
-    before = topology()
-    for account, queues in (
-        *(
-            ("requests", {*ACTOR_QUEUES.values()}),
-            ("notifier", {*ACTOR_QUEUES.values()}),
-            ("listes", {"listes"}),
-        ),
-        *(
-            ("tableaux", {"tableaux"}),
-            ("bulk", {"listes-bulk", "tableaux-bulk"}),
-            ("registre", {"registre"}),
-        ),
+
+_DECLARING = {"requests": REQUEST_QUEUES, "workers": TOKEN_QUEUES, "notifier": TOKEN_QUEUES}
+
+
+def test_definitions_declare_what_the_code_declares(deployment: Deployment) -> None:
+    before = _topology(deployment)
+    for account, queues in _DECLARING.items():
+        with closing(build_broker(deployment.amqp_url(account))) as broker:
+            for queue in queues:
+                broker.declare_queue(queue, ensure=True)
+    assert _topology(deployment) == before
+
+
+def test_queue_deleted_by_hand_is_declared_again(
+    deployment: Deployment, channel: BlockingChannel
+) -> None:
+    """The worker of requests declares its own queues, the sweep those of tokens."""
+    before = _topology(deployment)
+    for queue in (*REQUEST_QUEUES, *TOKEN_QUEUES):
+        channel.queue_delete(queue)
+    with (
+        closing(build_broker(deployment.amqp_url("workers"))) as broker,
+        pytest.raises(ConnectionClosed, match="ACCESS_REFUSED"),
     ):
-        broker = build_broker(deployment.amqp_url(account))
-        for queue in sorted(queues):
+        broker.declare_queue(QUEUE_LISTES, ensure=True)
+    with closing(build_broker(deployment.amqp_url("requests"))) as broker:
+        for queue in REQUEST_QUEUES:
             broker.declare_queue(queue, ensure=True)
-        broker.close()
-    assert topology() == before
+        with pytest.raises(ConnectionClosed, match="ACCESS_REFUSED"):
+            TokenQueues(broker).send(QUEUE_LISTES)
+        with closing(build_broker(deployment.amqp_url("notifier"))) as sweeping:
+            assert [TokenQueues(sweeping).count(queue) for queue in TOKEN_QUEUES] == [0, 0, 0]
+        TokenQueues(broker).send(QUEUE_LISTES)
+    assert channel.queue_purge(QUEUE_LISTES).method.message_count == 1
+    assert _topology(deployment) == before
 
 
-def test_one_account_does_not_fill_the_memory_of_the_broker(deployment: Deployment) -> None:
+def test_account_has_a_bound_of_channels_and_connections(deployment: Deployment) -> None:
     """RabbitMQ counts neither the messages that arrive nor the channels against a limit of a queue."""
     parameters = pika.URLParameters(deployment.amqp_url("producteur"))
     with ExitStack() as opened:
@@ -362,48 +433,6 @@ def test_one_account_does_not_fill_the_memory_of_the_broker(deployment: Deployme
             connection.channel()
         with pytest.raises(ProbableAccessDeniedError, match="user connection limit"):
             list(map(connect, range(12)))  # the broker counts a connection a moment later
-
-
-@pytest.mark.parametrize(
-    "way", ["a transaction without commit", "returned messages that are not read"]
-)
-def test_an_account_that_holds_much_memory_is_disconnected(
-    deployment: Deployment, way: str
-) -> None:
-    """RabbitMQ has no limit for either: `deploy/broker/account_memory.erl`."""
-    parameters, body = (
-        pika.URLParameters(deployment.amqp_url("producteur")),
-        b"ESSAI-FICTIF" * 20_000,
-    )
-    channel = pika.BlockingConnection(parameters).channel()
-    key = request_key("producteur", REQUEST_LISTE_EXPORT)
-    if way == "a transaction without commit":
-        channel.tx_select()
-    else:
-        key += ".missing"  # allowed, but no queue is bound to it
-    frames = [
-        Method(
-            channel.channel_number,
-            spec.Basic.Publish(exchange=EXCHANGE, routing_key=key, mandatory=True),
-        ),
-        Header(channel.channel_number, len(body), pika.BasicProperties(user_id="producteur")),
-        *(Body(channel.channel_number, body[at : at + 8184]) for at in range(0, len(body), 8184)),
-    ]
-    message = b"".join(frame.marshal() for frame in frames)
-    sock = vars(channel.connection)["_impl"]._transport._sock  # noqa: SLF001 — pika would read returned messages
-    sock.settimeout(5)
-    with pika.BlockingConnection(pika.URLParameters(deployment.amqp_url("requests"))) as other:
-        with suppress(OSError):  # closed by the broker, or full
-            for _ in range(20_000):
-                sock.sendall(message)
-        closed = "account_memory closes the connections of producteur: they hold"
-        wait_until(lambda: closed in deployment.broker.log(), message="the end of the connection")
-        other.process_data_events()
-        assert other.is_open
-    pika.BlockingConnection(parameters).close()
-    assert "ESSAI-FICTIF" not in deployment.broker.log()
-    assert deployment.broker.rabbitmqctl("eval", "rabbit_alarm:get_alarms().").strip() == "[]"
-    sock.close()
 
 
 def test_amqp_1_0_is_refused(deployment: Deployment) -> None:
@@ -442,14 +471,12 @@ def test_policies_bound_the_queues(deployment: Deployment) -> None:
     queues = {
         queue["name"]: policies[queue["policy"]]
         for queue in ask("GET", f"/queues/{VHOST}")
-        if queue.get("policy") and not queue["name"].startswith("account")
+        if queue.get("policy") and not queue["name"].startswith("listener.")
     }
-    ours = set(ACTOR_QUEUES.values())
-    assert queues.keys() == ours | {f"{name}.XQ" for name in ours}
-    assert min(queues[name]["consumer-timeout"] for name in ours) > 2 * TIME_LIMIT_MS
-    assert queues["requests"]["overflow"] == "reject-publish"
-    from_anybody = [name for name in queues if name.startswith("requests") or name.endswith(".XQ")]
-    assert all({"max-length", "max-length-bytes"} < queues[name].keys() for name in from_anybody)
+    assert queues.keys() == {*ACTORS, *map(xq_name, ACTORS)}
+    assert min(queues[name]["consumer-timeout"] for name in ACTORS) > 2 * TIME_LIMIT_MS
+    for queue in map(xq_name, ACTORS):
+        assert {"max-length", "max-length-bytes"} < queues[queue].keys()
 
 
 def _run_documented(deployment: Deployment, mark: str) -> None:
@@ -468,34 +495,48 @@ def _run_documented(deployment: Deployment, mark: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deployment) -> None:
+def test_documented_commands_make_a_producer_for_one_commune(
+    commands: Deployment, channel: BlockingChannel
+) -> None:
     _run_documented(commands, "runs this")
     limits = {
         it["user"]: it["value"] for it in commands.broker.management.request("GET", "/user-limits")
     }
     assert limits["mairie-13055"] == limits["producteur"] == {"max-connections": 10}
-    deployment, queue = commands, account_queue("mairie-13055")
-    url = deployment.broker.url(VHOST, "mairie-13055", "p")
-    with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
-        channel = connection.channel()
-        with Publisher(url) as publisher:
-            publisher.publish(EVENT)
-            with pytest.raises(PublishError, match="aucune file n'attend"):
-                publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_STATUS}))
-        _, properties, _ = channel.basic_get(queue, auto_ack=True)
-    assert properties is not None
-    assert properties.user_id == "mairie-13055"
-    assert _try(url, _publish(EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT))) == 403
-    assert _try(url, _read(queue)) == 403
-    worker = build_broker(deployment.amqp_url("requests"))
-    worker.list_accounts = lambda: ["mairie-13055"]
-    with (
-        closing(worker),
-        closing(worker.consume("requests", timeout=100)) as reader,
-        Publisher(url) as publisher,
-    ):
+    _expect_producer(commands, channel, "mairie-13055")
+
+
+@pytest.mark.slow
+def test_commands_that_accounts_prints_make_a_producer(
+    commands: Deployment, channel: BlockingChannel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["accounts", "--add", "mairie_1", "--commune", "13055"]) == ExitCode.DONE
+    printed = [it.strip() for it in capsys.readouterr().out.splitlines() if "rabbitmqctl" in it]
+    commands.broker.rabbitmqctl("add_user", "mairie_1", "p")
+    for command in printed:
+        commands.broker.rabbitmqctl(*shlex.split(command.replace("VHOST", VHOST))[1:])
+    _expect_producer(commands, channel, "mairie_1")
+
+
+def _expect_producer(deployment: Deployment, channel: BlockingChannel, name: str) -> None:
+    url = deployment.broker.url(VHOST, name, "p")
+    with Publisher(url) as publisher:
         publisher.publish(EVENT)
-        wait_until(lambda: next(reader), message="the request, read by the account of the workers")
+        with pytest.raises(PublishError, match="n'a pas le droit"):
+            publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_STATUS}))
+        unknown = "fr.openelec.prefecture.request.unknown.v1"
+        with pytest.raises(PublishError, match="aucune file n'attend"):
+            publisher.publish(EVENT.model_copy(update={"type": unknown}))
+    method, properties, body = channel.basic_get(QUEUE_PROGRAMS, auto_ack=True)
+    assert method is not None
+    assert sender_of(properties, str(method.routing_key)) == name
+    assert body == EVENT.to_bytes()
+    for attempt in (
+        _publish(EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT)),
+        _publish(EXCHANGE, request_key(f"{name}x", REQUEST_LISTE_EXPORT)),
+        _read(QUEUE_PROGRAMS),
+    ):
+        assert _try(url, attempt) == 403
 
 
 @pytest.fixture
@@ -529,7 +570,7 @@ CONFINED: list[tuple[str, Attempt]] = [
 
 
 @pytest.mark.slow
-def test_a_listener_reads_its_own_queue_and_does_nothing_else(
+def test_listener_reads_its_own_queue_and_does_nothing_else(
     commands: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run_documented(commands, "runs this too")
@@ -565,7 +606,7 @@ def test_a_listener_reads_its_own_queue_and_does_nothing_else(
     ] == [True] * 3
 
 
-def test_a_listener_is_told_other_things_and_removed(
+def test_queue_of_a_listener_is_bound_unbound_and_deleted(
     commands: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for code in ("13055", "13055", "*"):
@@ -599,7 +640,7 @@ def test_a_listener_is_told_other_things_and_removed(
         == 2
     )
     assert "aucune écoute à ce nom : agenda" in capsys.readouterr().err
-    monkeypatch.setenv("PREFECTURE_AMQP_URL", commands.amqp_url("worker"))
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", commands.amqp_url("workers"))
     assert (
         main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", "*"])
         == ExitCode.FAILED
@@ -610,7 +651,7 @@ def test_a_listener_is_told_other_things_and_removed(
 
 
 @pytest.mark.slow
-def test_an_account_that_binds_itself_is_confined_to_its_commune(deployment: Deployment) -> None:
+def test_account_that_binds_queues_is_confined_to_its_commune(deployment: Deployment) -> None:
     run = deployment.broker.rabbitmqctl
     run("add_user", "binder", "p")
     run("set_permissions", "-p", VHOST, "binder", "^binder$", "^binder$", "^(prefecture|binder)$")
@@ -632,7 +673,7 @@ def test_an_account_that_binds_itself_is_confined_to_its_commune(deployment: Dep
         assert bind(key) == 403, key
 
 
-def test_the_notifier_counts_messages_that_it_cannot_read(deployment: Deployment) -> None:
+def test_notifier_counts_dead_letters_that_it_may_not_read(deployment: Deployment) -> None:
     with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
         channel = connection.channel()
         channel.queue_purge("listes.XQ")
@@ -644,17 +685,23 @@ def test_the_notifier_counts_messages_that_it_cannot_read(deployment: Deployment
     assert counted["listes"] == 1
 
 
-def test_those_who_report_an_alarm_of_the_broker_may_publish_to_no_queue(
-    deployment: Deployment,
-) -> None:
-    assert not any(is_blocked(deployment.amqp_url(it)) for it in ("notifier", "exploitant"))
-    assert ping_broker(deployment.amqp_url("listes")).endswith(VHOST), (
-        "a worker's account publishes nothing"
-    )
+def test_notifier_and_operator_learn_of_an_alarm(deployment: Deployment) -> None:
+    accounts = ("notifier", "exploitant")
+
+    def blocked() -> list[bool]:
+        return [is_blocked(deployment.amqp_url(it)) for it in accounts]
+
+    deployment.broker.rabbitmqctl("set_vm_memory_high_watermark", "0")
+    try:
+        wait_until(lambda: all(blocked()), message="the alarm")
+    finally:
+        deployment.broker.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
+    wait_until(lambda: not any(blocked()), message="the end of the alarm")
+    assert ping_broker(deployment.amqp_url("workers")).endswith(VHOST), "it publishes nothing"
 
 
 @pytest.mark.slow
-def test_a_new_password_is_taken_at_the_next_start(deployment: Deployment) -> None:
+def test_new_password_is_valid_after_a_restart(deployment: Deployment) -> None:
     old = deployment.amqp_url("producteur")
     deployment.renew_password("broker_producteur")
     deployment.broker.restart()

@@ -1,9 +1,8 @@
-"""A request is recorded once, then cancelled or retried in each state of its files; its work is enqueued once."""
+"""A request is recorded once, then cancelled or retried in each state of its files."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import RowMapping
@@ -16,16 +15,15 @@ from schemas.requests import (
     RetryRequested,
     TableauxRenderRequested,
 )
+from schemas.topology import QUEUE_LISTES
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.access.models import Sender
-from worker.doorbell import Doorbell
 from worker.exports.models import KEY_REUSED
 from worker.exports.records import mark_ready
 from worker.handlers.making import make_liste
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.housekeeping.housekeeping import sweep
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -73,7 +71,7 @@ def _refusal(desk: Desk, event: CloudEvent) -> str:
 
 
 @pytest.mark.slow
-def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
+def test_a_cancel_stops_the_files_that_are_not_made_and_keeps_the_others(desk: Desk) -> None:
     asked = _ask(desk)
     ready, waiting = desk.files_of(asked)
     desk.process(ready["export_id"])
@@ -84,7 +82,8 @@ def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     row = desk.row(waiting["export_id"])
     assert (row["error_code"], row["error_message"]) == ("annule", "Annulé par Mme Lefèvre.")
     assert row["finished_at"] is not None
-    assert desk.process(waiting["export_id"])["status"] == "cancelled"
+    desk.work()
+    assert desk.row(waiting["export_id"])["status"] == "cancelled"
     assert set(desk.files()) == {ready["file_name"], desk.row(ready["export_id"])["report_name"]}
     assert (desk.request(cancelled)["outcome"], desk.request(cancelled)["code_commune"]) == (
         "accepted",
@@ -139,8 +138,8 @@ def test_a_refused_request_has_nothing_to_cancel_nor_to_ask_again(desk: Desk) ->
 
 @pytest.mark.slow
 def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: Desk) -> None:
-    enqueued: list[Doorbell] = []
-    desk.configure(enqueue=enqueued.extend)
+    sent: list[tuple[str, int]] = []
+    desk.configure(send_tokens=lambda queue, number: sent.append((queue, number)))
     asked = _ask(desk, listes=["P", "CE", "CM"])
     failed, ready, cancelled = (row["export_id"] for row in desk.files_of(asked))
     desk.run("UPDATE export SET status = 'failed' WHERE id = :id", id=failed)
@@ -148,7 +147,7 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
     desk.run("UPDATE request SET created_at = '2014-02-12 11:26:07.000'")
     desk.process(ready)
     _cancel(desk, asked, exports=[cancelled])
-    enqueued.clear()
+    sent.clear()
 
     again = _retry(desk, asked)
     ingest_request(again, desk.services)
@@ -158,7 +157,7 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
         ("P", "csv", "queued"),
         ("CM", "csv", "queued"),
     ]
-    assert [doorbell.row_id for doorbell in enqueued] == [row["export_id"] for row in new]
+    assert sent == [(QUEUE_LISTES, 2)], "a copy of the event sends no token"
     assert [row["requested_by"] for row in new] == ["Mme Lefèvre"] * 2
     for row in new:
         assert "2014" not in row["label"] + row["file_name"]
@@ -255,23 +254,3 @@ def test_a_refused_strangers_id_does_not_burn_the_owners(desk: Desk) -> None:
     ]
     ingest_request(_cancel_event(event), desk.services, sender=OWNER)
     assert _status(desk) == ["cancelled"], "its own, not the stranger's"
-
-
-@pytest.mark.slow
-def test_who_waits_keeps_the_key(desk: Desk) -> None:
-    asked = _event()
-    waiting = _cancel_event(asked)
-    for second in (_event(), _cancel_event(_event())):
-        ingest_request(waiting, desk.services)
-        ingest_request(_under_the_key_of(waiting, second), desk.services)
-    assert _codes(desk) == [KEY_REUSED, KEY_REUSED]
-    ingest_request(asked, desk.services)
-    assert _codes(desk) == [KEY_REUSED, KEY_REUSED, "", ""]
-    assert _status(desk) == ["cancelled"]
-
-
-def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:
-    desk.configure(enqueue=Mock(side_effect=ConnectionError))
-    ingest_request(_event(), desk.services)
-    enqueued: list[Doorbell] = []
-    assert sweep(desk.engine, enqueued.extend) == len(enqueued) == 1

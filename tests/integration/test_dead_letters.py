@@ -1,15 +1,14 @@
-"""`dead-letters`: an operator lists the dead letters; republishing and deleting lose none and repeat none."""
+"""`dead-letters`: an operator lists the dead letters; requeueing and deleting lose none and repeat none."""
 
 import re
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from io import StringIO
-from urllib.parse import urlsplit
+from typing import Any
 
 import pika
 import pytest
-from dramatiq import Message
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
@@ -17,9 +16,10 @@ from schemas.requests import ListeExportRequested
 from schemas.topology import (
     EXCHANGE,
     QUEUE_LISTES,
-    QUEUE_REQUESTS,
-    QUEUE_REQUESTS_BULK,
+    QUEUE_PROGRAMS,
     REQUEST_LISTE_EXPORT,
+    REQUEST_QUEUES,
+    SCREEN_ACCOUNT,
     request_key,
 )
 from tests.integration.files_desk import Ran, Run
@@ -27,14 +27,10 @@ from tests.integration.notifier_desk import Killed
 from tests.parts.databases import read_rows
 from tests.parts.town import MIGRATED_TEMPLATE, account_of, queue_messages
 from tests.parts.wait import wait_until
-from worker.db.engine import build_engine
-from worker.deferred import DeferredEvent, read_deferred
-from worker.doorbell import Doorbell
-from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.dead_letters import DeadLetterOffice
-from worker.messaging.encoder import INGEST_ACTORS, LISTE
-from worker.messaging.queues import add_account_queues
+from worker.messaging.encoder import ACTORS, IncomingEvent
+from worker.messaging.queues import TokenQueues
 
 pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
 
@@ -48,11 +44,8 @@ TRAIL = "SELECT action, detail FROM audit ORDER BY id"
 @pytest.fixture
 def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
     with closing(build_broker(amqp_url)) as broker:
-        for queue in (*INGEST_ACTORS, QUEUE_LISTES):
+        for queue in ACTORS:
             broker.declare_queue(queue, ensure=True)
-        account = account_of(amqp_url)
-        add_account_queues(amqp_url, account)
-        broker.list_accounts = lambda: [account]
         yield broker
 
 
@@ -65,126 +58,144 @@ def run(run: Run, broker: PrefectureBroker, amqp_url: str, monkeypatch: pytest.M
 def _bury(
     broker: PrefectureBroker,
     body: bytes,
-    queue: str = QUEUE_REQUESTS,
-    *,
-    event: bool = False,
-    headers: dict[str, str] | None = None,
+    queue: str = QUEUE_PROGRAMS,
+    account: str = "",
+    **properties: Any,  # noqa: ANN401 — of AMQP
 ) -> None:
-    """Let a consumer reject a message: as poison, or because its actor failed."""
-    account = getattr(broker.parameters[0].credentials, "username", "")
-    properties = pika.BasicProperties(user_id=account, message_id="clic-1", headers=headers)
-    key = request_key(account, REQUEST_LISTE_EXPORT, is_bulk=queue == QUEUE_REQUESTS_BULK)
-    broker.channel.basic_publish(*((EXCHANGE, key) if event else ("", queue)), body, properties)
+    """Let a consumer reject a message, as poison or because its actor failed; an `account` publishes an event."""
+    known = pika.BasicProperties(message_id="clic-1", **properties)
+    to = (EXCHANGE, request_key(account, REQUEST_LISTE_EXPORT)) if account else ("", queue)
+    broker.channel.basic_publish(*to, body, known, mandatory=True)
+    before = _count_dead(broker, queue)
     with closing(broker.consume(queue, timeout=200)) as consumer:
 
         def is_buried() -> bool:
             if message := next(consumer):
                 consumer.nack(message)
-            return bool(
-                broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count
-                > before
-            )
+            return _count_dead(broker, queue) > before
 
-        before = broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count
         wait_until(is_buried, message="the dead letter")
 
 
-def _doorbell(export_id: int = 41, **options: int) -> bytes:
-    return Message(
-        queue_name=QUEUE_LISTES, actor_name=LISTE, args=(export_id,), kwargs={}, options=options
-    ).encode()
+def _count_dead(broker: PrefectureBroker, queue: str) -> int:
+    return int(broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count)
+
+
+def _bury_token(broker: PrefectureBroker) -> None:
+    TokenQueues(broker).send(QUEUE_LISTES)
+    with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as consumer:
+        token = wait_until(lambda: next(consumer), message="the token")
+        assert token is not None
+        consumer.nack(token)
+        wait_until(lambda: next(consumer) or _count_dead(broker, QUEUE_LISTES), message="its end")
 
 
 def _names(run: Run) -> list[str]:
     return re.findall(r"^│ ([0-9a-f]{12}) ", run("list").out, re.MULTILINE)
 
 
+def _take(broker: PrefectureBroker, queue: str) -> IncomingEvent:
+    with closing(broker.consume(queue, timeout=200)) as consumer:
+        message = wait_until(lambda: next(consumer), message="an event")
+        assert message is not None
+        incoming: IncomingEvent = message.args[0]
+        return incoming
+
+
 @pytest.mark.slow
-def test_the_list_tells_everything_but_the_contents(
+def test_list_shows_everything_but_the_contents(
     run: Run, broker: PrefectureBroker, amqp_url: str
 ) -> None:
     assert run("list") == Ran(ExitCode.DONE, "Aucune lettre morte.\n", "")
+    account = account_of(amqp_url)
     _bury(broker, SECRET.encode())
-    _bury(broker, _doorbell(), QUEUE_LISTES)
+    _bury(broker, EVENT.to_bytes(), account=account, user_id=account)
+    _bury_token(broker)
     ran = run("list")
     assert ran.code == ExitCode.DONE
-    for words in (
-        "requests",
-        "not JSON",
-        str(len(SECRET)),
-        "clic-1",
-        urlsplit(amqp_url).username or "",
-        "failed",
-    ):
-        assert words in ran.out
+    shown = "requests-programs", "not JSON", str(len(SECRET)), "clic-1", account, "failed"
+    assert [word for word in shown if word not in ran.out] == []
     assert SECRET not in ran.out + ran.err
     assert run("list", "--queue", "listes").out.count("failed") == 1
     assert "not JSON" not in run("list", "--queue", "listes").out
     assert run("list", "--queue", "courrier").code == ExitCode.USAGE
-    assert len(_names(run)) == 2, "they are still there"
+    assert len(_names(run)) == 3, "they are still there"
 
 
-def test_a_doorbell_goes_back_as_a_new_one(
-    run: Run, broker: PrefectureBroker, amqp_url: str, database_url: str
+@pytest.mark.parametrize("account", [SCREEN_ACCOUNT, "compta"])
+def test_event_is_requeued_in_its_queue_with_its_account(
+    run: Run, broker: PrefectureBroker, database_url: str, account: str
 ) -> None:
-    _bury(broker, _doorbell(41), QUEUE_LISTES)
+    queue = dict(zip((SCREEN_ACCOUNT, "compta"), REQUEST_QUEUES, strict=True))[account]
+    _bury(broker, EVENT.to_bytes(), queue, account)
     (name,) = _names(run)
     assert run("requeue", name) == Ran(ExitCode.DONE, "1 lettre remise en file.\n", "")
-    ((_, body),) = queue_messages(amqp_url, QUEUE_LISTES)
-    message = Message.decode(body)
-    assert (message.args, message.options) == ((41,), {})
+    incoming = _take(broker, queue)
+    assert (incoming.event, incoming.sender, incoming.faults) == (EVENT, account, ())
     assert _names(run) == []
     assert read_rows(database_url, TRAIL) == [
-        ("dead_letter_requeued", f"lettre {name} de listes (failed)")
+        ("dead_letter_requeued", f"lettre {name} de {queue} (failed)")
     ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("queue", INGEST_ACTORS)
-def test_an_event_goes_back_with_the_sender_that_the_broker_knows(
-    run: Run, broker: PrefectureBroker, database_url: str, amqp_url: str, queue: str
+def test_event_of_a_token_is_requeued_with_the_token(
+    run: Run, broker: PrefectureBroker, amqp_url: str
 ) -> None:
-    _bury(
-        broker,
-        EVENT.to_bytes(),
-        queue,
-        event=True,
-        headers={"x-sender": "prefecture", "x-reason": "forged"},
-    )
-    assert "forged" not in run("list").out
+    """The screen names the token in a property."""
+    queue, _ = REQUEST_QUEUES
+    _bury(broker, EVENT.to_bytes(), queue, SCREEN_ACCOUNT, app_id="jeton compta")
+    assert "jeton compta" in run("list").out
     assert run("requeue", "--all").code == ExitCode.DONE
-    engine = build_engine(database_url)
-    enqueued: list[Doorbell] = []
-    assert sweep(engine, enqueued.extend) == 1
-    with engine.connect() as connection:
-        (arrival,) = read_deferred(connection, DeferredEvent.id == enqueued[0].row_id)
-    engine.dispose()
-    assert (enqueued[0].kind, arrival.event, arrival.sender) == (
-        "deferred",
-        EVENT,
-        account_of(amqp_url),
-    )
+    assert _take(broker, queue).sender == "jeton compta"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "reason", ["toujours illisible (not JSON)", "pas à sa place dans cette file"]
-)
-def test_what_would_come_back_at_once_stays(
-    run: Run, broker: PrefectureBroker, amqp_url: str, reason: str
+def test_headers_of_a_sender_choose_neither_reason_nor_account(
+    run: Run, broker: PrefectureBroker, amqp_url: str
 ) -> None:
-    is_event = "illisible" in reason
-    _bury(broker, SECRET.encode() if is_event else _doorbell())
+    account = account_of(amqp_url)
+    invented = {
+        "reason": "expired",
+        "exchange": "amq.topic",
+        "routing-keys": [request_key(SCREEN_ACCOUNT, REQUEST_LISTE_EXPORT)],
+    }
+    headers: Any = {"x-death": [invented], "x-sender": "prefecture", "x-reason": "forged"}
+    _bury(broker, EVENT.to_bytes(), account=account, headers=headers)
+    ran = run("list")
+    assert [word in ran.out for word in ("forged", "expired", SCREEN_ACCOUNT)] == [False] * 3
+    assert run("requeue", "--all").code == ExitCode.DONE
+    assert _take(broker, QUEUE_PROGRAMS).sender == account
+
+
+@pytest.mark.slow
+def test_unreadable_event_stays_among_the_dead_letters(
+    run: Run, broker: PrefectureBroker, amqp_url: str
+) -> None:
+    _bury(broker, b'{"actor_name": "ingest"}', account=account_of(amqp_url))
     ran = run("requeue", "--all")
     assert (ran.code, ran.out.splitlines()[-1]) == (ExitCode.FAILED, "0 lettre remise en file.")
-    assert reason in ran.err
+    assert "toujours illisible (unknown or missing field)" in ran.err
     assert len(_names(run)) == 1
-    assert queue_messages(amqp_url, QUEUE_REQUESTS) == []
+    assert queue_messages(amqp_url, QUEUE_PROGRAMS) == []
+
+
+@pytest.mark.slow
+def test_token_and_event_straight_to_a_queue_can_only_be_dropped(
+    run: Run, broker: PrefectureBroker
+) -> None:
+    """The sweep sends other tokens. An event that came straight to a queue has no account."""
+    _bury_token(broker)
+    _bury(broker, EVENT.to_bytes())
+    ran = run("requeue", "--all")
+    assert (ran.code, ran.out.splitlines()[-1]) == (ExitCode.FAILED, "0 lettre remise en file.")
+    assert ran.err.count("laissée où elle est : un jeton, ou un message publié droit") == 2
+    assert run("drop", "--all", "--yes").out == "2 lettres supprimées.\n"
+    assert _names(run) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", ["", "\n", "n\n", "y\n"])
-def test_dropping_asks_first(
+def test_drop_asks_first(
     run: Run,
     broker: PrefectureBroker,
     database_url: str,
@@ -201,29 +212,31 @@ def test_dropping_asks_first(
     assert run("drop", name) == Ran(ExitCode.DONE, f"{asked}1 lettre supprimée.\n", "")
     assert _names(run) == []
     assert read_rows(database_url, TRAIL) == [
-        ("dead_letter_dropped", f"lettre {name} de requests (not JSON)")
+        ("dead_letter_dropped", f"lettre {name} de {QUEUE_PROGRAMS} (not JSON)")
     ]
     assert run("drop", name, "--yes").code == ExitCode.FAILED
 
 
 @pytest.mark.slow
-def test_only_what_is_meant_is_sorted(run: Run, broker: PrefectureBroker) -> None:
-    for export_id in (1, 2):
-        _bury(broker, _doorbell(export_id), QUEUE_LISTES)
-    _bury(broker, EVENT.to_bytes(), event=True)
+def test_only_the_named_letters_are_dropped_or_requeued(run: Run, broker: PrefectureBroker) -> None:
+    for body in (b"first", b"second"):
+        _bury(broker, body)
+    _bury(broker, EVENT.to_bytes(), REQUEST_QUEUES[0], SCREEN_ACCOUNT)
     assert run("drop", "--yes").code == ExitCode.USAGE
     assert run("requeue", "0" * 12, "--all").code == ExitCode.USAGE
-    first = _names(run)[0]
-    assert run("drop", first, "--yes").out == "1 lettre supprimée.\n"
+    poison = re.findall(
+        r"^│ ([0-9a-f]{12}) ", run("list", "--queue", QUEUE_PROGRAMS).out, re.MULTILINE
+    )
+    assert run("drop", poison[0], "--yes").out == "1 lettre supprimée.\n"
     assert len(_names(run)) == 2
     assert run("requeue", "--all", "--queue", "requests").out == "1 lettre remise en file.\n"
-    assert len(_names(run)) == 1
+    assert _names(run) == poison[1:]
 
 
-def test_killed_between_the_copy_and_the_end_nothing_is_lost(
+def test_kill_between_the_copy_and_the_end_loses_no_event(
     run: Run, broker: PrefectureBroker, amqp_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _bury(broker, _doorbell(41), QUEUE_LISTES)
+    _bury(broker, EVENT.to_bytes(), account=account_of(amqp_url))
     put_back = DeadLetterOffice.put_back
 
     def die(office: DeadLetterOffice, letter: object) -> None:
@@ -233,5 +246,5 @@ def test_killed_between_the_copy_and_the_end_nothing_is_lost(
     monkeypatch.setattr(DeadLetterOffice, "put_back", die)
     with pytest.raises(Killed):
         run("requeue", "--all")
-    assert len(queue_messages(amqp_url, QUEUE_LISTES)) == 1
+    assert len(queue_messages(amqp_url, QUEUE_PROGRAMS)) == 1
     assert len(_names(run)) == 1

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from schemas.topology import QUEUE_LISTES
 from schemas.vocabulary import Action, FileFormat, Format, Liste
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.export_desk import decoded
@@ -15,7 +16,7 @@ from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.models import Sender
 from worker.exports import depots
 from worker.exports.purge import purge_files, total
-from worker.handlers.making.make_export import make_export
+from worker.handlers.making import make_liste
 from worker.handlers.making.make_liste import NOT_INTACT, PURGED
 from worker.writers import electeurs_file
 
@@ -120,7 +121,7 @@ def test_a_deposit_said_again_corrects_the_first_and_a_later_one_forgets_the_ver
 def test_what_cannot_be_is_refused(desk: DepotsDesk) -> None:
     ready, other = desk.make()["export_id"], desk.make()["export_id"]
     waiting = desk.ask()
-    for say in (desk.download, desk.deposit, desk.answer):
+    for say in (desk.download, desk.deposit_only, desk.answer):
         assert _refusal(say(999_999)).startswith("Fichier inconnu")
         assert _refusal(say(ready, commune="01001")).startswith("Fichier inconnu"), (
             "nothing is said of the other"
@@ -425,20 +426,36 @@ def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(
     with monkeypatch.context() as patch:
         patch.setattr(electeurs_file, "open_regular", lambda path: pytest.fail(str(path)))
         assert desk.deposit_only(row["export_id"])["outcome"] == "accepted"
-    assert [(doorbell.row_id, doorbell.is_bulk) for doorbell in desk.enqueued] == [
-        (row["export_id"], True)
-    ]
     assert desk.depot(row["export_id"])["fingerprint"] is None
-    make_export(desk.enqueued.pop().row_id, desk.services)
+    desk.work(QUEUE_LISTES)
     taken = bytes(desk.depot(row["export_id"])["fingerprint"])
-    make_export(row["export_id"], desk.services)
+    desk.deposit(row["export_id"], remarque="corrigée")
     assert bytes(desk.depot(row["export_id"])["fingerprint"]) == taken, "once"
     assert desk.row(row["export_id"])["finished_at"] == row["finished_at"], (
         "the file itself is not made again"
     )
 
 
-def test_the_next_list_takes_the_fingerprint_that_a_lost_doorbell_did_not(desk: DepotsDesk) -> None:
+def test_a_deposit_that_is_corrected_while_its_file_is_read_keeps_both(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = desk.make(days_ago=DAYS_AGO)
+    real = make_liste.take_fingerprint  # type: ignore[attr-defined]
+
+    def take(*arguments: Any) -> Any:  # noqa: ANN401 — passed on
+        desk.deposit_only(row["export_id"], remarque="corrigée")
+        return real(*arguments)
+
+    desk.deposit_only(row["export_id"])
+    with monkeypatch.context() as patch:
+        patch.setattr(make_liste, "take_fingerprint", take)
+        desk.work(QUEUE_LISTES)
+    depot = desk.depot(row["export_id"])
+    assert (depot["remarque"], depot["fingerprint"] is not None) == ("corrigée", True)
+    assert desk.values("SELECT kind FROM work WHERE kind = 'fingerprint'") == []
+
+
+def test_the_next_list_takes_a_fingerprint_that_is_still_due(desk: DepotsDesk) -> None:
     row = desk.make(days_ago=DAYS_AGO)
     desk.deposit_only(row["export_id"])
     desk.add_person()

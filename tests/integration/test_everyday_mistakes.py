@@ -14,7 +14,7 @@ from pika.exceptions import UnroutableError
 
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
-from schemas.topology import EVENT_REQUEST_STATUS, EXCHANGE, REQUEST_LISTE_EXPORT
+from schemas.topology import EVENT_REQUEST_STATUS, EXCHANGE, REQUEST_LISTE_EXPORT, account_key
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.messaging.encoder import UNKNOWN
@@ -35,7 +35,7 @@ class Listening:
         self._connection, self._channel = connection, connection.channel()
         self._channel.confirm_delivery()
         self._channel.queue_declare("listener")
-        self._channel.queue_bind("listener", EXCHANGE, EVENT_REQUEST_STATUS)
+        self._channel.queue_bind("listener", EXCHANGE, account_key(EVENT_REQUEST_STATUS, account))
         self._channel.basic_consume("listener", self._take, auto_ack=True)
 
     def send(self, key: str, body: bytes, properties: dict[str, Any]) -> bool:
@@ -89,14 +89,16 @@ def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
 
 
 def _is_expected(answer: CloudEvent, expected: dict[str, Any]) -> bool:
-    said = {
-        (fault["field"], fault["code"])
-        for fault in answer.data.get("errors", ())
-        if fault["message"]
-    }
-    wanted = {(fault["field"], fault["code"]) for fault in expected.get("errors", ())}
     told = answer.type, answer.data["status"], answer.data.get("code")
-    return told == (expected["type"], expected["status"], expected.get("code")) and wanted <= said
+    wanted = expected["type"], expected["status"], expected.get("code")
+    has_faults = all(
+        _faults(expected, kind) <= _faults(answer.data, kind) for kind in ("errors", "ignored")
+    )
+    return told == wanted and has_faults
+
+
+def _faults(answer: dict[str, Any], kind: str) -> set[tuple[str, str]]:
+    return {(fault["field"], fault["code"]) for fault in answer.get(kind, ())}
 
 
 @pytest.mark.slow

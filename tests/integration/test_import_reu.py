@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from dramatiq.brokers.stub import StubBroker
 from sqlalchemy import text
 
 from common.cli import ExitCode
@@ -38,6 +39,7 @@ from worker.audit import NOTIFIER, read_audit
 from worker.cli.main import main
 from worker.compose import build_notifier
 from worker.errors import ImportBusyError, ImportRefusedError
+from worker.messaging.queues import TokenQueues
 from worker.registre import versions
 from worker.registre.imports import history
 from worker.registre.imports.chain import read_chain
@@ -628,7 +630,8 @@ def test_the_notifier_removes_them(desk: Desk, tmp_path: Path) -> None:
     desk.load(electeurs(9))
     desk.age_imports(UNDO_DAYS + 1)
     settings = load_settings(database_url=desk.url, exports_dir=tmp_path / "exports", home=tmp_path)
-    work(build_notifier(settings, desk.engine, enqueue=lambda _: None, publish=None))
+    tokens = TokenQueues(StubBroker(middleware=[]))
+    work(build_notifier(settings, desk.engine, tokens=tokens, publish=None))
     assert (desk.counts(), desk.stored()) == ({P: 9}, 9)
     with desk.engine.connect() as connection:
         line = next(

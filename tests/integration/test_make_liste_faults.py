@@ -8,19 +8,20 @@ import shutil
 import stat
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, event, select, text, update
+from sqlalchemy import RowMapping, event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 
 from common.logs import configure_logs
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
+from schemas.topology import QUEUE_LISTES
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
@@ -30,12 +31,14 @@ from worker.error_policy import is_waited_for
 from worker.errors import DatabaseAwayError, ExhaustedError, LeaseLostError, SchemaMismatchError
 from worker.exports import lease
 from worker.exports.lease import Heartbeat
+from worker.exports.models import Export
+from worker.exports.records import restart
 from worker.exports.storage import SENTINEL, Storage
 from worker.handlers.making import make_export as make_export_module
 from worker.handlers.making import make_liste
-from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.work.queue import Work
+from worker.work import queue
+from worker.work.queue import WorkKind
 from worker.writers import Progress
 from worker.writers.electeurs_file import LISTE_FORMATS
 
@@ -47,18 +50,19 @@ AWAY = [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EBUSY, e
 SHORT = [errno.EMFILE, errno.ENFILE, errno.ENOMEM]
 
 
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker pauses after trouble, so that it does not meet the same trouble with each file."""
+    monkeypatch.setattr(make_export_module, "TROUBLE_SECONDS", 0)
+
+
 def _check_waits_for_room(desk: Desk, export_id: int) -> None:
     row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("queued", "disque_plein")
     assert row["error_message"].startswith("Volume des exports plein ou sans droit d'écriture")
-    assert (row["starts"], row["waits"], row["owner"], row["lease_until"]) == (0, 1, None, None)
+    assert (row["starts"], row["waits"], row["owner"]) == (0, 1, None)
     assert desk.files() == []
-    with desk.engine.begin() as connection:
-        connection.execute(
-            update(Work).where(Work.due_at.is_not(None)).values(due_at=utc_now(3600))
-        )
-    row = desk.row(export_id)
-    assert desk.process(export_id) == row, "its message came again before it was due"
+    assert desk.count_due(QUEUE_LISTES) == 0, "it waits a second"
 
 
 @pytest.mark.slow
@@ -69,11 +73,8 @@ def test_a_volume_without_room_is_waited_for(
 ) -> None:
     export_id = desk.ask()
     fail_once(monkeypatch, call, code, on=".part")
-    before = datetime.now(UTC)
     _check_waits_for_room(desk, export_id)
-    with desk.engine.connect() as connection:
-        assert connection.scalars(select(Work.id).where(Work.due_at > before)).all()
-    desk.run("UPDATE work SET due_at = NULL")
+    desk.end_waits()
     row = desk.process(export_id)
     assert (row["status"], row["error_code"], row["error_message"]) == ("ready", "", "")
 
@@ -104,6 +105,22 @@ def test_a_disk_that_is_too_small_is_told_before_the_work(
     assert desk.files() == []
 
 
+@pytest.mark.parametrize("waits", [0, 6, 400])
+def test_a_file_is_begun_again_within_eight_seconds_however_long_the_volume_was_full(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, waits: int
+) -> None:
+    """Before, after a long outage, files waited up to two minutes after the volume had room again."""
+    export_id = desk.ask()
+    desk.change_works(waits=waits)
+    desk.run("UPDATE export SET error_code = 'disque_plein'")
+    fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
+    row = desk.process(export_id)
+    assert (row["status"], row["waits"]) == ("queued", waits + 1)
+    assert 0 < desk.seconds_left(export_id) <= 8
+    desk.end_waits()
+    assert desk.process(export_id)["status"] == "ready"
+
+
 def test_a_volume_without_room_for_too_long_fails_the_row(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +145,7 @@ def test_a_volume_without_room_for_too_long_fails_the_row(
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
+def test_a_bug_is_tried_again_then_fails_the_row_and_no_elector_is_named(
     desk: Desk,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -141,11 +158,11 @@ def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
     configure_logs("json", "debug")
     replace_writer(monkeypatch, crash)
     export_id = desk.ask()
-    for attempt in (1, 2, 3):
+    for attempt in (1, 2):
         row = desk.process(export_id)
         assert (row["status"], row["starts"]) == ("queued", attempt)
-        assert row["due_at"] is not None
-        desk.run("UPDATE work SET due_at = NULL")
+        assert desk.seconds_left(export_id) > 0
+        desk.end_waits()
     row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "erreur")
     assert row["error_message"] == "Erreur interne : prévenez l'exploitant."
@@ -172,13 +189,13 @@ def test_a_volume_that_does_not_answer_is_waited_for(
             == f"Volume des exports injoignable ({errno.errorcode[code]}) : prévenez l'exploitant."
         )
         assert row["waits"] == tries
-        desk.run("UPDATE work SET due_at = NULL")
+        desk.end_waits()
     assert desk.process(export_id)["status"] == "ready"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("code", SHORT, ids=errno.errorcode.get)
-def test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot_go_on(
+def test_a_worker_without_descriptors_fails_no_file_and_ends(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     """Before, twelve files of a hundred failed: each met this error three times."""
@@ -241,7 +258,7 @@ def _is_given_back(desk: Desk, export_id: int, code: str = "ENOMEM") -> None:
     assert (
         row["error_message"] == f"Le serveur manque de ressources ({code}) : prévenez l'exploitant."
     )
-    desk.run("UPDATE work SET due_at = NULL")
+    desk.end_waits()
 
 
 def test_the_blips_of_a_database_cost_no_start_and_no_lease(
@@ -255,21 +272,16 @@ def test_the_blips_of_a_database_cost_no_start_and_no_lease(
             with pytest.raises(DatabaseAwayError):
                 desk.process(export_id)
         row = desk.row(export_id)
-        assert (row["status"], row["starts"], row["owner"], row["lease_until"]) == (
-            "queued",
-            0,
-            None,
-            None,
-        )
+        assert (row["status"], row["starts"], row["owner"]) == ("queued", 0, None)
         assert row["error_message"].startswith("Base de données indisponible")
-        assert tries or row["due_at"] is None, "after one blip the row may be taken at once"
-        desk.run("UPDATE work SET due_at = NULL")
+        assert tries or desk.count_due(QUEUE_LISTES), "after one blip the file is due at once"
+        desk.end_waits()
     assert desk.files() == []
     assert desk.process(export_id)["status"] == "ready"
 
 
 @pytest.mark.slow
-def test_a_row_is_given_back_as_soon_as_its_database_is_back(
+def test_a_file_is_released_as_soon_as_its_database_is_back(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused: list[bool] = []
@@ -282,20 +294,18 @@ def test_a_row_is_given_back_as_soon_as_its_database_is_back(
         real(*arguments, **options)
 
     monkeypatch.setattr(make_export_module, "release", release)
-    monkeypatch.setattr(lease, "GIVE_BACK_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "REPEAT_SECONDS", 0.01)
     before_writing(monkeypatch, lambda: _raise(_cut()))
     export_id = desk.ask()
     with pytest.raises(DatabaseAwayError):
         desk.process(export_id)
-    row = wait_until(
-        lambda: (row := desk.row(export_id))["status"] == "queued" and row,
-        message="the row to be given back",
-    )
-    assert (row["starts"], row["owner"], len(refused)) == (0, None, 3)
+    row = desk.row(export_id)
+    assert (row["status"], row["starts"], row["owner"]) == ("queued", 0, None)
+    assert len(refused) == 3
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_database_that_is_read_only_for_a_while_puts_no_event_aside(desk: Desk) -> None:
+def test_a_database_that_is_read_only_for_a_while_loses_no_event(desk: Desk) -> None:
     """As a standby is after a failover: four of ten accepted requests became dead letters."""
     name = desk.engine.url.database
     desk.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
@@ -326,16 +336,38 @@ def test_an_error_of_the_database_quotes_no_value(desk: Desk) -> None:
     assert ELECTEUR not in str(caught.value)
 
 
-def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
+def _die(desk: Desk, deaths: int) -> None:
+    """Let so many workers have died with the file; the lease of the last one ends now."""
+    desk.change_works(state="held", owner="dead", starts=deaths, due_at=utc_now(), within_seconds=8)
+
+
+def test_a_file_whose_worker_was_killed_twice_is_made_at_once(desk: Desk) -> None:
     export_id = desk.ask()
-    desk.run(
-        "UPDATE work SET state = 'held', owner = 'dead', starts = 3, lease_until = '2000-01-01 00:00:00.000'"
-    )
+    _die(desk, 2)
+    assert desk.process(export_id)["status"] == "ready"
+
+
+@pytest.mark.parametrize(("deaths", "rest"), [(3, 60), (4, 300), (5, 900)])
+def test_a_file_whose_workers_were_killed_by_a_drain_rests_and_is_made(
+    desk: Desk, deaths: int, rest: int
+) -> None:
+    """Before, a file whose worker was killed three times from outside failed for good."""
+    export_id = desk.ask()
+    _die(desk, deaths)
+    desk.change_works(due_at=utc_now(5 - rest))
+    assert desk.count_due(QUEUE_LISTES) == 0
+    desk.change_works(due_at=utc_now(-rest))
+    assert desk.process(export_id)["status"] == "ready"
+
+
+def test_a_file_whose_workers_died_six_times_fails(desk: Desk) -> None:
+    export_id = desk.ask()
+    _die(desk, 6)
     row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")
     assert (
         row["error_message"]
-        == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
+        == "La production s'est arrêtée 6 fois avant la fin : prévenez l'exploitant."
     )
     assert desk.files() == []
 
@@ -379,8 +411,8 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
     export_id = desk.ask()
 
     def succeed() -> None:
-        desk.run("UPDATE work SET lease_until = '2000-01-01 00:00:00.000'")
-        make_export(export_id, desk.services)
+        desk.end_waits()
+        desk.take_token(QUEUE_LISTES)
         seen.update({path: path.stat().st_ino for path in (desk.root / COMMUNE).glob("liste-*")})
 
     seen: dict[Path, int] = {}
@@ -393,7 +425,7 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
-def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
+def test_a_failure_after_the_lease_was_lost_changes_no_row(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     before_writing(monkeypatch, lambda: desk.run("UPDATE work SET owner = 'other'"))
@@ -485,6 +517,33 @@ def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     assert desk.process(export_id)["status"] == "ready"
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_recall_and_a_claim_at_the_same_time_do_not_block_each_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recall frees the works of running files. A claim that locked one of them first would end in a deadlock."""
+    export_id = desk.ask()
+    desk.run("UPDATE export SET status = 'running', lines_written = 7")
+    _die(desk, 1)
+    monkeypatch.setitem(queue.QUEUE_KINDS, QUEUE_LISTES, [WorkKind.LISTE])  # no fingerprints first
+    real, claims, pool = queue.give_back, list[Future[None]](), ThreadPoolExecutor()
+
+    def give_back(*arguments: Any) -> None:  # noqa: ANN401 — passed on
+        monkeypatch.setattr(queue, "give_back", real)
+        claims.append(pool.submit(desk.take_token, QUEUE_LISTES))
+        desk.wait_for_lock()
+        real(*arguments)
+
+    monkeypatch.setattr(queue, "give_back", give_back)
+    with pool:
+        with desk.engine.begin() as connection:
+            assert restart(connection, Export.code_commune == COMMUNE) == 1
+            desk.wait_for_lock()
+            assert desk.row(export_id)["lines_written"] == 7, "no worker begins before the commit"
+        claims[0].result(PATIENCE_SECONDS)
+    assert desk.row(export_id)["status"] == "ready"
+
+
 def _raises_lease_lost(progress: Progress) -> bool:
     try:
         progress(0)
@@ -534,7 +593,7 @@ def test_an_empty_directory_in_its_place_is_waited_for(desk: Desk) -> None:
         == "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
     )
     put_back()
-    desk.run("UPDATE work SET due_at = NULL")
+    desk.end_waits()
     assert desk.process(export_id)["status"] == "ready"
 
 
@@ -548,7 +607,7 @@ def test_a_volume_that_is_taken_away_under_a_file_gets_it_later(
     export_id = desk.ask()
     assert desk.process(export_id)["error_code"] == "volume_absent"
     returned[0]()
-    desk.run("UPDATE work SET due_at = NULL")
+    desk.end_waits()
     assert desk.process(export_id)["status"] == "ready"
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import ExportKind
+from schemas.topology import QUEUE_TABLEAUX
 from tests.integration.tableau_desk import TableauDesk, wrap
 from tests.integration.tableau_register import (
     MOUVEMENTS,
@@ -20,7 +20,6 @@ from tests.integration.tableau_register import (
     write_register,
 )
 from tests.parts.town import MIGRATED_TEMPLATE
-from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.ingest_request import ingest_request
@@ -75,8 +74,8 @@ def test_a_request_that_cannot_be_served_is_refused_with_its_reason(desk: Tablea
 
 
 def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: TableauDesk) -> None:
-    doorbells: list[Doorbell] = []
-    desk.configure(enqueue=doorbells.extend)
+    tokens: list[tuple[str, int]] = []
+    desk.configure(send_tokens=lambda queue, number: tokens.append((queue, number)))
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     event = wrap(
         VINGT, CINQ, scrutin=SCRUTIN, listes=["P", "CE"], presentations=["commune", "recapitulatif"]
@@ -90,7 +89,7 @@ def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: Table
         for liste in ("P", "CE")
         for presentation in ("commune", "recapitulatif")
     ]
-    assert doorbells == [Doorbell(export.id, ExportKind.TABLEAU) for export in exports]
+    assert tokens == [(QUEUE_TABLEAUX, len(exports))], "a copy of the request sends none"
     assert len({export.file_name for export in exports}) == len(exports)
     assert {(export.kind, export.format, export.edition) for export in exports} == {
         ("tableau", "pdf", "affichage")

@@ -19,7 +19,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from schemas.topology import QUEUE_LISTES, QUEUE_REGISTRE, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
@@ -31,13 +31,14 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
+from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.messaging.encoder import ACTOR_QUEUES
+from worker.messaging.encoder import ACTORS
 from worker.messaging.queues import QueueState
 from worker.monitoring import exporter
 from worker.monitoring.exporter import HOUR_SECONDS, METRICS, UNDELIVERED_SECONDS, Exporter
 from worker.notifier.models import Notification
-from worker.work.queue import WorkState
+from worker.work.queue import BATCH, WorkState
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -169,7 +170,7 @@ def look(desk: Desk) -> Scrape:
     return scrape(Exporter(desk.engine, _no_queue, bool, Path("/")))
 
 
-def test_files_are_counted_by_what_they_are_and_what_became_of_them(desk: Desk) -> None:
+def test_finished_files_are_counted_by_kind_and_outcome(desk: Desk) -> None:
     files = [
         make_export(it, finished_at=FINISHED)
         for it in ("P.csv", "P.xml=failed", "CE.csv=cancelled")
@@ -203,7 +204,7 @@ def test_files_are_counted_by_what_they_are_and_what_became_of_them(desk: Desk) 
     }
 
 
-def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> None:
+def test_notifications_are_counted_by_channel_and_outcome(desk: Desk, mailbox: Mailbox) -> None:
     mailbox.refuse("adjoint@libreville.example")
     desk.add_agent("adjoint", "adjoint@libreville.example")
     desk.ask(make_export("P.csv", **MADE))
@@ -211,9 +212,12 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
     assert work(desk.notifier(smtp(mailbox))) == 1
     after = look(desk)
 
-    assert before["prefecture_requests_untold"] == 1
+    assert before["prefecture_requests_unnotified"] == 1
     assert before["prefecture_notifier_lag_seconds"] == about(56)
-    assert (after["prefecture_requests_untold"], after["prefecture_notifier_lag_seconds"]) == (0, 0)
+    assert (after["prefecture_requests_unnotified"], after["prefecture_notifier_lag_seconds"]) == (
+        0,
+        0,
+    )
     assert after.nonzero("prefecture_notifications") == {"courriel sent": 1, "courriel refused": 1}
     assert after.nonzero("prefecture_messages_delayed") == {}
 
@@ -232,22 +236,22 @@ def test_a_mail_that_the_server_does_not_take_is_delayed_after_a_minute(
     assert look(desk).nonzero("prefecture_messages_delayed") == {"courriel": 1}
 
 
-def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
+def test_files_that_are_not_finished_are_counted_by_their_state(desk: Desk) -> None:
     waits, held = make_export("2=queued", "2", created_at=utc_now(-30)), {"state": WorkState.HELD}
     delayed = make_export("3=queued", "3", created_at=utc_now(-600), error_code="disque_plein")
     running = [
         make_export(f"{number}=running", str(number), created_at=utc_now(-20))
         for number in (4, 5, 6)
     ]
+    batch = make_export("7=queued", "7", created_at=utc_now(-9000))
     desk.ask(
-        make_export("1=queued", "1", created_at=utc_now(-40)),
-        *(waits, delayed, *running),
-        make_export("7=queued", "7", created_at=utc_now(-9000), is_bulk=True),
+        make_export("1=queued", "1", created_at=utc_now(-40)), *(waits, delayed, *running, batch)
     )
+    desk.change_file(batch, lane=BATCH)
     desk.change_file(waits, due_at=utc_now(-1))
     desk.change_file(delayed, due_at=utc_now(300))
     for file, seconds in zip(running, (30, 30, -1), strict=True):
-        desk.change_file(file, **held, lease_until=utc_now(seconds))
+        desk.change_file(file, **held, due_at=utc_now(seconds))
 
     seen = look(desk)
 
@@ -263,6 +267,21 @@ def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
     assert seen['prefecture_oldest_waiting_seconds{kind="liste",bulk="yes"}'] == about(9000)
 
 
+def test_the_oldest_transaction_of_each_account_is_measured(postgres_url: str) -> None:
+    desk = Desk(postgres_url)
+    before = look(desk)
+    with snapshot(desk.engine) as first, snapshot(desk.engine) as second:
+        for held in (first, second):
+            held.execute(text("SELECT 1"))
+        since = first.scalar(text("SELECT extract(epoch FROM now())"))
+        seen = look(desk)
+        until = second.scalar(text("SELECT extract(epoch FROM clock_timestamp())"))
+    desk.engine.dispose()
+    assert before.nonzero("prefecture_oldest_transaction_seconds") == {}
+    age = seen['prefecture_oldest_transaction_seconds{account="postgres"}']
+    assert 0 < age <= until - since
+
+
 def test_no_label_names_a_commune_or_a_person(desk: Desk, mailbox: Mailbox) -> None:
     made = make_export("P.csv", **MADE), make_export("P.xml=failed", **MADE)
     desk.ask(*made, created_at=ASKED)
@@ -270,7 +289,8 @@ def test_no_label_names_a_commune_or_a_person(desk: Desk, mailbox: Mailbox) -> N
     work(desk.notifier(smtp(mailbox)))
     seen = look(desk)
     labels = {label for _, pairs in seen.samples for label in pairs}
-    assert {name for name, _ in labels} == {label for metric in METRICS for label in metric.labels}
+    of_metrics = {label for metric in METRICS for label in metric.labels}
+    assert {name for name, _ in labels} == of_metrics - {"account"}, "no transaction is open"
     values = " ".join(value for _, value in labels).lower()
     assert not [
         word for word in ("13900", "libreville", "mairie", "clic-demande") if word in values
@@ -338,13 +358,15 @@ def test_prometheus_answers_every_question_of_the_dashboard(
         lambda: _scrape(port)['prefecture_dead_letters{queue="requests"}'] == 1,
         message="the dead letter",
     )
-    wait_until(lambda: _scrape(port)["prefecture_requests_untold"] == 0, message="the request told")
+    wait_until(
+        lambda: _scrape(port)["prefecture_requests_unnotified"] == 0, message="the request notified"
+    )
     seen = _scrape(port)
     assert seen.kinds.keys() == {metric.name for metric in METRICS}
     assert seen.nonzero("prefecture_requests") == {"accepted liste_export": 1}
     assert sum(seen.nonzero("prefecture_exports").values()) == 6
     assert seen.nonzero("prefecture_notifications") == {"courriel sent": 1}
-    assert seen.nonzero("prefecture_queue_consumers") == dict.fromkeys(ACTOR_QUEUES.values(), 1)
+    assert seen.nonzero("prefecture_queue_consumers") == dict.fromkeys(ACTORS, 1)
     assert seen.nonzero("prefecture_up") == {"database": 1, "broker": 1}
 
     changes = {
@@ -366,7 +388,7 @@ def test_prometheus_answers_every_question_of_the_dashboard(
         waiting = prometheus.query("ALERTS")
 
     assert {alert["health"] for alert in alerts} == {"ok"}
-    assert len(alerts) == 24
+    assert len(alerts) == 26
     named = {alert["metric"]["alertname"] for alert in waiting}
     away = {"PrefectureAlertsNotMailed", "PrefectureExporterAway"}
     assert named == {"PrefectureDeadLetters", *away}, (

@@ -5,11 +5,10 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import RowMapping, delete, insert, text, update
+from sqlalchemy import RowMapping, delete, insert, text
 
 from common import calendrier
 from common.calendrier import CalendarReunion, last_birth
-from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Action, Categorie, Liste, SeenPage, Wish
 from tests.integration.depots_desk import DepotsDesk, today
@@ -20,12 +19,9 @@ from worker.access.authorization import Authorization
 from worker.access.management import allow_sender
 from worker.audit import Actor, AuditLine
 from worker.db.engine import build_engine
-from worker.db.types import utc_now
 from worker.demo.libreville import demo_calendrier
-from worker.exports.models import Export
 from worker.handlers.declarations.declare import protect, protect_marked
 from worker.handlers.making import make_tableau
-from worker.handlers.requests import ingest_request
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.registre.models import Commission, Scrutin
 from worker.registre.mouvements import queries
@@ -305,32 +301,6 @@ def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_aga
     _accepted(_note(desk, "protection", electeur=shown))
     _accepted(_note(desk, "protection", lifted=_one(desk, "SELECT max(id) FROM protection")))
     assert again not in dict(_recalled(desk)), "an address that is masked harms nobody"
-
-
-def test_a_commune_has_so_many_tableaux_in_thirty_days(
-    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ingest_request, "MOST_TABLEAUX", 2)
-    asked = {
-        "commune": COMMUNE,
-        "listes": ["P"],
-        "types": [VINGT],
-        "scrutin": DAYS.scrutin,
-        "requested_by": AGENT,
-    }
-
-    def codes(number: int) -> list[str]:
-        return [
-            desk.declare(TableauxRenderRequested.model_validate(asked))["code"]
-            for _ in range(number)
-        ]
-
-    assert codes(3) == ["", "", "quota"]
-    listes = ListeExportRequested(commune=COMMUNE, requested_by=AGENT, listes=[Liste.PRINCIPALE])
-    assert desk.declare(listes)["code"] == ""
-    with desk.engine.begin() as connection:
-        connection.execute(update(Export).values(created_at=utc_now(-31 * 86_400)))
-    assert codes(1) == [""]
 
 
 def test_many_tableaux_read_a_protected_elector_once(

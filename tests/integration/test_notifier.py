@@ -34,7 +34,7 @@ from worker.db.types import utc_now
 from worker.errors import DatabaseAwayError
 from worker.exports import lease
 from worker.exports.models import Export
-from worker.notifier import sending
+from worker.notifier import publishing, records, sending
 from worker.notifier.channels import mail as mails
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Addressee, DeliveryDelayedError
 from worker.notifier.channels.mail import SmtpMailer
@@ -90,7 +90,6 @@ def test_who_asked_gets_no_mail_about_files_that_are_all_downloaded_within_ten_m
         "the others are told at once"
     )
     (waiting,) = desk.works()
-    assert waiting.due_at
     assert 500 < (waiting.due_at - waiting.created_at).total_seconds() <= 601
 
     desk.change(Export, downloaded_by=downloaded_by)
@@ -134,9 +133,7 @@ def test_who_chose_one_mail_a_day_gets_all_news_in_one_and_nothing_on_a_day_with
     work(notifier)
     assert {mail.recipients for mail in mailbox.mails} == {(MAIRIE,)}
     waiting = desk.works(kind=WorkKind.SUMMARY)
-    mornings = {
-        civil_time(it.due_at + timedelta(minutes=1), "13900").hour for it in waiting if it.due_at
-    }
+    mornings = {civil_time(it.due_at + timedelta(minutes=1), "13900").hour for it in waiting}
     assert (len(waiting), mornings) == (3, {7})
     desk.change(
         Export, downloaded_by="mairie-libreville"
@@ -171,14 +168,13 @@ def test_who_chose_one_mail_a_day_gets_all_news_in_one_and_nothing_on_a_day_with
 def test_the_daily_mail_comes_at_seven_and_what_is_of_no_use_then_comes_at_once(
     monkeypatch: pytest.MonkeyPatch, instant: str, until: str, hours: int
 ) -> None:
-    monkeypatch.setattr(sending, "now", lambda: datetime.fromisoformat(instant))
+    monkeypatch.setattr(publishing, "now", lambda: datetime.fromisoformat(instant))
     daily = Addressee("", Channel.MAIL, ADJOINT, frozenset({Wish.DAILY}))
     text = Text(Topic.DEADLINE, "", "", "")
-    notice = Notice(
-        "", lambda: text, dict, "", "13900", frozenset(), until=date.fromisoformat(until)
-    )
+    day = date.fromisoformat(until)
+    notice = Notice("", lambda: text, list, "13900", frozenset(), until=day)
     kind = WorkKind.SUMMARY if hours else WorkKind.MAIL
-    assert sending.plan(notice, daily) == (kind, hours * 3600)
+    assert publishing.plan(notice, daily) == (kind, hours * 3600)
 
 
 def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(
@@ -312,10 +308,9 @@ def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_wait
         desk.ask("P.csv", event_id="autre")
         wait_until(lambda: server.posts and len(events) == 4, message="the webhook and the events")
         of_mail = {"kind": WorkKind.MAIL, "subject": f"request:{request_id}"}
-        (first,) = (one.lease_until for one in desk.works(**of_mail))
+        (first,) = (one.due_at for one in desk.works(**of_mail))
         wait_until(
-            lambda: desk.works(**of_mail)[0].lease_until != first,
-            message="the renewal of the lease",
+            lambda: desk.works(**of_mail)[0].due_at != first, message="the renewal of the lease"
         )
         assert work(desk.notifier(smtp(mailbox), name="other")) == 0
         answered.set()
@@ -327,7 +322,7 @@ def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_wait
 def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_is_back(
     desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, refused = sending.finish_and_note, list[bool]()
+    real, refused = records.finish_and_note, list[bool]()
 
     def finish(connection: Connection, claims: Sequence[Claim]) -> None:
         if mailbox.mails and len(refused) < 2:
@@ -335,7 +330,7 @@ def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_i
             raise DatabaseAwayError
         real(connection, claims)
 
-    monkeypatch.setattr(lease, "GIVE_BACK_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "REPEAT_SECONDS", 0.01)
     monkeypatch.setattr(sending, "finish_and_note", finish)
     desk.ask("P.csv")
     assert work(desk.notifier(smtp(mailbox))) == 1

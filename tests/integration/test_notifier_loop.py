@@ -1,13 +1,14 @@
-"""Events, recalls, sweep, loops and given-up work: each is done once, and tried again after errors."""
+"""The notifier on both databases: what it publishes and in which order, also after errors, deaths and jumps."""
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from email.message import EmailMessage
+from itertools import count
 from threading import Thread
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text, update
+from sqlalchemy import Connection, event, select, text, update
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
@@ -29,24 +30,35 @@ from tests.integration.notifier_desk import (
 )
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
-from tests.parts.wait import wait_until
+from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from tests.parts.web import serving
 from worker.db.engine import CHANNEL, POLL_SECONDS
 from worker.db.types import utc_now
-from worker.doorbell import Doorbell
-from worker.errors import TransientError
-from worker.exports.models import Export, Recall
+from worker.errors import DatabaseAwayError, TransientError
+from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
-from worker.housekeeping.housekeeping import Chore, sweep
+from worker.housekeeping.housekeeping import Chore
 from worker.notifier import notify
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS
 from worker.notifier.notify import FAILED
-from worker.work.queue import Claim, NewWork, Work, WorkKind, WorkState, add, finish
+from worker.work.queue import BATCH, NewWork, Work, WorkKind, WorkState, add
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
-def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
+CLAIM, ADD_WORK = "UPDATE work SET state", "INSERT INTO work"
+"""The first words of the statements that claim a work and that add one."""
+
+LEASE = 60
+"""Seconds of the lease of the notifiers of a desk."""
+
+
+def _statuses(events: list[CloudEvent]) -> list[str]:
+    return [it.data["status"] for it in events]
+
+
+def test_each_file_has_its_event_then_the_request_its_end(desk: Desk, mailbox: Mailbox) -> None:
     desk.ask("P.csv", "P.xml=failed", "CE.csv=cancelled")
     events: list[CloudEvent] = []
 
@@ -70,84 +82,195 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
     assert {(event.causationid, event.correlationid) for event in events} == {
         ("demande", "clic-demande")
     }
+    assert work(desk.notifier(smtp(mailbox), events.append)) == 0
+    assert (len(events), len(mailbox.mails)) == (4, 1)
 
 
-@pytest.mark.slow
-def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(
-    desk: Desk, mailbox: Mailbox
-) -> None:
-    request_id = desk.ask(*SIX)
+def test_a_refusal_is_published_once_by_its_reply_and_mailed(desk: Desk, mailbox: Mailbox) -> None:
+    request_id = desk.ask(outcome=RequestOutcome.REFUSED, reason="Liste inconnue.")
     events: list[CloudEvent] = []
-    answers = iter([None, None, TransientError("away"), TransientError("away")])
+    notifier = desk.notifier(smtp(mailbox), events.append)
+    work(notifier)
+    work(notifier)
+    assert _statuses(events) == ["refused"]
+    (mail,) = mailbox.mails
+    assert "Liste inconnue." in mail.text
+    assert (desk.request(request_id).notified_at is not None, desk.works()) == (True, [])
+
+
+def test_an_absent_broker_delays_an_end_and_loses_no_event(desk: Desk, mailbox: Mailbox) -> None:
+    request_id = desk.ask(*SIX)
+    refused = desk.ask(event_id="refus", outcome=RequestOutcome.REFUSED, reason="Inconnue.")
+    events: list[CloudEvent] = []
+    is_away = True
 
     def publish(event: CloudEvent) -> None:
-        if trouble := next(answers, None):
-            raise trouble
+        if is_away and (event.data["status"] == "refused" or len(events) == 2):
+            raise TransientError("Courtier RabbitMQ injoignable (StreamLostError).")
         events.append(event)
 
     notifier = desk.notifier(smtp(mailbox), publish)
-    assert work(notifier) == 0
-    desk.make_due()
-    assert work(notifier) == 0
-    assert (len(events), len(mailbox.mails)) == (2, 1)
+    for _ in range(3):  # no wait costs a start: a broker may be away for days
+        work(notifier)
+        desk.make_due()
+    assert {it.error for it in desk.works()} == {"Courtier RabbitMQ injoignable (StreamLostError)."}
+    assert [it.starts for it in desk.works(kind=WorkKind.END, subject=f"request:{request_id}")] == [
+        0
+    ]
+    assert (len(events), [mail.recipients for mail in mailbox.mails]) == (2, [(MAIRIE,)])
     assert desk.request(request_id).notified_at is None
 
-    desk.make_due()
+    is_away = False
     assert work(notifier) == 1
-    assert len(events) == len({event.id for event in events}) == 7
-    assert len(mailbox.mails) == 1
+    again = events[2:]
+    assert [it.data.get("liste") for it in again if it.type == FileStatus.EVENT_TYPE] == [
+        part.partition(".")[0] for part in SIX
+    ]
+    assert {it.id for it in events[:2]} <= {it.id for it in again}
+    assert sorted(_statuses(again)) == sorted(["refused", *["ready"] * 6, "settled"])
+    assert len(mailbox.mails) == 2
+    assert desk.request(refused).notified_at
+    assert desk.works() == []
 
 
-def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(
+def test_the_mail_of_another_request_goes_while_the_broker_is_away(
     desk: Desk, mailbox: Mailbox
 ) -> None:
+    mailbox.refuse(MAIRIE, 452)
+    desk.ask("P.csv", event_id="avant")
+    work(desk.notifier(smtp(mailbox), lambda _event: None))
+    mailbox.accept(MAIRIE)
+    desk.ask("CE.csv", event_id="pendant")
+    desk.make_due()
+
+    def fail(_event: CloudEvent) -> None:
+        raise TransientError("away")
+
+    work(desk.notifier(smtp(mailbox), fail))
+    assert [str(mail.message["X-Correlation-ID"]) for mail in mailbox.mails] == ["clic-avant"]
+
+
+@pytest.mark.parametrize(("waits", "seconds"), [(0, 1), (5, 7.6), (6, 8), (40, 8)])
+def test_an_event_waits_eight_seconds_at_most_once_the_broker_is_back(
+    desk: Desk, mailbox: Mailbox, waits: int, seconds: float
+) -> None:
     desk.ask("P.csv")
-    events: list[CloudEvent] = []
+    desk.change(Work, waits=waits)
+
+    def fail(_event: CloudEvent) -> None:
+        raise TransientError("away")
+
+    work(desk.notifier(smtp(mailbox), fail))
+    (postponed,) = desk.works()
+    assert postponed.within_seconds == pytest.approx(seconds, abs=0.1)
+    assert postponed.waits == waits + 1
+
+
+@pytest.mark.parametrize("published", [1, 2, 3])
+def test_events_that_were_not_recorded_are_published_again_with_the_same_ids(
+    desk: Desk, mailbox: Mailbox, published: int
+) -> None:
+    desk.ask("P.csv", "CE.csv")
+    first: list[CloudEvent] = []
+    second: list[CloudEvent] = []
 
     def publish_and_die(event: CloudEvent) -> None:
-        events.append(event)
-        raise Killed
+        first.append(event)
+        if len(first) == published:
+            raise Killed
 
     with pytest.raises(Killed):
         work(desk.notifier(smtp(mailbox), publish_and_die))
     desk.expire()
-    assert work(desk.notifier(smtp(mailbox), events.append)) == 1
-
-    first, second, _ = events
-    assert first == second
+    assert work(desk.notifier(smtp(mailbox), second.append, name="other")) == 1
+    assert _statuses(second) == ["ready", "ready", "settled"]
+    assert first == second[:published]
     assert len(mailbox.mails) == 1
 
 
-def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
-    held = {"state": WorkState.HELD}
-    works: list[dict[str, Any]] = [
-        {},
-        {"enqueued_at": utc_now(-31)},
-        {"due_at": utc_now(-1)},
-        held | {"lease_until": utc_now(-1)},
-        {"enqueued_at": utc_now(-5)},
-        {"due_at": utc_now(60)},
-        held | {"lease_until": utc_now(30)},
-        held | {"enqueued_at": utc_now(-5), "lease_until": utc_now(-10)},
-    ]
-    files = [make_export(f"{number}=queued", str(number)) for number in range(len(works))]
-    desk.ask(*files, make_export("9", "ready"))
-    for file, values in zip(files, works, strict=True):
-        desk.change_file(file, **{"state": WorkState.DUE} | values)
-    forgotten = files[:4]
-    enqueued: list[Doorbell] = []
-
-    assert sweep(desk.engine, enqueued.extend) == 4
-    assert sorted(doorbell.row_id for doorbell in enqueued) == sorted(
-        export.id for export in forgotten
-    )
-    assert sweep(desk.engine, enqueued.extend) == 0
-
-
-@pytest.mark.slow
-def test_a_request_that_cannot_be_told_does_not_stop_the_others(
+def test_a_crash_leaves_an_end_with_all_its_recipients_or_none(
     desk: Desk, mailbox: Mailbox
 ) -> None:
+    """The recipients are added in the transaction that finishes the end."""
+    desk.add_agent("adjoint", ADJOINT)
+    desk.ask("P.csv")
+    for words in (ADD_WORK, "UPDATE request SET notified_at"):
+        with desk.failing(words, Killed()), pytest.raises(Killed):
+            work(desk.notifier(smtp(mailbox)))
+        assert [it.kind for it in desk.works()] == [WorkKind.END]
+        desk.expire()
+    assert mailbox.mails == []
+    assert work(desk.notifier(smtp(mailbox))) == 1
+    assert sorted(mail.recipients for mail in mailbox.mails) == [(ADJOINT,), (MAIRIE,)]
+
+
+def test_a_claim_whose_answer_is_lost_is_free_at_once(desk: Desk, mailbox: Mailbox) -> None:
+    request_id = desk.ask("P.csv")
+    notifier = desk.notifier(smtp(mailbox))
+    with desk.losing_the_answer(CLAIM), pytest.raises(DatabaseAwayError):
+        work(notifier)
+    (free,) = desk.works()
+    assert (free.state, free.owner, free.starts) == (WorkState.DUE, None, 0)
+    assert work(notifier) == 1
+    assert desk.request(request_id).notified_at
+    assert len(mailbox.mails) == 1
+
+
+def test_a_work_of_a_dead_notifier_is_claimed_after_its_lease(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv")
+
+    def die(_message: EmailMessage) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        work(desk.notifier(die, name="dead"))
+    other = desk.notifier(smtp(mailbox), name="other")
+    desk.change(Work, due_at=utc_now(5))
+    work(other)
+    assert mailbox.mails == [], "the lease is not over"
+    desk.change(Work, due_at=utc_now(-1))
+    work(other)
+    assert len(mailbox.mails) == 1
+
+
+@pytest.mark.parametrize(("ahead", "is_sent"), [(-1, False), (2, True)])
+def test_a_mail_does_not_wait_for_an_hour_that_the_clock_was_ahead(
+    desk: Desk, mailbox: Mailbox, ahead: float, *, is_sent: bool
+) -> None:
+    """No work waits longer than the wait that was written with it."""
+    desk.ask("P.csv")
+    mailbox.refuse(MAIRIE, 452)
+    work(desk.notifier(smtp(mailbox)))
+    mailbox.accept(MAIRIE)
+    desk.change(Work, due_at=utc_now(600 + ahead), within_seconds=600)
+    work(desk.notifier(smtp(mailbox)))
+    assert bool(mailbox.mails) is is_sent
+
+
+def test_a_clock_that_jumps_past_a_lease_gives_no_loop_a_mail_that_another_one_sends(
+    desk: Desk,
+) -> None:
+    first, release, sent = threading.Event(), threading.Event(), list[str]()
+
+    def send(message: EmailMessage) -> None:
+        sent.append(str(message["X-Correlation-ID"]))
+        if sent[-1] == "clic-lent":
+            first.set()
+            release.wait(PATIENCE_SECONDS)
+
+    desk.ask("P.csv", event_id="lent")
+    with running(desk.notifier(send, lease_seconds=3600)):  # it renews the lease once in 900 s
+        assert first.wait(PATIENCE_SECONDS)
+        desk.change(Work, due_at=utc_now(-1))
+        for number in range(4):
+            desk.ask("P.csv", event_id=f"{number}")
+        wait_until(lambda: len(sent) >= 5, message="the other mails")
+        release.set()
+        wait_until(lambda: not desk.works(), message="the end of all works")
+    assert Counter(sent) == {"clic-lent": 1, **{f"clic-{number}": 1 for number in range(4)}}
+
+
+def test_a_request_that_meets_a_bug_does_not_stop_the_others(desk: Desk, mailbox: Mailbox) -> None:
     broken = desk.ask(make_export("P.csv", kind="unheard of"), event_id="cassée")
     sound = desk.ask("P.csv", event_id="bonne")
 
@@ -161,7 +284,15 @@ def test_a_request_that_cannot_be_told_does_not_stop_the_others(
     assert {it.error for it in desk.works(subject=f"request:{broken}")} == {FAILED}
 
 
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_people_are_notified_before_a_batch(desk: Desk, mailbox: Mailbox) -> None:
+    for number in range(3):
+        desk.ask("P.csv", event_id=f"lot-{number}", lane=BATCH, fair_tag=number)
+    desk.ask("P.csv", event_id="agent", fair_tag=7)
+    events: list[CloudEvent] = []
+    assert work(desk.notifier(smtp(mailbox), events.append)) == 4
+    order = ["clic-agent", "clic-lot-0", "clic-lot-1", "clic-lot-2"]
+    assert [it.correlationid for it in events[::2]] == order
+    assert [str(mail.message["X-Correlation-ID"]) for mail in mailbox.mails] == order
 
 
 @on_postgresql
@@ -219,10 +350,60 @@ def _is_seen(desk: Desk, activity: str) -> bool:
         return connection.execute(text(query)).first() is not None
 
 
-HANGING = 3
+@pytest.mark.slow
+@on_postgresql
+def test_two_notifiers_notify_of_each_of_two_hundred_files_once(desk: Desk) -> None:
+    events: list[CloudEvent] = []
+    sent: list[str] = []
+    for number in range(50):
+        desk.ask(*(f"{it}.csv" for it in ("P", "CE", "CM", "X")), event_id=str(number))
+
+    def send(message: EmailMessage) -> None:
+        sent.append(str(message["Message-ID"]))
+
+    def notifier(name: str) -> notify.Notifier:
+        return desk.notifier(send, events.append, name=name)
+
+    with running(notifier("one")), running(notifier("two")):
+        wait_until(lambda: not desk.works(), message="all works")
+    assert len(events) == len({it.id for it in events}) == 250
+    assert len(sent) == len(set(sent)) == 50
+    for number in range(50):
+        mine = [it for it in events if it.correlationid == f"clic-{number}"]
+        assert _statuses(mine) == ["ready"] * 4 + ["settled"], "in order"
+    with Session(desk.engine) as session:
+        assert not session.scalars(select(Request.id).where(Request.notified_at.is_(None))).all()
 
 
-def test_what_was_given_up_is_counted_and_tried_again(
+@on_postgresql
+def test_two_notifiers_send_one_mail_for_all_messages_of_a_day(
+    desk: Desk, mailbox: Mailbox
+) -> None:
+    desk.add_agent("adjoint", ADJOINT, kinds="pret,echec,resume")
+    for number in range(4):
+        desk.ask("P.csv", event_id=str(number))
+    work(desk.notifier(smtp(mailbox)))
+    desk.make_due()
+    second = Thread(target=work, args=[desk.notifier(smtp(mailbox), name="second")])
+    calls = count()
+
+    def begin_the_second(_: Connection, _cursor: object, statement: str, *_others: object) -> None:
+        """The first notifier has claimed one of the four messages."""
+        if CLAIM in statement and "kind = 'summary'" in statement and next(calls) == 0:
+            second.start()
+            wait_until(
+                lambda: not second.is_alive() or _is_seen(desk, "wait_event_type = 'Lock'"),
+                message="the second notifier",
+            )
+
+    event.listen(desk.engine, "after_cursor_execute", begin_the_second)
+    work(desk.notifier(smtp(mailbox), name="first"))
+    second.join()
+    (mail,) = [mail for mail in mailbox.mails if mail.recipients == (ADJOINT,)]
+    assert mail.message["Subject"] == "Résumé du jour : 4 messages"
+
+
+def test_work_that_was_given_up_is_listed_and_retried(
     desk: Desk, mailbox: Mailbox, run: Run
 ) -> None:
     desk.ask("P.csv")
@@ -243,7 +424,7 @@ def test_what_was_given_up_is_counted_and_tried_again(
     assert run("work", "list").out.endswith("Rien n'est à faire.\n")
 
 
-def test_the_events_of_one_account_are_published_again_under_the_same_ids(
+def test_events_of_an_account_are_published_again_and_no_recipient_is_notified(
     desk: Desk, mailbox: Mailbox, run: Run
 ) -> None:
     desk.ask("P.csv", "P.xml=failed", sender="prog")
@@ -254,56 +435,66 @@ def test_the_events_of_one_account_are_published_again_under_the_same_ids(
     desk.ask("CM.csv", event_id="autre", sender="ecran")
     first: list[CloudEvent] = []
     work(desk.notifier(smtp(mailbox), first.append))
+    _recall(desk, "P.csv")
+    work(desk.notifier(smtp(mailbox), first.append))
+    mails = len(mailbox.mails)
     with Session(desk.engine) as session, session.begin():
         session.execute(update(Export).where(Export.liste == "CE").values(purged_at=utc_now()))
     said = run("work", "publish-again", "--account", "prog", "--since", "2026-11-01").out
-    assert "7 événements seront publiés de nouveau." in said
+    assert said.endswith("Les événements de 3 demandes seront publiés de nouveau.\n")
     again: list[CloudEvent] = []
     work(desk.notifier(smtp(mailbox), again.append))
     known = {event.id for event in first}
     of_files = [event for event in again if event.data["status"] != "accepted"]
     assert {event.id for event in of_files} <= known
     assert {event.causationid for event in again} == {"demande", "purgée", "non"}
-    assert not [event for event in again if event.data.get("liste") == "CE"]
-    assert len(mailbox.mails) == 4, "people are not notified again"
+    assert [event for event in again if event.data.get("liste") == "CE"] == []
+    assert Counter(_statuses(again)) == {
+        "accepted": 2,
+        "refused": 1,
+        "ready": 1,
+        "failed": 1,
+        "settled": 2,
+        "recalled": 1,
+    }
+    assert len(mailbox.mails) == mails
+    none = run("work", "publish-again", "--account", "prog", "--since", "2026-11-26").out
+    assert "Les événements de 0 demande seront" in none
+
+
+WEBHOOK_LOOPS = 4
 
 
 @pytest.mark.slow
-def test_webhooks_that_hang_delay_no_other(desk: Desk, mailbox: Mailbox) -> None:
+def test_webhooks_that_hang_stop_no_mail(desk: Desk, mailbox: Mailbox) -> None:
     with serving() as answering, socket.create_server((LOOPBACK, 0)) as silent:
-        desk.add_recipient(Channel.WEBHOOK, answering.url(), "answers")
-        for number in range(HANGING):
-            desk.add_recipient(
-                Channel.WEBHOOK, f"http://{LOOPBACK}:{silent.getsockname()[1]}/", f"hangs-{number}"
-            )
-        for number in range(7):
-            desk.ask("P.csv", event_id=f"demande-{number}")
+        for number in range(WEBHOOK_LOOPS + 1):
+            address = f"http://{LOOPBACK}:{silent.getsockname()[1]}/"
+            desk.add_recipient(Channel.WEBHOOK, address, f"hangs-{number}")
+        desk.add_recipient(Channel.WEBHOOK, answering.url(), "z-answers")
+        desk.ask("P.csv", event_id="un")
         with running(desk.notifier(smtp(mailbox))):
-            wait_until(
-                lambda: len(answering.posts) == 7,
-                message="all messages of the webhook that answers",
-            )
-            held = [one.part for one in desk.works(kind=WorkKind.MESSAGE) if one.owner]
-            assert len(held) == len(set(held)) <= HANGING, "one message at a time to one recipient"
+            held = {"kind": WorkKind.WEBHOOK, "state": WorkState.HELD}
+            wait_until(lambda: len(desk.works(**held)) == WEBHOOK_LOOPS, message="all loops")
+            desk.ask("P.csv", event_id="deux")
+            mailbox.wait_for(2)
+            wait_until(lambda: len(answering.posts) == 2, message="the webhook that answers")
 
 
-def test_a_process_that_lacks_memory_gives_its_works_back_uncounted_and_leaves(
-    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+def test_a_process_that_lacks_memory_releases_its_works_uncounted_and_ends(
+    desk: Desk, mailbox: Mailbox
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(_event: CloudEvent) -> None:
         raise ImportError("libfoo.so: failed to map segment from shared object")
 
     desk.ask("P.csv")
-    with monkeypatch.context() as patched:
-        patched.setattr(notify, "list_recipients", fail)
-        short = desk.notifier(smtp(mailbox))
-        stop = threading.Event()
-        short.run(stop)
+    short, stop = desk.notifier(smtp(mailbox), fail), threading.Event()
+    short.run(stop)
     assert short.is_exhausted
     assert stop.is_set()
-    (left,) = desk.works(kind=WorkKind.RECIPIENTS)
-    assert (left.starts, left.due_at, left.owner) == (0, None, None)
-    assert work(desk.notifier(smtp(mailbox), name="another")) == 1
+    (left,) = desk.works()
+    assert (left.kind, left.starts, left.owner) == (WorkKind.END, 0, None)
+    assert work(desk.notifier(smtp(mailbox), name="another")) == 1, "it is due at once"
     assert len(mailbox.mails) == 1
 
 
@@ -342,29 +533,17 @@ def _recall(desk: Desk, *parts: str, reason: str = "") -> int:
         )
         session.add(recall)
         session.flush()
-        files = (
-            update(Export)
-            .where(Export.part.in_(parts))
-            .values(recall_id=recall.id)
-            .returning(Export.id)
-        )
-        works = [
-            NewWork(WorkKind.EVENT, f"recall:{recall.id}", str(it))
-            for it in sorted(session.scalars(files))
-        ]
-        add(session.connection(), [*works, NewWork(WorkKind.RECIPIENTS, f"recall:{recall.id}")])
+        files = update(Export).where(Export.part.in_(parts)).values(recall_id=recall.id)
+        session.execute(files)
+        add(session.connection(), [NewWork(WorkKind.END, f"recall:{recall.id}")])
         return recall.id
 
 
-def _is_notified(desk: Desk) -> bool:
-    return not desk.works(subject="recall:1")
-
-
-def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask("P.csv", "CE.csv")
+def test_a_recall_is_published_and_mailed_once(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "CE.csv", "CM.csv")
     desk.add_agent("adjoint", ADJOINT, kinds="echeance")
     work(desk.notifier(smtp(mailbox)))
-    _recall(desk, "P.csv", reason="mauvais fichier")
+    recall_id = _recall(desk, "P.csv", reason="mauvais fichier")
     events: list[CloudEvent] = []
     notifier = desk.notifier(
         smtp(mailbox), events.append, public_url="https://exports.example.org/"
@@ -385,53 +564,22 @@ def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox)
     ):
         assert words in mail.text
     assert "Liste CE" not in mail.text
-    recalled = [event for event in events if event.data.get("status") == FileStage.RECALLED]
-    assert [(it.data["reason"], it.data["liste"]) for it in recalled] == [(BECAUSE, "P")]
-    assert _is_notified(desk)
+    said = [(it.data["status"], it.data["reason"], it.data["liste"]) for it in events]
+    assert said == [(FileStage.RECALLED, BECAUSE, "P")]
+    assert desk.works(subject=f"recall:{recall_id}") == []
     assert {row.kind for row in desk.notifications().values()} <= {"pret", "a_refaire"}
 
 
-def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask("P.csv")
-    desk.change(Work, due_at=utc_now(3600))
-    _recall(desk, "P.csv")
+def test_a_recall_waits_for_no_other_event(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "CE.csv")
+    desk.change(Work, due_at=utc_now(3600), within_seconds=3600)
+    _recall(desk, "P.csv", "CE.csv")
     events: list[CloudEvent] = []
     notifier = desk.notifier(smtp(mailbox), events.append)
     work(notifier)
-    assert (mailbox.mails, events, _is_notified(desk)) == ([], [], False)
+    assert _statuses(events) == [FileStage.RECALLED] * 2
     desk.make_due()
     work(notifier)
-    desk.make_due()
-    work(notifier)
-    statuses = [event.data["status"] for event in events if event.type == FileStatus.EVENT_TYPE]
-    assert statuses == [FileStage.READY, FileStage.RECALLED]
-    first, second = (str(mail.message["Subject"]) for mail in mailbox.mails)
-    assert (first.split(" — ")[0], second.split(" — ")[0]) == (
-        "Fichier à refaire",
-        "Fichier à refaire",
-    )
-
-
-def test_a_batch_is_served_while_single_works_keep_coming(desk: Desk) -> None:
-    stop, lanes = threading.Event(), list[int]()
-
-    def enqueue(number: int, lane: int) -> None:
-        with desk.engine.begin() as connection:
-            add(connection, [NewWork(WorkKind.REPLY, f"request:{number}", lane=lane)])
-
-    def handle(claims: Sequence[Claim]) -> None:
-        for one in claims:
-            lanes.append(one.lane)
-            with desk.engine.begin() as connection:
-                finish(connection, claims)
-            enqueue(1000 + len(lanes), 0)
-        if len(lanes) >= 30:
-            stop.set()
-
-    for number in range(1, 11):
-        enqueue(number, 1)
-        enqueue(100 + number, 0)
-    pool = notify.Pool(WorkKind.REPLY, handle)
-    notify.Notifier(desk.engine, [pool], owner="one", lease_seconds=60).run(stop)
-    assert lanes[:10].count(1) == 2
-    assert lanes[:30].count(1) == 6
+    assert _statuses(events)[2:] == ["ready", "ready", "settled"]
+    first, second = (str(mail.message["Subject"]).split(" — ")[0] for mail in mailbox.mails)
+    assert (first, second) == ("2 fichiers à refaire", "2 fichiers à refaire")

@@ -21,12 +21,11 @@ from tests.parts.town import AGENT, Town, count_of_age
 from tests.parts.wait import wait_until
 from worker.audit import LoggedActs, read_log, record_audit, verify_audit
 from worker.db.engine import build_engine
-from worker.doorbell import Doorbell
 from worker.exports.purge import purge_files, total
+from worker.exports.records import subject_of_file
 from worker.exports.storage import Storage
 from worker.housekeeping.housekeeping import purge_refused
-from worker.messaging.broker import build_broker
-from worker.messaging.queues import DoorbellQueues
+from worker.work.queue import NewWork, WorkKind, add
 
 LISTES = ListeExportRequested(commune="13900", requested_by=AGENT)
 TABLEAUX = TableauxRenderRequested.model_validate(
@@ -42,13 +41,14 @@ TABLEAUX = TableauxRenderRequested.model_validate(
 
 
 BATCH = LISTES.model_copy(update={"listes": [Liste.PRINCIPALE], "bulk": True})
-WORKERS = {
-    "requests": ("requests", "requests-bulk"),
-    "listes": ("listes",),
-    "tableaux": ("tableaux",),
-    "bulk": ("listes-bulk", "tableaux-bulk"),
-    "registre": ("registre",),
-}
+WORKERS = [
+    (("requests", "requests-programs"), ("requests",), "all"),
+    (("listes",), ("files", "workers"), "all"),
+    (("tableaux",), ("files", "workers"), "all"),
+    (("listes", "tableaux"), ("files", "workers"), "people"),
+    (("registre",), ("registre", "workers"), "all"),
+]
+"""The queues, the accounts and the lane of each worker of docker-compose.yml."""
 DEPOSITED = (
     "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'moi')"
 )
@@ -57,7 +57,7 @@ INSERT INTO publication (export_id, mode, published_on, published_until, publish
 VALUES (:id, 'affichage', '2026-11-25', '2026-11-26', 'moi', now())
 """
 CUT_OFF = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'prefecture_listes'"
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'prefecture_files'"
 )
 SERVED = """
 SELECT (SELECT count(*) FROM depot WHERE fingerprint IS NOT NULL)
@@ -86,8 +86,10 @@ def test_each_process_does_its_work_with_its_own_accounts(
     (before,) = town.rows(
         "SELECT coalesce(max(id), 0) AS id FROM audit"
     )  # other tests have forged lines
-    for account, queues in WORKERS.items():
-        town.start_worker("-Q", *queues, **deployment.addresses(account))
+    for queues, accounts, lane in WORKERS:
+        town.start_worker(
+            "-Q", *queues, PREFECTURE_WORKER_LANE=lane, **deployment.addresses(*accounts)
+        )
     port = free_port()
     town.start_notifier(PREFECTURE_METRICS_PORT=str(port), **deployment.addresses("notifier"))
     listes, tableaux, batch, refused = (
@@ -106,16 +108,16 @@ def test_each_process_does_its_work_with_its_own_accounts(
     town.wait_for(batch)
     mailbox.wait_for(3)
     ours = {event.id for event in (listes, tableaux, batch, refused)}
-    told = "SELECT event_id FROM demandes WHERE notified_at IS NOT NULL"
+    notified = "SELECT event_id FROM demandes WHERE notified_at IS NOT NULL"
     wait_until(
-        lambda: {row["event_id"] for row in town.rows(told)} >= ours, message="mails and events"
+        lambda: {row["event_id"] for row in town.rows(notified)} >= ours, message="mails and events"
     )
     with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
         seen = re.findall(
             r'^prefecture_up{part="(\w+)"} (\S+)$', answer.read().decode(), re.MULTILINE
         )
     assert dict(seen) == {"database": "1.0", "broker": "1.0"}
-    # nothing is to be explained of what the processes and a command have written
+    # `audit verify` finds no fault in the lines of the processes and of a command
     with town.engine.begin() as connection:
         record_audit(connection, Action.SENDER_ALLOWED, actor="root", detail="mairie")
     log = town.folder / "acts" / "audit.log"
@@ -123,10 +125,9 @@ def test_each_process_does_its_work_with_its_own_accounts(
         lambda: _read(log).digests and not _find_faults(town, log, before["id"]),
         message="each line in the log",
     )
-    _declare_and_ring(
-        deployment, town, [*town.exports_of(listes)[:1], *town.exports_of(batch)[:1]], DEPOSITED
-    )
-    _declare_and_ring(deployment, town, town.exports_of(tableaux)[:1], PUBLISHED)
+    deposited = [*town.exports_of(listes)[:1], *town.exports_of(batch)[:1]]
+    _declare(town, deposited, DEPOSITED, WorkKind.FINGERPRINT)
+    _declare(town, town.exports_of(tableaux)[:1], PUBLISHED, WorkKind.CERTIFICAT)
     wait_until(
         lambda: town.rows(SERVED)[0]["number"] == 3, message="two fingerprints and a certificate"
     )
@@ -155,32 +156,28 @@ def _read(log: Path) -> LoggedActs:
     return read_log(log.read_text().splitlines())
 
 
-def _declare_and_ring(
-    deployment: Deployment, town: Town, files: Sequence[RowMapping], statement: str
-) -> None:
-    """Insert the declarations of existing files by SQL, and enqueue these files once more."""
+def _declare(town: Town, files: Sequence[RowMapping], statement: str, kind: WorkKind) -> None:
+    """Insert the declarations of existing files by SQL, and their works; the notifier sends the tokens."""
     with town.engine.begin() as connection:
         for file in files:
             connection.execute(text(statement), {"id": file["export_id"]})
-    broker = build_broker(deployment.broker.url(VHOST))
-    DoorbellQueues(broker).enqueue(
-        [Doorbell(it["export_id"], it["kind"], it["is_bulk"]) for it in files]
-    )
-    broker.close()
+            add(connection, [NewWork(kind, subject_of_file(file["export_id"]))])
 
 
 @pytest.mark.slow
-def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town) -> None:
-    """A worker without the right to publish: its poison has no reason, and an absent database is waited for."""
-    town.start_worker("-Q", "requests", **deployment.addresses("requests"))
+def test_a_worker_without_the_right_to_publish_loses_nothing(
+    deployment: Deployment, town: Town
+) -> None:
+    """Its poison has no reason, and it waits for a database that is away."""
+    town.start_worker("-Q", "requests-programs", **deployment.addresses("requests"))
     event = town.ask(listes=["P"])
     town.publish(b"poison", "listes", exchange="")
-    town.start_worker("-Q", "listes", **deployment.addresses("listes"))
+    town.start_worker("-Q", "listes", **deployment.addresses("files", "workers"))
     town.wait_for(event)
     ((headers, body),) = town.collect("listes.XQ", 1)
     assert (body, "x-death" in headers) == (b"poison", True)
 
-    deployment.server.execute(sql.SQL("ALTER ROLE prefecture_listes CONNECTION LIMIT 0"))
+    deployment.server.execute(sql.SQL("ALTER ROLE prefecture_files CONNECTION LIMIT 0"))
     try:
         deployment.server.execute(sql.SQL(CUT_OFF))
         late = town.ask(listes=["P"])
@@ -190,4 +187,4 @@ def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town)
     finally:
         deployment.make_accounts()
     town.wait_for(late)
-    assert [town.queue(f"listes{suffix}") for suffix in ("", ".DQ", ".XQ")] == [[], [], []]
+    assert [town.queue(f"listes{suffix}") for suffix in ("", ".XQ")] == [[], []]

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from dramatiq.brokers.stub import StubBroker
 from sqlalchemy import Connection, Engine, event, text
 
 from producers.state import State
@@ -24,6 +25,7 @@ from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.compose import build_notifier
 from worker.db.engine import build_engine
 from worker.handlers.requests.ingest_request import ingest_request
+from worker.messaging.queues import TokenQueues
 from worker.settings import load_settings
 
 HISTORY, WAITING = 200_000, 5_000
@@ -69,7 +71,7 @@ _PAST = (
        {numbers} SELECT i, i, 'P.csv', {commune}, 'P', 'csv', 'past-' || i, CAST(i AS TEXT),
                         CASE WHEN {is_past} THEN 'ready' ELSE 'queued' END, {at}, {empty},
                         {past}, {past} FROM numbers""",
-    """INSERT INTO work (kind, subject, enqueued_at, created_at)
+    """INSERT INTO work (kind, subject, due_at, created_at)
        {numbers} SELECT 'liste', 'export:' || i, {at}, {at} FROM numbers WHERE NOT ({is_past})""",
     """INSERT INTO notification (request_id, recipient, kind, channel, address, code_commune, created_at, ended_at,
                                  sent_at)
@@ -196,7 +198,7 @@ def test_no_question_of_the_road_reads_through_the_past(
     notifier = build_notifier(
         settings,
         desk.engine,
-        enqueue=lambda _doorbells: None,
+        tokens=TokenQueues(StubBroker(middleware=[])),
         publish=lambda event, _account: published.append(event),
     )
     plans = Plans(desk.engine)
@@ -212,8 +214,8 @@ def test_no_question_of_the_road_reads_through_the_past(
             ingest_request(
                 CloudEvent.wrap(CancelRequested.model_validate(by), source="/test"), desk.services
             )
-        for doorbell in desk.enqueued:
-            desk.process(doorbell.row_id)
+        for row in desk.files_of(asked):
+            desk.process(row["export_id"])
         notifier.work(Event())
         for commune in (
             COMMUNE,

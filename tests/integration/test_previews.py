@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.topology import QUEUE_REGISTRE
 from tests.integration import export_desk, import_desk
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.notifier_desk import Killed
@@ -43,10 +44,10 @@ from worker import arrivals
 from worker.access.models import Sender
 from worker.arrivals import DAY_SECONDS, Arrivals, Preview
 from worker.db.types import utc_now
-from worker.doorbell import Doorbell
+from worker.errors import DatabaseAwayError, ExhaustedError
 from worker.exports import lease
 from worker.handlers import handle_preview as handler
-from worker.handlers.handle_preview import handle_preview
+from worker.handlers.next_work import do_next_work
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import erase_arrivals, sweep
 from worker.registre.checks import facts
@@ -54,7 +55,7 @@ from worker.registre.imports import file as imported_file
 from worker.registre.imports.history import importing
 from worker.registre.reu import importer
 from worker.services import Services
-from worker.work.queue import Work, WorkKind, claim_enqueued, release
+from worker.work.queue import MOST_STARTS, Work, WorkKind, count_due
 
 AGENT, COLLEAGUE = "mairie-marseille", "collegue"
 TAKEN_ON = date(2026, 11, 20)
@@ -62,20 +63,16 @@ TAKEN_ON = date(2026, 11, 20)
 
 @dataclass
 class Desk:
-    """A register, the arrivals folder, and the doorbells that wait to be handled."""
+    """A register and the arrivals folder."""
 
     register: import_desk.Desk
     folder: Path
     services: Services = field(init=False)
-    enqueued: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
         services = export_desk.Desk(self.register.engine, self.folder.parent / "exports").services
-        self.services = replace(services, arrivals=Arrivals(self.folder), enqueue=self._enqueue)
-
-    def _enqueue(self, doorbells: Iterable[Doorbell]) -> None:
-        self.enqueued += [it.row_id for it in doorbells if it.kind == WorkKind.PREVIEW]
+        self.services = replace(services, arrivals=Arrivals(self.folder))
 
     def upload(
         self, content: str | bytes | Iterable[Mapping[str, str]], name: str = ""
@@ -138,13 +135,21 @@ class Desk:
         return event.id
 
     def work(self) -> None:
-        """Handle the enqueued doorbells, as a worker does."""
-        while self.enqueued:
-            handle_preview(self.enqueued.pop(0), self.services)
+        """Do all due works, as a worker does."""
+        while self.count_due():
+            self.take_token()
+
+    def take_token(self) -> None:
+        """Do the first due work, if there is one."""
+        do_next_work(QUEUE_REGISTRE, self.services)
+
+    def count_due(self) -> int:
+        with self.register.engine.connect() as connection:
+            return count_due(connection, QUEUE_REGISTRE)
 
     def sweep(self) -> int:
-        """Run the sweep, as the notifier does."""
-        return sweep(self.register.engine, self.services.enqueue, grace_seconds=0)
+        """Run the sweep, as the notifier does; the number of tokens that it sends."""
+        return sweep(self.register.engine, lambda _queue, _number: None, lambda _queue: 0)
 
     def refusal(self, event_id: str) -> str:
         query = "SELECT reason FROM request WHERE event_id = :id AND outcome = 'refused'"
@@ -170,8 +175,8 @@ class Desk:
             connection.execute(update(Work).where(Work.kind == WorkKind.PREVIEW).values(**values))
 
     def starts(self) -> list[tuple[Any, ...]]:
-        """Starts, owner and whether there is a message, for each open work."""
-        query = "SELECT starts, owner, enqueued_at IS NOT NULL FROM work WHERE kind = 'preview'"
+        """Starts and owner of each open work."""
+        query = "SELECT starts, owner FROM work WHERE kind = 'preview'"
         return self.register.rows(query)
 
     def files(self) -> list[str]:
@@ -402,7 +407,7 @@ def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
     with importing(desk.register.engine):
         desk.work()
     row = desk.row(preview["id"])
-    assert (row["status"], desk.starts()) == ("accepted", [(0, None, False)])
+    assert (row["status"], desk.starts()) == ("accepted", [(0, None)])
     desk.change_work(due_at=utc_now())
     assert desk.sweep() == 1
     desk.work()
@@ -437,7 +442,7 @@ def test_a_worker_that_dies_leaves_the_old_register_or_the_new_one(
     assert desk.register.counts() == {(COMMUNE, "P"): 29 if is_over else 30}
     assert desk.row(preview["id"])["status"] == ("imported" if is_over else "importing")
 
-    desk.change_work(lease_until=utc_now(-1))
+    desk.change_work(due_at=utc_now(-1))
     assert desk.sweep() == 1
     desk.work()
     assert desk.register.counts() == {(COMMUNE, "P"): 29}
@@ -456,15 +461,14 @@ def test_what_kills_its_workers_is_given_up(
         raise error
 
     monkeypatch.setattr(handler, "preview_file", die)
-    for _ in range(4):
-        with suppress(error):
+    for _ in range(MOST_STARTS):
+        with suppress(error, ExhaustedError):
             desk.work()
-        desk.change_work(lease_until=utc_now(-1), due_at=None)
-        desk.sweep()
+        desk.change_work(due_at=utc_now(-1000))  # past the lease and any rest
     desk.work()
     assert (
         desk.last()["reason"]
-        == "La lecture s'est arrêtée 3 fois avant la fin : prévenez votre administrateur."
+        == "La lecture s'est arrêtée 6 fois avant la fin : prévenez votre administrateur."
     )
     assert desk.files() == []
 
@@ -475,7 +479,7 @@ def test_a_bug_is_tried_again_then_said(desk: Desk, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(handler, "preview_file", lambda *_, **__: 1 / 0)
     for _ in range(3):
         desk.work()
-        desk.change_work(due_at=None)
+        desk.change_work(due_at=utc_now())
         desk.sweep()
     assert desk.last()["status"] == "refused"
     assert "prévenez votre administrateur" in desk.last()["reason"]
@@ -501,11 +505,11 @@ def test_an_import_is_given_back_as_soon_as_its_database_is_back(
     with monkeypatch.context() as patch:
         patch.setattr(handler, "release", release)
         patch.setattr(handler, "preview_file", cut)
-        patch.setattr(lease, "GIVE_BACK_SECONDS", 0.01)
-        with pytest.raises(OperationalError):
+        patch.setattr(lease, "REPEAT_SECONDS", 0.01)
+        with pytest.raises(DatabaseAwayError):
             desk.work()
         wait_until(lambda: desk.last()["status"] == "queued", message="the row given back")
-    assert (desk.starts(), len(refused)) == ([(0, None, False)], 3)
+    assert (desk.starts(), len(refused)) == ([(0, None)], 3)
 
 
 @pytest.mark.slow
@@ -542,13 +546,12 @@ def test_who_does_not_want_it_has_it_erased(desk: Desk) -> None:
 
 
 def test_the_imports_of_communes_take_turns(desk: Desk) -> None:
-    """A message claims the work of the lowest turn, whichever row it names."""
     for _ in range(3):
         desk.ask_preview(electeurs(3))
     desk.ask_preview(electeurs(3, {CODE: VOISINE}), commune=VOISINE)
     order: list[str] = []
-    while desk.enqueued:
-        handle_preview(desk.enqueued.pop(0), desk.services)
+    while desk.count_due():
+        desk.take_token()
         ready = desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")
         order += [*(Counter(code for (code,) in ready) - Counter(order))]
     assert order == [COMMUNE, VOISINE, COMMUNE, COMMUNE]
@@ -564,32 +567,10 @@ def test_after_some_refused_exports_an_agent_waits_a_minute(
     )
     assert (desk.preview(electeurs(3))["status"], desk.sweep()) == ("queued", 0)
     desk.change(finished_at=utc_now(-61))
-    desk.change_work(due_at=None)
+    desk.change_work(due_at=utc_now())
     assert desk.sweep() == 1
     desk.work()
     assert desk.last()["status"] == "ready"
-
-
-def test_exports_of_a_commune_wait_without_a_worker(desk: Desk) -> None:
-    """While one of them is held, a message of another claims nothing, and no sweep sends a second one."""
-    for commune in (COMMUNE, COMMUNE, VOISINE):
-        desk.ask_preview(electeurs(3, {CODE: commune}), commune=commune)
-    with desk.register.engine.begin() as connection:
-        first = claim_enqueued(
-            connection, Doorbell(desk.enqueued.pop(0), WorkKind.PREVIEW), "other", lease_seconds=30
-        )
-    desk.work()
-    assert [
-        code
-        for (code,) in desk.register.rows("SELECT code_commune FROM preview WHERE status = 'ready'")
-    ] == [VOISINE]
-    assert desk.sweep() == 0
-    assert first
-    with desk.register.engine.begin() as connection:
-        release(connection, first, 0)
-    assert desk.sweep() == 2
-    desk.work()
-    assert desk.register.rows("SELECT count(*) FROM preview WHERE status = 'ready'") == [(3,)]
 
 
 @pytest.mark.parametrize("step", ["find_titles", "split_file"])
@@ -599,7 +580,7 @@ def test_who_does_not_want_it_ends_its_reading(
     monkeypatch.setattr(imported_file, step, doze)
     event_id = desk.ask_preview(format_reu(electeurs(3), titles={PRENOMS: "Champ 6"}))
     with ThreadPoolExecutor() as pool:
-        reading = pool.submit(handle_preview, desk.enqueued.pop(), desk.services)
+        reading = pool.submit(desk.take_token)
         wait_until(_list_readers, message="a process reads the file")
         request = {"source": "/test", "id": event_id}
         desk.send(CancelRequested.model_validate({"request": request, "requested_by": AGENT}))

@@ -20,7 +20,7 @@ def event() -> CloudEvent:
     )
 
 
-def test_an_event_is_routed_by_account_and_type_and_described_by_properties(
+def test_event_is_routed_by_account_and_type_and_described_by_properties(
     amqp_url: str, event: CloudEvent
 ) -> None:
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
@@ -37,7 +37,7 @@ def test_an_event_is_routed_by_account_and_type_and_described_by_properties(
 
 
 @pytest.mark.parametrize(("vhost", "told"), [("", "déjà démarré"), ("absent", "vhost « absent »")])
-def test_an_exchange_or_a_virtual_host_that_does_not_exist_is_told(
+def test_missing_exchange_or_virtual_host_is_named(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent, vhost: str, told: str
 ) -> None:
     url = rabbit_node.url(vhost) if vhost else amqp_url
@@ -45,7 +45,7 @@ def test_an_exchange_or_a_virtual_host_that_does_not_exist_is_told(
         publisher.publish(event)
 
 
-def test_an_unknown_type_comes_back_and_the_next_event_passes(
+def test_unknown_type_is_returned_and_the_next_event_passes(
     amqp_url: str, event: CloudEvent
 ) -> None:
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
@@ -57,7 +57,7 @@ def test_an_unknown_type_comes_back_and_the_next_event_passes(
         assert queue.take_event() == event
 
 
-def test_a_full_queue_refuses(amqp_url: str, event: CloudEvent) -> None:
+def test_full_queue_refuses_an_event(amqp_url: str, event: CloudEvent) -> None:
     with RequestsQueue(amqp_url, max_length=1), Publisher(amqp_url) as publisher:
         publisher.publish(event)
         with pytest.raises(errors.QueueFullError, match="pleine"):
@@ -68,7 +68,7 @@ def test_a_full_queue_refuses(amqp_url: str, event: CloudEvent) -> None:
     "change",
     [{"type": REQUEST_DECLARATION, "data": {"x": "y" * 300_000}}, {"data": {"x": "y" * 17_000}}],
 )
-def test_an_event_too_large_is_refused_before_any_connection(
+def test_event_too_large_is_refused_before_any_connection(
     event: CloudEvent, change: dict[str, object]
 ) -> None:
     huge = event.model_copy(update=change)
@@ -79,7 +79,7 @@ def test_an_event_too_large_is_refused_before_any_connection(
         publisher.publish(huge)
 
 
-def test_refused_credentials_are_told_at_once_and_without_the_password(
+def test_refused_password_is_reported_at_once_and_not_quoted(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
 ) -> None:
     url = rabbit_node.url(password="secret-password")
@@ -93,7 +93,7 @@ def test_refused_credentials_are_told_at_once_and_without_the_password(
 
 
 @pytest.mark.slow
-def test_a_memory_alarm_is_told_instead_of_waiting_for_ever(
+def test_memory_alarm_ends_a_publication_after_its_patience(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
 ) -> None:
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url, patience=1) as publisher:
@@ -107,7 +107,7 @@ def test_a_memory_alarm_is_told_instead_of_waiting_for_ever(
         assert queue.take_event() == event
 
 
-def test_a_broker_that_does_not_confirm_is_not_believed(amqp_url: str, event: CloudEvent) -> None:
+def test_missing_confirm_leaves_the_event_uncertain(amqp_url: str, event: CloudEvent) -> None:
     with (
         RequestsQueue(amqp_url),
         Publisher(amqp_url, confirm_seconds=0) as publisher,
@@ -118,7 +118,7 @@ def test_a_broker_that_does_not_confirm_is_not_believed(amqp_url: str, event: Cl
 
 @pytest.mark.slow
 @pytest.mark.parametrize("interrupt", ["stop", "kill"])
-def test_a_publisher_that_stays_open_survives_a_restart_of_the_broker(
+def test_open_publisher_survives_a_restart_of_the_broker(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent, interrupt: str
 ) -> None:
     with Publisher(amqp_url) as publisher:
@@ -134,7 +134,7 @@ def test_a_publisher_that_stays_open_survives_a_restart_of_the_broker(
 
 
 @pytest.mark.slow
-def test_a_stopped_broker_is_told_within_seconds_and_exits_with_3(
+def test_stopped_broker_ends_a_command_with_exit_code_3(
     rabbit_node: RabbitNode,
     amqp_url: str,
     monkeypatch: pytest.MonkeyPatch,

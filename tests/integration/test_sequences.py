@@ -1,7 +1,8 @@
 """Random sequences of requests, copies, cancels, kills and backlogs, judged by what an account outside can see.
 
-Queues, messages of rows and published events are lists here: a message comes again after a kill, in any order, or is
-lost and sent again by the sweep. A kill is at a random statement or commit; from then on the dead process does nothing.
+Queues, tokens and published events are lists here: an event comes again after a kill, in any order; tokens are lost,
+doubled and sent again by the sweep. A kill is at a random statement or commit; from then on the dead process does
+nothing.
 `SEQUENCES` sets how many are played in the slow test; a failure names the seed of its sequence.
 """
 
@@ -30,15 +31,13 @@ from tests.integration.notifier_desk import Killed
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.models import Agent
 from worker.db.types import utc_now
-from worker.deferred import CHECKS, DeferredEvent
-from worker.doorbell import Doorbell
-from worker.exports.models import Export, ExportPiece, Request
-from worker.handlers.making.make_export import make_export
-from worker.handlers.requests.ingest_request import check_deferred, ingest_request
+from worker.exports.models import EarlyCancel, Export, ExportPiece, Request
+from worker.handlers.next_work import do_next_work
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
-from worker.work.queue import Work, WorkKind, is_open
+from worker.work.queue import Work, is_open
 
 pytestmark = [
     pytest.mark.database(LIBREVILLE_TEMPLATE),
@@ -54,6 +53,7 @@ TOGETHER = 25
 """So many sequences are one test, which ends in minutes on a busy machine."""
 ACCOUNTS = ("mairie", "departement")
 LATER_SECONDS = 1400
+"""Longer than a lease, and than the rest of a work whose process died."""
 ENDED = (FileStage.READY, FileStage.FAILED, FileStage.CANCELLED)
 _SMALL = (Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE)
 _VALID = {
@@ -73,7 +73,7 @@ class Play:
     def __init__(self, desk: Desk, seed: int) -> None:
         self._desk, self._random, self._seed = desk, Random(seed), seed
         self._inbox: list[Sent] = []
-        self._doorbells: list[Doorbell] = []
+        self._tokens: list[str] = []
         self._left = 0
         """Statements and commits of the running process until its kill; 0: it is not killed."""
         self._is_dead = False
@@ -81,7 +81,9 @@ class Play:
         self.published: list[tuple[CloudEvent, str]] = []
         self.unfinished: dict[str, set[int]] = {}
         """By the id of an accepted cancel: files of its request that were not finished when it was recorded."""
-        desk.configure(enqueue=self._enqueue)
+        self.early: set[str] = set()
+        """The ids of requests that were cancelled before they were read."""
+        desk.configure(send_tokens=self._send_tokens)
 
     def run(self) -> None:
         steps: Sequence[Callable[[], None]] = (
@@ -103,7 +105,7 @@ class Play:
                 if not self._drain():
                     return
         raise AssertionError(
-            f"seed {self._seed}: it does not come to an end: {self._inbox}, {self._doorbells}"
+            f"seed {self._seed}: it does not come to an end: {self._inbox}, {self._tokens}"
         )
 
     def _act(self, step: Callable[[], None], *, kill: bool) -> None:
@@ -111,17 +113,13 @@ class Play:
         try:
             step()
         except Killed:
-            self._random.shuffle(self._doorbells)
+            self._random.shuffle(self._inbox)
         self._left, self._is_dead = 0, False
 
     def _ask(self) -> None:
         listes = self._random.sample(_SMALL, self._random.randint(1, 2))
         data = ListeExportRequested(
-            commune=COMMUNE,
-            listes=listes,
-            requested_by=AGENT,
-            bulk=self._random.random() < 0.3,
-            progress=True,
+            commune=COMMUNE, listes=listes, requested_by=AGENT, bulk=self._random.random() < 0.3
         )
         self._send_new(self._random.choice(ACCOUNTS), data)
 
@@ -166,31 +164,34 @@ class Play:
         ingest_request(sent, self._desk.services, sender=account)
         del self._inbox[position]
         if sent.type == REQUEST_CANCEL:
-            of_cancel = select(Request.outcome).where(Request.event_id == sent.id)
-            target = select(Request.id).where(
-                Request.event_id == sent.data["request"]["id"], Request.code == ""
-            )
-            open_files = select(Export.id).where(
-                Export.request_id.in_(target),
-                Export.status.in_([ExportStatus.QUEUED, ExportStatus.RUNNING]),
-            )
-            with self._desk.engine.connect() as connection:
-                if "accepted" in connection.scalars(of_cancel).all():
-                    self.unfinished.setdefault(sent.id, set(connection.scalars(open_files)))
+            self._note_cancel(account, sent)
+
+    def _note_cancel(self, account: str, cancel: CloudEvent) -> None:
+        """Remember what a cancel that was just read has to stop, if it was accepted."""
+        named = cancel.data["request"]["id"]
+        of_cancel = select(Request.outcome).where(Request.event_id == cancel.id)
+        is_target = Request.event_id == named, Request.sender == account, Request.code == ""
+        open_files = select(Export.id).where(
+            Export.request_id.in_(select(Request.id).where(*is_target)),
+            Export.status.in_([ExportStatus.QUEUED, ExportStatus.RUNNING]),
+        )
+        with self._desk.engine.connect() as connection:
+            if "accepted" not in connection.scalars(of_cancel).all():
+                return
+            if connection.scalars(select(EarlyCancel.event_id).filter_by(event_id=named)).all():
+                self.early.add(named)
+            self.unfinished.setdefault(cancel.id, set(connection.scalars(open_files)))
 
     def _make(self) -> None:
-        """Process a message of a row; after a kill it comes again, or the sweep sends another."""
-        if not self._doorbells:
+        """Take a token; after a kill it comes again, or the sweep sends another."""
+        if not self._tokens:
             return
-        doorbell = self._doorbells.pop(self._random.randrange(len(self._doorbells)))
+        queue = self._tokens.pop(self._random.randrange(len(self._tokens)))
         try:
-            if doorbell.kind == WorkKind.DEFERRED:
-                check_deferred(doorbell.row_id, self._desk.services)
-            else:
-                make_export(doorbell.row_id, self._desk.services)
+            do_next_work(queue, self._desk.services)
         except Killed:
             if self._random.random() < 0.5:
-                self._doorbells.append(doorbell)
+                self._tokens.append(queue)
             raise
 
     def _notify(self) -> None:
@@ -203,37 +204,29 @@ class Play:
         self._pass()
         self.published.append((event, account))
 
-    def _enqueue(self, doorbells: Sequence[Doorbell]) -> None:
+    def _send_tokens(self, queue: str, number: int) -> None:
+        """Send tokens, of which each is lost or doubled now and then."""
         self._pass()
-        self._doorbells += [it for it in doorbells if self._random.random() < 0.9]
+        for _ in range(number):
+            self._tokens += [queue] * self._random.choices((0, 1, 2), (1, 8, 1))[0]
 
     def _wait(self) -> None:
-        """Let leases and pauses end, and sweep."""
+        """Let leases, pauses and rests end, and sweep."""
         with self._desk.engine.begin() as connection:
-            for column in (Work.enqueued_at, Work.due_at, Work.lease_until):
-                connection.execute(
-                    update(Work)
-                    .where(column.is_not(None))
-                    .values({column: utc_now(-LATER_SECONDS)})
-                )
-        sweep(self._desk.engine, self._enqueue)
+            connection.execute(update(Work).values(due_at=utc_now(-LATER_SECONDS)))
+        sweep(self._desk.engine, self._send_tokens, self._tokens.count)
 
     def _drain(self) -> int:
         """Do what is left without kills; return how much was left."""
         for _ in range(len(self._inbox)):
             self._act(self._deliver, kill=False)
         self._act(self._wait, kill=False)
-        for _ in range(len(self._doorbells)):
+        for _ in range(len(self._tokens)):
             self._act(self._make, kill=False)
         self._act(self._notify, kill=False)
-        kept = select(DeferredEvent.id).join(
-            Work, Work.subject == func.concat("deferred_event:", DeferredEvent.id)
-        )
         with self._desk.engine.connect() as connection:
-            kept_ids = connection.scalars(kept.where(Work.starts >= CHECKS)).all()
-            is_left = is_open() & Work.subject.not_in([f"deferred_event:{it}" for it in kept_ids])
-            works = connection.scalar(select(func.count()).select_from(Work).where(is_left)) or 0
-        return works + len(self._inbox)
+            open_works = select(func.count()).select_from(Work).where(is_open())
+            return (connection.scalar(open_works) or 0) + len(self._inbox)
 
     def _pass(self) -> None:
         """Count a step of the running process, and kill it at its last; a dead process does nothing."""
@@ -313,8 +306,15 @@ def _find_wrong(desk: Desk, play: Play) -> Iterator[str]:
 def _find_uncancelled(play: Play, heard: Heard) -> Iterator[str]:
     for cancel_id, files in play.unfinished.items():
         for export_id in files:
-            if not all(end.startswith("cancelled ") for end in heard.ends[export_id]):
+            if not _is_cancelled(heard, export_id):
                 yield f"{cancel_id} cancelled {export_id}: {heard.ends[export_id]}"
+    for export_id, event_id in heard.expected.items():
+        if event_id in play.early and not _is_cancelled(heard, export_id):
+            yield f"{event_id} was cancelled before it was read: {heard.ends[export_id]}"
+
+
+def _is_cancelled(heard: Heard, export_id: int) -> bool:
+    return all(end.startswith("cancelled ") for end in heard.ends[export_id])
 
 
 def _find_wrong_files(desk: Desk, expected: set[int]) -> Iterator[str]:
@@ -339,7 +339,7 @@ def _find_wrong_files(desk: Desk, expected: set[int]) -> Iterator[str]:
 def _play(desk: Desk, seeds: range) -> None:
     for seed in seeds:
         with desk.engine.begin() as connection:
-            for table in (Agent, Work, DeferredEvent, ExportPiece, Export, Request):
+            for table in (Agent, Work, EarlyCancel, ExportPiece, Export, Request):
                 connection.execute(delete(table))
         for path in desk.root.glob("*/*"):
             path.unlink()

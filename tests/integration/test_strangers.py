@@ -106,6 +106,8 @@ def installation(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("strangers")
+    rabbit_node.start()
+    postgres_server.start()
     secret, port = make_secret(), free_port()
     url = f"http://{LOOPBACK}:{port}"
     with ExitStack() as ends:

@@ -1,174 +1,211 @@
-"""The sweep enqueues rows again whose message is lost, and not those that wait in a long queue."""
+"""The sweep sends a token for each due work that has none: tokens may be lost, doubled, or never sent."""
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
+from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
-from schemas.vocabulary import ExportKind, ExportStatus
-from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import MOST_TOKENS, QUEUE_LISTES, QUEUE_REGISTRE, QUEUE_TABLEAUX
+from tests.integration.export_desk import COMMUNE, Desk, lose_answer
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.db.engine import build_engine
 from worker.db.types import utc_now
-from worker.doorbell import Doorbell
-from worker.exports.models import Export
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
-from worker.messaging.broker import build_broker
-from worker.messaging.queues import DoorbellQueues, count_doorbells
-from worker.work.queue import FILES, WorkState, withdraw
+from worker.messaging.broker import PrefectureBroker, build_broker
+from worker.messaging.queues import TokenQueues
+from worker.work.queue import BATCH, NewWork, Work, WorkKind, WorkState, add
 
-pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
-
-LISTES, LISTES_BULK, TABLEAUX = (
-    (ExportKind.LISTE, False),
-    (ExportKind.LISTE, True),
-    (ExportKind.TABLEAU, False),
-)
-ALWAYS = -1
-"""A grace period that every row has exceeded."""
+pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
 
-class Queue:
-    """The broker's queue of list files; messages may be lost."""
+class Tokens:
+    """The broker's queues of tokens."""
 
-    def __init__(self, *lost: int) -> None:
-        self.messages: deque[int] = deque()
-        self.enqueued: list[int] = []
-        self._lost = set(lost)
+    def __init__(self, **waiting: int) -> None:
+        self.waiting = Counter(waiting)
 
-    def enqueue(self, doorbells: Sequence[Doorbell]) -> None:
-        """Append the messages, except the first one of each row that is to be lost."""
-        for doorbell in doorbells:
-            self.enqueued.append(doorbell.row_id)
-            if doorbell.row_id in self._lost:
-                self._lost.remove(doorbell.row_id)
-            else:
-                self.messages.append(doorbell.row_id)
+    def send(self, queue: str, number: int) -> None:
+        self.waiting[queue] += number
 
-    def count(self) -> Mapping[tuple[str, bool], int]:
-        return {LISTES: len(self.messages)}
+    def count(self, queue: str) -> int:
+        return self.waiting[queue]
 
+    def sweep(self, desk: Desk) -> int:
+        return sweep(desk.engine, self.send, self.count)
 
-def wait_in_queue(desk: Desk, number: int, **fields: object) -> list[int]:
-    """Rows that were enqueued long ago, the oldest first."""
-    rows = [make_export(f"{index}=queued", str(index), **fields) for index in range(number)]
-    desk.ask(*rows)
-    for index, row in enumerate(rows):
-        desk.change_file(row, enqueued_at=utc_now(index - 3600))
-    return [row.id for row in rows]
+    def work(self, desk: Desk) -> None:
+        """Do what workers do with all tokens."""
+        while self.waiting.total():
+            for queue in [*self.waiting.elements()]:
+                self.waiting[queue] -= 1
+                desk.take_token(queue)
 
 
-def serve(desk: Desk, queue: Queue, number: int) -> None:
-    """Take this many messages and make their rows ready; a copy finds its row ready."""
-    taken = [queue.messages.popleft() for _ in range(min(number, len(queue.messages)))]
+def _add(desk: Desk, number: int, kind: WorkKind = WorkKind.LISTE, lane: int = 0) -> None:
     with desk.engine.begin() as connection:
-        connection.execute(
-            update(Export).where(Export.id.in_(taken)).values(status=ExportStatus.READY)
-        )
-        withdraw(connection, FILES, taken)
+        add(connection, [NewWork(kind, f"export:{it}", lane=lane) for it in range(number)])
 
 
-def waiting(desk: Desk) -> set[int]:
-    """The ids of queued rows."""
-    with Session(desk.engine) as session:
-        return set(session.scalars(select(Export.id).where(Export.status == ExportStatus.QUEUED)))
+def _ask(desk: Desk) -> CloudEvent:
+    asked = ListeExportRequested(commune=COMMUNE, listes=["CE", "CM"], requested_by="mairie")  # type: ignore[list-item]
+    event = CloudEvent.wrap(asked, source="/test")
+    ingest_request(event, desk.services)
+    return event
 
 
-@pytest.mark.slow
-def test_rows_of_a_long_queue_are_left_alone(desk: Desk) -> None:
-    rows = wait_in_queue(desk, 600)
-    queue = Queue()
-    queue.messages.extend(rows)
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 0
-    assert queue.enqueued == []
+def _states(desk: Desk, event: CloudEvent) -> set[str]:
+    return {row["status"] for row in desk.files_of(event)}
 
 
-def test_as_many_rows_ring_as_messages_lack_the_oldest_first(desk: Desk) -> None:
-    rows = wait_in_queue(desk, 50)
-    queue = Queue()
-    queue.messages.extend(rows[3:])
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 3
-    assert queue.enqueued == rows[:3]
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 0
+@pytest.mark.parametrize(("waiting", "sent"), [(0, 5), (2, 3), (4, 1), (5, 0), (300, 0)])
+def test_the_sweep_sends_as_many_tokens_as_due_works_lack(
+    desk: Desk, waiting: int, sent: int
+) -> None:
+    _add(desk, 4)
+    _add(desk, 1, WorkKind.FINGERPRINT, BATCH)
+    tokens = Tokens(listes=waiting)
+    assert (tokens.sweep(desk), tokens.waiting[QUEUE_LISTES]) == (sent, waiting + sent)
+    assert tokens.sweep(desk) == 0, "each has one"
 
 
-def test_lost_rows_of_a_queue_that_never_empties_are_made_within_one_pass_of_it(desk: Desk) -> None:
-    rows = wait_in_queue(desk, 40)
-    lost = rows[5], rows[20], rows[39]
-    queue = Queue()
-    queue.messages.extend(row for row in rows if row not in lost)
-    queue.messages.extend(rows[:3])  # as many copies as lost messages, so that the length is right
-    passes = 0
-    while waiting(desk) & set(rows):
-        passes += 1
-        assert (
-            passes <= 9
-        )  # 40 messages at 10 a time, then the lost ones are appended to a queue of the same length
-        newcomers = [
-            make_export(f"{passes}-{index}=queued", f"{passes}-{index}") for index in range(10)
-        ]
-        desk.ask(*newcomers, event_id=str(passes))
-        sweep(desk.engine, queue.enqueue, count=queue.count, grace_seconds=ALWAYS)
-        serve(desk, queue, 10)
-    assert len(queue.enqueued) <= 10 * passes + 2 * len(lost)
+@pytest.mark.parametrize(
+    ("due", "waiting", "sent"),
+    [(MOST_TOKENS - 1, 0, MOST_TOKENS - 1), (MOST_TOKENS + 1, 0, MOST_TOKENS), (600, 100, 400)],
+)
+def test_the_sweep_fills_a_queue_to_its_bound(
+    desk: Desk, due: int, waiting: int, sent: int
+) -> None:
+    _add(desk, due)
+    assert Tokens(listes=waiting).sweep(desk) == sent
 
 
-def test_a_ring_that_is_lost_again_is_repeated(desk: Desk) -> None:
-    (row,) = wait_in_queue(desk, 1)
-    queue = Queue(row)
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 1
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 0, "within the grace"
-    assert sweep(desk.engine, queue.enqueue, count=queue.count, grace_seconds=ALWAYS) == 1
-    assert queue.messages == deque([row])
-
-
-def test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink(desk: Desk) -> None:
-    rows = wait_in_queue(desk, 20)
-    orphan = make_export("orphan=running", "orphan")
-    desk.ask(orphan, event_id="orphan")
-    desk.change_file(orphan, state=WorkState.HELD, lease_until=utc_now(-1))
-    queue = Queue()
-    queue.messages.extend(rows)
-    assert sweep(desk.engine, queue.enqueue, count=queue.count) == 1
-    assert queue.enqueued == [orphan.id]
-    assert sweep(desk.engine, queue.enqueue, count=queue.count, grace_seconds=ALWAYS) == 0
-
-
-@pytest.mark.slow
 def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
-    bulk = wait_in_queue(desk, 3, is_bulk=True)
-    single, tableau = make_export("P.csv=queued"), make_tableau("vingt_jours.P.commune=queued")
-    desk.ask(single, tableau, event_id="alone")
-    desk.change_file(single, enqueued_at=utc_now(-60))
-    enqueued: list[Doorbell] = []
-    assert (
-        sweep(desk.engine, enqueued.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5})
-        == 3
-    )
-    assert enqueued == [
-        *(Doorbell(row, *LISTES_BULK) for row in bulk[:2]),
-        Doorbell(tableau.id, *TABLEAUX),
-    ]
+    _add(desk, 3)
+    _add(desk, 2, WorkKind.CERTIFICAT)
+    _add(desk, 1, WorkKind.PREVIEW)
+    _add(desk, 9, WorkKind.MAIL)
+    tokens = Tokens(listes=1, tableaux=5)
+    assert tokens.sweep(desk) == 2 + 0 + 1
+    assert tokens.waiting == {QUEUE_LISTES: 3, QUEUE_TABLEAUX: 5, QUEUE_REGISTRE: 1}
 
 
-def test_between_two_counts_what_never_left_is_enqueued(desk: Desk) -> None:
-    wait_in_queue(desk, 2)
-    fresh = make_export("9=queued", "fresh")
-    desk.ask(fresh, event_id="alone")
-    queue = Queue()
-    assert sweep(desk.engine, queue.enqueue, count=queue.count, counts=False) == 1
-    assert queue.enqueued == [fresh.id]
+@pytest.mark.parametrize(
+    ("state", "due_in", "sent"),
+    [
+        (WorkState.DUE, 30, 0),
+        (WorkState.HELD, 30, 0),
+        (WorkState.HELD, -1, 1),
+        (WorkState.DEAD, -1, 0),
+    ],
+)
+def test_a_work_that_no_worker_could_claim_gets_no_token(
+    desk: Desk, state: WorkState, due_in: float, sent: int
+) -> None:
+    _add(desk, 1)
+    values = {"state": state, "due_at": utc_now(due_in), "within_seconds": 30}
+    with desk.engine.begin() as connection:
+        connection.execute(update(Work).values(**values))
+    assert Tokens().sweep(desk) == sent
 
 
-def test_the_broker_counts_the_doorbells_of_each_queue(amqp_url: str) -> None:
-    doorbells = [
-        Doorbell(1, *LISTES),
-        Doorbell(2, *LISTES_BULK),
-        Doorbell(3, *LISTES_BULK),
-        Doorbell(4, *TABLEAUX),
-    ]
+def test_a_purge_of_all_tokens_delays_the_files_by_one_sweep(desk: Desk) -> None:
+    tokens = Tokens()
+    desk.configure(send_tokens=tokens.send)
+    events = [_ask(desk) for _ in range(3)]
+    assert tokens.waiting == {QUEUE_LISTES: 6}, "one for each file, with the request"
+    tokens.waiting.clear()
+    tokens.sweep(desk)
+    tokens.work(desk)
+    assert [_states(desk, it) for it in events] == [{"ready"}] * 3
+
+
+def test_a_request_recorded_while_the_broker_is_away_is_made_after_the_next_sweep(
+    desk: Desk,
+) -> None:
+    desk.configure(send_tokens=Mock(side_effect=ConnectionError))
+    event, tokens = _ask(desk), Tokens()
+    tokens.sweep(desk)
+    tokens.work(desk)
+    assert _states(desk, event) == {"ready"}
+
+
+def test_a_sweep_that_finds_the_broker_away_leaves_the_next_one_everything(desk: Desk) -> None:
+    _add(desk, 2)
+    away = Mock(side_effect=ConnectionError)
+    for send, count in ((away, lambda _queue: 0), (Mock(), away)):
+        with pytest.raises(ConnectionError):
+            sweep(desk.engine, send, count)
+    assert Tokens().sweep(desk) == 2
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_of_two_notifiers_that_sweep_at_once_one_sends(desk: Desk, database_url: str) -> None:
+    _add(desk, 3)
+    tokens, others = Tokens(), Tokens()
+
+    def send(queue: str, number: int) -> None:
+        engine = build_engine(database_url)
+        assert sweep(engine, others.send, others.count) == 0
+        engine.dispose()
+        tokens.send(queue, number)
+
+    assert sweep(desk.engine, send, tokens.count) == 3
+    assert others.waiting.total() == 0
+    assert others.sweep(desk) == 3, "the next one may be another"
+
+
+def test_a_request_whose_commit_is_not_answered_is_made_and_answered_again(desk: Desk) -> None:
+    """The broker delivers it again, and the worker finds that it is recorded."""
+    tokens = Tokens()
+    desk.configure(send_tokens=tokens.send)
+    asked = ListeExportRequested(commune=COMMUNE, listes=["CE"], requested_by="mairie")  # type: ignore[list-item]
+    event = CloudEvent.wrap(asked, source="/test")
+    with lose_answer(desk.engine, "INSERT INTO request"), pytest.raises(OperationalError):
+        ingest_request(event, desk.services)
+    (first,) = desk.announce()
+    ingest_request(event, desk.services)
+    (again,) = desk.announce()
+    assert (again.id, again.data["status"], again.causationid) == (first.id, "accepted", event.id)
+    tokens.sweep(desk)
+    tokens.work(desk)
+    assert _states(desk, event) == {"ready"}
+    assert desk.values("SELECT count(*) FROM request") == [1]
+
+
+# The queues of a real broker.
+
+
+@pytest.fixture
+def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
     with closing(build_broker(amqp_url)) as broker:
-        DoorbellQueues(broker).enqueue(doorbells)
-    none = dict.fromkeys([(ExportKind.TABLEAU, True), ("preview", False), ("deferred", False)], 0)
-    assert count_doorbells(amqp_url) == {LISTES: 1, LISTES_BULK: 2, TABLEAUX: 1} | none
+        yield broker
+
+
+def test_a_full_queue_of_tokens_refuses_further_ones_and_that_is_no_error(
+    broker: PrefectureBroker,
+) -> None:
+    queues = TokenQueues(broker)
+    assert queues.count(QUEUE_LISTES) == 0
+    queues.send(QUEUE_LISTES, MOST_TOKENS + 20)
+    queues.send(QUEUE_TABLEAUX, 2)
+    counts = [queues.count(it) for it in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REGISTRE)]
+    assert counts == [MOST_TOKENS, 2, 0]
+
+
+def test_a_queue_whose_tokens_were_purged_gets_others(desk: Desk, broker: PrefectureBroker) -> None:
+    queues = TokenQueues(broker)
+    desk.configure(send_tokens=queues.send)
+    event = _ask(desk)
+    broker.channel.queue_purge(QUEUE_LISTES)
+    assert sweep(desk.engine, queues.send, queues.count) == 2
+    assert queues.count(QUEUE_LISTES) == 2
+    assert sweep(desk.engine, queues.send, queues.count) == 0
+    desk.work()
+    assert _states(desk, event) == {"ready"}

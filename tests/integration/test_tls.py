@@ -84,7 +84,7 @@ def town(servers: Servers, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
 
 
 @pytest.mark.slow
-def test_a_request_is_served_from_end_to_end(
+def test_a_request_over_tls_is_processed_to_the_mail(
     servers: Servers, town: Town, mailbox: Mailbox
 ) -> None:
     town.start_worker()
@@ -148,7 +148,9 @@ def test_a_producer_sends_nothing_to_a_wrong_broker(
     assert wrong.broker in said.err
 
 
-def test_nobody_reads_a_wrong_database(wrong: Wrong, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_database_with_a_wrong_certificate_is_not_read(
+    wrong: Wrong, capsys: pytest.CaptureFixture[str]
+) -> None:
     for main, command in ((producers, "exports"), (worker, "agents"), (worker, "migrate")):
         assert main([command]) == 3
         said = capsys.readouterr()
@@ -160,7 +162,7 @@ def test_nobody_reads_a_wrong_database(wrong: Wrong, capsys: pytest.CaptureFixtu
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["PREFECTURE_AMQP_URL", "PREFECTURE_DATABASE_URL"])
 @pytest.mark.parametrize("process", [("worker.main", "--processes", "1"), ("worker", "notifier")])
-def test_workers_and_notifier_do_not_start(
+def test_workers_and_notifier_do_not_start_with_a_wrong_server(
     servers: Servers, wrong: Wrong, part: str, process: tuple[str, ...]
 ) -> None:
     plain = {
@@ -186,10 +188,10 @@ def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
 
 
 @pytest.mark.slow
-def test_what_secrets_makes_is_what_the_parts_believe(tmp_path: Path) -> None:
+def test_certificates_made_by_secrets_are_trusted_by_the_parts(tmp_path: Path) -> None:
     """The files that `deploy/tls.yml` names: each server is trusted, and none by another authority."""
     secrets, other = make_secrets(tmp_path / "ours", HOST), make_secrets(tmp_path / "other", HOST)
-    assert not list(secrets.glob("signing*")), "nobody can sign another certificate"
+    assert not list(secrets.glob("signing*")), "the key of the authority is kept"
     port = free_port()
     conf = read_conf(DEPLOY / "broker" / "tls.conf") | {
         "listeners.ssl.default": f"{LOOPBACK}:{port}",
@@ -201,11 +203,11 @@ def test_what_secrets_makes_is_what_the_parts_believe(tmp_path: Path) -> None:
         plain = server.create_database()
         for folder, is_ours in ((secrets, True), (other, False)):
             tail = (
-                (secrets / "broker_listes_tls_url").read_text().partition("@broker/prefecture")[2]
+                (secrets / "broker_requests_tls_url").read_text().partition("@broker/prefecture")[2]
             )
             amqp_url = f"amqps://{node.user}:{node.password}@{HOST}:{port}/%2F{tail}"
             tail = (
-                (secrets / "database_listes_tls_url")
+                (secrets / "database_requests_tls_url")
                 .read_text()
                 .partition("@database/prefecture")[2]
             )

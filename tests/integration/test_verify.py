@@ -12,6 +12,7 @@ from threading import Event
 from typing import BinaryIO
 
 import pytest
+from dramatiq.brokers.stub import StubBroker
 from sqlalchemy import func, literal, select, update
 from structlog.testing import capture_logs
 
@@ -33,6 +34,7 @@ from worker.exports.models import Export, Request
 from worker.exports.purge import purge_files
 from worker.exports.storage import SENTINEL, Storage
 from worker.housekeeping.housekeeping import Chore, purge, purge_refused, remove_temporaries
+from worker.messaging.queues import TokenQueues
 from worker.notifier.models import Notification
 from worker.settings import load_settings
 
@@ -507,7 +509,11 @@ def test_the_notifier_of_an_installation_purges(
     desk.make("récente", days=29)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", retention)
     settings = load_settings(home=tmp_path)
-    work(build_notifier(settings, desk.engine, enqueue=lambda _: None, publish=None))
+    work(
+        build_notifier(
+            settings, desk.engine, tokens=TokenQueues(StubBroker(middleware=[])), publish=None
+        )
+    )
     assert desk.files() == [f"liste-P-{name}.csv" for name in left]
     assert {line.actor for line in desk.audit()} <= {NOTIFIER}
 

@@ -1,10 +1,7 @@
-"""Webhooks and chats by a real HTTP server, on both databases: signed, sent once, retried, refused, never logged."""
+"""Webhooks by a real HTTP server, on both databases: signed, sent once, retried, refused, never logged."""
 
-import gzip
 import json
-import logging
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,8 +25,7 @@ from worker.access.models import Recipient
 from worker.audit import Audit
 from worker.db.types import utc_now
 from worker.exports.models import Request
-from worker.notifier.channels import chat, webhook
-from worker.notifier.channels.chat import ChatSender, open_chat
+from worker.notifier.channels import webhook
 from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import WebhookSender, make_secret
@@ -38,17 +34,6 @@ from worker.notifier.sending import try_recipient
 from worker.work.queue import Work
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
-
-TOKEN = "jetonsecretjetonsecret1234"
-both_channels = pytest.mark.parametrize("channel", [Channel.WEBHOOK, Channel.CHAT])
-
-
-def mattermost(server: WebServer) -> str:
-    return f"mmost://{LOOPBACK}:{server.port}/{TOKEN}"
-
-
-def address_of(server: WebServer, channel: Channel) -> str:
-    return server.url() if channel is Channel.WEBHOOK else mattermost(server)
 
 
 @pytest.mark.slow
@@ -206,7 +191,6 @@ def tried_again_after(desk: Desk, seconds: float, *, within: float = 0.01) -> It
     began = now_of(desk)
     yield
     (due,) = (one.due_at for one in desk.works())
-    assert due
     margin = timedelta(seconds=within)
     assert began - margin <= due - timedelta(seconds=seconds) <= now_of(desk) + margin
 
@@ -218,12 +202,11 @@ def now_of(desk: Desk) -> datetime:
 
 
 @pytest.mark.slow
-@both_channels
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
 def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
-    desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel, status: int
+    desk: Desk, server: WebServer, mailbox: Mailbox, status: int
 ) -> None:
-    desk.add_recipient(channel, address_of(server, channel))
+    desk.add_recipient(Channel.WEBHOOK, server.url())
     request_id = desk.ask("P.csv")
     server.status = status
     notifier = desk.notifier(smtp(mailbox))
@@ -243,7 +226,7 @@ def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
     assert len(server.posts) == 3
     assert len({post.headers.get("webhook-id") for post in server.posts}) == 1
     assert len(mailbox.mails) == 1
-    assert desk.notification(channel).attempts == 3
+    assert desk.notification(Channel.WEBHOOK).attempts == 3
     assert desk.request(request_id).notified_at
 
 
@@ -291,18 +274,17 @@ def test_a_connection_that_fails_is_no_attempt(desk: Desk, mailbox: Mailbox) -> 
     assert desk.notification(Channel.WEBHOOK).attempts == 0
 
 
-@both_channels
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
 def test_what_is_refused_is_not_tried_again(
-    desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel, status: int
+    desk: Desk, server: WebServer, mailbox: Mailbox, status: int
 ) -> None:
-    desk.add_recipient(channel, address_of(server, channel))
+    desk.add_recipient(Channel.WEBHOOK, server.url())
     desk.ask("P.csv")
     server.status = status
 
     assert work(desk.notifier(smtp(mailbox))) == 1
 
-    row = desk.notification(channel)
+    row = desk.notification(Channel.WEBHOOK)
     assert (row.refusal, row.sent_at) == (f"réponse {status}", None)
     assert row.ended_at
     assert len(server.posts) == 1
@@ -330,20 +312,16 @@ def test_a_recipient_that_is_gone_is_told_nothing_any_more(
         assert session.scalars(select(Audit.action)).all() == [Action.RECIPIENT_DISABLED]
 
 
-@both_channels
-def test_a_redirection_is_not_followed(
-    desk: Desk, server: WebServer, mailbox: Mailbox, channel: Channel
-) -> None:
+def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
     with serving() as elsewhere:
-        desk.add_recipient(channel, address_of(server, channel))
+        desk.add_recipient(Channel.WEBHOOK, server.url())
         desk.ask("P.csv")
         server.status, server.headers = 307, {"Location": elsewhere.url()}
         work(desk.notifier(smtp(mailbox)))
         assert elsewhere.posts == []
-    row = desk.notification(channel)
+    row = desk.notification(Channel.WEBHOOK)
     assert row.sent_at is None
-    refusal = "réponse 307 : les redirections ne sont pas suivies"
-    assert row.refusal == (refusal if channel is Channel.WEBHOOK else "")
+    assert row.refusal == "réponse 307 : les redirections ne sont pas suivies"
 
 
 def test_a_removed_recipient_holds_nothing_up(
@@ -362,24 +340,14 @@ def test_a_removed_recipient_holds_nothing_up(
 
 
 def send(url: str, *hosts: str) -> None:
-    channel = Channel.WEBHOOK if url.startswith("http") else Channel.CHAT
-    addressee = Addressee("r1", channel, url, frozenset(), make_secret())
-    try_recipient(
-        {Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)), Channel.CHAT: ChatSender()},
-        addressee,
-        lieu="13900",
-    )
+    addressee = Addressee("r1", Channel.WEBHOOK, url, frozenset(), make_secret())
+    try_recipient({Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts))}, addressee, lieu="13900")
 
 
 def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = Authority(tmp_path, "autorite")
     with serving(authority.sign("localhost")) as server:
-        url, of_chat = (
-            server.url(scheme="https", host="localhost"),
-            f"mmosts://localhost:{server.port}/{TOKEN}",
-        )
-        with pytest.raises(DeliveryDelayedError, match="service injoignable"):
-            send(of_chat)
+        url = server.url(scheme="https", host="localhost")
         with pytest.raises(DeliveryDelayedError, match="SSLCertVerificationError"):
             send(url, "localhost", LOOPBACK, "::1")
         assert server.posts == []
@@ -388,9 +356,6 @@ def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.Monkey
         assert server.posts[0].body == b"[]"
         with pytest.raises(DeliveryDelayedError, match="SSLCertVerificationError"):
             send(server.url(scheme="https"), LOOPBACK)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.root))
-        server.status = 200
-        send(of_chat)
 
 
 def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,19 +366,17 @@ def test_a_server_that_says_nothing_is_left_in_time(monkeypatch: pytest.MonkeyPa
             send(url, LOOPBACK)
 
 
-@pytest.mark.parametrize("scheme", ["http", "mmost"])
 def test_a_server_that_says_little_for_long_is_left_in_time(
-    scheme: str, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.5)
-    monkeypatch.setattr(chat, "WHOLE_SECONDS", 5)  # the child process has to start first
     with socket.create_server((LOOPBACK, 0)) as slow:
         stop = threading.Event()
         thread = threading.Thread(target=_drip, args=(slow, stop))
         thread.start()
         try:
             with pytest.raises(DeliveryDelayedError):
-                send(f"{scheme}://{LOOPBACK}:{slow.getsockname()[1]}/{TOKEN}", LOOPBACK)
+                send(f"http://{LOOPBACK}:{slow.getsockname()[1]}/", LOOPBACK)
         finally:
             stop.set()
             slow.shutdown(socket.SHUT_RDWR)
@@ -437,149 +400,6 @@ def test_a_delay_without_sense_is_no_delay(server: WebServer) -> None:
         send(server.url(), LOOPBACK)
 
 
-def test_a_reply_that_fills_the_memory_ends_its_child_process_only(chat_server: WebServer) -> None:
-    chat_server.headers, chat_server.body = (
-        {"Content-Encoding": "gzip"},
-        gzip.compress(bytes(160 << 20), 1),
-    )
-    with pytest.raises(DeliveryDelayedError, match="demande trop de mémoire"):
-        send(mattermost(chat_server))
-
-
-def test_no_process_shows_the_address_of_a_chat(chat_server: WebServer) -> None:
-    shown = list[str]()
-    chat_server.on_post = lambda: shown.append(
-        subprocess.check_output(["ps", "axww", "-o", "args"], text=True)
-    )
-    send(mattermost(chat_server))
-    assert ("common.apart" in shown[0], TOKEN in shown[0]) == (True, False)
-
-
 def test_without_tls_nothing_leaves_this_machine() -> None:
     with pytest.raises(DeliveryRefusedError, match="sans TLS"):
         send("http://hooks.example.org/", "hooks.example.org")
-
-
-@pytest.fixture
-def chat_server(server: WebServer) -> WebServer:
-    server.status, server.body = 200, b"ok"
-    return server
-
-
-@pytest.mark.slow
-def test_a_request_is_one_short_message(
-    desk: Desk, chat_server: WebServer, mailbox: Mailbox
-) -> None:
-    desk.add_recipient(Channel.CHAT, mattermost(chat_server))
-    request_id = desk.ask("P.csv", "P.xml=failed", correlation_id="@all <!channel>")
-    notifier = desk.notifier(smtp(mailbox), public_url="https://prefecture.example.org/")
-
-    assert work(notifier) == 1
-
-    (post,) = chat_server.posts
-    text = json.loads(post.body)["text"]
-    assert "1 fichier prêt, 1 en échec — LIBREVILLE (13900)" in text
-    assert "Liste P du 25/11/2026 09:30:00 [csv] : prêt" in text
-    assert f"https://prefecture.example.org/demandes/{request_id}" in text
-    assert "@all" not in text
-    assert "icon_url" not in json.loads(post.body)
-    assert (desk.notification(Channel.CHAT).address, desk.notification(Channel.CHAT).kind) == (
-        f"mmost://{LOOPBACK}",
-        "echec",
-    )
-    assert work(notifier) == 0
-    assert len(chat_server.posts) == 1
-
-
-def test_a_long_request_is_cut_short(desk: Desk, chat_server: WebServer, mailbox: Mailbox) -> None:
-    desk.add_recipient(Channel.CHAT, mattermost(chat_server))
-    desk.ask(*(f"P.{number}=cancelled" for number in range(9)))
-
-    work(desk.notifier(smtp(mailbox)))
-
-    text = json.loads(chat_server.posts[0].body)["text"]
-    assert text.count("Liste P du") == 6
-    assert "… et 3 de plus" in text
-
-
-@pytest.mark.slow
-def test_the_logs_hold_no_address(
-    desk: Desk,
-    chat_server: WebServer,
-    mailbox: Mailbox,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    desk.add_recipient(Channel.CHAT, mattermost(chat_server))
-    for status in (200, 500, 404):
-        chat_server.status = status
-        desk.ask("P.csv", event_id=f"demande-{status}")
-        work(desk.notifier(smtp(mailbox)))
-
-    out, err = capfd.readouterr()
-    assert (
-        "message_sent" in out + err + caplog.text
-    )  # earlier tests may have changed the destination of the logs
-    assert not any(TOKEN in text for text in (caplog.text, out, err))
-
-
-def test_ntfy_is_told_by_its_own_words(
-    desk: Desk, chat_server: WebServer, mailbox: Mailbox
-) -> None:
-    desk.add_recipient(Channel.CHAT, f"ntfy://{LOOPBACK}:{chat_server.port}/mairie-libreville")
-    chat_server.body = b"{}"
-    desk.ask("P.csv")
-    assert work(desk.notifier(smtp(mailbox))) == 1
-    assert json.loads(chat_server.posts[0].body)["title"].startswith("Fichier prêt — Liste P")
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *(
-            "exec://ls",
-            "file:///etc/passwd",
-            "dbus://",
-            "gnome://",
-            "syslog://",
-            "json://127.0.0.1/",
-            "mailto://a:b@c.fr",
-        ),
-        *("", "mmosts://", "https://mattermost.example/hooks/x", "slack://", "xml://x", "form://x"),
-        *("mmosts://m.example/jeton?verify=no", "mmosts://m.example/jeton?redirect=yes"),
-        "workflows://h.example:443/a/b?template=/etc/passwd",
-        "matrixs://[",
-    ],
-)
-def test_only_chats_are_let_through_and_their_certificates_are_verified(address: str) -> None:
-    with pytest.raises(DeliveryRefusedError):
-        open_chat(address)
-
-
-def test_what_is_wrong_with_an_address_is_not_logged(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(DeliveryRefusedError) as caught:
-        ChatSender().check(f"mmosts://m.example/{TOKEN}?mode=secretissime")
-    said = "".join((caplog.text, *capfd.readouterr(), str(caught.value)))
-    assert not any(word in said for word in (TOKEN, "secretissime"))
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *(
-            "matrixs://compte:mot@matrix.example/#salle",
-            "mmosts://m.example/jeton",
-            "nctalks://a:b@nuage.example/salle",
-        ),
-        *(
-            "rockets://compte:mot@r.example/%23salle",
-            "ntfys://ntfy.example/sujet",
-            "discord://123456789/abcdef",
-        ),
-    ],
-)
-def test_what_town_halls_use_is_understood(address: str) -> None:
-    assert open_chat(address)

@@ -1,4 +1,4 @@
-"""`why`: each planted break is named, with what mends it; a request that came through has none."""
+"""`why`: each planted break is named, with what mends it; a request that is done has none."""
 
 import hashlib
 import re
@@ -11,21 +11,24 @@ from typing import Any
 
 import pika
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from schemas.topology import QUEUE_REQUESTS, account_queue
+from schemas.topology import QUEUE_LISTES, QUEUE_PROGRAMS, QUEUE_REQUESTS
 from schemas.vocabulary import Channel, PreviewStatus, RequestOutcome
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, make_export
 from worker.access.models import Agent, Sender
 from worker.arrivals import Preview
+from worker.db import sessions
+from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.exports.models import Recall
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, Storage
 from worker.messaging.broker import build_broker
-from worker.messaging.encoder import ACTOR_QUEUES
-from worker.messaging.queues import add_account_queues
+from worker.messaging.encoder import ACTORS
+from worker.messaging.queues import TokenQueues
 from worker.notifier.models import Notification
-from worker.work.queue import NewWork, Work, WorkKind, WorkState, add
+from worker.work.queue import BATCH, PEOPLE, REST_SECONDS, NewWork, Work, WorkKind, WorkState, add
 
 pytestmark = pytest.mark.database(TEMPLATE)
 Run = Callable[..., Any]
@@ -84,15 +87,16 @@ def planter(
     monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(tmp_path / "exports"))
     (tmp_path / "exports").mkdir()
     with Desk.open(database_url, tmp_path) as desk, closing(build_broker(amqp_url)) as broker:
-        for queue in set(ACTOR_QUEUES.values()):
+        for queue in ACTORS:
             broker.declare_queue(queue, ensure=True)
-        add_account_queues(amqp_url, "prog")
+        TokenQueues(broker).send(QUEUE_LISTES, 2)  # one for the reader, and one that waits
         Storage(tmp_path / "exports", desk.engine).mark()
         with Session(desk.engine) as session, session.begin():
             session.add(Sender(name="prog", code_commune="13900"))
         with closing(pika.BlockingConnection(pika.URLParameters(amqp_url))) as connection:
             channel = connection.channel()
-            for queue in set(ACTOR_QUEUES.values()):
+            channel.basic_qos(prefetch_count=1)
+            for queue in ACTORS:
                 channel.basic_consume(queue, lambda *_: None)
             yield Planter(desk, amqp_url, tmp_path / "exports", channel)
 
@@ -111,12 +115,18 @@ def _done(plant: Planter, **fields: Any) -> int:  # noqa: ANN401 — columns
 
 def _waiting(plant: Planter, **values: Any) -> None:  # noqa: ANN401 — columns
     plant.desk.ask("P.csv=queued")
-    plant.desk.change(Work, **{"enqueued_at": utc_now()} | values)
+    plant.desk.change(Work, **{"lane": PEOPLE} | values)
 
 
 def _unread(plant: Planter) -> None:
     _waiting(plant)
     plant.channel.close()
+
+
+def _take_tokens(plant: Planter) -> None:
+    """The notifier is stopped: it sends no token for the one that was lost."""
+    _waiting(plant)
+    plant.channel.queue_purge(QUEUE_LISTES)
 
 
 def _remove_agents(plant: Planter) -> None:
@@ -144,7 +154,7 @@ def _damage(plant: Planter, damage: Callable[[Path], object]) -> None:
 def _bury_message(plant: Planter) -> None:
     _done(plant)
     with plant.desk.engine.begin() as connection:
-        add(connection, [NewWork(WorkKind.EVENT, "request:1")])
+        add(connection, [NewWork(WorkKind.END, "request:1")])
     plant.desk.change(Work, state=WorkState.DEAD, error="abandonné après 3 jours")
 
 
@@ -196,22 +206,31 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
         "accounts --add",
     ),
     "its queue has no reader": (_unread, "aucun worker ne lit la file listes", "docker compose up"),
-    "no message yet": (
-        partial(_waiting, enqueued_at=None),
-        "n'est pas parti vers RabbitMQ",
-        "notifier",
-    ),
+    "no token": (_take_tokens, "la file listes n'a aucun jeton pour lui", "notifier : « docker"),
     "its turn": (_waiting, "attend son tour dans la file listes, 0 avant lui", "attendez"),
+    "a batch that no worker makes": (
+        partial(_waiting, lane=BATCH),
+        "file listes, où aucun fichier de lot n'est en cours",
+        "worker-listes, qui fait les lots",
+    ),
     "at work": (
-        partial(_waiting, lease_until=utc_now(30), **HELD),
+        partial(_waiting, due_at=utc_now(30), within_seconds=30, **HELD),
         "en cours, par hote-41/0",
         "attendez",
     ),
     "its worker died": (
-        partial(_waiting, lease_until=utc_now(-30), **HELD),
+        partial(_waiting, due_at=utc_now(-30), starts=1, **HELD),
         "ne répond plus",
         "file listes",
     ),
+    **{
+        f"it rests after {starts} deaths": (
+            partial(_waiting, due_at=utc_now(-1), starts=starts, **HELD),
+            f"ne répond plus ; après {starts} arrêts, il attend {seconds // 60} min",
+            "file listes",
+        )
+        for starts, seconds in REST_SECONDS.items()
+    },
     "a full disk": (
         lambda it: it.desk.ask(
             make_export("P.csv=queued", error_code="disque_plein", error_message="Plein.")
@@ -249,7 +268,7 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
     "the mail server": (_delay_mail, "courriel, retardé : 452 boîte pleine", "serveur de courriel"),
     "a refused mail": (_refuse_mail, "refusé : 550 adresse inconnue", "agents"),
     "no agent": (_remove_agents, "personne n'est à prévenir", "agents --add"),
-    "an event given up": (_bury_message, "événement, abandonné", "work retry"),
+    "an event given up": (_bury_message, "annonce de la fin, abandonné", "work retry"),
     "an export to answer": (
         partial(_preview, status=PreviewStatus.READY),
         "un agent doit répondre",
@@ -275,7 +294,7 @@ def test_each_break_is_named_with_what_mends_it(planter: Planter, run_why: Run, 
         assert mend in advice
 
 
-def test_a_request_that_came_through_has_no_break(planter: Planter, run_why: Run) -> None:
+def test_a_request_that_is_done_has_no_break(planter: Planter, run_why: Run) -> None:
     _done(planter, downloaded_at=utc_now(), downloaded_by="mairie-libreville")
     for asked in (
         "demande",
@@ -297,15 +316,19 @@ def test_a_request_that_came_through_has_no_break(planter: Planter, run_why: Run
         assert ran.out.endswith("Tout s'est fait.\n")
 
 
-def test_what_never_arrived_is_looked_for_in_the_broker(planter: Planter, run_why: Run) -> None:
+def test_an_event_that_never_arrived_is_looked_for_in_the_broker(
+    planter: Planter, run_why: Run
+) -> None:
     assert "aucun événement « clic-9 » n'est arrivé" in run_why("clic-9").out
     properties = pika.BasicProperties(message_id="clic-9", delivery_mode=2)
     planter.channel.basic_publish("", f"{QUEUE_REQUESTS}.XQ", b"{}", properties)
     assert "dead-letters requeue" in run_why("clic-9").out
-    planter.channel.basic_publish(
-        "", account_queue("prog"), b"{}", pika.BasicProperties(delivery_mode=2)
-    )
-    assert "1 message à lire dans la file requests, 1 lecteur" in run_why("--commune", "13900").out
+    for _ in range(2):  # the reader has one of them
+        planter.channel.basic_publish(
+            "", QUEUE_PROGRAMS, b"{}", pika.BasicProperties(delivery_mode=2)
+        )
+    said = f"1 message à lire dans la file {QUEUE_PROGRAMS}, 1 lecteur"
+    assert said in run_why("--commune", "13900").out
     assert "aucun fichier 404" in run_why("404").out
 
 
@@ -340,3 +363,18 @@ def test_without_a_broker_the_record_still_answers(
 @pytest.mark.parametrize("asked", [(), ("demande", "--commune", "13900"), ("--commune", "1390")])
 def test_a_question_that_is_none(run_why: Run, asked: tuple[str, ...]) -> None:
     assert run_why(*asked).code == 2
+
+
+def test_a_transaction_that_slows_the_database_is_named_while_a_request_is_not_done(
+    planter: Planter, run_why: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if planter.desk.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no sessions")
+    monkeypatch.setattr(sessions, "OLD_SECONDS", 0)
+    _waiting(planter)
+    with snapshot(planter.desk.engine) as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        ran = run_why("demande")
+        assert f"la session {pid} (postgres, prefecture, inactive) a une transaction" in ran.out
+        assert f"pg_terminate_backend({pid})" in ran.out
+    assert "transaction" not in run_why("demande").out

@@ -1,6 +1,5 @@
-"""The table of due work, on both databases: one owner, leases that expire, no work lost between two others."""
+"""The table of due work, on both databases: one owner, leases and waits that end, an order of turns."""
 
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -9,12 +8,15 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, select, update
 
+from schemas.topology import QUEUE_LISTES
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
 from worker.work.queue import (
+    BATCH,
+    MOST_STARTS,
+    PEOPLE,
     Claim,
-    ClaimRule,
     NewWork,
     Work,
     WorkKind,
@@ -22,16 +24,21 @@ from worker.work.queue import (
     add,
     bury,
     claim,
+    claim_together,
     count_dead,
+    count_due,
     delete_dead,
     finish,
+    has_due,
     release,
     renew,
     retry,
 )
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-FREE, ORDER, ONE_EACH = ClaimRule(), ClaimRule(in_order=True), ClaimRule(one_for_each_part=True)
+LEASE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 86_400
+SLACK_SECONDS = 6.0
+"""A test may take so long between two statements: beyond a limit by less, a time is not yet sure to be beyond it."""
 
 
 pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
@@ -43,28 +50,37 @@ class Queue:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def add(self, *works: NewWork, again: bool = False) -> None:
+    def add(self, *works: NewWork, again: bool = False, seconds: float = 0) -> None:
         with self.engine.begin() as connection:
-            add(connection, works, again=again)
+            add(connection, works, again=again, seconds=seconds)
 
     def claim(
         self,
         owner: str = "first",
         kind: WorkKind = WorkKind.MAIL,
         limit: int = 1,
-        rule: ClaimRule = FREE,
-        at_work: Sequence[int] = (),
+        most_lane: int = BATCH,
+        held: Sequence[int] = (),
     ) -> list[Claim]:
         with self.engine.begin() as connection:
             return claim(
                 connection,
                 kind,
                 owner,
-                lease_seconds=60,
+                lease_seconds=LEASE_SECONDS,
                 limit=limit,
-                rule=rule,
-                at_work=lambda: at_work,
+                most_lane=most_lane,
+                held=held,
             )
+
+    def claim_together(self, owner: str) -> list[Claim]:
+        times = {"lease_seconds": LEASE_SECONDS, "within_seconds": HOUR_SECONDS}
+        with self.engine.begin() as connection:
+            return claim_together(connection, WorkKind.SUMMARY, owner, **times)
+
+    def renew(self, *claims: Claim, seconds: float) -> int:
+        with self.engine.begin() as connection:
+            return renew(connection, claims, lease_seconds=seconds)
 
     def finish(self, *claims: Claim) -> set[int]:
         with self.engine.begin() as connection:
@@ -78,9 +94,10 @@ class Queue:
         with self.engine.begin() as connection:
             return bury(connection, one, "jamais")
 
-    def lease_ends_in(self, seconds: float) -> None:
+    def is_due_in(self, seconds: float, **values: object) -> None:
+        """Set the instant of all works; while they are held, it is the end of their leases."""
         with self.engine.begin() as connection:
-            connection.execute(update(Work).values(lease_until=utc_now(seconds)))
+            connection.execute(update(Work).values(due_at=utc_now(seconds), **values))
 
     def rows(self) -> list[tuple[str, str, int, int, str]]:
         with self.engine.connect() as connection:
@@ -95,15 +112,15 @@ def queue(database_url: str) -> Iterator[Queue]:
     engine.dispose()
 
 
-def mail(number: int, part: str = "", **fields: int) -> NewWork:
-    return NewWork(WorkKind.MAIL, f"request:{number}", part, **fields)
+def mail(number: int, part: str = "", lane: int = PEOPLE, fair_tag: int = 0) -> NewWork:
+    return NewWork(WorkKind.MAIL, f"request:{number}", part, lane, fair_tag)
 
 
 def test_a_work_has_one_owner_and_every_other_writes_no_row(queue: Queue) -> None:
     queue.add(mail(1))
     (frozen,) = queue.claim("frozen")
     assert queue.claim("other") == []
-    queue.lease_ends_in(-1)
+    queue.is_due_in(-1)
     (taken,) = queue.claim("other")
     assert taken.starts == 2
     before = queue.rows()
@@ -112,43 +129,25 @@ def test_a_work_has_one_owner_and_every_other_writes_no_row(queue: Queue) -> Non
         False,
         False,
     )
-    with queue.engine.begin() as connection:
-        renew(connection, [frozen], lease_seconds=3600)
+    assert queue.renew(frozen, seconds=3600) == 0
     assert queue.rows() == before
-    queue.lease_ends_in(-1)
-    assert queue.finish(taken) == {taken.id}, "late, but no other has it"
+    queue.is_due_in(-1)
+    assert queue.finish(taken) == {taken.id}, "late, but no other process has claimed it"
     assert queue.rows() == []
 
 
-on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
-
-@on_postgresql
-def test_a_renewal_does_not_wait_for_the_end_of_a_work(queue: Queue) -> None:
-    queue.add(mail(1), mail(2))
-    first, second = queue.claim(limit=2)
-    with queue.engine.begin() as finishing, queue.engine.begin() as connection:
-        finish(finishing, [first])
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
-        renew(connection, [first, second], lease_seconds=30)
-
-
-@on_postgresql
-def test_a_claim_reads_few_pages_however_many_works_a_recipient_has(queue: Queue) -> None:
-    queue.add(*(mail(number, f"{number % 3}", fair_tag=number) for number in range(1, 1501)))
-    queue.claim(rule=ONE_EACH)
-    query = _first_due(WorkKind.MAIL, ONE_EACH._replace(spares_failed=True)).params(
-        number=1, at_work=[0]
-    )
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_claim_reads_few_pages_however_many_works_wait(queue: Queue) -> None:
+    queue.add(*(mail(number, lane=BATCH, fair_tag=number) for number in range(3000)))
+    queue.claim(limit=20)
+    query = _first_due(WorkKind.MAIL).params(number=1, most_lane=BATCH, held=[0])
     with queue.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE work")
         written = query.compile(connection, compile_kwargs={"literal_binds": True})
         (plan,) = connection.exec_driver_sql(
             f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {written}"
         ).scalar_one()
-    assert plan["Plan"]["Shared Hit Blocks"] < 4000, (
-        "each work looks for the held ones among all of its recipient"
-    )
+    assert plan["Plan"]["Shared Hit Blocks"] < 60, "it reads more than the first works"
 
 
 @pytest.mark.slow
@@ -170,17 +169,81 @@ def test_several_loops_claim_each_work_once(queue: Queue, database_url: str) -> 
     assert len(claimed) == len(set(claimed)) == 60
 
 
-@pytest.mark.parametrize(
-    ("ends_in", "is_free"), [(-1, True), (1, False), (55, False), (3600, True)]
-)
-def test_a_lease_never_ends_later_than_its_length_from_now(
-    queue: Queue, ends_in: float, *, is_free: bool
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_claim_waits_for_no_work_that_another_transaction_has_locked(queue: Queue) -> None:
+    queue.add(mail(1), mail(2))
+    with queue.engine.begin() as slow:
+        (first,) = claim(slow, WorkKind.MAIL, "slow", lease_seconds=LEASE_SECONDS)
+        with queue.engine.begin() as quick:
+            quick.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
+            (second,) = claim(quick, WorkKind.MAIL, "quick", lease_seconds=LEASE_SECONDS)
+    assert (first.subject_id, second.subject_id) == (1, 2)
+
+
+# The clock of the database may have been ahead when an instant was written.
+
+BOUNDS = [
+    (-1, True),
+    (1, False),
+    (LEASE_SECONDS + 0.9, False),
+    (LEASE_SECONDS + 1 + SLACK_SECONDS, True),
+    (HOUR_SECONDS, True),
+]
+
+
+@pytest.mark.parametrize(("due_in", "is_free"), BOUNDS)
+def test_a_clock_that_was_an_hour_ahead_makes_no_lease_longer(
+    queue: Queue, due_in: float, *, is_free: bool
 ) -> None:
-    """Even when the database's clock was an hour ahead at the start of the lease."""
     queue.add(mail(1))
     queue.claim("first")
-    queue.lease_ends_in(ends_in)
+    queue.is_due_in(due_in)
+    assert has_due(queue.engine, WorkKind.MAIL) is is_free
     assert bool(queue.claim("second")) is is_free
+
+
+@pytest.mark.parametrize(("due_in", "is_free"), BOUNDS)
+def test_a_clock_that_was_an_hour_ahead_makes_no_wait_longer(
+    queue: Queue, due_in: float, *, is_free: bool
+) -> None:
+    """A work that was added to wait, and one that was released to wait."""
+    queue.add(mail(1), mail(2))
+    claims = queue.claim(limit=2)
+    queue.release(claims[0], LEASE_SECONDS)
+    queue.finish(claims[1])
+    queue.add(mail(2), seconds=LEASE_SECONDS)
+    assert queue.claim() == [], "their waits begin"
+    queue.is_due_in(due_in)
+    assert len(queue.claim(limit=2)) == 2 * is_free
+
+
+@pytest.mark.parametrize(
+    ("due_in", "is_free"), [(0.9, False), (1 + SLACK_SECONDS, True), (HOUR_SECONDS, True)]
+)
+@pytest.mark.parametrize("kind", [WorkKind.LISTE, WorkKind.SUMMARY])
+def test_a_work_added_while_the_clock_was_ahead_is_due_at_once(
+    queue: Queue, kind: WorkKind, due_in: float, *, is_free: bool
+) -> None:
+    queue.add(NewWork(kind, "export:1"))
+    queue.is_due_in(due_in)
+    if kind is WorkKind.LISTE:
+        with queue.engine.connect() as connection:
+            assert count_due(connection, QUEUE_LISTES) == is_free, "the sweep sends a token for it"
+        claims = queue.claim(kind=kind)
+    else:
+        claims = queue.claim_together("first")
+    assert bool(claims) is is_free
+
+
+def test_a_lease_that_is_renewed_for_longer_is_not_taken_for_one_of_the_future(
+    queue: Queue,
+) -> None:
+    queue.add(mail(1), NewWork(WorkKind.SUMMARY, "request:1", "a"))
+    (one,) = queue.claim("first")
+    assert queue.renew(one, seconds=10 * LEASE_SECONDS) == 1
+    assert queue.claim("second") == []
+    assert queue.claim_together("first")
+    assert queue.claim_together("second") == []
 
 
 def test_a_clock_that_jumps_ahead_takes_no_work_from_a_loop_of_the_same_process(
@@ -188,25 +251,39 @@ def test_a_clock_that_jumps_ahead_takes_no_work_from_a_loop_of_the_same_process(
 ) -> None:
     queue.add(mail(1))
     (held,) = queue.claim("process/mail0")
-    queue.lease_ends_in(-1)
-    assert queue.claim("process/mail1", at_work=[held.id]) == []
+    queue.is_due_in(-1)
+    assert not has_due(queue.engine, WorkKind.MAIL, held=[held.id])
+    assert queue.claim("process/mail1", held=[held.id]) == []
     assert queue.claim("process/mail1"), "no loop of the process handles it any more"
 
 
-def test_what_a_loop_claims_meanwhile_is_seen_by_the_next_one(queue: Queue) -> None:
-    """The second loop waits for the transaction of the first; the clock jumps before it sees the work."""
+# Starts.
+
+
+@pytest.mark.parametrize(
+    ("starts", "rest"), [(1, 0), (2, 0), (3, 60), (4, 300), (5, 900), (MOST_STARTS, 0)]
+)
+def test_a_work_rests_once_its_process_has_died_three_times(
+    queue: Queue, starts: int, rest: int
+) -> None:
+    """A host that is drained kills three processes within minutes."""
+    queue.add(NewWork(WorkKind.LISTE, "export:1"))
+    queue.claim("dies", WorkKind.LISTE)
+    if rest:
+        queue.is_due_in(SLACK_SECONDS - rest, starts=starts)
+        assert queue.claim("next", WorkKind.LISTE) == [], "it rests"
+        with queue.engine.connect() as connection:
+            assert count_due(connection, QUEUE_LISTES) == 0, "no token is sent meanwhile"
+    queue.is_due_in(-rest, starts=starts)
+    (one,) = queue.claim("next", WorkKind.LISTE)
+    assert one.starts == starts + 1
+
+
+def test_a_work_that_a_process_released_does_not_rest(queue: Queue) -> None:
     queue.add(mail(1))
-    held: list[int] = []
-    with ThreadPoolExecutor() as pool:
-        with queue.engine.begin() as connection:
-            (one,) = claim(
-                connection, WorkKind.MAIL, "process/mail0", lease_seconds=60, limit=1, rule=FREE
-            )
-            second = pool.submit(queue.claim, "process/mail1", at_work=held)
-            time.sleep(0.5)  # it waits for its turn
-            connection.execute(update(Work).values(lease_until=utc_now(-1)))
-            held.append(one.id)
-        assert second.result() == []
+    for _ in range(MOST_STARTS):
+        queue.release(queue.claim()[0])
+    assert queue.claim()
 
 
 def test_a_start_that_is_given_back_does_not_count(queue: Queue) -> None:
@@ -224,7 +301,7 @@ def test_a_work_is_there_once_and_again_makes_it_due(queue: Queue) -> None:
     queue.add(mail(1), mail(1))
     (one,) = queue.claim()
     queue.add(mail(1), again=True)
-    assert queue.rows() == [("request:1", "held", 1, 0, "")], "who holds it does it"
+    assert queue.rows() == [("request:1", "held", 1, 0, "")], "its owner does it"
     queue.release(one, 3600)
     queue.add(mail(1))
     assert queue.claim() == []
@@ -236,49 +313,43 @@ def test_a_work_is_there_once_and_again_makes_it_due(queue: Queue) -> None:
     queue.bury(queue.claim()[0])
     with queue.engine.begin() as connection:
         assert retry(connection, error="autre", since=LONG_AGO) == 0
-        assert retry(connection, error="jama", since=LONG_AGO, kind=WorkKind.MESSAGE) == 0
+        assert retry(connection, error="jama", since=LONG_AGO, kind=WorkKind.WEBHOOK) == 0
         assert retry(connection, error="jama", since=LONG_AGO, kind=WorkKind.MAIL) == 1
     assert queue.claim()
 
 
+# The order.
+
+
 def test_works_are_claimed_in_the_order_of_lanes_and_fair_tags(queue: Queue) -> None:
     queue.add(
-        mail(1, lane=1), mail(2, fair_tag=5), mail(3, fair_tag=2), mail(4, lane=1, fair_tag=-1)
+        mail(1, lane=BATCH),
+        mail(2, fair_tag=5),
+        mail(3, fair_tag=2),
+        mail(4, lane=BATCH, fair_tag=-1),
     )
     assert [one.subject_id for one in queue.claim(limit=9)] == [3, 2, 4, 1]
 
 
-def test_a_recipient_has_one_message_at_a_time(queue: Queue) -> None:
-    queue.add(mail(1, "a"), mail(2, "a"), mail(3, "b"))
-    claimed = [queue.claim(f"loop-{number}", rule=ONE_EACH) for number in range(3)]
-    assert [[one.part for one in claims] for claims in claimed] == [["a"], ["b"], []]
-    queue.release(claimed[0][0], 60, counts=False)
-    assert [one.subject_id for one in queue.claim("loop-3", rule=ONE_EACH)] == [2]
+def test_a_process_for_people_claims_no_batch(queue: Queue) -> None:
+    queue.add(mail(1, lane=BATCH), mail(2, lane=PEOPLE))
+    claims = queue.claim(limit=9, most_lane=PEOPLE)
+    assert [one.subject_id for one in claims] == [2]
+    assert queue.claim(most_lane=PEOPLE) == []
+    assert [one.subject_id for one in queue.claim(limit=9)] == [1]
 
 
-def test_one_loop_is_kept_for_recipients_that_do_not_fail(queue: Queue) -> None:
-    queue.add(mail(1, "hangs"), mail(2, "hangs"), mail(3, "answers"))
-    queue.release(queue.claim()[0], 60)
-    kept = ClaimRule(one_for_each_part=True, spares_failed=True)
-    assert [one.part for one in queue.claim(rule=kept)] == ["answers"]
+# The end.
 
 
-def test_the_works_of_a_subject_are_done_in_order(queue: Queue) -> None:
-    """The event that completes a request is published after those of its files."""
-    queue.add(*(NewWork(WorkKind.EVENT, "request:1", part) for part in ("P.csv", "P.xml", "")))
-    (first,) = queue.claim("first", WorkKind.EVENT, rule=ORDER)
-    assert queue.claim("second", WorkKind.EVENT, limit=9, rule=ORDER) == []
-    queue.release(first, 60, counts=False)
-    assert queue.claim("second", WorkKind.EVENT, limit=9, rule=ORDER) == []
-    queue.add(NewWork(WorkKind.EVENT, "request:1", "P.csv"), again=True)
-    together = queue.claim("second", WorkKind.EVENT, limit=9, rule=ORDER)
-    assert [one.part for one in together] == ["P.csv", "P.xml", ""]
-
-
-def test_what_was_given_up_is_kept_for_ninety_days_and_named(queue: Queue) -> None:
-    queue.add(NewWork(WorkKind.EVENT, "request:1"), mail(2), NewWork("wash", "volume:exports"))  # type: ignore[arg-type]
-    queue.bury(queue.claim(kind=WorkKind.EVENT)[0])
+def test_a_work_that_was_given_up_is_kept_for_ninety_days_and_counted(queue: Queue) -> None:
+    queue.add(NewWork(WorkKind.END, "request:1"), mail(2), mail(3))
+    for one in (*queue.claim(kind=WorkKind.END), *queue.claim()):
+        queue.bury(one)
     with queue.engine.begin() as connection:
-        assert count_dead(connection) == 1
-    assert (delete_dead(queue.engine), delete_dead(queue.engine, days=-1)) == (0, 1)
-    assert [row[:2] for row in queue.rows()] == [("request:2", "due"), ("volume:exports", "due")]
+        assert count_dead(connection) == 1, "a message is on a page of its own"
+    for days, deleted in ((89.9, 0), (90.1, 2)):
+        with queue.engine.begin() as connection:
+            connection.execute(update(Work).values(created_at=utc_now(-days * DAY_SECONDS)))
+        assert delete_dead(queue.engine) == deleted
+    assert [row[:2] for row in queue.rows()] == [("request:3", "due")]

@@ -73,6 +73,7 @@ from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.mouvements.queries import note_motifs
 from worker.registre.reu.importer import Intake, import_file
 from worker.registre.scrutins import add_reunion, remove_scrutin, select_scrutins, set_scrutin
+from worker.work.queue import FILES, claim
 
 _NUMERO = re.compile(r"^\d+(?: BIS| TER)?")
 _LABELS = {
@@ -296,11 +297,13 @@ class Product:
         )
 
     def _make(self, export: int, *, is_interrupted: bool) -> RowMapping:
-        """Make a file; if interrupted, another process claims its row, and its doorbell is handled twice."""
+        """Make a file; if interrupted, its process ends with the claim, and another makes it."""
         if is_interrupted:
+            with self._engine.begin() as connection:
+                for kind in FILES:
+                    claim(connection, kind, "a process that ends", lease_seconds=0)
             self._engine.dispose()
             self._desk = TableauDesk(self._engine, self._folder / "exports")
-            self._desk.process(export)
         row = self._desk.process(export)
         assert row["status"] == ExportStatus.READY, row["error_message"]
         return row

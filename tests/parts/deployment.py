@@ -116,15 +116,15 @@ class Deployment:
         assert done.returncode == 0, done.stderr
 
     def password(self, account: str) -> str:
-        """The password of `broker_worker`, `database_owner` and so on."""
+        """The password of `broker_workers`, `database_owner` and so on."""
         return (self.secrets / f"{account}_password").read_text()
 
     def amqp_url(self, account: str) -> str:
-        """The address of the broker for `worker`, `notifier`, `producteur`, `exploitant`."""
+        """The address of the broker for `requests`, `workers`, `notifier`, `producteur`, `exploitant`."""
         return self.broker.url(VHOST, account, self.password(f"broker_{account}"))
 
     def database_url(self, account: str) -> str:
-        """The address of the database for `owner`, `worker`, `notifier`, `ecran`, `lecture`."""
+        """The address of the database for `owner`, `files`, `notifier`, `ecran`, `lecture`."""
         user = "prefecture" if account == "owner" else f"prefecture_{account}"
         return self.server.url(DATABASE, user, self.password(f"database_{account}"))
 
@@ -132,8 +132,13 @@ class Deployment:
         """A connection to the database as that account."""
         return create_engine(self.database_url(account), poolclass=NullPool).connect()
 
-    def addresses(self, account: str) -> dict[str, str]:
+    def addresses(self, account: str, broker: str = "") -> dict[str, str]:
+        """The settings of a process with this account of the database.
+
+        `broker`: its account of the broker. Without one under the same name, it is `workers`.
+        """
+        has_own = (self.secrets / f"broker_{account}_password").exists()
         return {
-            "PREFECTURE_AMQP_URL": self.amqp_url(account),
+            "PREFECTURE_AMQP_URL": self.amqp_url(broker or (account if has_own else "workers")),
             "PREFECTURE_DATABASE_URL": self.database_url(account),
         }

@@ -150,7 +150,6 @@ class RabbitNode(Server):
         self._write(".erlang.cookie", secrets.token_hex(20)).chmod(0o400)
         compose = (_ROOT / "docker-compose.yml").read_text("utf-8")
         start = compose.partition("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: ")[2].partition("\n")[0]
-        start = start.replace("/etc/prefecture", str(_ROOT / "deploy" / "broker"))
         interface = "-kernel inet_dist_use_interface {127,0,0,1}"
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from bench.people import write_town
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
-from schemas.topology import EXCHANGE, QUEUE_REQUESTS
+from schemas.topology import EXCHANGE, PROGRAMS, QUEUE_LISTES, QUEUE_TABLEAUX, REQUEST_QUEUES
 from tests.parts.databases import Template
 from tests.parts.process import Process
 from tests.parts.wait import wait_until
@@ -29,16 +29,14 @@ from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.demo.libreville import LIBREVILLE, load_libreville, read_electeurs, write_electeurs
 from worker.errors import RefusedError, TransientError
-from worker.messaging.queues import add_account_queues
+from worker.messaging.broker import build_broker
 from worker.registre.communes import add_commune, load_reference
 from worker.registre.reu.importer import import_file
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 25)
-QUEUES_OF_FILES = [
-    f"{name}{suffix}" for suffix in ("", "-bulk") for name in ("requests", "listes", "tableaux")
-]
-"""The queues that the account `worker` may read; `registre` has an account of its own."""
+QUEUES_OF_FILES = [*REQUEST_QUEUES, QUEUE_LISTES, QUEUE_TABLEAUX]
+"""The queues of all workers but those that may write to the register."""
 AGENT = "mairie-libreville"
 EMAIL = "elections@libreville.example"
 LEASE_SECONDS = 2
@@ -109,6 +107,14 @@ def queue_messages(amqp_url: str, name: str) -> list[tuple[dict[str, Any], bytes
             messages.append((dict(properties.headers or {}), body))
 
 
+def declare_queues(amqp_url: str) -> None:
+    """Declare the queues of requests, as a worker does at its start."""
+    broker = build_broker(amqp_url)
+    for queue in REQUEST_QUEUES:
+        broker.declare_queue(queue, ensure=True)
+    broker.close()
+
+
 MIGRATED_TEMPLATE = Template("migrated", prepare_migrated)
 LIBREVILLE_TEMPLATE = Template("libreville", prepare_libreville)
 MOUVEMENTS_TEMPLATE = Template("libreville-mouvements", prepare_mouvements)
@@ -149,10 +155,10 @@ class Town:
             self.allow(self.account)
 
     def allow(self, account: str) -> None:
-        """Add an account and its queues; its communes are those that every account may request."""
+        """Add an account, and declare the queues; its communes are those that every account may request."""
         with Session(self.engine) as session, session.begin():
             session.merge(Sender(name=account, code_commune="00000"))
-        add_account_queues(self.amqp_url, account)
+        declare_queues(self.amqp_url)
 
     def start_worker(self, *arguments: str, **environment: str) -> Process:
         """One worker process with one thread, for every queue but `registre`; returns once it consumes the first."""
@@ -170,7 +176,7 @@ class Town:
             *arguments,
             **environment,
         )
-        queue = arguments[arguments.index("-Q") + 1] if "-Q" in arguments else QUEUE_REQUESTS
+        queue = arguments[arguments.index("-Q") + 1] if "-Q" in arguments else REQUEST_QUEUES[0]
         wait_until(
             lambda: self._has_consumer(queue) or not worker.alive, message=f"a consumer of {queue}"
         )
@@ -182,7 +188,7 @@ class Town:
 
     def publish(self, body: bytes, routing_key: str, exchange: str = EXCHANGE) -> None:
         """Publish bytes, confirmed: to our account's queue by the exchange, or to a queue by the default one."""
-        key = f"{self.account}.{routing_key}" if exchange else routing_key
+        key = f"{PROGRAMS}.{self.account}.{routing_key}" if exchange else routing_key
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             channel = connection.channel()
             channel.confirm_delivery()

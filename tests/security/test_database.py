@@ -6,8 +6,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests.parts.deployment import Deployment
 
-MAKERS = ("listes", "tableaux", "bulk")
-ACCOUNTS = ("owner", "requests", *MAKERS, "worker", "registre", "notifier", "ecran", "lecture")
+ACCOUNTS = ("owner", "requests", "registre", "files", "notifier", "ecran", "lecture")
 READERS = ("ecran", "lecture")
 
 
@@ -65,7 +64,7 @@ def test_to_take_every_connection(deployment: Deployment) -> None:
     try:
         with pytest.raises(OperationalError, match="too many connections for role"):
             taken.extend(deployment.connect("lecture") for _ in range(97))
-        deployment.connect("worker").close()
+        deployment.connect("files").close()
     finally:
         for connection in taken:
             connection.close()

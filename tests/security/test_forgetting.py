@@ -41,8 +41,7 @@ from worker.access.models import Agent, Sender
 from worker.arrivals import Arrivals, Preview
 from worker.audit import Detail, Pseudonymised, WordKind, read_audit, record_audit
 from worker.db.types import utc_now
-from worker.deferred import DeferredEvent
-from worker.exports.models import Export, Recall, Request, piece_name
+from worker.exports.models import EarlyCancel, Export, Recall, Request, piece_name
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.broker import build_broker
 from worker.notifier.models import Notification
@@ -213,11 +212,8 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
             "code_commune": HERE,
         }
         connection.execute(insert(Recall).values(recall))
-        event = CloudEvent.wrap(_deposit(export_id, said[0]), source="/ecran").model_dump(
-            mode="json"
-        )
-        row = {"sender": "ecran", "source": "/ecran", "event_id": "attend", "event": event}
-        connection.execute(insert(DeferredEvent).values(row | {"waits_for": "depot"}))
+        early = {"sender": "ecran", "source": "/ecran", "event_id": said[0]}
+        connection.execute(insert(EarlyCancel).values(early | {"requested_by": said[0]}))
         import_id = connection.scalar(select(Import.id).order_by(Import.id.desc()).limit(1))
         connection.execute(
             update(Import).where(Import.id == import_id).values(file_name=f"{_nom(0)}.csv")
@@ -453,16 +449,18 @@ def test_to_find_an_elector_in_what_a_program_calls_its_requests(town: Town) -> 
         ingest_request(event, town.desk.services, sender="mairie")
     town.desk.run("UPDATE export SET status = 'cancelled'")
     stored = (
-        "SELECT r.*, d.event FROM request r LEFT JOIN deferred_event d ON r.id = 1 ORDER BY r.id"
+        "SELECT r.*, c.event_id AS early FROM request r LEFT JOIN early_cancel c ON r.id = 1 "
+        "ORDER BY r.id"
     )
     codes = [(it["code_commune"], it["code"]) for it in town.desk.rows(stored)]
-    assert codes == [(HERE, ""), (HERE, ""), ("", "compte_non_autorise")]
+    assert codes == [(HERE, ""), (HERE, ""), ("", "compte_non_autorise"), ("", "")]
     assert town.forget("--yes").code == ExitCode.DONE
     assert "VERQUOBA" not in str(town.desk.rows(stored))
     assert [it["event_id"] for it in town.desk.rows(stored)] == [
         "[effacé] 1",
         "[effacé] 2",
         "[effacé] 3",
+        "[effacé] 4",
     ]
     assert "textes 0," in town.forget("--yes").out
 

@@ -164,13 +164,13 @@ def test_a_cause_is_looked_at_and_a_conclusion_is_left_alone() -> None:
         assert type(conclude(bug)) is PrefectureError
 
 
-def test_a_trouble_is_waited_for_half_as_long_again_and_a_second_at_most() -> None:
+def test_a_trouble_is_waited_for_half_as_long_again_and_eight_seconds_at_most() -> None:
     waited = pause = 0.0
     for tries in range(40):
         pause = until_next_try(tries)
         assert pause <= 1.001 + waited / 2
         waited += pause
-    assert pause == 120
+    assert pause == 8
 
 
 def _fail(gate: Redelivery, error: Exception) -> MessageProxy:
@@ -268,13 +268,13 @@ def make_claim(starts: int = 1, waits: int = 0) -> Claim:
 
 @pytest.mark.parametrize(
     ("shortest", "longest", "latest"),
-    [(0.5, 3, 5), (600, RETRY_SECONDS * 0.999, 120 + services.SWEEP_SECONDS)],
+    [(0.5, 3, 5), (600, RETRY_SECONDS * 0.999, 8 + services.SWEEP_SECONDS)],
     ids=["short", "long"],
 )
 def test_after_an_outage_a_lone_file_is_begun_again_soon(
     shortest: float, longest: float, latest: float
 ) -> None:
-    """After a short outage within five seconds, after a long one within two minutes, for any error."""
+    """After a short outage within five seconds, after a long one within nine, for any error."""
     chance = random.Random(7)
     for row in ERROR_POLICIES:
         if row.codes != (OTHERS,) and row.source in {
@@ -295,3 +295,12 @@ def test_another_trouble_is_waited_for_anew() -> None:
     export, claim = Export(error_code=DiskFullError.code), make_claim(waits=1000)
     assert is_overdue(export, claim, DiskFullError(), RETRY_SECONDS)
     assert not is_overdue(export, claim, DatabaseAwayError(), RETRY_SECONDS)
+
+
+@pytest.mark.parametrize("error", [DiskFullError(), DatabaseAwayError()])
+def test_a_file_fails_for_good_after_an_hour_of_waits(error: TransientError) -> None:
+    export, waited, tries = Export(error_code=error.code), 0.0, 0
+    while not is_overdue(export, make_claim(waits=tries), error, RETRY_SECONDS):
+        waited += wait_seconds(tries, error)
+        tries += 1
+    assert RETRY_SECONDS <= waited < RETRY_SECONDS + wait_seconds(tries, error)

@@ -331,7 +331,7 @@ def test_headers_tell_programs_who_wrote_and_that_no_answer_is_expected() -> Non
 def test_message_id_is_stable_and_hides_the_address() -> None:
     def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
         sent = list[EmailMessage]()
-        message = Message(about, lambda: describe_request(report(), ""), dict)
+        message = Message(about, lambda: describe_request(report(), ""), list)
         MailSender(sent.append, mail_from).send(
             message, Addressee("", Channel.MAIL, email, frozenset())
         )

@@ -301,7 +301,7 @@ def test_wrong_usage_exits_with_2_says_why_and_sends_nothing(
         (["retry", "some-id", "--export", "41"], "fr.openelec.prefecture.request.retry.v1"),
         (
             ["export-liste", "--communes-file", "{file}", "--batch", "lot-1"],
-            "fr.openelec.prefecture.request.liste_export.v1.bulk)",
+            "programs.COMPTE.fr.openelec.prefecture.request.liste_export.v1)",
         ),
     ],
 )

@@ -164,7 +164,7 @@ def test_a_worker_does_not_start_with_a_bad_profile(tmp_path: Path) -> None:
     (tmp_path / "profiles" / "somme.toml").write_text('kind = "platform"')
     settings = load_settings(database_url="sqlite://", home=tmp_path)
     with pytest.raises(ConfigurationError, match=r"somme\.toml, ligne 1, name : champ manquant"):
-        build_services(settings, lambda _doorbells: None)
+        build_services(settings, lambda _queue, _number: None)
 
 
 REU = (Path(__file__).parents[2] / "schemas" / "profiles" / "reu.toml").read_text(encoding="utf-8")

@@ -8,10 +8,17 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from common.calendrier import jour_a_paris
 from producers.web.app import ROUTES
-from schemas.topology import QUEUE_REGISTRE, SCREEN_ACCOUNT
+from schemas.topology import (
+    QUEUE_LISTES,
+    QUEUE_REGISTRE,
+    QUEUE_TABLEAUX,
+    REQUEST_QUEUES,
+    SCREEN_ACCOUNT,
+)
 from tests.parts.browser import PROXY_SECRET
 from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import VHOST, Deployment
@@ -23,13 +30,22 @@ from tests.parts.wait import wait_until
 from tests.web.security_desk import LIBREVILLE, SCREEN_TEMPLATE, SECRET, add_neighbours, write_files
 from worker.access.management import allow_sender
 from worker.access.models import EVERY_COMMUNE
-from worker.messaging.encoder import ACTOR_QUEUES
-from worker.messaging.queues import add_account_queues
 
-Crew = Sequence[tuple[str, ...]]
+
+class Service(NamedTuple):
+    """A worker; `account` is that of the database."""
+
+    account: str
+    queues: Sequence[str]
+    processes: int = 1
+    lane: str = "all"
+
+
+Crew = Sequence[Service]
 _CREW = (
-    ("worker", "1", *sorted(set(ACTOR_QUEUES.values()) - {QUEUE_REGISTRE}, reverse=True)),
-    ("registre", "1", QUEUE_REGISTRE),
+    Service("files", (QUEUE_LISTES, QUEUE_TABLEAUX)),
+    Service("registre", (QUEUE_REGISTRE,)),
+    Service("requests", REQUEST_QUEUES),
 )
 
 
@@ -37,8 +53,7 @@ class Site:
     """The running installation; `url` is the screen's address.
 
     Args:
-        crew: the account, the processes and the queues of each worker; a crew that is given serves only the accounts
-            that may ask, the usual one also that of the tests.
+        crew: a crew that is given serves only the accounts that may ask, the usual one also that of the tests.
         is_empty: without LIBREVILLE and GRANDVILLE, and without any import.
     """
 
@@ -61,15 +76,17 @@ class Site:
             add_neighbours(self.town.engine)
         with self.town.engine.begin() as connection:
             allow_sender(connection, SCREEN_ACCOUNT, EVERY_COMMUNE, actor="site")
-        add_account_queues(self.town.amqp_url, SCREEN_ACCOUNT)
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
         said = {"LIMIT_LEASE_SECONDS": "30"} | ({} if crew is _CREW else {"ANY_ACCOUNT": ""})
         self.worker, self._importer, *_ = (
             self.town.start_worker(
-                "-p", processes, "-Q", *queues, **said, **deployment.addresses(account)
+                *("-p", str(one.processes), "-Q", *one.queues),
+                PREFECTURE_WORKER_LANE=one.lane,
+                **said,
+                **deployment.addresses(one.account),
             )
-            for account, processes, *queues in crew
+            for one in crew
         )
         self.town.start_notifier(
             PREFECTURE_PUBLIC_URL=self.url,

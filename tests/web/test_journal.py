@@ -115,13 +115,13 @@ def test_what_was_sent_refused_and_waits_is_told_apart(screen: FilesScreen) -> N
 
 def test_messages_are_found_by_subject_channel_and_fate(files: FilesScreen) -> None:
     _notify(files, "Premier", sent_at=AT)
-    _notify(files, "Deuxième", kind="echec", channel="discussion", refusal="403")
+    _notify(files, "Deuxième", kind="echec", channel="webhook", refusal="403")
     _notify(files, "Troisième", kind="echeance")
     for query, expected in (
         ("etat=envoye", "Premier"),
         ("etat=refuse", "Deuxième"),
         ("etat=attente", "Troisième"),
-        ("canal=discussion", "Deuxième"),
+        ("canal=webhook", "Deuxième"),
         ("objet=echeance", "Troisième"),
         ("objet=pret&canal=courriel&etat=envoye", "Premier"),
     ):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.tableaux import Edition, TypeTableau
+from schemas.topology import QUEUE_TABLEAUX
 from schemas.vocabulary import Action
 from tests.integration.depots_desk import today
 from tests.integration.export_desk import COMMUNE
@@ -14,7 +15,6 @@ from tests.parts.town import AGENT
 from tests.web.files_desk import FilesScreen
 from worker.exports.integrity import find_orphans, verify_files
 from worker.exports.purge import purge_files, total
-from worker.handlers.making.make_export import make_export
 
 WEEK = timedelta(days=7)
 
@@ -50,8 +50,7 @@ def _note(screen: FilesScreen, number: int, first: date, **said: object) -> None
     answer = screen.post("publication", _form(mode="affichage", du=first, **said), export=number)
     assert answer.status_code == 303, answer.text
     screen.work()
-    while screen.desk.enqueued:
-        make_export(screen.desk.enqueued.pop().row_id, screen.desk.services)
+    screen.desk.work(QUEUE_TABLEAUX)
 
 
 def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(

@@ -18,7 +18,7 @@ from producers.web.registre import page
 from schemas.profiles import read_profile, write_profile
 from schemas.profiles.matching import Matching
 from schemas.profiles.source import SourceField, SourceProfile
-from schemas.topology import REQUEST_REGISTRE_PREVIEW
+from schemas.topology import QUEUE_REGISTRE, REQUEST_REGISTRE_PREVIEW
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.disk import small_disk
 from tests.parts.reu_variants import answer as answer_page
@@ -28,7 +28,6 @@ from tests.parts.wait import wait_until
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import DATE, NUMERO, PRENOMS, electeurs, format_reu
 from tests.web.files_desk import FilesScreen, open_screen, spaced_words
-from worker.handlers.handle_preview import handle_preview
 
 pytestmark = pytest.mark.database(MOUVEMENTS_TEMPLATE)
 
@@ -67,10 +66,9 @@ class RegistreScreen:
         )
 
     def work(self) -> None:
-        """Ingest the sent events, then do the waiting work of each export."""
+        """Ingest the sent events, then do the due work of each export."""
         self.screen.work()
-        for (preview_id,) in self.rows("SELECT id FROM preview WHERE erased_at IS NULL"):
-            handle_preview(preview_id, self.screen.desk.services)
+        self.screen.desk.work(QUEUE_REGISTRE)
 
     def last(self) -> tuple[str, dict[str, Any]]:
         """The state of the last preview, and what was found."""

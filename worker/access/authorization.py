@@ -1,17 +1,14 @@
 """Which account may do which act for which commune, and for which agents the account may act."""
 
-import threading
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import structlog
-from sqlalchemy import Engine, Executable, Row, literal, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Executable, Row, literal, select
 
 from schemas.declarations import NOTE_KINDS
 from schemas.envelope import CloudEvent
 from schemas.http import TOKEN_ACTOR
-from schemas.topology import REQUEST_DECLARATION, is_account
+from schemas.topology import REQUEST_DECLARATION
 from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Sender, Token, name_act
 from worker.db.engine import reading
 from worker.errors import RefusedError
@@ -21,29 +18,6 @@ UNKNOWN_ACCOUNT = "compte inconnu"
 """The actor in the trail of a refused event without an account."""
 
 _RIGHTS = select(Sender.speaks_for_agents, Sender.acts)
-
-log = structlog.get_logger()
-
-
-class AccountList:
-    """The accounts that may ask, read from the database at each call. Without the database, the last known ones."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._lock = threading.Lock()
-        """Lets the consumers of a process share one connection."""
-        self._accounts: Collection[str] = ()
-
-    def __call__(self) -> Collection[str]:
-        """Return the accounts whose names are valid in the name of a queue."""
-        with self._lock:
-            try:
-                with reading(self._engine) as connection:
-                    names = connection.scalars(select(Sender.name).distinct()).all()
-                self._accounts = [name for name in names if is_account(name)]
-            except SQLAlchemyError as error:
-                log.warning("accounts_not_read", error=type(error).__name__)
-            return self._accounts
 
 
 def kind_of(event: CloudEvent) -> str:

@@ -306,7 +306,7 @@ def add_recipient(
     secret: str,
     actor: str,
 ) -> Row[Any]:
-    """Add a chat or a webhook; `kinds` None subscribes it to everything. The caller has checked the address."""
+    """Add a webhook; `kinds` None subscribes it to everything. The caller has checked the address."""
     values = {
         "id": secrets.token_hex(4),
         "code_commune": code,
@@ -322,7 +322,7 @@ def add_recipient(
 
 
 def remove_recipient(connection: Connection, recipient_id: str, *, actor: str) -> None:
-    """Remove a chat or a webhook.
+    """Remove a webhook.
 
     Raises:
         RefusedError: no recipient has this id.
@@ -347,7 +347,7 @@ def change_secret(connection: Connection, recipient_id: str, secret: str, *, act
 
 
 def find_recipient(connection: Connection, recipient_id: str) -> Row[Any]:
-    """Return a chat or a webhook.
+    """Return a webhook.
 
     Raises:
         RefusedError: no recipient has this id.
@@ -359,7 +359,7 @@ def find_recipient(connection: Connection, recipient_id: str) -> Row[Any]:
 
 
 def list_recipients(connection: Connection, code: str | None) -> Sequence[Row[Any]]:
-    """Return every chat and webhook, or those that are notified about a commune."""
+    """Return every webhook, or those that are notified about a commune."""
     query = select(Recipient.__table__).order_by(
         Recipient.code_commune, Recipient.channel, Recipient.id
     )
@@ -369,7 +369,7 @@ def list_recipients(connection: Connection, code: str | None) -> Sequence[Row[An
 
 
 def shown_address(address: str) -> str:
-    """Return the part of a chat's or a webhook's address that is no secret: `https://hooks.example.org`."""
+    """Return the part of a webhook's address that is no secret: `https://hooks.example.org`."""
     try:
         parts = urlsplit(address)
     except ValueError:

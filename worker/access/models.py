@@ -82,7 +82,7 @@ class Agent(Base):
 
 
 class Recipient(Base):
-    """A chat or a webhook that is notified about a commune, or about all of them (`*`)."""
+    """A webhook that is notified about a commune, or about all of them (`*`)."""
 
     __tablename__ = "recipient"
 
@@ -90,7 +90,7 @@ class Recipient(Base):
         Texte, primary_key=True, doc="Random: a number would be given twice."
     )
     code_commune: Mapped[str] = mapped_column(Texte)
-    channel: Mapped[str] = mapped_column(Texte, doc="discussion or webhook.")
+    channel: Mapped[str] = mapped_column(Texte, doc="webhook.")
     address: Mapped[str] = mapped_column(
         Texte, doc="A secret: its path, its account, or both give the right to write."
     )

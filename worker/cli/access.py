@@ -14,8 +14,15 @@ import click
 from sqlalchemy import Connection, Engine
 
 from common.cli import one_of
-from common.french import count_of, short_date
-from schemas.topology import LISTENER_PREFIX, is_account, listener_key
+from common.french import short_date
+from schemas.topology import (
+    EXCHANGE,
+    LISTENER_PREFIX,
+    PROGRAMS,
+    SCREEN_ACCOUNT,
+    is_account,
+    listener_key,
+)
 from schemas.vocabulary import Channel
 from worker.access import management as access
 from worker.access.models import ACTS, EVERY_ACT, EVERY_COMMUNE
@@ -29,14 +36,10 @@ from worker.cli.options import (
 )
 from worker.compose import build_senders
 from worker.messaging.events import add_listener_queue, remove_listener_queue
-from worker.messaging.queues import (
-    add_account_queues,
-    connect,
-    read_listeners,
-    remove_account_queues,
-)
+from worker.messaging.queues import read_listeners
 from worker.notifier.channels.webhook import check_secret, make_secret
-from worker.notifier.sending import make_addressee, mask_mail_addresses, try_recipient
+from worker.notifier.recipients import make_addressee, mask_mail_addresses
+from worker.notifier.sending import try_recipient
 from worker.settings import load_settings
 
 EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
@@ -76,7 +79,7 @@ EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
     "--channel",
     type=one_of([it for it in Channel if it is not Channel.MAIL]),
     metavar="CANAL",
-    help="Ajouter une discussion ou un webhook, avec --commune ; son adresse est demandée.",
+    help="Ajouter un webhook, avec --commune ; son adresse est demandée.",
 )
 @click.option(
     "--own-secret", is_flag=True, help="Demander le secret du webhook, au lieu d'en fabriquer un."
@@ -89,14 +92,13 @@ EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 @click.option(
     "--end-secret", metavar="ID", help="Ne plus signer un webhook avec son ancien secret."
 )
-@click.option("--remove-channel", metavar="ID", help="Retirer une discussion ou un webhook.")
+@click.option("--remove-channel", metavar="ID", help="Retirer un webhook.")
 @click.option("--test", metavar="ID", help="Lui envoyer un message d'essai.")
 def agents(**given: Any) -> None:  # noqa: ANN401 — the options
-    """Lister, ajouter, retirer qui est prévenu : agents, discussions, webhooks.
+    """Lister, ajouter, retirer qui est prévenu : agents et webhooks.
 
-    Un agent voit sa commune à l'écran, et est prévenu par courriel. Une discussion s'écrit comme Apprise le veut
-    (matrixs://, mmosts://, rockets://, nctalks://, slack:// …). Un webhook est une adresse https://, d'un hôte de
-    PREFECTURE_WEBHOOK_HOSTS ; il est signé selon Standard Webhooks.
+    Un agent voit sa commune à l'écran, et est prévenu par courriel. Un webhook est une adresse https://, d'un hôte de
+    PREFECTURE_WEBHOOK_HOSTS ; il est signé selon Standard Webhooks. Tchap, Mattermost et Teams en acceptent.
     """
     _check_agents(given)
     wishes = read_wishes(given["prevenir"])
@@ -145,10 +147,8 @@ def _check_agents(given: Mapping[str, Any]) -> None:
         raise click.UsageError("--prevenir demande aussi --add ou --channel")
     if given["may_protect"] is not None and not given["add"]:
         raise click.UsageError("--may-protect demande aussi --add")
-    if given["own_secret"] and given["channel"] != Channel.WEBHOOK and not given["new_secret"]:
-        raise click.UsageError(
-            "--own-secret est pour un webhook : une discussion a son secret dans son adresse"
-        )
+    if given["own_secret"] and not (given["channel"] or given["new_secret"]):
+        raise click.UsageError("--own-secret demande aussi --channel ou --new-secret")
     if given["email"] and not EMAIL.fullmatch(given["email"]):
         raise click.UsageError("l'adresse électronique n'en est pas une")
 
@@ -208,7 +208,7 @@ def _add_recipient(
         access.check_heard_commune(connection, code)
     address = _ask("Adresse")
     build_senders(load_settings())[channel].check(address)
-    secret = _read_secret(own_secret=own_secret) if channel is Channel.WEBHOOK else ""
+    secret = _read_secret(own_secret=own_secret)
     with engine.begin() as connection:
         row = access.add_recipient(
             connection, channel, code, address, kinds=kinds, secret=secret, actor=system_user()
@@ -216,7 +216,7 @@ def _add_recipient(
     click.echo(
         f"Destinataire {row.id} ajouté : {describe_wishes(row.kinds)}, pour {access.name_communes(code)}."
     )
-    if secret and not own_secret:
+    if not own_secret:
         _show_secret(secret)
 
 
@@ -241,7 +241,7 @@ def _show_recipients(connection: Connection, code: str) -> None:
         for row in access.list_recipients(connection, code or None)
     ]
     titles = "Id", "Commune", "Canal", "Adresse", "Prévenu de", "État"
-    print_table(titles, rows, "Aucune discussion, aucun webhook : ajoutez-en un avec --channel.")
+    print_table(titles, rows, "Aucun webhook : ajoutez-en un avec --channel.")
 
 
 def _ask(what: str) -> str:
@@ -308,8 +308,8 @@ class ProgramKind(StrEnum):
 def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
     """Lister, ajouter, retirer les programmes qui demandent, qui écoutent ou qui prennent des fichiers.
 
-    Un compte qui demande a deux files, une pour ses lots. Une file pleine refuse ce que ce compte envoie. Un compte qui
-    parle pour les agents est cru quand il nomme un agent de la commune ; des autres, c'est le compte qui est noté.
+    Un compte qui parle pour les agents est cru quand il nomme un agent de la commune ; des autres, c'est le compte qui
+    est noté.
 
     Le compte RabbitMQ d'un programme qui écoute n'a qu'à lire sa file. Une file pleine perd ses plus anciens messages.
 
@@ -335,9 +335,18 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
                 believed = [
                     code for code in codes if access.allow_sender(connection, add, code, **how)
                 ]
-                add_account_queues(_amqp_url(), add)
             agents = f", et parle pour les agents de {_name_all(believed)}" if believed else ""
             click.echo(f"{add} peut demander les fichiers de {_name_all(codes)}{agents}.")
+            if add != SCREEN_ACCOUNT:
+                click.echo(
+                    "Il faut à ce compte RabbitMQ le droit de publier sous son nom, et une limite :"
+                )
+                click.echo(f"  rabbitmqctl set_permissions -p VHOST {add} '' '^{EXCHANGE}$' ''")
+                key = f"^{PROGRAMS}\\.{re.escape(add)}\\.fr\\.openelec\\.prefecture\\.request\\."
+                click.echo(
+                    f"  rabbitmqctl set_topic_permissions -p VHOST {add} {EXCHANGE} '{key}' ''"
+                )
+                click.echo(f"""  rabbitmqctl set_user_limits {add} '{{"max-connections": 10}}'""")
         elif add is not None and kind is ProgramKind.TOKEN:
             with engine.begin() as connection:
                 token = access.make_token(connection, add, codes, acts, actor=system_user())
@@ -393,7 +402,7 @@ def _check_accounts(kind: ProgramKind, given: Mapping[str, Any]) -> None:
         raise click.UsageError("--add demande aussi --commune")
     if not is_account(add):
         raise click.UsageError(
-            "un compte a des lettres sans accent, des chiffres, des tirets : 60 au plus ; « fr » est réservé"
+            "un compte a des lettres sans accent, des chiffres, des tirets : 60 au plus"
         )
 
 
@@ -406,20 +415,9 @@ def _name_all(codes: Iterable[str]) -> str:
 
 
 def _remove_sender(engine: Engine, name: str, codes: Sequence[str]) -> None:
-    """Commit the removal, then delete the queues: a worker declares the queues of all listed accounts."""
-    with connect(_amqp_url()) as broker:
-        with engine.begin() as connection:
-            gone = access.remove_sender(connection, name, codes, actor=system_user())
-            is_kept = any(it.name == name for it in access.list_senders(connection))
-        waiting = 0 if is_kept else remove_account_queues(broker.channel(), name)
+    with engine.begin() as connection:
+        gone = access.remove_sender(connection, name, codes, actor=system_user())
     click.echo(f"{name} ne peut plus demander les fichiers de {_name_all(gone)}.")
-    if not is_kept:
-        lost = (
-            f", et {count_of(waiting, 'demande')} avec elle : prévenez qui les a envoyées"
-            if waiting
-            else ""
-        )
-        click.echo(f"Sa file est supprimée{lost}.")
 
 
 def _show_senders(engine: Engine, codes: Sequence[str]) -> None:

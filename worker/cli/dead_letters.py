@@ -14,11 +14,9 @@ from sqlalchemy import Engine
 
 from common.cli import SUBCOMMAND, ExitCode, confirm, one_of, together, whole_number
 from common.french import count_of, format_elapsed
-from schemas.envelope import CloudEvent
 from schemas.vocabulary import Action
 from worker.audit import record_audit
 from worker.cli.options import JOUR, print_table, start_of, system_user, worker_database
-from worker.deferred import Arrival, put_back
 from worker.messaging.dead_letters import (
     QUEUES,
     DeadLetter,
@@ -26,7 +24,7 @@ from worker.messaging.dead_letters import (
     NotPutBackError,
     open_office,
 )
-from worker.notifier.sending import publish_events_again
+from worker.notifier.publishing import publish_events_again
 from worker.settings import load_settings
 from worker.work.queue import WorkKind, WorkState, count_works
 from worker.work.queue import retry as retry_dead
@@ -142,7 +140,8 @@ def _treat(names: Sequence[str], queue: str | None, action: Action, *done: str) 
             missing.discard(name)
             try:
                 if action is Action.DEAD_LETTER_REQUEUED:
-                    _put_back(engine, office, letter)
+                    letter.check()
+                    office.put_back(letter)
             except NotPutBackError as error:
                 faults.append(f"lettre {name} laissée où elle est : {error}")
                 continue
@@ -154,16 +153,6 @@ def _treat(names: Sequence[str], queue: str | None, action: Action, *done: str) 
     click.echo(f"{count_of(number, *done)}.")
     if faults:
         click.get_current_context().exit(ExitCode.FAILED)
-
-
-def _put_back(engine: Engine, office: DeadLetterOffice, letter: DeadLetter) -> None:
-    read = letter.read()
-    if not isinstance(read, CloudEvent):
-        office.put_back(read)
-        return
-    with engine.begin() as connection:
-        if not put_back(connection, Arrival(read, letter.sender)):
-            raise NotPutBackError("un autre événement de même identifiant attend déjà")
 
 
 def _iter_letters(
@@ -260,6 +249,4 @@ def publish_again(*, account: str, since: date) -> None:
     """
     with worker_database() as engine, engine.begin() as connection:
         number = publish_events_again(connection, account, start_of(since))
-    click.echo(
-        f"{count_of(number, 'événement sera publié', 'événements seront publiés')} de nouveau."
-    )
+    click.echo(f"Les événements de {count_of(number, 'demande')} seront publiés de nouveau.")

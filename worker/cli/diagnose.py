@@ -19,6 +19,7 @@ from worker.access.management import list_senders
 from worker.cli.options import worker_database
 from worker.db.engine import build_engine
 from worker.db.migrate import current_revision
+from worker.db.sessions import END_SESSION, find_open_transactions
 from worker.errors import PrefectureError, VolumeAbsentError
 from worker.exports.storage import Storage
 from worker.messaging.queues import ping_broker
@@ -126,11 +127,21 @@ def _check_work(settings: Settings) -> str:
     return "aucun n'est abandonné"
 
 
+def _check_transactions(settings: Settings) -> str:
+    with _reading(settings) as connection:
+        old = [it for it in find_open_transactions(connection) if it.is_old]
+    if old:
+        said = " ; ".join(map(str, old))
+        raise PrefectureError(f"{said} : la base ralentit. {END_SESSION.format(old[0].pid)}")
+    return "aucune n'est ouverte depuis dix minutes"
+
+
 CHECKS: tuple[Check, ...] = (
     ("Base de données", lambda settings: _check_database(settings.database_url)),
     ("Registre", _check_registre),
     ("Expéditeurs", _check_senders),
     ("Travaux", _check_work),
+    ("Transactions", _check_transactions),
     ("RabbitMQ", lambda settings: ping_broker(settings.amqp_url.get_secret_value())),
     ("Volume des exports", _check_exports),
 )

@@ -16,7 +16,6 @@ from common.cli import ExitCode, one_of, whole_number
 from common.french import count_of
 from common.logs import configure_logs
 from common.texte import without_controls
-from worker.access.authorization import AccountList
 from worker.audit import LoggedActs, keep_acts, read_audit, read_log, verify_audit
 from worker.cli.options import (
     CODE_COMMUNE,
@@ -33,7 +32,7 @@ from worker.error_policy import lacks_descriptors
 from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
 from worker.messaging.broker import build_broker, require_trusted
 from worker.messaging.events import EventPublisher
-from worker.messaging.queues import DoorbellQueues, count_doorbells, is_blocked, read_queues
+from worker.messaging.queues import TokenQueues, is_blocked, read_queues
 from worker.registre.communes import load_reference
 from worker.settings import load_settings
 
@@ -88,17 +87,10 @@ def notifier(*, once: bool) -> None:
     require_current(engine)
     require_trusted(amqp_url)
     broker = build_broker(amqp_url)
-    accounts = AccountList(engine)
     pulse = Pulse(settings.health_dir, Role.NOTIFIER)
-    doorbells = DoorbellQueues(broker)
     publisher = EventPublisher(broker, source=settings.event_source)
     built = build_notifier(
-        settings,
-        engine,
-        enqueue=doorbells.enqueue,
-        count=partial(count_doorbells, amqp_url),
-        publish=publisher.publish,
-        beat=pulse.beat,
+        settings, engine, tokens=TokenQueues(broker), publish=publisher.publish, beat=pulse.beat
     )
     stop = Event()
     if once:
@@ -110,7 +102,7 @@ def notifier(*, once: bool) -> None:
 
             exporter = Exporter(
                 engine,
-                lambda: read_queues(amqp_url, accounts()),
+                partial(read_queues, amqp_url),
                 partial(is_blocked, amqp_url),
                 settings.exports_dir,
             )

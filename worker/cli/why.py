@@ -4,12 +4,13 @@ It prints accounts, agents and files, no elector.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import NamedTuple
 
 import click
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris, now
@@ -21,18 +22,29 @@ from worker.access.management import list_senders
 from worker.access.models import EVERY_COMMUNE, Agent
 from worker.arrivals import Preview
 from worker.cli.options import CODE_COMMUNE, JOUR, describe_wishes, start_of, worker_database
-from worker.deferred import DeferredEvent
+from worker.db.sessions import END_SESSION, HiddenSessionsError, find_open_transactions
 from worker.errors import PrefectureError
 from worker.exports.integrity import find_fault
 from worker.exports.models import Export, Recall, Request, main_name
+from worker.exports.records import subject_of_file
 from worker.exports.storage import Storage
 from worker.messaging.dead_letters import QUEUES, open_office
 from worker.messaging.encoder import INGEST_ACTORS
-from worker.messaging.queues import DOORBELL_QUEUES, QueueState, read_queues
+from worker.messaging.queues import QueueState, read_queues
 from worker.notifier.models import Notification
-from worker.notifier.sending import read_addressees
+from worker.notifier.recipients import read_addressees
 from worker.settings import Settings, load_settings
-from worker.work.queue import About, Work, WorkKind, WorkState, count_before, subject_of
+from worker.work.queue import (
+    BATCH,
+    QUEUE_OF,
+    REST_SECONDS,
+    About,
+    Work,
+    WorkKind,
+    WorkState,
+    count_before,
+    subject_of,
+)
 
 _MOST = 20
 """So many requests are shown, the latest first."""
@@ -109,8 +121,7 @@ class Inquiry:
         self._senders = list_senders(session.connection())
         self._queues: Mapping[str, QueueState] = {}
         try:
-            accounts = {it.name for it in self._senders}
-            self._queues = {it.queue: it for it in read_queues(self._amqp_url, accounts)}
+            self._queues = {it.queue: it for it in read_queues(self._amqp_url)}
         except PrefectureError as error:
             self._stop([Stop(str(error), _START)])
 
@@ -217,9 +228,19 @@ class Inquiry:
                 yield Stop("un agent doit répondre", "la mairie répond sur la page « Le registre »")
             elif status.is_at_work:
                 yield from self._read_work(
-                    WorkKind.PREVIEW, preview.id, "la mairie dépose l'export à nouveau"
+                    WorkKind.PREVIEW,
+                    subject_of(About.PREVIEW, preview.id),
+                    "la mairie dépose l'export à nouveau",
                 )
         yield from self._read_messages(request)
+        if request.notified_at is None:
+            yield from self._read_transactions()
+
+    def _read_transactions(self) -> Iterator[Stop]:
+        with suppress(HiddenSessionsError):  # `diagnose` says so
+            for it in find_open_transactions(self._session.connection()):
+                if it.is_old:
+                    yield Stop(f"{it} : la base ralentit", END_SESSION.format(it.pid))
 
     def _read_export(self, export: Export) -> Iterator[Stop]:
         status = ExportStatus(export.status)
@@ -242,7 +263,7 @@ class Inquiry:
                 f"{mend} ; il se fait ensuite seul",
             )
         else:
-            yield from self._read_work(WorkKind(export.kind), export.id, again)
+            yield from self._read_work(WorkKind(export.kind), subject_of_file(export.id), again)
 
     def _read_file(self, export: Export, again: str) -> Iterator[Stop]:
         code = export.code_commune
@@ -284,23 +305,25 @@ class Inquiry:
                 "la mairie les complète sur la page « Dates et motifs »",
             )
 
-    def _read_work(self, kind: WorkKind, row_id: int, again: str) -> Iterator[Stop]:
-        is_it = Work.kind == kind, Work.subject == subject_of(kind, row_id)
+    def _read_work(self, kind: WorkKind, subject: str, again: str) -> Iterator[Stop]:
+        is_it = Work.kind == kind, Work.subject == subject
         work = self._session.scalars(select(Work).where(*is_it)).one_or_none()
-        queue = DOORBELL_QUEUES[kind, bool(work and work.lane)]
+        queue = QUEUE_OF[kind]
         state = self._queues.get(queue)
         if work is None:
             yield Stop("aucun travail n'est plus prévu pour lui", again)
         elif work.state == WorkState.DEAD:
             yield Stop(f"abandonné : {work.error}", "« python -m worker work retry »")
-        elif work.state == WorkState.HELD and _is_ahead(work.lease_until):
+        elif work.state == WorkState.HELD and _is_ahead(work.due_at):
             yield Stop(
                 f"en cours, par {work.owner}",
                 f"{_NOTHING} ; après deux minutes sans avancer, il est rendu",
             )
         elif work.state == WorkState.HELD:
+            rest = REST_SECONDS.get(work.starts)
+            said = f" ; après {work.starts} arrêts, il attend {rest // 60} min" if rest else ""
             yield Stop(
-                f"son worker ({work.owner}) ne répond plus",
+                f"son worker ({work.owner}) ne répond plus{said}",
                 f"workers de la file {queue} : {_START}",
             )
         elif state and not state.consumers:
@@ -309,12 +332,20 @@ class Inquiry:
             yield Stop(
                 f"attend un nouvel essai : {work.error or 'sans erreur'}", _MENDS["indisponible"]
             )
-        elif work.enqueued_at is None:
-            yield Stop("son message n'est pas parti vers RabbitMQ", f"notifier : {_START}")
+        elif work.lane == BATCH and not self._is_batch_made(kind):
+            what = f"attend son tour dans la file {queue}, où aucun fichier de lot n'est en cours"
+            mend = f"worker-{queue}, qui fait les lots, et notifier : {_START}"
+            yield Stop(what, f"{mend} ; ou ajoutez des workers")
+        elif state and not state.messages:
+            yield Stop(f"la file {queue} n'a aucun jeton pour lui", f"notifier : {_START}")
         else:
-            before = count_before(self._session.connection(), kind, row_id)
+            before = count_before(self._session.connection(), kind, subject)
             what = f"attend son tour dans la file {queue}, {before} avant lui"
             yield Stop(what, f"{_NOTHING}, ou ajoutez des workers")
+
+    def _is_batch_made(self, kind: WorkKind) -> bool:
+        is_batch = Work.kind == kind, Work.lane == BATCH, Work.state == WorkState.HELD
+        return self._session.scalar(select(exists().where(*is_batch))) or False
 
     def _read_messages(self, request: Request) -> Iterator[Stop]:
         told = (
@@ -339,22 +370,13 @@ class Inquiry:
             if work.part not in rows or not rows[work.part].refusal:
                 yield _explain_message(work, rows.get(work.part))
         code = request.code_commune
-        connection = self._session.connection()
-        if (
-            request.completed_at
-            and request.exports
-            and not read_addressees(connection, [code])[code]
-        ):
+        has_files = request.completed_at and request.exports
+        if has_files and not read_addressees(self._session.connection(), code):
             mend = f"« python -m worker agents --add NOM --commune {code} --email ADRESSE »"
             yield Stop("personne n'est à prévenir pour cette commune", mend)
 
     def _find_unread(self, words: str) -> Iterator[Stop]:
         stops = 0
-        for waiting in self._session.scalars(
-            select(DeferredEvent).where(DeferredEvent.event_id == words)
-        ):
-            stops += 1
-            yield Stop(f"l'événement attend ce qu'il nomme (compte {waiting.sender})", _NOTHING)
         with open_office(self._amqp_url) as office:
             for letter in chain.from_iterable(map(office.look, QUEUES)):
                 if words in letter.text or words == letter.message_id:

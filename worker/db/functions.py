@@ -229,7 +229,7 @@ SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by
        e.electeurs, e.lines_written, e.mineurs, e.bloquantes, e.remarques, e.file_name, e.size, e.sha256,
        e.error_code, e.error_message,
        e.started_at, e.finished_at, e.kind, e.type_tableau, e.presentation, e.edition, e.pages,
-       e.is_bulk, e.purged_at, e.verified_at, r.id AS request_id, e.anomalies, e.differences,
+       r.lane > 0 AS is_bulk, e.purged_at, e.verified_at, r.id AS request_id, e.anomalies, e.differences,
        d.deposited_on, coalesce(d.deposited_by, '') AS deposited_by, coalesce(d.remarque, '') AS remarque,
        coalesce(d.verdict, '') AS verdict, d.verdict_on, coalesce(d.answer, '') AS answer,
        e.downloaded_at, e.downloaded_by, e.parameters, e.provisoire_until, e.rests_on, rc.created_at AS recalled_at,

@@ -19,7 +19,6 @@ from worker.audit import Audit
 from worker.db.engine import newest
 from worker.db.functions import function_statements, trigger_statements, view_queries
 from worker.db.types import Base
-from worker.deferred import DeferredEvent
 from worker.errors import ConfigurationError
 from worker.exports.models import Export
 from worker.exports.storage import Volume
@@ -57,22 +56,21 @@ _REQUESTS: _Grants = (
         "bureau",
     ),
     ("UPDATE (identity, kinds)", "agent"),
-    ("SELECT, INSERT", "recall"),
+    ("SELECT (id), INSERT", "recall"),
     ("SELECT, DELETE", "piece"),
     ("SELECT, INSERT, UPDATE", "copie, depot, export, preview, publication, request"),
-    ("SELECT, INSERT, UPDATE, DELETE", "deferred_event"),
+    ("SELECT, INSERT, DELETE", "early_cancel"),
     _WORK,
     *_TRAIL,
 )
 """Rights to record requests and declarations."""
 
-_ANY_FILE: _Grants = (
+_FILES: _Grants = (
     (
         "SELECT",
-        "alembic_version, bureau, commune, doubt, electeur, export, import, import_liste, liste, mouvement",
+        "alembic_version, bureau, commune, copie, doubt, electeur, export, homonym, import, import_liste, liste",
     ),
-    ("SELECT", "protection, request"),
-    ("SELECT (name)", "agent"),
+    ("SELECT", "mouvement, protection, publication, request"),
     ("SELECT, UPDATE (marked_at)", "volume"),
     (
         "UPDATE (error_code, error_message, finished_at, lines_written, started_at, status)",
@@ -84,22 +82,16 @@ _ANY_FILE: _Grants = (
     ),
     ("UPDATE (reconciliation, remarques)", "export"),
     ("UPDATE (profile, purged_at, rests_on, sha256, size, verified_at)", "export"),
-    ("SELECT, INSERT, DELETE", "piece"),
-    ("UPDATE (completed_at)", "request"),
-    _WORK,
-    *_TRAIL,
-)
-"""Rights to claim a row, read the register and finish the row. Accounts that make files cannot insert requests."""
-
-_LISTES: _Grants = (
-    ("SELECT", "copie"),
     (
         "SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)",
         "depot",
     ),
     ("UPDATE (fingerprint, fingerprint_key, fingerprint_reason)", "depot"),
+    ("SELECT, INSERT, DELETE", "piece"),
+    ("UPDATE (completed_at)", "request"),
+    _WORK,
 )
-_TABLEAUX: _Grants = (("SELECT", "homonym"), ("SELECT", "publication"))
+"""Rights to claim a work, read the register, make the file and record it. The account inserts no request."""
 
 _LECTURE: _Grants = (
     (
@@ -111,11 +103,7 @@ _LECTURE: _Grants = (
 
 GRANTS: Mapping[str, _Grants] = {
     "prefecture_requests": _REQUESTS,
-    "prefecture_listes": (*_ANY_FILE, *_LISTES),
-    "prefecture_tableaux": (*_ANY_FILE, *_TABLEAUX),
-    "prefecture_bulk": (*_ANY_FILE, *_LISTES, *_TABLEAUX),
-    # For one process that reads all the queues of these four.
-    "prefecture_worker": (*_REQUESTS, *_ANY_FILE, *_LISTES, *_TABLEAUX),
+    "prefecture_files": _FILES,
     # Imports into the register, makes no file (ADR 0007).
     "prefecture_registre": (
         ("SELECT", f"alembic_version, kept_version, {_REGISTER}"),
@@ -146,7 +134,7 @@ GRANTS: Mapping[str, _Grants] = {
         ("INSERT, UPDATE, DELETE", "electeur, liste"),
         (_MAINTAIN, "electeur"),
         ("SELECT, UPDATE", "preview"),
-        ("SELECT (completed_at, id, is_bulk, turn), UPDATE (completed_at)", "request"),
+        ("SELECT (completed_at, fair_tag, id, lane), UPDATE (completed_at)", "request"),
         ("SELECT (id, part, request_id)", "export"),
         _WORK,
         ("SELECT (name)", "agent"),
@@ -156,10 +144,10 @@ GRANTS: Mapping[str, _Grants] = {
     "prefecture_notifier": (
         (
             "SELECT",
-            "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request",
+            "agent, alembic_version, commission, commune, export, liste, recall, recipient, request",
         ),
         ("SELECT", "piece, scrutin, volume"),
-        ("SELECT (name)", "sender"),
+        ("SELECT (created_at), DELETE", "early_cancel"),
         ("SELECT, UPDATE (finished_at, status)", "preview"),
         ("UPDATE (purged_at)", "export"),
         ("UPDATE (notified_at)", "request"),
@@ -178,7 +166,8 @@ GRANTS: Mapping[str, _Grants] = {
         ),
         *_TRAIL,
     ),
-    "prefecture_lecture": _LECTURE,
+    # The columns of `work` are for KEDA (deploy/kubernetes/scaling.yaml).
+    "prefecture_lecture": (*_LECTURE, ("SELECT (created_at, due_at, kind, lane, state)", "work")),
     "prefecture_ecran": (
         *_LECTURE,
         # These views name electors.
@@ -189,7 +178,7 @@ GRANTS: Mapping[str, _Grants] = {
         ("SELECT", "jetons"),
     ),
 }
-"""By account, its rights. The account of the screen has its own password, and more rights than other producers."""
+"""The rights of each account but the owner."""
 
 _OURS = """
 SELECT string_agg(quote_ident(relname), ', ') FROM pg_class
@@ -293,7 +282,7 @@ def _config(connection: Connection) -> Config:
     return config
 
 
-ROOMS = (Preview, Audit, Export, Volume, Notification, Agent, DeferredEvent, Scrutin, Work)
+ROOMS = (Preview, Audit, Export, Volume, Notification, Agent, Scrutin, Work)
 """A model of each module that has tables: its import declares all tables of the module."""
 
 # Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. Only some communes have a second round: each

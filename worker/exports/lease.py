@@ -129,29 +129,29 @@ class Heartbeat:
             return True
 
 
-GIVE_BACK_SECONDS, GIVE_BACK_PATIENCE_SECONDS = 0.5, 60.0
+REPEAT_SECONDS, PATIENCE_SECONDS = 0.5, 60.0
 """Seconds between two attempts to record a result while the database is away, and of all attempts."""
 
 
-def give_back(
-    end: Callable[[], object], patience_seconds: float = GIVE_BACK_PATIENCE_SECONDS
+def repeat_until_recorded(
+    record: Callable[[], object], patience_seconds: float = PATIENCE_SECONDS
 ) -> None:
-    """Call `end`, which records the result of a claimed row; while the database is away, retry.
+    """Call `record`, which records the result of a claimed work; while the database is away, repeat it.
 
     So no lease has to expire, and no finished work is done again.
 
     Raises:
-        LeaseLostError: another worker holds the row.
+        LeaseLostError: another worker holds the work.
         Exception: the database is away for longer; the lease expires, and the start counts.
     """
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            end()
+            record()
         except Exception as error:
             if not is_waited_for(error) or time.monotonic() > deadline:
                 raise
             log.warning("result_not_recorded", error=type(error).__name__)
-            time.sleep(GIVE_BACK_SECONDS)
+            time.sleep(REPEAT_SECONDS)
         else:
             return

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column,
 
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
 from schemas.vocabulary import PIECES, CopieFile, ExportKind, ExportStatus, RequestOutcome
-from worker.db.types import Base, Id, Texte, UtcDateTime, empty, flag, rows_where, utc_now, zero
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, utc_now, zero
 
 
 def _document(doc: str) -> Mapped[Any]:
@@ -43,7 +43,6 @@ UNREADABLE = "evenement_illisible"
 WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
 """The codes of refused requests that do not occupy their key."""
 
-_WAITS = rows_where("completed_at IS NULL")
 _IS_FIRST = rows_where(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
 
 
@@ -60,8 +59,6 @@ class Request(Base):
             "completed_at",
             **rows_where("completed_at IS NOT NULL AND notified_at IS NULL"),
         ),
-        Index("ix_request_turn", "is_bulk", "turn", **_WAITS),
-        Index("ix_request_share", "share", "turn", **_WAITS),
         Index("ix_request_commune", "code_commune", "id"),
         Index("ix_request_created_at", "created_at"),
         Index("ix_request_notified_at", "notified_at"),
@@ -88,10 +85,9 @@ class Request(Base):
     payload_hash: Mapped[str] = empty(
         "Of the event's type and data; empty for what was read before it was kept."
     )
-    is_bulk: Mapped[bool] = flag("Its files are of a batch.")
-    share: Mapped[str] = empty("The tenant of fair queueing: an account, a commune, or both.")
-    turn: Mapped[int] = mapped_column(
-        BigInteger, default=0, server_default="0", doc="The first come first."
+    lane: Mapped[int] = zero("Of its works: 0, a person waits; 1, a batch.")
+    fair_tag: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0", doc="Of its first work: its place among others."
     )
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     code: Mapped[str] = empty("Why it was refused, as a word for programs.")
@@ -99,7 +95,6 @@ class Request(Base):
     faults: Mapped[list[dict[str, str]] | None] = _document(
         "Of a refusal, one by one: field, code, message."
     )
-    is_progress_wanted: Mapped[bool] = flag("Its account asked how far its files are.")
     completed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime,
         doc="When its last file ended, or it was refused or applied: nothing more will happen to it.",
@@ -109,6 +104,18 @@ class Request(Base):
         doc="When it had no more open work: people and programs were notified of its end.",
     )
     exports: Mapped[list["Export"]] = relationship(back_populates="request", order_by="Export.id")
+
+
+class EarlyCancel(Base):
+    """The cancellation of a request that has not arrived: it ends cancelled when it does."""
+
+    __tablename__ = "early_cancel"
+
+    sender: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The account of both.")
+    source: Mapped[str] = mapped_column(Texte, primary_key=True)
+    event_id: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Of the request.")
+    requested_by: Mapped[str] = mapped_column(Texte)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
 
 class Export(Base):
@@ -188,7 +195,6 @@ class Export(Base):
     sha256: Mapped[str | None] = mapped_column(Texte)
     error_code: Mapped[str] = empty()
     error_message: Mapped[str] = empty("In French, for a clerk.")
-    is_bulk: Mapped[bool] = flag("Of a batch: after what single clerks ask for.")
     purged_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, doc="When its files were removed; the row stays."
     )

@@ -126,8 +126,7 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         recall = insert(Recall).values(code_commune=commune, **values).returning(Recall.id)
         recall_id: int = connection.execute(recall).scalar_one()
         subject = subject_of(About.RECALL, recall_id)
-        add(connection, [NewWork(WorkKind.EVENT, subject, str(row.id)) for row in rows])
-        add(connection, [NewWork(WorkKind.RECIPIENTS, subject)])
+        add(connection, [NewWork(WorkKind.END, subject)])
         mark_recalled(connection, [row.id for row in rows], recall_id)
         for row in rows:
             about: dict[str, Any] = {"code_commune": commune, "export_id": row.id}

@@ -2,16 +2,16 @@
 
     from       by                                          to
     (nothing)  add_exports                                 QUEUED
-    QUEUED     claim_file                                  RUNNING
+    QUEUED     begin                                       RUNNING
     RUNNING    mark_ready                                  READY
     RUNNING    mark_failed                                 FAILED
     RUNNING    release: a service is away or full          QUEUED
-    RUNNING    give_up: it has killed its workers          FAILED
+    RUNNING    give_up: it has killed its processes        FAILED
     RUNNING    restart: its data were withdrawn            QUEUED
     both       cancel                                      CANCELLED
 
-A work of kind `liste` or `tableau` (worker/work) lets a worker make the file. The transaction that finishes the last
-file of a request also sets `completed_at` of the request, and adds the works of its events and messages.
+A work of kind `liste` or `tableau` (worker/work) lets a worker make the file. The transaction that ends the last file
+of a request also sets `completed_at` of the request, and adds the work that announces its end.
 
 Only the worker that holds the work changes the row. A worker that was frozen finds that another one holds the work, and
 publishes nothing: the functions that end an attempt raise LeaseLostError. Each transaction locks the work first, then
@@ -44,13 +44,22 @@ from sqlalchemy.orm import Session
 from common.calendrier import civil_time
 from schemas.vocabulary import UNFINISHED, ExportStatus, Piece
 from worker.db.types import utc_now
-from worker.doorbell import Doorbell
 from worker.error_policy import until_next_try
 from worker.errors import DatabaseAwayError, PrefectureError, TransientError
 from worker.exports.models import Export, ExportPiece, Request, allocate_names
 from worker.exports.storage import PendingFile, publish
 from worker.work import queue
-from worker.work.queue import FILES, About, Claim, NewWork, Work, WorkKind, add, subject_of
+from worker.work.queue import (
+    FILES,
+    About,
+    Claim,
+    NewWork,
+    Work,
+    WorkKind,
+    WorkState,
+    add,
+    subject_of,
+)
 
 FEW = 5_000
 """A file of so few electors is made before an agent could see its progress."""
@@ -66,20 +75,16 @@ log = structlog.get_logger()
 
 
 def add_exports(
-    session: Session, request: Request, files: Sequence[Mapping[str, Any]], pattern: str
-) -> list[Export]:
-    """Insert the rows of the files of a new request from their columns, each with a unique file name.
+    session: Session, request: Request, files: Sequence[Mapping[str, Any]], pattern: str, share: str
+) -> list[NewWork]:
+    """Insert the rows of the files of a new request from their columns, each with a unique file name and a work.
 
-    `provisoire_until` is the civil day from which a tableau is final: if that day has come, the row has none. Each row
-    has a work; the caller sends its message. `pattern`: see `file_name_of`.
+    `provisoire_until` is the civil day from which a tableau is final: if that day has come, the row
+    has none. `pattern`: see `file_name_of`. The works have consecutive turns of `share`. Return them.
     """
     session.flush()
     moment = civil_time(request.created_at, request.code_commune)
-    of_request = {
-        "request_id": request.id,
-        "code_commune": request.code_commune,
-        "is_bulk": request.is_bulk,
-    }
+    of_request = {"request_id": request.id, "code_commune": request.code_commune}
     exports = [Export(**of_request, **columns) for columns in files]
     for export in exports:
         if export.provisoire_until and export.provisoire_until <= moment.date():
@@ -87,59 +92,50 @@ def add_exports(
     allocate_names(session, exports, moment, pattern)
     session.add_all(exports)
     session.flush()
-    part = "" if request.is_bulk else request.share
     works = [
-        NewWork(
-            WorkKind(it.kind), subject_of(WorkKind(it.kind), it.id), part, int(it.is_bulk), turn
-        )
-        for turn, it in enumerate(exports, request.turn or 0)
+        NewWork(WorkKind(it.kind), subject_of_file(it.id), "", request.lane, fair_tag, share)
+        for fair_tag, it in enumerate(exports, request.fair_tag)
     ]
-    add(session.connection(), works, enqueued=True)
-    return exports
+    add(session.connection(), works)
+    return works
 
 
-# Claim and progress.
+def subject_of_file(export_id: int) -> str:
+    """Return the subject of the works about a file."""
+    return subject_of(About.EXPORT, export_id)
 
 
-def claim_file(connection: Connection, message: Doorbell, owner: str, **how: Any) -> Claim | None:  # noqa: ANN401
-    """Claim a file like `claim_enqueued`, and mark it as running."""
-    _wait_for_restart(connection)
-    claim = queue.claim_enqueued(connection, message, owner, **how)
-    if claim is None:
-        return None
+# The start of an attempt.
+
+
+def begin(connection: Connection, claim: Claim) -> bool:
+    """Mark the file of a claimed work as running; return False if the file has ended already."""
     begun = {
         Export.status: ExportStatus.RUNNING,
         Export.started_at: utc_now(),
         Export.lines_written: 0,
     }
     is_it = Export.id == claim.subject_id, IS_UNFINISHED
-    if connection.execute(update(Export).where(*is_it).values(begun)).rowcount:
-        return claim
-    queue.finish(connection, [claim])
-    return None
+    return bool(connection.execute(update(Export).where(*is_it).values(begun)).rowcount)
 
 
-def _wait_for_restart(connection: Connection) -> None:
-    """Wait for the end of a transaction that restarts files; a later one waits for this transaction."""
+def wait_for_restart(connection: Connection) -> None:
+    """Wait for the end of a transaction that restarts files; a later one waits for this transaction.
+
+    Call it before the transaction locks a work: a restart locks works too.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock_shared(_RESTART_LOCK)))
 
 
 def announce(engine: Engine, claim: Claim, *, electeurs: int) -> None:
-    """Record the number of electors of a larger file, and publish its progress if the request asks for it."""
+    """Record the number of electors of a larger file, so that an agent sees its progress."""
     if electeurs <= FEW:
         return
     with engine.begin() as connection:
         queue.hold(connection, claim)
-        mine = update(Export).where(Export.id == claim.subject_id).values(electeurs=electeurs)
-        request_id = connection.scalar(mine.returning(Export.request_id))
-        wanted = select(Request.id).where(Request.id == request_id, Request.is_progress_wanted)
-        for wanting in connection.scalars(wanted):
-            add(
-                connection,
-                [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, wanting))],
-                again=True,
-            )
+        mine = update(Export).where(Export.id == claim.subject_id)
+        connection.execute(mine.values(electeurs=electeurs))
 
 
 # The end of an attempt: one transaction, which only the owner of the work can make.
@@ -227,7 +223,11 @@ def release(
 
 
 def is_overdue(export: Export, claim: Claim, error: PrefectureError, retry_seconds: float) -> bool:
-    """Whether the waits for this error have reached `retry_seconds`; the time in the queue does not count."""
+    """Whether the waits for this error have reached `retry_seconds`.
+
+    The pauses of the workers and the time in the queue do not count. When many files wait for the same volume, each of
+    them is tried more rarely than its waits allow, so `retry_seconds` is the least time before a file fails for good.
+    """
     return (
         sum(wait_seconds(tried, error) for tried in range(_tries_before(export, claim, error)))
         >= retry_seconds
@@ -252,14 +252,14 @@ def wait_seconds(tries: int, error: PrefectureError) -> float:
 
 
 def _end(connection: Connection, claim: Claim, **values: Any) -> int:  # noqa: ANN401 — columns
-    _wait_for_restart(connection)
+    wait_for_restart(connection)
     queue.require_held(queue.finish(connection, [claim]))
     ended = update(Export).where(Export.id == claim.subject_id).values(**values)
     return connection.execute(ended.returning(Export.request_id)).scalar_one()
 
 
 def settle(connection: Connection, request_ids: Iterable[int]) -> int:
-    """Complete the requests whose files have all ended, and add the works of their end; return how many.
+    """Complete the requests whose files have all ended, and add the work of their end; return how many.
 
     Call it after the rows of the files are written, in the same transaction: of two workers that end the last two files
     at the same time, the second waits here for the first, and sees its rows.
@@ -275,34 +275,18 @@ def settle(connection: Connection, request_ids: Iterable[int]) -> int:
         update(Request).where(mine, has_ended).values(completed_at=func.coalesce(last, utc_now()))
     )
     completed = connection.execute(
-        settled.returning(Request.id, Request.is_bulk, Request.turn)
+        settled.returning(Request.id, Request.lane, Request.fair_tag)
     ).all()
     add_works_of_end(connection, completed)
     return len(completed)
 
 
-def add_works_of_end(connection: Connection, completed: Sequence[Row[int, bool, int]]) -> None:
-    """Add the works of completed requests: the event of each file, the event of the end, and the messages.
-
-    `completed`: id, is_bulk and turn of each request.
-    """
-    places = {
-        row.id: (subject_of(About.REQUEST, row.id), int(row.is_bulk), row.turn) for row in completed
-    }
-    files = (
-        select(Export.request_id, Export.part)
-        .where(Export.request_id.in_(places))
-        .order_by(Export.id)
+def add_works_of_end(connection: Connection, completed: Sequence[Row[int, int, int]]) -> None:
+    """Add the work that announces the end of each of these requests: id, lane and fair tag of each."""
+    works = (
+        NewWork(WorkKind.END, subject_of(About.REQUEST, row.id), "", row.lane, row.fair_tag)
+        for row in completed
     )
-    works = [
-        NewWork(WorkKind.EVENT, subject, part, *place)
-        for request_id, part in connection.execute(files).all()
-        for subject, *place in (places[request_id],)
-    ]
-    for subject, *place in places.values():
-        works += [
-            NewWork(kind, subject, "", *place) for kind in (WorkKind.EVENT, WorkKind.RECIPIENTS)
-        ]
     add(connection, works)
 
 
@@ -316,7 +300,7 @@ def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> in
 
     A worker that makes one of them loses its lease.
     """
-    queue.withdraw(connection, FILES, export_ids)
+    queue.withdraw(connection, FILES, [subject_of_file(it) for it in export_ids])
     cancelled = connection.execute(
         update(Export)
         .where(Export.id.in_(export_ids), IS_UNFINISHED)
@@ -352,7 +336,7 @@ def restart(connection: Connection, condition: ColumnElement[bool]) -> int:
 
 def count_unfinished(connection: Connection) -> int:
     """Return the number of files that are running or due; those that wait for a later time are not counted."""
-    is_due = or_(Work.due_at.is_(None), Work.due_at <= utc_now())
+    is_due = or_(Work.state == WorkState.HELD, Work.due_at <= utc_now())
     unfinished = (
         select(func.count()).select_from(Work).where(Work.kind.in_(FILES), queue.is_open(), is_due)
     )

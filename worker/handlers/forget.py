@@ -50,15 +50,23 @@ from worker.audit import (
     forget_words,
     record_audit,
 )
-from worker.deferred import DeferredEvent, discard
 from worker.domain.identite import FORGOTTEN, Effet, Etat, base_letters
 from worker.errors import RefusedError
-from worker.exports.models import Copie, Depot, Export, Publication, Recall, Request, main_name
+from worker.exports.models import (
+    Copie,
+    Depot,
+    EarlyCancel,
+    Export,
+    Publication,
+    Recall,
+    Request,
+    main_name,
+)
 from worker.exports.purge import remove_files
 from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
 from worker.notifier.models import Notification
-from worker.notifier.sending import ERASED, mask_addresses
+from worker.notifier.recipients import ERASED, mask_addresses
 from worker.registre.imports.history import importing
 from worker.registre.models import (
     UNDONE,
@@ -435,7 +443,7 @@ def _senders(code_commune: str) -> Select[str]:
 
 
 def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
-    """Mask the texts of a commune, or those with these names, and delete deferred events; return how many.
+    """Mask the texts of a commune, or those with these names, and delete early cancellations; return how many.
 
     The source and the id of an event identify a request together: both get the number of its row.
     """
@@ -452,7 +460,7 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
                 is_it = [column == row[column.name] for column in key]
                 connection.execute(update(table).where(*is_it).values(found))
                 masked += len(found)
-    return masked + _discard_events(connection, code_commune, named)
+    return masked + _delete_early_cancels(connection, code_commune, named)
 
 
 def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
@@ -479,18 +487,19 @@ def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch |
 _PSEUDONYMS_OF_A_LINE = 100
 
 
-def _discard_events(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
-    discarded = 0
-    senders = set(connection.scalars(_senders(code_commune)))
-    for row in connection.execute(
-        select(DeferredEvent.id, DeferredEvent.sender, DeferredEvent.event)
-    ).all():
-        commune = row.event["data"].get("commune")
-        is_of_commune = commune == code_commune or (commune is None and row.sender in senders)
-        if is_of_commune and (named is None or named.is_in(row.event)):
-            discard(connection, DeferredEvent.id == row.id)
-            discarded += 1
-    return discarded
+def _delete_early_cancels(
+    connection: Connection, code_commune: str, named: NameSearch | None
+) -> int:
+    """Delete the cancellations without a request, of accounts of this commune alone or with these names."""
+    deleted, senders = 0, set(connection.scalars(_senders(code_commune)))
+    key = [*EarlyCancel.__table__.primary_key]
+    for row in connection.execute(select(*key, EarlyCancel.requested_by)):
+        is_of_commune = named is not None or row.sender in senders
+        if is_of_commune and (named is None or any(map(named.is_in, row))):
+            is_it = [column == row[place] for place, column in enumerate(key)]
+            connection.execute(delete(EarlyCancel).where(*is_it))
+            deleted += 1
+    return deleted
 
 
 def _forget_people(connection: Connection, scope: ForgetScope) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, update
 
 from common.french import capitalized, short_date
 from schemas.profiles.source import SourceMapping, describe_mapping
@@ -31,7 +31,6 @@ from worker.arrivals import (
 )
 from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
 from worker.db.engine import reading
-from worker.doorbell import Doorbell
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import (
     DatabaseAwayError,
@@ -41,7 +40,7 @@ from worker.errors import (
     LeaseLostError,
     RefusedError,
 )
-from worker.exports.lease import Heartbeat, give_back, new_owner
+from worker.exports.lease import Heartbeat, repeat_until_recorded
 from worker.exports.recalls import Resting, Withdrawal, find_resting, recall_files
 from worker.registre.communes import read_mapping, set_mapping
 from worker.registre.imports.chain import Redating, set_taken_on
@@ -53,7 +52,7 @@ from worker.registre.reu.guess import MatchNeededError
 from worker.registre.reu.importer import ImportProgress, Intake, import_file, preview_file
 from worker.registre.versions import ListeKey, is_shown
 from worker.services import Services
-from worker.work.queue import Claim, WorkKind, claim_enqueued, finish, hold, renew_row
+from worker.work.queue import Claim, finish, hold, renew
 from worker.work.queue import release as release_work
 
 LONGEST_STEP_SECONDS = 25 * 60.0
@@ -69,47 +68,50 @@ _CHANGED = (
 log = structlog.get_logger()
 
 
-def handle_preview(preview_id: int, services: Services) -> None:
-    """Process the row of a preview; for a copy of the message the work is held or done, and nothing happens.
+def begin_preview(connection: Connection, claim: Claim, _services: Services) -> Preview | None:
+    """Mark the row of a claimed work as running and return it; None when the work is done or has to wait."""
+    begin(connection, claim.subject_id)
+    preview = read_preview(connection, claim.subject_id)
+    if preview is None:
+        log.warning("preview_unknown", preview_id=claim.subject_id)
+        finish(connection, [claim])
+        return None
+    structlog.contextvars.bind_contextvars(preview_id=preview.id, commune=preview.code_commune)
+    is_new = preview.status == PreviewStatus.RUNNING
+    if is_new and (rest := seconds_to_rest(connection, preview)):
+        release(connection, claim, seconds=rest, counts=False)
+        return None
+    return preview
+
+
+def process_preview(preview: Preview, claim: Claim, services: Services) -> None:
+    """Preview, import or erase an export; record what was found, or why it was refused.
 
     Raises:
-        Exception: the database is away, or this process lacks resources; the broker must deliver the message again.
+        LeaseLostError: another worker holds the work.
+        DatabaseAwayError, ExhaustedError: the work is released, for a process that can do it.
     """
-    with services.engine.begin() as connection:
-        seconds = services.lease_seconds
-        claim = claim_enqueued(
-            connection, Doorbell(preview_id, WorkKind.PREVIEW), new_owner(), lease_seconds=seconds
-        )
-        if claim is None:
-            return
-        begin(connection, claim.subject_id)
-        preview = read_preview(connection, claim.subject_id)
-        if preview is None:
-            log.warning("preview_unknown", preview_id=claim.subject_id)
-            finish(connection, [claim])
-            return
-        rest = (
-            seconds_to_rest(connection, preview) if preview.status == PreviewStatus.RUNNING else 0
-        )
-    structlog.contextvars.bind_contextvars(preview_id=preview.id, commune=preview.code_commune)
-    try:
-        if rest:
-            release(services.engine, claim, seconds=rest, counts=False)
-        elif not PreviewStatus(preview.status).is_terminal:
-            _work(preview, claim, services)
-        _erase_ended(claim, services)
-    except LeaseLostError:
-        log.warning("lease_lost")
+    if not PreviewStatus(preview.status).is_terminal:
+        _work(preview, claim, services)
+    _erase_ended(claim, services)
 
 
 def _work(preview: Preview, claim: Claim, services: Services) -> None:
-    if claim.starts > services.max_attempts:
-        mark_refused(services.engine, claim, GIVEN_UP.format(services.max_attempts))
+    if claim.starts > services.most_starts:
+        mark_refused(services.engine, claim, GIVEN_UP.format(services.most_starts))
         return
     log.info("preview_started", step=preview.status, attempt=claim.starts)
     work = _import if preview.status == PreviewStatus.IMPORTING else _preview
-    keep = partial(renew_row, services.engine, claim, services.lease_seconds, Preview.lines_read)
-    leave = partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=True)
+
+    def keep(lines_read: int) -> bool:
+        with services.engine.begin() as connection:
+            if not renew(connection, [claim], lease_seconds=services.lease_seconds):
+                return False
+            read = update(Preview).where(Preview.id == preview.id)
+            connection.execute(read.values(lines_read=lines_read))
+            return True
+
+    leave = partial(_release, claim, services, seconds=BUSY_SECONDS, counts=True)
     try:
         with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:
 
@@ -124,34 +126,40 @@ def _work(preview: Preview, claim: Claim, services: Services) -> None:
                 _correct(preview, claim, services)
     except ImportBusyError:
         log.info("preview_waits")
-        release(services.engine, claim, seconds=BUSY_SECONDS, counts=False)
+        _release(claim, services, seconds=BUSY_SECONDS, counts=False)
     except ImportRefusedError as refusal:
         log.warning("preview_refused", step=preview.status)
-        said, named = (
-            refusal.on_screen,
-            preview.file_name,
-        )  # a file keeps the name that the clerk knows
+        said, named = refusal.on_screen, preview.file_name
+        # a file keeps the name that the clerk knows
         begun = said if named and said.startswith(named) else capitalized(said)
         mark_refused(services.engine, claim, f"{begun.rstrip('.')}.")
     except LeaseLostError:
         raise
     except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
-        _give_back(claim, error, services)
+        _record_failure(claim, error, services)
 
 
-def _give_back(claim: Claim, error: Exception, services: Services) -> None:
+def _release(claim: Claim, services: Services, *, seconds: float, counts: bool) -> None:
+    def record() -> None:
+        with services.engine.begin() as connection:
+            release(connection, claim, seconds=seconds, counts=counts)
+
+    repeat_until_recorded(record)
+
+
+def _record_failure(claim: Claim, error: Exception, services: Services) -> None:
     reason = conclude(error)
     if isinstance(reason, DatabaseAwayError | ExhaustedError):
         counts = isinstance(error, MemoryError)  # the file may be the cause
-        give_back(partial(release, services.engine, claim, seconds=BUSY_SECONDS, counts=counts))
-        raise error  # the broker delivers the message again
+        _release(claim, services, seconds=BUSY_SECONDS, counts=counts)
+        raise reason from error
     if is_waited_for(error):
         log.warning("preview_delayed", error=type(error).__name__)
-        release(services.engine, claim, seconds=TROUBLE_SECONDS, counts=False)
+        _release(claim, services, seconds=TROUBLE_SECONDS, counts=False)
         return
     log.error("preview_crashed", exc_info=error)
-    if claim.starts < services.max_attempts:
-        release(services.engine, claim, seconds=BUSY_SECONDS, counts=True)
+    if claim.starts < services.most_failures:
+        _release(claim, services, seconds=BUSY_SECONDS, counts=True)
     else:
         mark_refused(services.engine, claim, GIVEN_UP.format(claim.starts))
 

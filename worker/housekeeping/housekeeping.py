@@ -32,14 +32,14 @@ from sqlalchemy.orm import Session
 from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, one_a_day
 from common.logs import LogThrottle
 from schemas.tableaux import TypeTableau, name_tableau
+from schemas.topology import TOKEN_QUEUES
 from schemas.vocabulary import RequestOutcome, Wish, split_wishes
 from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.arrivals import IS_ENDED, Arrivals, Preview, expire
 from worker.audit import NOTIFIER
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.doorbell import CountEnqueued, Enqueue
-from worker.exports.models import Copie, Export, Publication, Request
+from worker.exports.models import Copie, EarlyCancel, Export, Publication, Request
 from worker.exports.purge import purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL
@@ -47,28 +47,31 @@ from worker.notifier.models import DEADLINES, Deadline, Notification, Reminder
 from worker.notifier.notices import Today, today_in
 from worker.registre.models import ListeCommunale
 from worker.registre.scrutins import select_reunions, select_scrutins
+from worker.services import SendTokens
 from worker.work.queue import (
+    BATCH,
     About,
     NewWork,
     Work,
     WorkKind,
     add,
-    count_enqueued,
+    count_due,
     has_open,
-    mark_enqueued,
     subject_of,
-    take_back_enqueued,
 )
+
+CountTokens = Callable[[str], int]
+"""Returns the number of tokens that wait in a queue; raises when the broker is away."""
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 24 * 3600
 
 RETRY_SECONDS = 60
 """The pause of a task after a failure, unless its period is shorter."""
 
-GRACE_SECONDS = 30
-"""Seconds after which a message without effect may be counted as lost."""
+_SWEEP_LOCK = 0x7377656570  # « sweep »
 
-BATCH = 500
+MOST_AT_ONCE = 500
+"""Rows that one step of a purge removes."""
 
 REFUSED_ROWS, REFUSED_BYTES, REFUSED_DAYS = 5000, 5 * 2**20, 90
 """Limits on stored refused requests per account, so that a faulty producer cannot fill the database."""
@@ -119,45 +122,24 @@ def do_steps(chores: Sequence[Chore], stop: Event) -> bool:
     return any(steps)
 
 
-def sweep(
-    engine: Engine,
-    enqueue: Enqueue,
-    *,
-    count: CountEnqueued | None = None,
-    grace_seconds: float = GRACE_SECONDS,
-    counts: bool = True,
-) -> int:
-    """Enqueue the rows that wait without a message, and those whose worker died; return how many.
+def sweep(engine: Engine, send_tokens: SendTokens, count_tokens: CountTokens) -> int:
+    """Send a token for each due work that has none in its queue; return how many were sent.
 
-    The message of a row may be in a long queue. So a row that was enqueued once is enqueued again only if the broker
-    holds fewer messages than rows wait, and only as many rows as messages are missing: at most BATCH of a queue, the
-    longest waiting first. Queues keep their order: once all earlier messages are processed, a row whose message was
-    lost is the oldest.
-
-    A row is marked before it is enqueued, so that no other sweep enqueues it too. If the broker is away, the mark is
-    removed and the error is raised. Without `count`, every row that has waited for longer than the grace is enqueued.
-    Without `counts`, only rows whose message was never sent are enqueued.
+    A queue holds MOST_TOKENS at most. Of several notifiers one sweeps at a time: two would send
+    twice as many. The others return 0.
     """
-    waiting: dict[tuple[str, bool], int] = {}
-    if counts:
-        with snapshot(engine) as connection:
-            waiting = count_enqueued(connection, grace_seconds)
-    held = count() if count and waiting else {}
-    lost = {
-        queue: rows - held.get(queue, 0)
-        for queue, rows in waiting.items()
-        if rows > held.get(queue, 0)
-    }
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            is_leader = select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))
+            if not connection.scalar(is_leader):
+                return 0
         expire(connection)
-        doorbells = mark_enqueued(connection, lost, grace_seconds=grace_seconds, limit=BATCH)
-    if doorbells:
-        try:
-            enqueue(doorbells)
-        except Exception:
-            take_back_enqueued(engine, doorbells)
-            raise
-    return len(doorbells)
+        due = {queue: count_due(connection, queue) for queue in TOKEN_QUEUES}
+        missing = {queue: number - count_tokens(queue) for queue, number in due.items() if number}
+        for queue, number in missing.items():
+            if number > 0:
+                send_tokens(queue, number)
+    return sum(number for number in missing.values() if number > 0)
 
 
 def erase_arrivals(engine: Engine, arrivals: Arrivals) -> Iterator[int]:
@@ -179,6 +161,16 @@ def purge_copies(engine: Engine, days: float) -> int:
         return connection.execute(delete(Copie).where(is_old)).rowcount
 
 
+EARLY_CANCEL_DAYS = 7
+
+
+def purge_early_cancels(engine: Engine, days: float = EARLY_CANCEL_DAYS) -> int:
+    """Delete the cancellations whose requests have not come for so many days; return how many."""
+    is_old = EarlyCancel.created_at < utc_now(-days * DAY_SECONDS)
+    with engine.begin() as connection:
+        return connection.execute(delete(EarlyCancel).where(is_old)).rowcount
+
+
 def purge_refused(
     engine: Engine,
     *,
@@ -186,7 +178,7 @@ def purge_refused(
     most_bytes: int = REFUSED_BYTES,
     days: float = REFUSED_DAYS,
 ) -> int:
-    """Remove the oldest refused requests beyond the limits of each account, BATCH at most; return how many.
+    """Remove the oldest refused requests beyond the limits of each account, MOST_AT_ONCE at most; return how many.
 
     Only requests with a reply and all notifications are removed, with the rows of their messages. Their keys are free
     again: the same event is then processed anew.
@@ -215,7 +207,9 @@ def purge_refused(
     row = ranked.subquery().c
     beyond = row.is_over, or_(row.rank > most, row.bytes > most_bytes, row.is_old)
     with engine.begin() as connection:
-        ids = connection.scalars(select(row.id).where(*beyond).order_by(row.id).limit(BATCH)).all()
+        ids = connection.scalars(
+            select(row.id).where(*beyond).order_by(row.id).limit(MOST_AT_ONCE)
+        ).all()
         if not ids:
             return 0
         if engine.dialect.name == "postgresql":
@@ -236,9 +230,6 @@ def remove_temporaries(storage: Storage) -> Iterator[int]:
     storage.require_own(may_mark=False)
     yield storage.sweep_temporaries(STALE_SECONDS)
 
-
-_LANE = 1
-"""Reminders are sent after messages that a person waits for."""
 
 _REMEMBERED = timedelta(days=400)
 """A deadline that was reminded of earlier than this is over."""
@@ -354,8 +345,7 @@ def _plan(engine: Engine, commune: str, today: date, due: list[Deadline]) -> boo
             session.add(reminder)
             session.flush()
             subject = subject_of(About.REMINDER, reminder.id)
-            works = [NewWork(WorkKind.EVENT, subject, one.part, _LANE) for one in due]
-            add(session.connection(), [*works, NewWork(WorkKind.RECIPIENTS, subject, "", _LANE)])
+            add(session.connection(), [NewWork(WorkKind.END, subject, lane=BATCH)])
     except IntegrityError:  # another notifier was faster, or the commune was already reminded today
         return False
     return True

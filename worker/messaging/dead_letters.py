@@ -1,5 +1,7 @@
 """Dead letters: their contents and origin; each is requeued or removed durably, or not at all.
 
+An event is requeued by the exchange, under its own routing key, which names its account; a token is not: it is removed.
+
 RabbitMQ cannot show a message without a delivery: letters are fetched without acknowledgment. A letter that is not
 requeued or removed returns to its place when the connection ends, however it ends.
 """
@@ -14,10 +16,9 @@ from functools import partial
 from typing import Any
 
 import pika
-from dramatiq import Message
 from dramatiq.common import xq_name
 
-from schemas.envelope import CloudEvent
+from schemas.topology import EXCHANGE
 from worker.errors import PrefectureError
 from worker.messaging.consumer import (
     is_readable,
@@ -26,10 +27,10 @@ from worker.messaging.consumer import (
     sender_of,
     tolerate_any_properties,
 )
-from worker.messaging.encoder import ACTOR_QUEUES, INGEST_ACTORS, PoisonError, read_message
+from worker.messaging.encoder import ACTORS, PoisonError
 from worker.messaging.queues import connect, count_messages
 
-QUEUES = tuple(sorted(set(ACTOR_QUEUES.values())))
+QUEUES = tuple(sorted(ACTORS))
 """The queues that have dead letters."""
 
 
@@ -62,18 +63,23 @@ class DeadLetter:
             if cause:
                 return f"by the broker: {cause}"
             return "unknown" if is_readable(self.properties) else "unreadable properties"
-        exchange, keys = str(self._death.get("exchange", "")), self._death.get("routing-keys")
-        key = str(keys[0]) if isinstance(keys, list) and keys else ""
+        exchange = str(self._death.get("exchange", ""))
         try:
-            read_delivery(self.queue, exchange, key, self.properties, self.body)
+            read_delivery(self.queue, exchange, self.routing_key, self.properties, self.body)
         except PoisonError as poison:
             return str(poison)
         return "failed"
 
     @property
+    def routing_key(self) -> str:
+        """The routing key under which the message was published."""
+        keys = self._death.get("routing-keys")
+        return str(keys[0]) if isinstance(keys, list) and keys else ""
+
+    @property
     def sender(self) -> str:
-        """The account that sent it, authenticated by the broker; empty when unknown, or when the message is ours."""
-        return sender_of(self.properties)
+        """The account that sent it, by its routing key; empty when unknown, or when the message is ours."""
+        return sender_of(self.properties, self.routing_key)
 
     @property
     def message_id(self) -> str:
@@ -95,19 +101,20 @@ class DeadLetter:
         except ValueError:
             return said
 
-    def read(self) -> CloudEvent | Message[Any]:
-        """Return the event or the call that the letter holds.
+    def check(self) -> None:
+        """Check that the letter is an event that can be handled now.
 
         Raises:
-            NotPutBackError: it holds neither, or belongs to another queue; the text states why.
+            NotPutBackError: it cannot; the text states why.
         """
+        if self._death.get("exchange") != EXCHANGE:
+            raise NotPutBackError(
+                "un jeton, ou un message publié droit dans la file : supprimez-le, rien ne l'attend"
+            )
         try:
-            read = read_message(self.body)
+            read_delivery(self.queue, EXCHANGE, self.routing_key, self.properties, self.body)
         except PoisonError as poison:
             raise NotPutBackError(f"toujours illisible ({poison})") from None
-        if self.queue not in (INGEST_ACTORS if isinstance(read, CloudEvent) else [read.queue_name]):
-            raise NotPutBackError("pas à sa place dans cette file")
-        return read
 
     @property
     def _death(self) -> dict[str, Any]:
@@ -148,10 +155,22 @@ class DeadLetterOffice:
             if channel.is_open:
                 channel.close()
 
-    def put_back(self, call: Message[Any]) -> None:
-        """Publish a copy of a call to its queue, and wait for the confirm; the letter itself stays."""
-        body, is_kept = call.encode(), pika.BasicProperties(delivery_mode=2)
-        self._publishing.basic_publish("", call.queue_name, body, is_kept, mandatory=True)
+    def put_back(self, letter: DeadLetter) -> None:
+        """Publish a copy of an event under its routing key, and wait for the confirm; the letter itself stays.
+
+        The copy names no `user_id`, which would be that of the operator.
+        """
+        it = letter.properties
+        kept = pika.BasicProperties(
+            content_type=it.content_type,
+            delivery_mode=2,
+            message_id=it.message_id,
+            correlation_id=it.correlation_id,
+            app_id=it.app_id,
+        )
+        self._publishing.basic_publish(
+            EXCHANGE, letter.routing_key, letter.body, kept, mandatory=True
+        )
 
 
 @contextmanager

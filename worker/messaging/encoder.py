@@ -1,6 +1,7 @@
-"""The form of a message: a CloudEvent from outside, or one of our own calls: a row id. Anything else is poison.
+"""The form of a message: a CloudEvent from outside, or a token of ours. Anything else is poison.
 
-The checks are strict, because Dramatiq trusts decoded messages: a wrong type in an option ends a worker thread.
+A token says "look at this queue" and names no row. The checks are strict, because Dramatiq trusts
+decoded messages: a wrong type in an option ends a worker thread.
 """
 
 import hashlib
@@ -16,15 +17,12 @@ from schemas.checking import read_envelope
 from schemas.envelope import Attribute, CloudEvent, InvalidEventError, parse_json
 from schemas.faults import Fault
 from schemas.topology import (
-    BULK_SUFFIX,
     MAX_EVENT_BYTES,
-    QUEUE_LISTES,
-    QUEUE_LISTES_BULK,
-    QUEUE_REGISTRE,
+    QUEUE_PROGRAMS,
     QUEUE_REQUESTS,
-    QUEUE_REQUESTS_BULK,
-    QUEUE_TABLEAUX,
-    QUEUE_TABLEAUX_BULK,
+    TOKEN_QUEUES,
+    account_of,
+    type_of,
 )
 
 UNKNOWN = "inconnu"
@@ -37,19 +35,12 @@ _ATTRIBUTE: TypeAdapter[str] = TypeAdapter(Attribute)
 
 
 def check_key(event_type: object, routing_key: str, account: str) -> tuple[Fault, ...]:
-    """Check that the routing key of an event matches its type, and the account that sent it, if that is known."""
-    owner, _, named = routing_key.partition(".")
-    if account and owner != account:
-        said = "publié sous la clé d'un autre compte : la clé commence par le vôtre"
+    """Check that the routing key of an event names its type, and the account that sent it, if the event has one."""
+    if account and account_of(routing_key) != account:
+        said = "publié sous la clé d'un autre compte : la clé nomme le vôtre"
         return (Fault("", "cle_de_routage", said),)
-    said = (
-        "le type n'est pas celui de la clé de routage : celle-ci est le compte, un point, le type"
-    )
-    return (
-        ()
-        if named.removesuffix(BULK_SUFFIX) == event_type
-        else (Fault("type", "cle_de_routage", said),)
-    )
+    said = "le type n'est pas celui de la clé de routage : « programs », un point, le compte, un point, le type"
+    return () if type_of(routing_key) == event_type else (Fault("type", "cle_de_routage", said),)
 
 
 def read_unreadable(
@@ -59,9 +50,9 @@ def read_unreadable(
 ) -> tuple[CloudEvent, Sequence[Fault]] | None:
     """Return what is readable of an event with a malformed body or a wrong key, and its faults.
 
-    Return None when it has no id and no known sender. An event without an id, of an account that the broker has
-    authenticated, gets the digest of its bytes as id, so that its sender can identify it. Return None also for a body
-    with an actor name: a forged call.
+    Return None when it has no id and its key names no account. An event without an id gets the
+    digest of its bytes as id, so that its sender can identify it. Return None also for a body with
+    an actor name: a forged token.
     """
     fields, faults = read_envelope(
         body,
@@ -73,7 +64,7 @@ def read_unreadable(
         fields.get("type"), routing_key, getattr(properties, "user_id", None) or ""
     )
     event_id = _name(fields.get("id")) or _name(getattr(properties, "message_id", None))
-    if not event_id and getattr(properties, "user_id", None):
+    if not event_id and account_of(routing_key):
         event_id = f"{DIGEST}{hashlib.sha256(body).hexdigest()[:_DIGITS]}"
     if not event_id or not faults or "actor_name" in fields:
         return None
@@ -95,24 +86,11 @@ def _name(value: object) -> str:
         return ""
 
 
-BULK = "_bulk"
-"""The end of the name of an actor for batches."""
+INGEST_ACTORS = {QUEUE_REQUESTS: "ingest", QUEUE_PROGRAMS: "ingest_programs"}
+"""The actor that handles the events of a queue; both handle events alike."""
 
-INGEST, DEFERRED, LISTE, TABLEAU, PREVIEW = "ingest", "deferred", "liste", "tableau", "preview"
-"""The actors; each but the first has the name of the kind of its work."""
-
-ACTOR_QUEUES = {
-    INGEST: QUEUE_REQUESTS,
-    DEFERRED: QUEUE_REQUESTS,
-    INGEST + BULK: QUEUE_REQUESTS_BULK,
-    LISTE: QUEUE_LISTES,
-    LISTE + BULK: QUEUE_LISTES_BULK,
-    TABLEAU: QUEUE_TABLEAUX,
-    TABLEAU + BULK: QUEUE_TABLEAUX_BULK,
-    PREVIEW: QUEUE_REGISTRE,
-}
-INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST + BULK)}
-"""The actor that reads the events of a queue; both read events alike."""
+ACTORS = INGEST_ACTORS | {queue: queue for queue in TOKEN_QUEUES}
+"""The actor of each queue. The actor of tokens has the name of its queue."""
 
 _FIELDS = {
     "queue_name",
@@ -135,7 +113,7 @@ class IncomingEvent:
 
     event: CloudEvent
     sender: str
-    """The account that published the event, authenticated by the broker; empty when the event does not state it."""
+    """The account that published the event; its routing key names it, and the broker has checked that."""
     faults: Sequence[Fault] = ()
     """Why the event is malformed, or has a wrong key."""
 
@@ -145,19 +123,19 @@ class IncomingEvent:
 
 
 class PrefectureEncoder(JSONEncoder):
-    """Decodes only what `encode` may have made."""
+    """Decodes tokens only."""
 
     def decode(self, data: bytes) -> MessageData:
-        """Decode one of our own calls.
+        """Decode a token.
 
         Raises:
-            PoisonError: the message is no call; the text states why.
+            PoisonError: the message is no token; the text states why.
         """
         return _check_call(_parse(data))
 
 
 def read_message(body: bytes) -> CloudEvent | Message[Any]:
-    """Return the event or the call of ours in the body of a message.
+    """Return the event or the token in the body of a message.
 
     Raises:
         PoisonError: it is neither; the text states why.
@@ -186,26 +164,13 @@ def _parse(body: bytes) -> dict[str, Any]:
 def _check_call(fields: dict[str, Any]) -> MessageData:
     if fields.keys() != _FIELDS:
         raise PoisonError("unknown or missing field")
-    actor = fields["actor_name"]
-    if not isinstance(actor, str) or actor not in ACTOR_QUEUES or actor in INGEST_ACTORS.values():
-        raise PoisonError("unknown actor")
-    if fields["queue_name"] != ACTOR_QUEUES[actor]:
+    queue = fields["queue_name"]
+    if not isinstance(queue, str) or queue not in TOKEN_QUEUES:
+        raise PoisonError("unknown queue")
+    if fields["actor_name"] != queue:
         raise PoisonError("not the queue of its actor")
-    if (
-        not isinstance(fields["message_id"], str)
-        or not _is_int(fields["message_timestamp"])
-        or fields["kwargs"] != {}
-    ):
+    if not isinstance(fields["message_id"], str) or type(fields["message_timestamp"]) is not int:
         raise PoisonError("wrong type")
-    if fields["options"] != {}:
-        raise PoisonError("unknown option")
-    arguments = fields["args"]
-    if not isinstance(arguments, list) or len(arguments) != 1:
-        raise PoisonError("one argument is expected")
-    if not _is_int(arguments[0]) or not 0 < arguments[0] < 1 << 63:
-        raise PoisonError("a row id is expected")
+    if (fields["args"], fields["kwargs"], fields["options"]) != ([], {}, {}):
+        raise PoisonError("a token has no argument and no option")
     return {**fields}
-
-
-def _is_int(value: Any) -> bool:  # noqa: ANN401 — decoded JSON
-    return type(value) is int

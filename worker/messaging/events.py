@@ -13,17 +13,7 @@ from dramatiq.errors import BrokerConnectionError
 from pika.exceptions import AMQPError, NackError
 
 from schemas.envelope import CloudEvent, shorten
-from schemas.events import FileStage
-from schemas.topology import (
-    CONTENT_TYPE,
-    EVENT_EXPORT_STATUS,
-    EXCHANGE,
-    LISTENER_PREFIX,
-    QUEUE_REQUESTS,
-    SOURCE,
-    account_key,
-    event_key,
-)
+from schemas.topology import CONTENT_TYPE, EXCHANGE, LISTENER_PREFIX, SOURCE, account_key, event_key
 from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker
 from worker.messaging.queues import connect
@@ -40,6 +30,7 @@ class EventPublisher:
     def __init__(self, broker: PrefectureBroker, *, source: str = SOURCE) -> None:
         self._broker = broker
         self._source = source
+        self._has_exchange = False
 
     def publish(self, event: CloudEvent, account: str) -> None:
         """Publish an event, also for the account of its request, and wait until the broker has put it in its queues.
@@ -60,13 +51,14 @@ class EventPublisher:
         body = event.model_copy(update={"source": self._source}).to_bytes()
         for attempt in range(1, _TRIES + 1):
             try:
-                self._broker.declare_queue(
-                    QUEUE_REQUESTS, ensure=True
-                )  # also declares the exchange
+                if not self._has_exchange:
+                    self._broker.channel.exchange_declare(EXCHANGE, "topic", durable=True)
+                    self._has_exchange = True
                 self._broker.channel.basic_publish(EXCHANGE, key, body, properties)
             except NackError:
                 log.warning("event_not_taken_by_all", key=key, event_id=event.id)
             except (AMQPError, BrokerConnectionError) as error:
+                self._has_exchange = False
                 del self._broker.connection
                 if attempt == _TRIES:
                     raise TransientError(
@@ -80,7 +72,7 @@ def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
     """Return the routing keys of an event; all but the first are hidden from receivers (RabbitMQ's header BCC).
 
     The keys are those of the commune, of the type alone, and of the account of the request. An event about no
-    commune that the account may ask for has the account's key only, since its text may name a commune. So has progress.
+    commune that the account may ask for has the account's key only, since its text may name a commune.
     A queue that is bound by several of the keys receives the event once.
     """
     own = (
@@ -88,11 +80,7 @@ def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
         if account
         else []
     )
-    is_progress = event.type == EVENT_EXPORT_STATUS and event.data["status"] in {
-        FileStage.RUNNING,
-        FileStage.WAITING,
-    }
-    if not is_progress and (commune := event.data.get("commune")):
+    if commune := event.data.get("commune"):
         return [event_key(event.type, commune), event.type, *own]
     return own or [event.type]
 

@@ -6,10 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from queue import PriorityQueue
-from typing import Any
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
@@ -19,12 +16,12 @@ from dramatiq.worker import ConsumerThread
 
 from common.logs import SILENCE_SECONDS, request_keys
 from schemas.envelope import trace_id_of
-from worker.doorbell import BULK_TURN
+from schemas.topology import QUEUE_REGISTRE
 from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import DatabaseAwayError, ExhaustedError
 from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
 from worker.messaging.consumer import GuardedConsumer
-from worker.messaging.encoder import PREVIEW, IncomingEvent
+from worker.messaging.encoder import INGEST_ACTORS
 
 log = structlog.get_logger()
 
@@ -37,7 +34,7 @@ IMPORT_LIMIT_MS = 30 * 60_000
 """For an import: a whole département takes a few minutes. Its queue has longer timeouts, in the same order."""
 
 HELD_SECONDS = 60.0
-"""The longest hold of a message while the database is away; then the next message is held."""
+"""The longest hold of a message while the database is away."""
 
 _PROBE_SECONDS = 0.5
 """Seconds between two probes of an absent database."""
@@ -49,34 +46,11 @@ THREAD_DEAD = os.EX_SOFTWARE
 """The exit code of a process with a dead thread: Dramatiq would continue without the thread, and look healthy."""
 
 
-class _LaneQueue(PriorityQueue[Any]):
-    """The messages that a process holds: the first of the lowest priority, but each fifth time of the highest.
-
-    So batches get a fifth of the work however many single requests come.
-    """
-
-    def _init(self, maxsize: int) -> None:  # noqa: ARG002 — the library's signature
-        self._lanes: dict[int, deque[Any]] = {}
-        self._taken = 0
-
-    def _qsize(self) -> int:
-        return sum(map(len, self._lanes.values()))
-
-    def _put(self, item: Any) -> None:  # noqa: ANN401 — Dramatiq's, with a priority
-        self._lanes.setdefault(item.priority, deque()).append(item)
-
-    def _get(self) -> Any:  # noqa: ANN401
-        self._taken += 1
-        waiting = [priority for priority, lane in self._lanes.items() if lane]
-        return self._lanes[min(waiting) if self._taken % BULK_TURN else max(waiting)].popleft()
-
-
 class _Fairness(Middleware):
     """Each worker prefetches as many messages of a queue as it has threads, so that none waits behind a long job."""
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
         worker.queue_prefetch = worker.worker_threads
-        worker.work_queue = _LaneQueue()
 
 
 class _LogContext(Middleware):
@@ -84,8 +58,8 @@ class _LogContext(Middleware):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         structlog.contextvars.clear_contextvars()
-        if isinstance(incoming := message.args[0], IncomingEvent):
-            event = incoming.event
+        if message.actor_name in INGEST_ACTORS.values():
+            event = message.args[0].event
             structlog.contextvars.bind_contextvars(
                 **request_keys(event.correlationid, trace_id_of(event.traceparent))
             )
@@ -113,10 +87,12 @@ class _OnceAMinute(logging.Filter):
 
 
 class Redelivery(Middleware):
-    """Returns a failed message to the broker after an error of the surroundings (worker/error_policy.py).
+    """Returns a failed event to the head of its queue after an error of the surroundings (worker/error_policy.py).
+
+    After any other error the event is dead-lettered. A token is acknowledged: the sweep sends another.
 
     While the database is away, the message is held first. In each process one thread at a time probes the database. No
-    other message starts meanwhile, since it would fail too. After any other error the message is dead-lettered.
+    other message starts meanwhile, since it would fail too.
     """
 
     def __init__(self, answers: Callable[[], bool]) -> None:
@@ -144,8 +120,9 @@ class Redelivery(Middleware):
         if isinstance(conclude(exception), DatabaseAwayError) and not self._is_back():
             self._hold()
             message.was_held = True  # type: ignore[attr-defined]
-        message.is_given_back = is_waited_for(exception)  # type: ignore[attr-defined]
-        message.fail()
+        if message.actor_name in INGEST_ACTORS.values():
+            message.is_given_back = is_waited_for(exception)  # type: ignore[attr-defined]
+            message.fail()
 
     def _hold(self) -> None:
         deadline = time.monotonic() + HELD_SECONDS
@@ -168,9 +145,13 @@ class ThreadWatchdog(Middleware):
     descriptors or memory finishes its messages and ends; one that hangs ends at once. Another process replaces it.
     """
 
-    def __init__(self, pulse: Pulse, stuck: threading.Event) -> None:
+    def __init__(
+        self, pulse: Pulse, stuck: threading.Event, on_stop: Callable[[], None] = lambda: None
+    ) -> None:
         self._pulse = pulse
         self._stuck = stuck
+        self._on_stop = on_stop
+        """Called once the worker has stopped, even if a job did not end in time."""
         self._begun: dict[int, float] = {}
         """When each thread began its message."""
         self._stop = threading.Event()
@@ -188,7 +169,9 @@ class ThreadWatchdog(Middleware):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """Record the start of a message; later by the additional time of an import."""
-        more = (IMPORT_LIMIT_MS - TIME_LIMIT_MS) / 1000 if message.actor_name == PREVIEW else 0
+        more = (
+            (IMPORT_LIMIT_MS - TIME_LIMIT_MS) / 1000 if message.actor_name == QUEUE_REGISTRE else 0
+        )
         self._begun[threading.get_ident()] = time.monotonic() + more
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
@@ -216,7 +199,11 @@ class ThreadWatchdog(Middleware):
         self._pulse.stop()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Exit with the code EXHAUSTED if the process ends for that reason."""
+        """Release what is left, and exit with the code EXHAUSTED if the process ends for that reason."""
+        try:
+            self._on_stop()
+        except Exception as error:  # noqa: BLE001 — leases end by themselves
+            log.warning("works_not_released", error=type(error).__name__)
         if self._exhausted >= EXHAUSTED_LOOKS:
             os._exit(EXHAUSTED)
 

@@ -1,54 +1,52 @@
-"""The broker's queues: sends the messages of rows, and counts messages without the management plugin.
+"""The broker's queues: sends tokens, and counts messages without the management plugin.
 
 Each function with the address of the broker raises the errors of `connect`.
 """
 
 import ssl
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 import pika
 from dramatiq import Broker, Message
 from dramatiq.common import xq_name
-from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionBlockedTimeout
 
 from common.database import explain_tls
-from schemas.topology import EXCHANGE, LISTENER_PREFIX, QUEUE_REQUESTS_BULK, account_queue
-from worker.doorbell import Doorbell
+from schemas.topology import LISTENER_PREFIX
 from worker.errors import RefusedError, TransientError
-from worker.messaging.broker import connection_parameters
-from worker.messaging.consumer import declare_account
-from worker.messaging.encoder import ACTOR_QUEUES, BULK, INGEST_ACTORS
-
-DOORBELL_QUEUES = {
-    (name.removesuffix(BULK), name.endswith(BULK)): queue
-    for name, queue in ACTOR_QUEUES.items()
-    if name not in INGEST_ACTORS.values()
-}
-"""The queue of the messages of a kind of work, by whether they are of a batch."""
+from worker.messaging.broker import PrefectureBroker, connection_parameters
+from worker.messaging.encoder import ACTORS
 
 
-class DoorbellQueues:
-    """The queues of rows: one per kind of file, separate ones for batches, one for exports of the REU."""
+class TokenQueues:
+    """Sends tokens to the queues of workers, and counts those that wait there.
+
+    Both raise Dramatiq's BrokerConnectionError or pika's AMQPError if the broker is away.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        for queue in ACTOR_QUEUES.values():
+        for queue in ACTORS:
             broker.declare_queue(queue)
 
-    def enqueue(self, doorbells: Sequence[Doorbell]) -> None:
-        """Send one message per row; raises Dramatiq's BrokerConnectionError when the broker is away."""
-        for it in doorbells:
-            queue, actor = (
-                DOORBELL_QUEUES[it.kind, it.is_bulk],
-                it.kind + (BULK if it.is_bulk else ""),
+    def send(self, queue: str, number: int = 1) -> None:
+        """Send so many tokens to a queue; a full queue has enough of them."""
+        for _ in range(number):
+            token: Message[Any] = Message(
+                queue_name=queue, actor_name=queue, args=(), kwargs={}, options={}
             )
-            message: Message[Any] = Message(
-                queue_name=queue, actor_name=actor, args=(it.row_id,), kwargs={}, options={}
-            )
-            self._broker.enqueue(message)
+            if not isinstance(self._broker, PrefectureBroker):
+                self._broker.enqueue(token)  # in memory, of the embedded mode
+            elif not self._broker.publish_transient(token):
+                return
+
+    def count(self, queue: str) -> int:
+        """Return the number of tokens that wait in a queue."""
+        if isinstance(self._broker, PrefectureBroker):
+            return self._broker.count(queue)
+        return int(self._broker.queues[queue].qsize())
 
 
 _TIMEOUT_SECONDS = 5
@@ -68,21 +66,15 @@ class QueueState(NamedTuple):
     dead_letters: int
 
 
-def read_queues(url: str, accounts: Collection[str] = ()) -> list[QueueState]:
-    """Return the state of each queue, zero for one not declared; requests include the queues of these accounts."""
-    states = []
+def read_queues(url: str) -> list[QueueState]:
+    """Return the state of each queue, zero for one not declared."""
     with connect(url) as connection:
-        for queue in sorted(set(ACTOR_QUEUES.values())):
-            messages, consumers = _declare(connection, queue)
-            if queue in INGEST_ACTORS:
-                theirs = (
-                    account_queue(it, is_bulk=queue == QUEUE_REQUESTS_BULK) for it in accounts
-                )
-                messages += sum(count_messages(connection, it) for it in theirs)
-            states.append(
-                QueueState(queue, messages, consumers, count_messages(connection, xq_name(queue)))
+        return [
+            QueueState(
+                queue, *_declare(connection, queue), count_messages(connection, xq_name(queue))
             )
-    return states
+            for queue in sorted(ACTORS)
+        ]
 
 
 @contextmanager
@@ -159,12 +151,6 @@ def read_listeners(url: str, names: Iterable[str]) -> list[QueueState]:
         return [QueueState(queue, *_declare(connection, queue), 0) for queue in queues]
 
 
-def count_doorbells(url: str) -> dict[tuple[str, bool], int]:
-    """Return the number of waiting messages, by kind of work, and whether of a batch."""
-    messages = {state.queue: state.messages for state in read_queues(url)}
-    return {what: messages[queue] for what, queue in DOORBELL_QUEUES.items()}
-
-
 def count_messages(connection: pika.BlockingConnection, queue: str) -> int:
     """Return the number of messages in a queue; zero if it does not exist."""
     return _declare(connection, queue)[0]
@@ -178,21 +164,3 @@ def _declare(connection: pika.BlockingConnection, queue: str) -> tuple[int, int]
         return 0, 0
     channel.close()
     return declared.message_count, declared.consumer_count
-
-
-def add_account_queues(url: str, account: str) -> None:
-    """Declare the queues of an account that may ask; its messages wait there until a worker reads them."""
-    with connect(url) as connection:
-        try:  # if the exchange exists, the account needs no right to declare it
-            connection.channel().exchange_declare(EXCHANGE, passive=True)
-        except ChannelClosedByBroker:
-            connection.channel().exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
-        channel = connection.channel()
-        for is_bulk in (False, True):
-            declare_account(channel, account, is_bulk=is_bulk)
-
-
-def remove_account_queues(channel: BlockingChannel, account: str) -> int:
-    """Delete the queues of an account with their messages; return the number of messages."""
-    queues = (account_queue(account, is_bulk=is_bulk) for is_bulk in (False, True))
-    return sum(channel.queue_delete(queue).method.message_count or 0 for queue in queues)

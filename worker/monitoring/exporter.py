@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from schemas import topology
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
+from worker.db.sessions import HiddenSessionsError, find_open_transactions
 from worker.db.types import seconds_between, utc_now
 from worker.errors import ConfigurationError, TransientError
 from worker.exports.models import Export, Request
@@ -63,14 +64,23 @@ EXPORTS = _gauge("exports", "files that ended in the last hour", "kind", "format
 NOTIFICATIONS = _gauge(
     "notifications", "messages that were sent or given up in the last hour", "channel", "outcome"
 )
-UNFINISHED = _gauge("exports_unfinished", "files not settled", "kind", "bulk", "state")
+UNFINISHED = _gauge("exports_unfinished", "files that are not finished", "kind", "bulk", "state")
 DELAYED = _gauge("exports_delayed", "files that wait for something full or away, by reason", "code")
-OLDEST = _gauge("oldest_waiting_seconds", "age of the oldest file not settled", "kind", "bulk")
+OLDEST = _gauge(
+    "oldest_waiting_seconds", "age of the oldest file that is not finished", "kind", "bulk"
+)
 UNNOTIFIED = _gauge(
-    "requests_untold", "requests that are settled and whose agents are not all told"
+    "requests_unnotified", "finished requests whose agents are not all notified yet"
 )
 UNDELIVERED = _gauge("messages_delayed", "messages not delivered for a minute or more", "channel")
-LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 without any")
+LAG = _gauge(
+    "notifier_lag_seconds", "how long the oldest of these requests has waited, 0 without any"
+)
+OLDEST_TRANSACTION = _gauge(
+    "oldest_transaction_seconds",
+    "age of the oldest open transaction of an account, while it holds back VACUUM",
+    "account",
+)
 MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
 CONSUMERS = _gauge("queue_consumers", "worker processes that read a queue", "queue")
 DEAD_LETTERS = _gauge(
@@ -137,6 +147,7 @@ class Exporter(Collector):
                 *_count_last_hour(connection),
                 *_measure_unfinished(connection),
                 *_measure_unnotified(connection),
+                _measure_transactions(connection),
             ]
 
     def _read_broker(self) -> list[GaugeMetricFamily]:
@@ -174,7 +185,7 @@ def _measure_unfinished(connection: Connection) -> Iterator[GaugeMetricFamily]:
     now = utc_now()
     state = case(
         (Work.state == WorkState.DUE, case((Work.due_at > now, "delayed"), else_="waiting")),
-        (Work.lease_until <= now, "orphaned"),  # its worker has died
+        (Work.due_at <= now, "orphaned"),  # its worker has died
         else_="running",
     )
     bulk = case((Work.lane == 0, "no"), else_="yes")
@@ -202,10 +213,8 @@ def _measure_unfinished(connection: Connection) -> Iterator[GaugeMetricFamily]:
 
 
 def _measure_unnotified(connection: Connection) -> Iterator[GaugeMetricFamily]:
-    """Yield number and age of the requests whose notifications are late, without chats and webhooks; late messages."""
-    is_late = has_open(
-        About.REQUEST, Request.id, [WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL]
-    )
+    """Yield number and age of the requests whose notifications are late, without webhooks; late messages."""
+    is_late = has_open(About.REQUEST, Request.id, [WorkKind.END, WorkKind.MAIL])
     age = seconds_between(func.min(Request.completed_at), utc_now())
     is_unnotified = Request.completed_at.is_not(None), Request.notified_at.is_(None)
     number, seconds = connection.execute(
@@ -221,6 +230,16 @@ def _measure_unnotified(connection: Connection) -> Iterator[GaugeMetricFamily]:
     )
     yield UNDELIVERED.family(connection.execute(channels))
     yield LAG.family([[seconds]])
+
+
+def _measure_transactions(connection: Connection) -> GaugeMetricFamily:
+    """Return the age of the oldest open transaction of each account; no sample where this account may not see it."""
+    try:
+        found = find_open_transactions(connection)
+    except HiddenSessionsError:  # `diagnose` says so
+        found = []
+    oldest_last = reversed(found)
+    return OLDEST_TRANSACTION.family({it.account: it.seconds for it in oldest_last}.items())
 
 
 def serve_metrics(exporter: Exporter, port: int) -> None:

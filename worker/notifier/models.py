@@ -29,7 +29,7 @@ class Deadline:
 
     @property
     def part(self) -> str:
-        """The key of its reminder in a commune: the part of the work for its event."""
+        """The key of its reminder in a commune."""
         return f"{self.echeance} {self.due_on} {self.days}"
 
 
@@ -75,7 +75,7 @@ class Notification(Base):
     kind: Mapped[str] = mapped_column(Texte, doc="A Topic.")
     channel: Mapped[str] = mapped_column(Texte)
     address: Mapped[str] = mapped_column(
-        Texte, doc="As the screen may show it: of chats and webhooks, the host only."
+        Texte, doc="As the screen may show it: of webhooks, the host only."
     )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     attempts: Mapped[int] = zero()

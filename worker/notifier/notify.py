@@ -2,9 +2,11 @@
 
 The table `work` has the due tasks (worker/work). A few loops claim them, each in its own thread:
 
-    replies and events     up to fifty at a time
-    recipients             one work is added for each recipient of a message
-    mails, other messages  one message to one recipient
+    replies        the reply to each event
+    ends           the events of a finished request, then a work for each recipient
+    mails          one message to one recipient
+    summaries      all messages of one recipient, once a day
+    webhooks       the events of one request to one program
 
 One more thread does the periodic tasks (worker/housekeeping). The main thread wakes the loops when work is added,
 renews the leases of claimed works, and gives heartbeats.
@@ -16,30 +18,33 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from common.logs import LogThrottle
 from schemas.vocabulary import Channel
 from worker.db.engine import ReadySignal
-from worker.doorbell import BULK_TURN
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import ExhaustedError
+from worker.exports.lease import repeat_until_recorded
 from worker.health import Beat, ignore
 from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelSender, backoff
 from worker.notifier.messages.events import PublishEvent
 from worker.notifier.notices import Notices
-from worker.notifier.sending import (
-    SOON_SECONDS,
-    commit,
-    delay_or_bury,
-    list_recipients,
-    publish_events,
-    send_message,
+from worker.notifier.publishing import announce_end, publish_reply
+from worker.notifier.records import delay, postpone
+from worker.notifier.sending import send_message
+from worker.work.queue import (
+    Claim,
+    WorkKind,
+    claim,
+    claim_together,
+    give_back,
+    has_due,
+    is_owned_by,
+    renew,
 )
-from worker.work.queue import Claim, ClaimRule, WorkKind, claim, claim_rest, has_due, release, renew
 
 TROUBLE_SECONDS = 1
 """The pause of a loop after an error of the database."""
@@ -59,6 +64,9 @@ After it, the lease is not renewed, and the process gives no heartbeat.
 STOP_SECONDS = 45
 """How long a stop waits for the loops: less than the grace period of containers."""
 
+SOON_SECONDS = 3600
+"""The messages of a summary are those that are due within so many seconds."""
+
 _HOUSE = "housekeeping"
 
 FAILED = "erreur interne : voir le journal du notificateur"
@@ -66,18 +74,16 @@ FAILED = "erreur interne : voir le journal du notificateur"
 log = structlog.stdlib.get_logger(__name__)
 
 Handle = Callable[[Sequence[Claim]], None]
-"""Processes claims, and finishes or releases each; if it raises, the claims are released."""
+"""Processes the works of a claim, and finishes or releases each; if it raises, they are released."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Identical loops on works of one kind, in the order of its index. Of several, one skips recipients that fail."""
+    """Identical loops on works of one kind: each handles one at a time, or all of a summary together."""
 
     kind: WorkKind
     handle: Handle
     threads: int = 1
-    batch: int = 1
-    rule: ClaimRule = field(default_factory=ClaimRule)
     woken: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def wake(self) -> None:
@@ -116,8 +122,7 @@ class Notifier:
         for pool in self.pools:
             for number in range(pool.threads):
                 owner = f"{self.owner}/{pool.kind}{number}"
-                rule = pool.rule._replace(spares_failed=pool.threads > 1 and not number)
-                serving = pool, owner, rule, stop
+                serving = pool, owner, stop
                 threads.append(
                     threading.Thread(target=self._serve, args=serving, name=owner, daemon=True)
                 )
@@ -152,25 +157,22 @@ class Notifier:
         self.keep_house(stop)
         handled = 0
         for pool in self.pools:
-            while not stop.is_set() and (
-                number := self._step(pool, f"{self.owner}/{pool.kind}", pool.rule)
-            ):
-                handled += number
+            handled += self._drain(pool, f"{self.owner}/{pool.kind}", stop)
         return handled
 
-    def _serve(self, pool: Pool, owner: str, rule: ClaimRule, stop: threading.Event) -> None:
-        throttle, handled = LogThrottle(owner.rpartition("/")[2]), 0
-        for turn in count(1):
-            if stop.is_set():
-                return
+    def _drain(self, pool: Pool, owner: str, stop: threading.Event) -> int:
+        handled = 0
+        while not stop.is_set() and (number := self._step(pool, owner)):
+            handled += number
+        return handled
+
+    def _serve(self, pool: Pool, owner: str, stop: threading.Event) -> None:
+        throttle = LogThrottle(owner.rpartition("/")[2])
+        while not stop.is_set():
             try:
-                looks = not handled  # after one work, a second one is likely
-                handled = (
-                    self._step(pool, owner, rule._replace(of_batches=True))
-                    if turn % BULK_TURN == 0
-                    else 0
-                )
-                handled = handled or self._step(pool, owner, rule, looks=looks)
+                is_due = has_due(self.engine, pool.kind, held=self.list_held())
+                if not (is_due and self._drain(pool, owner, stop)):
+                    pool.wait()
                 throttle.succeeded()
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
@@ -179,9 +181,6 @@ class Notifier:
                     self.is_exhausted = True
                     stop.set()
                 stop.wait(TROUBLE_SECONDS)
-                continue
-            if not handled:
-                pool.wait()
 
     def _serve_house(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -191,32 +190,45 @@ class Notifier:
             if not is_more_due:
                 stop.wait(POLL_SECONDS)
 
-    def _step(self, pool: Pool, owner: str, rule: ClaimRule, *, looks: bool = True) -> int:
+    def _step(self, pool: Pool, owner: str) -> int:
         self._held[owner] = time.monotonic(), ()
         try:
-            if looks and not has_due(self.engine, pool.kind, rule=rule, at_work=self.list_held()):
-                return 0
-            with self.engine.begin() as connection:
-                claims = claim(
-                    connection,
-                    pool.kind,
-                    owner,
-                    lease_seconds=self.lease_seconds,
-                    limit=pool.batch,
-                    rule=rule,
-                    at_work=self.list_held,
-                )
-                if claims and pool.kind is WorkKind.SUMMARY:
-                    claims += claim_rest(connection, claims[0], within_seconds=SOON_SECONDS)
-                self._held[owner] = time.monotonic(), claims
+            claims = self._claim(pool, owner)
             if claims:
                 pool.wake()
                 self._handle(pool.handle, claims)
-                if pool.kind is WorkKind.RECIPIENTS:  # on SQLite no NOTIFY wakes the loops
-                    self._wake_all()
+            if claims and pool.kind is WorkKind.END:  # on SQLite no NOTIFY wakes the loops
+                self._wake_all()
         finally:
             del self._held[owner]
         return len(claims)
+
+    def _claim(self, pool: Pool, owner: str) -> Sequence[Claim]:
+        seconds = self.lease_seconds
+        try:
+            with self.engine.begin() as connection:
+                if pool.kind is WorkKind.SUMMARY:
+                    claims = claim_together(
+                        connection,
+                        pool.kind,
+                        owner,
+                        lease_seconds=seconds,
+                        within_seconds=SOON_SECONDS,
+                    )
+                else:
+                    claims = claim(
+                        connection, pool.kind, owner, lease_seconds=seconds, held=self.list_held()
+                    )
+                self._held[owner] = time.monotonic(), claims
+        except Exception as error:
+            if is_waited_for(error):  # the claim may be committed although its answer was lost
+                repeat_until_recorded(partial(self._free, owner))
+            raise
+        return claims
+
+    def _free(self, owner: str) -> None:
+        with self.engine.begin() as connection:
+            give_back(connection, is_owned_by(owner))
 
     def list_held(self) -> list[int]:
         """Return the ids of the works that its loops hold."""
@@ -226,22 +238,20 @@ class Notifier:
         try:
             handle(claims)
         except Exception as error:
-            if is_waited_for(error):
-                log.warning("work_postponed", error=type(error).__name__)
-                commit(self.engine, partial(_give_back, claims=claims, error=error))
-                if isinstance(conclude(error), ExhaustedError):
-                    raise
-            elif len(claims) > 1:  # one that always fails must not stop the others
-                log.warning("works_handled_one_by_one", exc_info=True)
-                for one in claims:
-                    self._handle(handle, [one])
-            else:
+            if not is_waited_for(error):
                 log.exception("work_failed", kind=claims[0].kind, subject=claims[0].subject)
-                seconds = backoff(claims[0].starts - 1)
-                commit(
-                    self.engine,
-                    partial(delay_or_bury, claim=claims[0], reason=FAILED, seconds=seconds),
+                for one in claims:
+                    delay(self.engine, one, FAILED, backoff(one.starts - 1))
+                return
+            log.warning("work_postponed", error=type(error).__name__)
+            reason = conclude(error)
+            is_exhausted = isinstance(reason, ExhaustedError)
+            for one in claims:  # another process may have the memory that this one lacks
+                postpone(
+                    self.engine, one, str(reason), 0 if is_exhausted else until_next_try(one.waits)
                 )
+            if is_exhausted:
+                raise
 
     def _renew(self) -> None:
         started_after = time.monotonic() - LONGEST_STEP_SECONDS
@@ -267,14 +277,6 @@ class Notifier:
             pool.wake()
 
 
-def _give_back(connection: Connection, claims: Sequence[Claim], error: Exception) -> None:
-    """Release works uncounted, and at once if this process lacks memory, since another one may have it."""
-    is_exhausted = isinstance(conclude(error), ExhaustedError)
-    for one in claims:
-        seconds = 0 if is_exhausted else until_next_try(one.waits)
-        release(connection, one, seconds, str(conclude(error)), counts=False)
-
-
 def build_pools(
     engine: Engine,
     notices: Notices,
@@ -282,16 +284,11 @@ def build_pools(
     publish: PublishEvent | None,
 ) -> Sequence[Pool]:
     """Return the loops of a notifier; `publish` is None where no program listens (the embedded mode)."""
-    events = partial(publish_events, engine, notices, publish)
     messages = partial(send_message, engine, notices, senders)
-    one_each = ClaimRule(one_for_each_part=True)
-    # Few recipients at a time: their mails wait for the end of the transaction.
     return (
-        Pool(WorkKind.REPLY, events, batch=50),
-        Pool(WorkKind.RECIPIENTS, partial(list_recipients, engine, notices), batch=10),
-        Pool(WorkKind.EVENT, events, batch=50, rule=ClaimRule(in_order=True)),
-        Pool(WorkKind.PROGRESS, events, batch=50, rule=ClaimRule(in_order=True)),
-        Pool(WorkKind.MAIL, messages, threads=4, rule=one_each),
-        Pool(WorkKind.SUMMARY, messages, threads=2, rule=one_each),
-        Pool(WorkKind.MESSAGE, messages, threads=4, rule=one_each),
+        Pool(WorkKind.REPLY, partial(publish_reply, engine, notices, publish)),
+        Pool(WorkKind.END, partial(announce_end, engine, notices, publish), threads=2),
+        Pool(WorkKind.MAIL, messages, threads=4),
+        Pool(WorkKind.SUMMARY, messages),
+        Pool(WorkKind.WEBHOOK, messages, threads=4),
     )

@@ -29,7 +29,7 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
-from worker.messaging.queues import DoorbellQueues
+from worker.messaging.queues import TokenQueues
 from worker.registre.communes import load_reference
 from worker.settings import Settings
 from worker.work.queue import free_all
@@ -190,14 +190,14 @@ class Solo:
         self._finish = finish
         set_encoder(PrefectureEncoder())
         self._broker = StubBroker(middleware=list(build_middleware()))
-        self._doorbells = DoorbellQueues(self._broker)
-        services = build_services(settings, self._doorbells.enqueue)
-        starts = services.max_attempts * STARTS_TIMES
-        self.services = replace(services, is_embedded=True, max_attempts=starts)
+        self._tokens = TokenQueues(self._broker)
+        services = build_services(settings, self._tokens.send)
+        starts = services.most_starts * STARTS_TIMES
+        self.services = replace(services, is_embedded=True, most_starts=starts)
         declare_actors(self._broker, self.services)
         self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=100)
         self._notifier = build_notifier(
-            settings, self.services.engine, enqueue=self._doorbells.enqueue, publish=None
+            settings, self.services.engine, tokens=self._tokens, publish=None
         )
         self._stop = threading.Event()
         self._notifying = threading.Thread(
@@ -210,7 +210,7 @@ class Solo:
         with self.services.engine.begin() as connection:
             free_all(connection)
         self.services.storage.sweep_temporaries(older_than=0)
-        sweep(self.services.engine, self._doorbells.enqueue)
+        sweep(self.services.engine, self._tokens.send, self._tokens.count)
         self._notifying.start()
         return self
 

@@ -1,23 +1,26 @@
-"""The table `work` of due work, and its operations: add, claim, renew, finish, release. Each is one statement.
+"""The table `work` of due work, and its verbs: add, claim, renew, release, finish, bury.
 
     from    by                                       to
     (none)  add                                      DUE
     DUE     claim                                    HELD
     HELD    finish                                   (deleted)
     HELD    release                                  DUE, not before some time
-    HELD    claim, once the lease is over            HELD, of another owner
+    HELD    claim, once the lease is over            HELD, by another owner
     HELD    bury                                     DEAD
     DEAD    add with `again`, retry                  DUE
     DEAD    delete_dead, after 90 days               (deleted)
 
-The clock is the database's. If the clock jumped ahead and was set back, a row may have a lease that ends later than the
-longest lease from now: such a row is free. Only the owner of a row may renew, finish, release or bury it.
+`due_at` is when a work may be claimed; while a work is held, when its lease ends. The clock is the
+database's. It may jump ahead and be set back: a work whose `due_at` is further ahead than the wait
+that was written with it (`within_seconds`) may be claimed at once.
+
+Only the owner of a work may renew, finish, release or bury it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -34,6 +37,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -46,6 +50,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
+from schemas.topology import MOST_TOKENS, QUEUE_LISTES, QUEUE_REGISTRE, QUEUE_TABLEAUX
 from schemas.vocabulary import Labelled
 from worker.db.engine import notify_ready, reading
 from worker.db.types import (
@@ -59,14 +64,13 @@ from worker.db.types import (
     utc_now,
     zero,
 )
-from worker.doorbell import Doorbell
 from worker.errors import LeaseLostError
 
 _OPEN = rows_where("state IN ('due', 'held')")
 
 
 class WorkState(Labelled):
-    """The state of a row; there is no state for done, since the row is deleted."""
+    """The state of a work; there is no state for done, since the row is deleted."""
 
     DUE = "due", "à faire"
     HELD = "held", "en cours"
@@ -74,30 +78,34 @@ class WorkState(Labelled):
 
 
 class WorkKind(Labelled):
-    """The kind of a task."""
+    """The kind of a work, which chooses its handler."""
 
     REPLY = "reply", "réponse à une demande"
-    EVENT = "event", "événement"
-    """Publish one event: of a file (its part), of the end of a request, of a recalled file, of a deadline."""
-    PROGRESS = "progress", "avancement"
-    """Publish the progress of the files of a request, each second."""
-    RECIPIENTS = "recipients", "liste des destinataires"
-    """List the recipients of a message, and add one work for each of them."""
+    END = "end", "annonce de la fin"
+    """Publish the events of a finished request, a recall or a reminder; add a work for each recipient."""
     MAIL = "mail", "courriel"
     SUMMARY = "summary", "courriel du jour"
     """Send all due messages of one recipient in one mail."""
-    MESSAGE = "message", "discussion ou webhook"
+    WEBHOOK = "webhook", "webhook"
     LISTE = "liste", "fichier de liste"
     TABLEAU = "tableau", "tableau"
-    """Make the file of an export; the fair tag is that of its request."""
+    FINGERPRINT = "fingerprint", "empreinte d'un dépôt"
+    CERTIFICAT = "certificat", "certificat de publication"
     PREVIEW = "preview", "export du REU"
     """Read an export of the REU that has arrived, import it, or erase it."""
-    DEFERRED = "deferred", "événement en attente"
-    """Check again whether what an event names is known."""
 
 
-FILES = (WorkKind.LISTE, WorkKind.TABLEAU)
+FILES = WorkKind.LISTE, WorkKind.TABLEAU
 """The kinds whose works make files."""
+
+QUEUE_KINDS: Mapping[str, Sequence[WorkKind]] = {
+    QUEUE_LISTES: (WorkKind.FINGERPRINT, WorkKind.LISTE),
+    QUEUE_TABLEAUX: (WorkKind.CERTIFICAT, WorkKind.TABLEAU),
+    QUEUE_REGISTRE: (WorkKind.PREVIEW,),
+}
+"""The kinds of work that the workers of a queue claim, the first first. Notifiers claim all others."""
+
+QUEUE_OF = {kind: queue for queue, kinds in QUEUE_KINDS.items() for kind in kinds}
 
 
 class About(StrEnum):
@@ -106,29 +114,27 @@ class About(StrEnum):
     REQUEST = "request"
     RECALL = "recall"
     REMINDER = "reminder"
+    EXPORT = "export"
+    PREVIEW = "preview"
 
 
-BROKERED: Mapping[str, str] = {
-    **dict.fromkeys(FILES, "export"),
-    WorkKind.PREVIEW: "preview",
-    WorkKind.DEFERRED: "deferred_event",
-}
-"""The kinds whose works start when a worker receives a message, with the tables of their rows."""
+PEOPLE, BATCH = 0, 1
+"""The two lanes: works for which a person waits are claimed before those of batches."""
 
 
-def subject_of(about: About | WorkKind, row_id: int) -> str:
-    """Return the subject of a work about a row: `request:12`; `about`: a table, or the kind of a work in BROKERED."""
-    return f"{BROKERED.get(about, about)}:{row_id}"
+def subject_of(about: About, row_id: int) -> str:
+    """Return the subject of a work about a row: `request:12`."""
+    return f"{about}:{row_id}"
 
 
 class Work(Base):
-    """A task about a subject and one part of it: a file, a recipient, a deadline."""
+    """A task about a subject; `part` distinguishes tasks of one kind: the key of a recipient."""
 
     __tablename__ = "work"
     __table_args__ = (
         UniqueConstraint("kind", "subject", "part"),
         Index("ix_work_open", "kind", "lane", "fair_tag", "id", **_OPEN),
-        Index("ix_work_part", "part", "kind", "state", **_OPEN),
+        Index("ix_work_share", "share", "kind", "lane", "fair_tag", **_OPEN),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -136,19 +142,21 @@ class Work(Base):
     subject: Mapped[str] = mapped_column(Texte, doc="A table and the id of a row: `request:12`.")
     part: Mapped[str] = empty()
     lane: Mapped[int] = zero("0: a person waits. 1: of a batch.")
+    share: Mapped[str] = empty("Of a file or an import: whose turn it is. An account or a commune.")
     fair_tag: Mapped[int] = mapped_column(
-        BigInteger, default=0, server_default="0", doc="The turn of its account."
+        BigInteger, default=0, server_default="0", doc="Its place in the order of turns."
     )
-    state: Mapped[str] = mapped_column(Texte, default=WorkState.DUE, server_default=WorkState.DUE)
-    due_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, doc="When to try again; empty: now."
+    state: Mapped[str] = mapped_column(
+        Texte, default=WorkState.DUE, server_default=WorkState.DUE.value
     )
-    owner: Mapped[str | None] = mapped_column(Texte, doc="The loop that holds the lease.")
-    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    enqueued_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, doc="When its message went to the broker; empty: not since its last start."
+    due_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, server_default=utc_now(), doc="When it may be claimed: see above."
     )
-    starts: Mapped[int] = zero()
+    within_seconds: Mapped[float] = mapped_column(
+        Float, default=0, server_default="0", doc="How far ahead due_at was when it was written."
+    )
+    owner: Mapped[str | None] = mapped_column(Texte, doc="The job that holds it.", index=True)
+    starts: Mapped[int] = zero("Starts that did not end by themselves, and failed ones.")
     waits: Mapped[int] = zero("For what was away, in a row.")
     error: Mapped[str] = empty("Of the last start, in French.")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
@@ -156,34 +164,31 @@ class Work(Base):
 
 _INSERTS: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = ("kind", "subject", "part")
-_ANEW = {
-    "state": WorkState.DUE,
-    "due_at": None,
-    "starts": 0,
-    "waits": 0,
-    "error": "",
-    "created_at": utc_now(),
-}
 _LOCK = 0x776F726B  # « work »
 
 _LATE_SECONDS = 1.0
 """How much later than this statement a concurrent claim may have begun."""
 
-LONGEST_LEASE_SECONDS = 60.0
-"""A row whose lease ends later than so long from now was claimed while the clock was ahead."""
+REST_SECONDS = {3: 60, 4: 300, 5: 900}
+"""How long a work rests whose process died, by its number of starts. A host that is drained kills
+three processes within minutes, and that is not the fault of the file."""
+
+MOST_STARTS = 6
+"""After so many starts whose process died, the work fails."""
 
 KEPT_DAYS = 90
 """How many days a dead work is kept, so that an operator can retry it."""
 
 
 class NewWork(NamedTuple):
-    """A work to add. Of two works in one lane, the one with the lower fair tag is claimed first."""
+    """A work to add. Of two works of a lane, the one with the lower fair tag is claimed first."""
 
     kind: WorkKind
     subject: str
     part: str = ""
-    lane: int = 0
+    lane: int = PEOPLE
     fair_tag: int = 0
+    share: str = ""
 
 
 class Claim(NamedTuple):
@@ -211,33 +216,23 @@ class Claim(NamedTuple):
         return int(self.subject.partition(":")[2])
 
 
-class ClaimRule(NamedTuple):
-    """Which works of a kind are not claimed together."""
-
-    in_order: bool = False
-    """A work waits for earlier works of its subject."""
-    one_for_each_part: bool = False
-    """A work waits while another of its part is held: a recipient occupies one loop, a share one process for lists."""
-    spares_failed: bool = False
-    """Works of a part that has failed are left to other loops."""
-    of_message: bool = False
-    """Only works of one lane whose message was enqueued, the work of the current message, and those of its part."""
-    of_batches: bool = False
-    """Only works of batches."""
-
-
-def _is(state: WorkState) -> ColumnElement[bool]:
-    return _state_of(Work, state)
-
-
-def _state_of(row: Any, *states: WorkState) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias of it
+def _state_is(*states: WorkState, row: Any = Work) -> ColumnElement[bool]:  # noqa: ANN401 — or an alias
     """Compare with literal states, because the partial indexes need literals."""
     return row.state.in_([literal_column(f"'{state}'") for state in states])  # type: ignore[no-any-return]
 
 
 def is_open(row: Any = Work) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias of it
     """Whether the work is not done yet."""
-    return _state_of(row, WorkState.DUE, WorkState.HELD)
+    return _state_is(WorkState.DUE, WorkState.HELD, row=row)
+
+
+def _is_claimable() -> ColumnElement[bool]:
+    rest = case(
+        (_state_is(WorkState.HELD), case(REST_SECONDS, value=Work.starts, else_=0)), else_=0
+    )
+    is_over = Work.due_at <= utc_now(-rest)
+    was_ahead = Work.due_at > utc_now(Work.within_seconds + _LATE_SECONDS)
+    return and_(is_open(), or_(is_over, was_ahead))
 
 
 def has_open(
@@ -248,14 +243,47 @@ def has_open(
     return exists().where(Work.kind.in_(kinds), Work.subject == subject, is_open())
 
 
+# The order of turns.
+
+
+class Turn(NamedTuple):
+    """The fair tag of the first new work of a share, and how many works of the share may wait before it."""
+
+    fair_tag: int
+    waiting: int
+
+
+def find_turn(connection: Connection, kind: WorkKind, lane: int, share: str) -> Turn:
+    """Return the next turn of a share in a lane (start-time fair queueing).
+
+    It comes after the last work of the share, and not before the first open work of the lane. So
+    shares are served in turn, however much one of them has waiting.
+    """
+    of_lane = select(func.min(Work.fair_tag)).where(Work.kind == kind, Work.lane == lane, is_open())
+    of_share = select(func.max(Work.fair_tag)).where(
+        Work.share == share, Work.kind == kind, Work.lane == lane, is_open()
+    )
+    found = select(of_lane.scalar_subquery(), of_share.scalar_subquery())
+    first, last = connection.execute(found).one()
+    first = first or 0
+    fair_tag = first if last is None else max(first, last + 1)
+    return Turn(fair_tag, fair_tag - first)
+
+
+def count_of_share(connection: Connection, kind: WorkKind, lane: int, share: str) -> int:
+    """Count the open works of a kind that a share has in a lane."""
+    mine = Work.share == share, Work.kind == kind, Work.lane == lane
+    return connection.scalar(select(func.count()).where(*mine, is_open())) or 0
+
+
 MOST_BEFORE = 1000
 """So many works before another are counted at most."""
 
 
-def count_before(connection: Connection, kind: WorkKind, row_id: int) -> int:
+def count_before(connection: Connection, kind: WorkKind, subject: str) -> int:
     """Return how many open works of its kind and lane are claimed before a work; MOST_BEFORE: or more."""
     own = aliased(Work)
-    is_own = own.kind == kind, own.subject == subject_of(kind, row_id)
+    is_own = own.kind == kind, own.subject == subject
     is_before = tuple_(Work.fair_tag, Work.id) < tuple_(own.fair_tag, own.id)
     before = select(Work.id).join(
         own, and_(Work.kind == own.kind, Work.lane == own.lane, is_before)
@@ -264,36 +292,42 @@ def count_before(connection: Connection, kind: WorkKind, row_id: int) -> int:
     return connection.scalar(select(func.count()).select_from(counted)) or 0
 
 
-def add(
-    connection: Connection,
-    works: Iterable[NewWork],
-    *,
-    again: bool = False,
-    seconds: float = 0,
-    enqueued: bool = False,
-) -> None:
-    """Add works in the transaction of their cause and wake the notifiers; an existing work is unchanged.
+# The verbs.
 
-    With `again`, an existing work that is not held is due at once and counts as new. `seconds`: until it is due.
-    `enqueued`: the caller sends the message of each work to the broker, after the commit; no notifier is woken.
+
+def add(
+    connection: Connection, works: Iterable[NewWork], *, again: bool = False, seconds: float = 0
+) -> None:
+    """Add works in the transaction of their cause, due in `seconds`; an existing work is unchanged.
+
+    With `again`, an existing work that is not held is due at once and counts as new. Notifiers are
+    woken when the transaction commits. Workers are woken by tokens, which the caller may send.
     """
     rows = [work._asdict() for work in works]
     if not rows:
         return
     statement = _INSERTS[connection.dialect.name](Work)
-    if seconds:
-        statement = statement.values(due_at=utc_now(seconds))
-    if enqueued:
-        statement = statement.values(enqueued_at=utc_now())
+    statement = statement.values(due_at=utc_now(seconds), within_seconds=seconds)
     if again:
+        is_idle = ~_state_is(WorkState.HELD)
         statement = statement.on_conflict_do_update(
-            index_elements=_KEY, set_=_ANEW, where=~_is(WorkState.HELD)
+            index_elements=_KEY, set_=_anew(), where=is_idle
         )
     else:
         statement = statement.on_conflict_do_nothing()
     connection.execute(statement, rows)
-    if not enqueued:
+    if any(row["kind"] not in QUEUE_OF for row in rows):
         notify_ready(connection)
+
+
+def _anew() -> dict[str, Any]:
+    return _due(0) | {"starts": 0, "waits": 0, "error": "", "created_at": utc_now()}
+
+
+def _due(seconds: float) -> dict[str, Any]:
+    """Return the columns of a work that no process holds, due in so many seconds."""
+    due_at = {"due_at": utc_now(seconds), "within_seconds": seconds}
+    return {"state": WorkState.DUE, "owner": None, **due_at}
 
 
 def claim(
@@ -302,221 +336,128 @@ def claim(
     owner: str,
     *,
     lease_seconds: float,
-    limit: int,
-    rule: ClaimRule,
-    at_work: Callable[[], Collection[int]] = tuple,
-    of_message: Mapping[str, Any] = {},
+    limit: int = 1,
+    most_lane: int = BATCH,
+    held: Collection[int] = (),
 ) -> list[Claim]:
-    """Claim the first works of a kind that are due and free, in the order of their lanes and fair tags.
+    """Claim the first works of a kind that are due, in the order of their lanes and fair tags.
 
-    `at_work` returns the ids that loops of this process hold. They are not claimed, even if the database clock ends
-    their lease. It is called once no other claim runs: each loop adds its claims before it commits them.
+    `most_lane`: PEOPLE to claim no work of a batch. `held`: ids of works that this process holds;
+    they are not claimed, even if the clock of the database jumped to the end of their lease.
     """
-    if (
-        connection.dialect.name == "postgresql" and not rule.of_message
-    ):  # a claim must see what the others hold
-        connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kind))))
     values = {
         "claimed_by": owner,
         "seconds": lease_seconds,
         "number": limit,
-        "at_work": [*at_work()],
-        **of_message,
+        "most_lane": most_lane,
+        "held": [*held],
     }
-    rows = connection.execute(_claim_statement(kind, rule), values).all()
+    rows = connection.execute(_claim_statement(kind), values).all()
     claims = [Claim._make([*row, owner])._replace(kind=kind) for row in rows]
     return sorted(claims, key=lambda it: (it.lane, it.fair_tag, it.id))
 
 
-def claim_enqueued(
-    connection: Connection, message: Doorbell, owner: str, *, lease_seconds: float, part: str = ""
-) -> Claim | None:
-    """Claim one work for a message: the first due work of its queue that has a message, or the work of the message.
-
-    Each message claims one work, so that the fair tags give the order, whatever the order of the messages. Works of one
-    part are claimed one at a time: where only those wait, their messages are spent, and a sweep sends others.
-    `part`: of the work that this message has done. It claims another one while works of that part have no message.
-    """
-    kind, lane = WorkKind(message.kind), int(message.is_bulk)
-    waits = Work.kind == kind, Work.lane == lane, _is(WorkState.DUE)
-    if part and not connection.scalar(
-        select(exists().where(*waits, Work.part == part, Work.enqueued_at.is_(None)))
-    ):
-        return None
-    about = {
-        "of_lane": lane,
-        "of_subject": subject_of(kind, message.row_id),
-        "of_part": part or None,
-    }
-    rule = ClaimRule(of_message=True, one_for_each_part=True)
-    first = partial(
-        claim,
-        connection,
-        kind,
-        owner,
-        lease_seconds=lease_seconds,
-        limit=1,
-        rule=rule,
-        of_message=about,
+@cache
+def _first_due(kind: WorkKind) -> Select[int]:
+    return (
+        select(Work.id)
+        .where(Work.kind == literal_column(f"'{kind}'"), _is_claimable())
+        .where(
+            Work.lane <= bindparam("most_lane"), Work.id.not_in(bindparam("held", expanding=True))
+        )
+        .order_by(Work.lane, Work.fair_tag, Work.id)
+        .limit(bindparam("number", type_=Integer))
     )
-    claims = first()
-    if not claims:
-        is_blocked = *waits, Work.enqueued_at.is_not(None), _is_part_held(Work)
-        connection.execute(update(Work).where(*is_blocked).values(enqueued_at=None))
-        claims = first()  # the work that blocked one may have ended between the two statements
-    return claims[0] if claims else None
-
-
-def has_due(engine: Engine, kind: WorkKind, *, rule: ClaimRule, at_work: Collection[int]) -> bool:
-    """Return whether `claim` would find a work. It only reads, so that an idle loop blocks no writer."""
-    with reading(engine) as connection:
-        values = {"number": 1, "at_work": [*at_work]}
-        return connection.execute(_first_due(kind, rule), values).first() is not None
 
 
 @cache
-def _first_due(kind: WorkKind, rule: ClaimRule, *, locks: bool = False) -> Select[int]:
-    one = aliased(Work)
-    conditions = [one.kind == literal_column(f"'{kind}'"), is_open(one), _is_free(one)]
-    conditions.append(one.id.not_in(bindparam("at_work", expanding=True)))
-    if rule.in_order:
-        before = aliased(Work)
-        is_before = (
-            before.kind == one.kind,
-            before.subject == one.subject,
-            before.id < one.id,
-            is_open(before),
-        )
-        conditions.append(~select(before.id).where(*is_before, ~_is_free(before)).exists())
-    if rule.one_for_each_part:
-        conditions.append(~_is_part_held(one))
-    if rule.spares_failed:
-        failed = aliased(Work)
-        has_failed = (
-            failed.kind == one.kind,
-            failed.part == one.part,
-            failed.starts + failed.waits > 0,
-        )
-        conditions.append(~select(failed.id).where(*has_failed, is_open(failed)).exists())
-    if rule.of_batches:
-        conditions.append(one.lane > 0)
-    if rule.of_message:
-        is_own = or_(
-            one.subject == bindparam("of_subject"), one.part == bindparam("of_part", type_=Texte)
-        )
-        conditions += [one.lane == bindparam("of_lane"), or_(one.enqueued_at.is_not(None), is_own)]
-    first = select(one.id).where(*conditions).order_by(one.lane, one.fair_tag, one.id)
-    first = first.limit(bindparam("number", type_=Integer))
-    return first.with_for_update(of=one, skip_locked=True) if locks else first
-
-
-def _is_part_held(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
-    other = aliased(Work)
-    is_held = (
-        other.kind == row.kind,
-        other.part == row.part,
-        row.part != "",
-        _state_of(other, WorkState.HELD),
-    )
-    return select(other.id).where(*is_held, is_open(other), ~_is_free(other)).exists()
-
-
-@cache
-def _claim_statement(kind: WorkKind, rule: ClaimRule) -> Executable:
+def _claim_statement(kind: WorkKind) -> Executable:
     columns = (
-        Work.id,
-        Work.kind,
-        Work.subject,
-        Work.part,
-        Work.lane,
-        Work.fair_tag,
-        Work.starts,
-        Work.waits,
+        *(Work.id, Work.kind, Work.subject, Work.part, Work.lane, Work.fair_tag),
+        *(Work.starts, Work.waits),
     )
+    first = _first_due(kind).with_for_update(skip_locked=True).cte("first")
+    seconds = bindparam("seconds", type_=Float)
     return (
         update(Work)
-        .where(Work.id.in_(_first_due(kind, rule, locks=True).cte("first").select()))
+        .where(Work.id.in_(first.select()))
         .values(
             {
                 Work.state: WorkState.HELD,
                 Work.owner: bindparam("claimed_by"),
-                Work.lease_until: utc_now(bindparam("seconds", type_=Float)),
+                Work.due_at: utc_now(seconds),
+                Work.within_seconds: seconds,
                 Work.starts: Work.starts + 1,
-                Work.enqueued_at: None,
             }
         )
         .returning(*columns, seconds_between(Work.created_at, utc_now()))
     )
 
 
-def _is_free(row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — the model or an alias
-    is_due = and_(_state_of(row, WorkState.DUE), or_(row.due_at.is_(None), row.due_at <= utc_now()))
-    is_over = or_(
-        row.lease_until <= utc_now(),
-        row.lease_until > utc_now(LONGEST_LEASE_SECONDS + _LATE_SECONDS),
-    )
-    return or_(is_due, and_(_state_of(row, WorkState.HELD), is_over))
+def has_due(engine: Engine, kind: WorkKind, *, held: Collection[int] = ()) -> bool:
+    """Return whether `claim` would find a work. It only reads: an idle loop blocks no writer."""
+    values = {"number": 1, "most_lane": BATCH, "held": [*held]}
+    with reading(engine) as connection:
+        return connection.execute(_first_due(kind), values).first() is not None
 
 
-def claim_rest(connection: Connection, mine: Claim, *, within_seconds: float) -> list[Claim]:
-    """Claim for the owner of a held work the other works of its kind and part that are due or soon will be.
+def claim_together(
+    connection: Connection,
+    kind: WorkKind,
+    owner: str,
+    *,
+    lease_seconds: float,
+    within_seconds: float,
+) -> list[Claim]:
+    """Claim the first due work of a kind, and all other works of its part that are due soon.
 
-    The caller claims by a rule with `one_for_each_part`, so that no other process holds one of them.
+    One process at a time does it, so that two processes never share the works of one part.
     """
-    held = aliased(Work)
-    is_soon = or_(Work.due_at.is_(None), Work.due_at <= utc_now(within_seconds))
-    rest = update(Work).where(
-        Work.kind == mine.kind, Work.part == mine.part, _is(WorkState.DUE), is_soon
-    )
-    rest = rest.values(
-        {Work.state: WorkState.HELD, Work.owner: mine.owner, Work.starts: Work.starts + 1}
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    claims = claim(connection, kind, owner, lease_seconds=lease_seconds)
+    if not claims:
+        return claims
+    mine = claims[0]
+    is_soon = and_(_state_is(WorkState.DUE), Work.due_at <= utc_now(within_seconds))
+    of_part = Work.kind == kind, Work.part == mine.part
+    # a dead process may have held several of the part: they stay together
+    rest = (
+        update(Work)
+        .where(*of_part, or_(is_soon, _is_claimable()))
+        .values(
+            {
+                Work.state: WorkState.HELD,
+                Work.owner: owner,
+                Work.starts: Work.starts + 1,
+                Work.due_at: utc_now(lease_seconds),
+                Work.within_seconds: lease_seconds,
+            }
+        )
     )
     columns = Work.id, Work.subject, Work.lane, Work.fair_tag, Work.starts, Work.waits
     age = seconds_between(Work.created_at, utc_now()).label("age")
-    rest = rest.values(
-        lease_until=select(held.lease_until).where(held.id == mine.id).scalar_subquery()
-    )
     rows = connection.execute(rest.returning(*columns, age)).all()
-    return [mine._replace(**row._mapping) for row in sorted(rows)]  # noqa: SLF001 — its public name
+    return [mine, *(mine._replace(**row._mapping) for row in sorted(rows))]  # noqa: SLF001 — its public name
 
 
-def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> None:
-    """Renew the leases of these works, without waiting for a transaction that finishes or releases one of them."""
-    held = select(Work.id).where(_are_owned(claims)).with_for_update(skip_locked=True)
-    connection.execute(
-        update(Work).where(Work.id.in_(held)).values(lease_until=utc_now(lease_seconds))
-    )
-
-
-def renew_row(
-    engine: Engine,
-    claim: Claim,
-    lease_seconds: float,
-    progress: InstrumentedAttribute[int],
-    number: int,
-) -> bool:
-    """Renew the lease, and write the progress to a column of the row; return False when another worker holds it."""
-    with engine.begin() as connection:
-        is_held = bool(_change(connection, [claim], {Work.lease_until: utc_now(lease_seconds)}))
-        if is_held:
-            table = progress.class_
-            connection.execute(
-                update(table).where(table.id == claim.subject_id).values({progress: number})
-            )
-        return is_held
+def renew(connection: Connection, claims: Collection[Claim], *, lease_seconds: float) -> int:
+    """Renew the leases of these works; return the number of works that their owners still hold."""
+    values = {Work.due_at: utc_now(lease_seconds), Work.within_seconds: lease_seconds}
+    return _change(connection, claims, values)
 
 
 def hold(connection: Connection, claim: Claim) -> None:
-    """Lock a work until the end of the transaction, so that no other worker claims it meanwhile.
+    """Lock a work until the end of the transaction, so that no other process claims it meanwhile.
 
     Raises:
-        LeaseLostError: another worker holds it.
+        LeaseLostError: another process holds it.
     """
     require_held(connection.scalar(select(Work.id).where(_are_owned([claim])).with_for_update()))
 
 
 def require_held(held: object) -> None:
-    """Raise LeaseLostError if `held` is false: another worker holds the work."""
+    """Raise LeaseLostError if `held` is false: another process holds the work."""
     if not held:
         raise LeaseLostError("the row has another owner")
 
@@ -537,133 +478,78 @@ def release(
     counts: bool = True,
     is_new: bool = False,
 ) -> bool:
-    """Make a work due in `seconds`; without `counts`, its start is not counted. Return False when it is not held.
+    """Make a work due in `seconds`; without `counts`, its start is not counted.
 
-    `is_new`: the error differs from the last one, so that the count of waits begins at one.
+    `is_new`: the error differs from the last one, so that the count of waits begins at one. Return
+    False when another process holds the work.
     """
-    values: dict[Any, Any] = {
-        Work.state: WorkState.DUE,
-        Work.due_at: utc_now(seconds) if seconds else None,
-    }
+    values: dict[Any, Any] = _due(seconds) | {"error": error}
     waits = 1 if is_new else Work.waits + 1
-    values |= {Work.waits: 0} if counts else {Work.waits: waits, Work.starts: Work.starts - 1}
-    return bool(_change(connection, [claim], values | _NO_LEASE | {Work.error: error}))
+    values |= {"waits": 0} if counts else {"waits": waits, "starts": Work.starts - 1}
+    return bool(_change(connection, [claim], values))
 
 
 def bury(connection: Connection, claim: Claim, error: str) -> bool:
-    """Set a work dead; return False when this process does not hold it. `error` is the reason, in French."""
-    return bool(
-        _change(connection, [claim], {Work.state: WorkState.DEAD, Work.error: error} | _NO_LEASE)
-    )
-
-
-_NO_LEASE: dict[Any, Any] = {Work.owner: None, Work.lease_until: None}
+    """Set a work dead; return False when another process holds it. `error` is the reason, in French."""
+    values = _due(0) | {"state": WorkState.DEAD, "error": error}
+    return bool(_change(connection, [claim], values))
 
 
 def _change(connection: Connection, claims: Collection[Claim], values: Mapping[Any, Any]) -> int:
-    return (
-        connection.execute(update(Work).where(_are_owned(claims)).values(values)).rowcount
-        if claims
-        else 0
-    )
+    if not claims:
+        return 0
+    return connection.execute(update(Work).where(_are_owned(claims)).values(values)).rowcount
 
 
 def _are_owned(claims: Collection[Claim]) -> ColumnElement[bool]:
     ids, owners = [claim.id for claim in claims], {claim.owner for claim in claims}
-    return and_(Work.id.in_(ids), Work.owner.in_(owners), _is(WorkState.HELD))
+    return and_(Work.id.in_(ids), Work.owner.in_(owners), _state_is(WorkState.HELD))
 
 
-def withdraw(connection: Connection, kinds: Collection[WorkKind], row_ids: Iterable[int]) -> None:
-    """Delete the works of these rows; a worker that holds one loses its lease."""
-    subjects = {subject_of(kind, row_id) for row_id in row_ids for kind in kinds}
+def withdraw(
+    connection: Connection, kinds: Collection[WorkKind], subjects: Collection[str]
+) -> None:
+    """Delete the works about these rows; a process that holds one loses its lease."""
     if subjects:
-        connection.execute(delete(Work).where(Work.kind.in_(kinds), Work.subject.in_(subjects)))
+        connection.execute(
+            delete(Work).where(Work.kind.in_(kinds), Work.subject.in_(set(subjects)))
+        )
 
 
 def give_back(connection: Connection, condition: ColumnElement[bool]) -> None:
-    """Make held works due again without counting the interrupted start; their workers lose their leases."""
-    again = {Work.state: WorkState.DUE, Work.starts: Work.starts - 1} | _NO_LEASE
-    connection.execute(update(Work).where(condition, _is(WorkState.HELD)).values(again))
+    """Make held works due again without counting the start; their processes lose their leases."""
+    again = _due(0) | {"starts": Work.starts - 1}
+    connection.execute(update(Work).where(condition, _state_is(WorkState.HELD)).values(again))
 
 
-def count_enqueued(connection: Connection, grace_seconds: float) -> dict[tuple[str, bool], int]:
-    """Count the due works with a message, by queue, where one of them has waited for longer than the grace."""
-    query = (
-        select(Work.kind, Work.lane, func.count())
-        .where(Work.kind.in_(BROKERED), is_open(), _is_free(Work), Work.enqueued_at.is_not(None))
-        .group_by(Work.kind, Work.lane)
-        .having(func.min(Work.enqueued_at) <= utc_now(-grace_seconds))
-    )
-    return {(kind, bool(lane)): number for kind, lane, number in connection.execute(query)}
-
-
-def mark_enqueued(
-    connection: Connection,
-    lost: Mapping[tuple[str, bool], int],
-    *,
-    grace_seconds: float,
-    limit: int,
-) -> list[Doorbell]:
-    """Mark due works that have no message, and of each queue the oldest works, as many as the queue has lost messages.
-
-    At most `limit` of each, and none of a part of which one is held. They are marked before their messages are sent, so
-    that no other sweep sends them too.
-    """
-    lacks_message, is_silent = (
-        Work.enqueued_at.is_(None),
-        Work.enqueued_at <= utc_now(-grace_seconds),
-    )
-    groups = [(and_(Work.kind.in_(BROKERED), lacks_message, ~_is_part_held(Work)), limit)]
-    for (kind, is_bulk), number in lost.items():
-        groups.append(
-            (and_(Work.kind == kind, Work.lane == int(is_bulk), is_silent), min(number, limit))
-        )
-    doorbells = set[Doorbell]()
-    for condition, number in groups:
-        first = (
-            select(Work.id)
-            .where(condition, is_open(), _is_free(Work))
-            .order_by(Work.enqueued_at.nulls_first(), Work.lane, Work.fair_tag, Work.id)
-            .limit(number)
-            .with_for_update(skip_locked=True)
-            .cte("first")
-        )
-        marked = update(Work).where(Work.id.in_(first.select())).values(enqueued_at=utc_now())
-        rows = connection.execute(marked.returning(Work.subject, Work.kind, Work.lane))
-        doorbells |= {
-            Doorbell(int(subject.partition(":")[2]), kind, bool(lane))
-            for subject, kind, lane in rows
-        }
-    return sorted(doorbells)
-
-
-def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
-    """Record that the broker did not accept these messages: the next sweep sends them."""
-    subjects = [subject_of(WorkKind(it.kind), it.row_id) for it in doorbells if it.kind in BROKERED]
-    with engine.begin() as connection:
-        of_messages = Work.kind.in_(BROKERED), Work.subject.in_(subjects)
-        connection.execute(update(Work).where(*of_messages).values(enqueued_at=None))
+def is_owned_by(owner: str) -> ColumnElement[bool]:
+    """Whether a job of this name holds the work: its claim may be committed although no answer came."""
+    return Work.owner == owner
 
 
 def free_all(connection: Connection) -> None:
     """Free the works of an earlier process; only where no other process can run (the embedded mode)."""
-    connection.execute(
-        update(Work).where(_is(WorkState.HELD)).values({Work.state: WorkState.DUE} | _NO_LEASE)
-    )
-    connection.execute(
-        update(Work).where(Work.kind.in_(BROKERED), is_open()).values(enqueued_at=None, due_at=None)
-    )
+    connection.execute(update(Work).where(_state_is(WorkState.HELD)).values(_due(0)))
+    at_once = {Work.due_at: utc_now(), Work.within_seconds: 0}
+    connection.execute(update(Work).where(Work.kind.in_(QUEUE_OF), is_open()).values(at_once))
+
+
+def count_due(connection: Connection, queue: str) -> int:
+    """Return the number of works that the workers of a queue could claim now; MOST_TOKENS: or more."""
+    due = select(Work.id).where(Work.kind.in_(QUEUE_KINDS[queue]), _is_claimable())
+    counted = select(func.count()).select_from(due.limit(MOST_TOKENS).subquery())
+    return connection.scalar(counted) or 0
 
 
 def retry(connection: Connection, *, error: str, since: datetime, kind: str | None = None) -> int:
     """Make dead works due whose error contains these words and which were added since then; return how many."""
     conditions = [
-        _is(WorkState.DEAD),
+        _state_is(WorkState.DEAD),
         Work.error.contains(error, autoescape=True),
         Work.created_at >= since,
     ]
     conditions += [Work.kind == kind] if kind else []
-    number = connection.execute(update(Work).where(*conditions).values(_ANEW)).rowcount
+    number = connection.execute(update(Work).where(*conditions).values(_anew())).rowcount
     notify_ready(connection)
     return number
 
@@ -672,7 +558,7 @@ def delete_dead(engine: Engine, days: float = KEPT_DAYS) -> int:
     """Delete dead works that were added so many days ago; return how many."""
     is_old = Work.created_at < utc_now(-days * 86_400)
     with engine.begin() as connection:
-        return connection.execute(delete(Work).where(_is(WorkState.DEAD), is_old)).rowcount
+        return connection.execute(delete(Work).where(_state_is(WorkState.DEAD), is_old)).rowcount
 
 
 def count_works(connection: Connection) -> Sequence[Row[str, str, str, int, float]]:
@@ -686,10 +572,6 @@ def count_works(connection: Connection) -> Sequence[Row[str, str, str, int, floa
 
 def count_dead(connection: Connection) -> int:
     """Count the dead works. A dead message is not counted: the page « Messages » shows it to the clerk."""
-    is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.MESSAGE, WorkKind.SUMMARY])
-    return (
-        connection.scalar(
-            select(func.count()).select_from(Work).where(_is(WorkState.DEAD), is_ours)
-        )
-        or 0
-    )
+    is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.WEBHOOK, WorkKind.SUMMARY])
+    query = select(func.count()).select_from(Work).where(_state_is(WorkState.DEAD), is_ours)
+    return connection.scalar(query) or 0

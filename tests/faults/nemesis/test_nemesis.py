@@ -5,11 +5,12 @@ import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from random import Random
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from bench.people import write_town
 from common.calendrier import jour_a_paris, now
 from schemas.declarations import DeclarationNoted
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.topology import TOKEN_QUEUES
 from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome
 from tests.faults.stage import ELECTEURS, Stage
 from tests.parts.town import AGENT, TODAY
@@ -27,6 +29,8 @@ from worker.arrivals import Preview
 from worker.demo.libreville import LIBREVILLE
 from worker.exports.models import Depot, Export, Request, main_name
 from worker.exports.storage import SENTINEL
+from worker.messaging.broker import build_broker
+from worker.messaging.queues import TokenQueues
 from worker.work.queue import Work
 
 ROUNDS = 4
@@ -225,6 +229,10 @@ def _play_round(stage: Stage, steps: Sequence[Step], chance: Random) -> None:
 _STORM = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+_FROZEN_SECONDS = 20
+"""Longer than three heartbeats of a consumer of events."""
+
+_HOUR, _TOKENS = 3600, 300
 _MAILS_AT_ONCE = 4
 """Loops of a notifier that send mails."""
 
@@ -265,6 +273,14 @@ def worker_frozen(stage: Stage, chance: Random) -> Iterator[None]:
     for pid in family:
         with suppress(ProcessLookupError):
             os.kill(pid, SIGCONT)
+
+
+@contextmanager
+def consumer_frozen(stage: Stage, chance: Random) -> Iterator[None]:
+    """Freeze it for longer than the broker waits for its heartbeats: another one gets the events that it holds."""
+    with worker_frozen(stage, chance):
+        yield
+        time.sleep(_FROZEN_SECONDS)
 
 
 @contextmanager
@@ -310,6 +326,71 @@ def broker_restarted(stage: Stage, chance: Random) -> Iterator[None]:
         stage.broker.stop()
     yield
     stage.broker.start()
+
+
+@contextmanager
+def tokens_purged(stage: Stage, _chance: Random) -> Iterator[None]:
+    """Purge the queues of tokens again and again."""
+    with _repeated(lambda: _purge(stage)):
+        yield
+
+
+def _purge(stage: Stage) -> None:
+    for queue in TOKEN_QUEUES:
+        path = f"/queues/{quote(stage.vhost, safe='')}/{queue}/contents"
+        stage.broker.management.request("DELETE", path)
+
+
+@contextmanager
+def _repeated(act: Callable[[], object]) -> Iterator[None]:
+    """Act each tenth of a second until the end of the block."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(0.1):
+            act()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def tokens_doubled(stage: Stage, _chance: Random) -> Iterator[None]:
+    """Send three hundred tokens that no work asks for."""
+    with closing(build_broker(stage.town.amqp_url)) as broker:
+        tokens = TokenQueues(broker)
+        for queue in TOKEN_QUEUES:
+            tokens.send(queue, _TOKENS // len(TOKEN_QUEUES))
+    yield
+
+
+@contextmanager
+def clock_ahead(stage: Stage, _chance: Random) -> Iterator[None]:
+    """Set the clock of the database an hour ahead, then right again."""
+    stage.set_clock(_HOUR)
+    yield
+    stage.set_clock(0)
+
+
+@contextmanager
+def clock_behind(stage: Stage, _chance: Random) -> Iterator[None]:
+    """Set the clock of the database an hour back, then right again."""
+    stage.set_clock(-_HOUR)
+    yield
+    stage.set_clock(0)
+
+
+@contextmanager
+def answers_lost(stage: Stage, _chance: Random) -> Iterator[None]:
+    """Lose the answers to one commit of three, with their connections."""
+    stage.link.loses = 1 / 3
+    yield
+    stage.link.loses = 0
 
 
 @contextmanager
@@ -385,10 +466,16 @@ def mail_slow(stage: Stage, _chance: Random) -> Iterator[None]:
 
 
 TROUBLES = (
-    *(Trouble("worker", it) for it in (worker_killed, worker_frozen, descriptors_short)),
+    *(
+        Trouble("worker", it)
+        for it in (worker_killed, worker_frozen, consumer_frozen, descriptors_short)
+    ),
     *(Trouble("volume", it) for it in (files_short, volume_read_only, volume_away)),
     *(Trouble("database", it) for it in (database_restarted, connections_cut, database_read_only)),
-    Trouble("broker", broker_restarted),
+    # an answer that is lost after a mail was sent, or a clock that ends its lease, may send it again
+    Trouble("commit", answers_lost, mails_again=_MAILS_AT_ONCE),
+    *(Trouble("clock", it) for it in (clock_ahead, clock_behind)),
+    *(Trouble("broker", it) for it in (broker_restarted, tokens_purged, tokens_doubled)),
     Trouble("notifier", notifier_killed, mails_again=_MAILS_AT_ONCE),
     *(Trouble("mail", it) for it in (mail_away, mail_slow)),
 )

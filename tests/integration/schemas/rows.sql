@@ -31,7 +31,7 @@ INSERT INTO export (id, request_id, part, kind, type_tableau, presentation, edit
 INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (1, '2026-11-02', 'mairie');
 INSERT INTO publication (export_id, mode, published_on, published_by, said_at) VALUES (4, 'affichage', '2026-11-02', 'mairie', '2026-11-02 08:00:00.000');
 INSERT INTO preview (id, request_id, code_commune, arrival, sha256, file_name, requested_by, status, taken_on) VALUES (1, 4, '13900', 'arrivee', 'a4', 'novembre.csv', 'mairie', 'queued', '2026-11-04');
-INSERT INTO parked (id, sender, source, event_id, event, waits_for, due_at) VALUES (1, 'ecran', '/mairie', 'depot', '{}', 'request:/mairie:inconnue', '2026-11-05 08:00:00.000');
+INSERT INTO parked (id, sender, source, event_id, event, waits_for, due_at) VALUES (1, 'ecran', '/mairie', 'depot', '{"specversion":"1.0","id":"depot","source":"/mairie","type":"fr.openelec.prefecture.request.depot_verdict.v1","time":"2026-11-05T08:00:00Z","datacontenttype":"application/json","correlationid":"depot","data":{"commune":"13900","exports":[1],"verdict":"accepte","verdict_on":"2026-11-04","requested_by":"mairie"}}', 'depot:1', '2026-11-05 08:00:00.000');
 INSERT INTO reminder (id, code_commune, day) VALUES (1, '13900', '2026-11-05');
 INSERT INTO reminder_echeance (code_commune, echeance, due_on, days, until, scrutin, reminder_id) VALUES ('13900', 'vingt_jours', '2027-03-22', 7, '2027-03-22', '2027-04-11', 1);
 INSERT INTO notification (id, request_id, recipient, code_commune, kind, channel, address, message_id, sent_at, settled_at, attempts) VALUES (1, 1, 'courriel:mairie@libreville.example', '13900', 'pret', 'courriel', 'mairie@libreville.example', '<1@x.example>', '2026-11-01 08:00:03.000', '2026-11-01 08:00:03.000', 1);

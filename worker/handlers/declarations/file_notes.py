@@ -46,14 +46,13 @@ from worker.access.authorization import Authorization
 from worker.access.models import Agent
 from worker.audit import Actor, record_audit
 from worker.db.engine import snapshot
-from worker.deferred import depot_key
-from worker.doorbell import Doorbell
-from worker.errors import NotKnownYetError, RefusedError
+from worker.errors import RefusedError
 from worker.exports.depots import read_depots, write_depot, write_publication, write_verdict
 from worker.exports.models import Export, piece_name
-from worker.exports.records import mark_downloaded
+from worker.exports.records import mark_downloaded, subject_of_file
 from worker.handlers.requests.export_plan import read_data
 from worker.services import Services
+from worker.work.queue import BATCH, NewWork, WorkKind
 
 
 @dataclass(frozen=True)
@@ -74,12 +73,8 @@ class Declaration(ABC):
             RefusedError: the declaration cannot be written; the transaction must not be committed.
         """
 
-    def doorbells(self) -> Iterable[Doorbell]:
-        """Return the messages for the jobs that the declaration causes."""
-        return ()
-
-    def makes_known(self) -> Iterable[str]:
-        """Return the keys that deferred events wait for and that the declaration provides."""
+    def works(self) -> Iterable[NewWork]:
+        """Return the works that the declaration causes."""
         return ()
 
 
@@ -138,18 +133,15 @@ class FileDeclaration(Declaration):
                 detail=detail,
             )
 
-    def makes_known(self) -> Iterator[str]:
-        """Return the keys of the deposits, for which verdicts wait."""
-        return (depot_key(file.id) for file in self.files if self.note.kind == "deposited")
-
-    def doorbells(self) -> Iterator[Doorbell]:
-        """Yield a fingerprint job in the batches for each deposited list, and a certificate job for each last day."""
+    def works(self) -> Iterator[NewWork]:
+        """Yield a fingerprint for each deposited list, and a certificate for each last day of publication."""
         for file in self.files:
+            subject = subject_of_file(file.id)
             match self.note:
                 case FileDeposited() if file.kind == ExportKind.LISTE:
-                    yield Doorbell(file.id, ExportKind.LISTE, is_bulk=True)
+                    yield NewWork(WorkKind.FINGERPRINT, subject, lane=BATCH)
                 case TableauPublished(published_until=date()):
-                    yield Doorbell(file.id, ExportKind.TABLEAU)
+                    yield NewWork(WorkKind.CERTIFICAT, subject)
 
     def _check(self, connection: Connection, now: datetime) -> None:
         match self.note:
@@ -199,9 +191,9 @@ class FileDeclaration(Declaration):
         depots = read_depots(connection, [file.id for file in self.files])
         for file in self.files:
             if file.id not in depots:
-                raise NotKnownYetError(
-                    f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le d'abord.",
-                    waits_for=depot_key(file.id),
+                raise RefusedError(
+                    f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le, puis renvoyez la "
+                    "réponse une fois le dépôt accepté, avec un « id » nouveau.",
                     code="depot_absent",
                     field="data.exports",
                 )

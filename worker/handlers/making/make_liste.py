@@ -1,9 +1,8 @@
 """From the register to a list file: one snapshot, every elector checked, as many lines as electors, all or nothing.
 
 The file is compared with the one that was deposited before it, by the fingerprint of that one (ADR 0012). A deposit is
-one row, whatever the size of its file. Its message is queued with the batches: the worker that receives it finds the
-file ready, deposited and without a fingerprint, and takes the fingerprint. If that message is lost, the worker that
-makes the next file of the list does so.
+one row, whatever the size of its file, and a work of the lane of batches takes its fingerprint. If the next file of the
+list is made first, its worker takes it.
 """
 
 from pathlib import Path
@@ -16,7 +15,7 @@ from sqlalchemy.orm import Session
 from common.calendrier import civil_day
 from common.texte import clean
 from schemas.profiles.platform import PlatformProfile, may_be_deposited, read_form
-from schemas.vocabulary import ExportKind, Format, Liste, Piece, Severity
+from schemas.vocabulary import Format, Liste, Piece, Severity
 from worker.db.engine import reading, snapshot
 from worker.domain.fingerprint import Digests, Expected, expect, find_changes, summarise
 from worker.errors import CountMismatchError
@@ -32,7 +31,7 @@ from worker.registre.imports.chain import read_rests_on
 from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
 from worker.services import Services
-from worker.work.queue import Claim
+from worker.work.queue import Claim, finish
 from worker.writers.columns import ListeSpec, NotOurFileError
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
 from worker.writers.precheck import describe_too_large, find_anomalies, take_census, write_report
@@ -142,14 +141,14 @@ OTHER_COLUMNS = "le fichier déposé n'a pas les mêmes colonnes : la préfectur
 log = structlog.get_logger()
 
 
-def keep_fingerprint(engine: Engine, storage: Storage, file: Export) -> None:
-    """Take and store the fingerprint of a deposited list file that has none; do nothing for any other file."""
-    if file.kind != ExportKind.LISTE:
-        return
-    with reading(engine) as connection:
-        is_lacking = lacks_fingerprint(connection, file.id)
+def make_fingerprint(liste: Export, claim: Claim, services: Services) -> None:
+    """Take and store the fingerprint of a deposited list file that has none; finish the work."""
+    with reading(services.engine) as connection:
+        is_lacking = lacks_fingerprint(connection, liste.id)
     if is_lacking:
-        _take_and_keep(engine, storage, file)
+        _take_and_keep(services.engine, services.storage, liste)
+    with services.engine.begin() as connection:
+        finish(connection, [claim])
 
 
 def _take_and_keep(engine: Engine, storage: Storage, file: Export) -> Fingerprint:

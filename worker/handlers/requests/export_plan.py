@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, exists, insert, not_, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, true, update
 from sqlalchemy.orm import Session, selectinload
 
 from common.calendrier import civil_day, is_poll_day
@@ -21,31 +21,35 @@ from schemas.requests import (
     Contract,
     CopieAsked,
     ListeExportRequested,
+    RequestReference,
     RetryRequested,
     TableauPart,
     TableauxRenderRequested,
 )
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import Action, ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
+from schemas.vocabulary import Action, ExportKind, ExportStatus, FileFormat, Liste
 from worker.access.authorization import Authorization
 from worker.access.models import name_act
 from worker.arrivals import drop
 from worker.audit import Actor, record_audit
 from worker.db.engine import reading
-from worker.deferred import request_key
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
-from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import WITHOUT_KEY, Copie, Export, Request
+from worker.errors import RefusedError
+from worker.exports.models import WITHOUT_KEY, Copie, EarlyCancel, Export, Request
 from worker.exports.records import cancel, cancelled_by
 from worker.registre.communes import read_commune
 from worker.registre.scrutins import read_calendrier
 from worker.services import Services
+from worker.work.queue import BATCH, NewWork
 
 Asked = TypeVar("Asked", bound=Contract)
 
 _DEMANDE = TypeAdapter(Demande)
 _COLUMNS = {"type", "presentation", "edition", "requested_at"}
 """Fields that are columns of the row."""
+
+QUOTA = "quota"
+"""The code of the refusal of a request when too much waits."""
 
 _AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
 _MAKES = {
@@ -73,6 +77,15 @@ class ExportPlan:
     files: Sequence[Mapping[str, Any]]
     is_bulk: bool = False
     """Whether the request belongs to a batch."""
+
+    @property
+    def kind(self) -> ExportKind:
+        """The kind of all its files."""
+        return (
+            ExportKind(self.files[0].get("kind", ExportKind.LISTE))
+            if self.files
+            else ExportKind.LISTE
+        )
 
 
 @dataclass(frozen=True)
@@ -217,7 +230,13 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
     Files that the request names are made again even if they are ready, because they may be altered or purged.
     """
     asked = read_data(event, RetryRequested)
-    known, named = find_request(asked, services, authorization)
+    authorization.require_somewhere()
+    with reading(services.engine) as connection:
+        known = find_request(connection, authorization.sender, asked.request)
+    if known is None:
+        raise _unknown_request()
+    authorization.require(known.code_commune)
+    named = _choose(known, asked.exports)
     for kind in {export.kind for export in named}:
         authorization.require(known.code_commune, _MAKES[ExportKind(kind)])
     states = _AGAIN | {ExportStatus.READY} if asked.exports else _AGAIN
@@ -239,9 +258,7 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
         }
         for it in exports
     ]
-    return ExportPlan(
-        known.code_commune, asked.requested_by, files, any(it.is_bulk for it in exports)
-    )
+    return ExportPlan(known.code_commune, asked.requested_by, files, known.lane == BATCH)
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
@@ -303,41 +320,20 @@ def require_register(services: Services, code: str, listes: Sequence[Liste]) -> 
 
 
 def find_request(
-    asked: CancelRequested | RetryRequested, services: Services, authorization: Authorization
-) -> tuple[Request, list[Export]]:
-    """Find a request and the files that are named, or all. If several accounts used one id, it is the sender's own.
+    connection: Connection, sender: str, reference: RequestReference
+) -> Request | None:
+    """Return the request of an account with its files; None if it is unknown, or of another account."""
+    is_own = Request.sender == sender, Request.code.not_in(WITHOUT_KEY)
+    named = Request.source == reference.source, Request.event_id == reference.id
+    query = select(Request).where(*is_own, *named).options(selectinload(Request.exports))
+    with Session(connection) as session:
+        return session.scalars(query).one_or_none()
 
-    Raises:
-        NotKnownYetError: it is unknown, or of a commune that the sender may not ask for. The sender cannot distinguish
-            these cases: in both, the event waits equally long before it is refused.
-        RefusedError: one of the files is not of this request.
-    """
-    is_own = Request.sender == authorization.sender
-    named = Request.source == asked.request.source, Request.event_id == asked.request.id
-    is_meant = (
-        Request.code.not_in(WITHOUT_KEY),
-        or_(is_own, Request.outcome == RequestOutcome.ACCEPTED),
-    )
-    authorization.require_somewhere()
-    query = select(Request).where(*named, *is_meant).options(selectinload(Request.exports))
-    with reading(services.engine) as connection, Session(connection) as session:
-        found = session.scalars(query.order_by(not_(is_own), Request.id)).all()
-    communes = {
-        it: {it.code_commune, *(export.code_commune for export in it.exports)} - {""}
-        for it in found
-    }
-    request = next((it for it in found if all(map(authorization.allows, communes[it]))), None)
-    if request is None:
-        raise NotKnownYetError(
-            "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
-            "peut demander les fichiers.",
-            waits_for=request_key(asked.request.source, asked.request.id),
-            code="demande_introuvable",
-            field="data.request",
-        )
-    authorization.require(request.code_commune)
+
+def _choose(request: Request, numbers: Sequence[int] | None) -> list[Export]:
+    """Return the files of a request that are named, or all of them."""
     exports = {export.id: export for export in request.exports}
-    meant = asked.exports or list(exports)
+    meant = numbers or list(exports)
     if not exports.keys() >= set(meant):
         raise RefusedError(
             "Fichier inconnu : un des numéros n'est pas celui d'un fichier de cette demande.",
@@ -345,45 +341,114 @@ def find_request(
             code="fichier_inconnu",
             field="data.exports",
         )
-    return request, [exports[number] for number in meant]
+    return [exports[number] for number in meant]
+
+
+MOST_EARLY_CANCELS = 1_000
+"""Cancellations of requests that have not arrived, of one account."""
+
+FROZEN_SECONDS = 10
+"""The broker takes as long to notice a frozen consumer of events: two heartbeats."""
 
 
 @dataclass(frozen=True)
 class Cancellation:
     """The cancellation of files and of an export of the REU. Ready files and imported exports stay.
 
-    `request_id` None: the request has not arrived.
+    Its request may come by another queue, and later: then the fact is recorded, and the request ends
+    cancelled when it arrives.
     """
 
-    commune: str
-    requested_by: str
-    request_id: int | None
-    export_ids: Sequence[int]
+    asked: CancelRequested
+    sender: str
+    commune: str = ""
+    """Of the request; empty while it is unknown."""
+    requested_by: str = ""
     account: str = ""
 
-    def apply(self, connection: Connection) -> tuple[int, Sequence[int]]:
-        """Cancel the files and drop the previews; return the number of files, and the previews to erase.
+    def apply(self, connection: Connection) -> Sequence[NewWork]:
+        """Cancel the files and drop the previews; return the works to erase the previews.
 
         Raises:
-            RefusedError: nothing is left to cancel.
+            RefusedError: nothing is left to cancel, or too many cancellations wait for their requests.
         """
-        if self.request_id is None:
-            return 0, ()
-        number = cancel(connection, self.export_ids, cancelled_by(self.requested_by))
-        previews = drop(connection, self.request_id)
-        for preview_id in previews:
-            by, said = Actor(self.requested_by, self.account), f"aperçu {preview_id}"
-            record_audit(
-                connection, Action.ARRIVAL_DROPPED, actor=by, code_commune=self.commune, detail=said
-            )
-        if not number and not previews:
-            raise RefusedError(
-                "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.",
-                commune=self.commune,
-                code="rien_a_annuler",
-                field="data.request",
-            )
-        return number, previews
+        reference = self.asked.request
+        lock_key(connection, self.sender, reference.source, reference.id)
+        request = find_request(connection, self.sender, reference)
+        if request is None:
+            self._record_early(connection)
+            return ()
+        return cancel_request(
+            connection, request, self.asked.exports, Actor(self.requested_by, self.account)
+        )
+
+    def _record_early(self, connection: Connection) -> None:
+        if self.asked.exports:
+            raise _unknown_request()
+        own = EarlyCancel.sender == self.sender
+        number = connection.scalar(select(func.count()).select_from(EarlyCancel).where(own)) or 0
+        if number >= MOST_EARLY_CANCELS:
+            raise too_many("d'annulations de ce compte attendent leur demande", MOST_EARLY_CANCELS)
+        reference = self.asked.request
+        key = {"sender": self.sender, "source": reference.source, "event_id": reference.id}
+        known = select(EarlyCancel.sender).filter_by(**key)
+        if connection.scalar(known) is None:
+            named = {"requested_by": self.requested_by}
+            connection.execute(insert(EarlyCancel).values(**key, **named))
+
+
+def cancel_request(
+    connection: Connection, request: Request, numbers: Sequence[int] | None, by: Actor
+) -> Sequence[NewWork]:
+    """Cancel the unfinished files of a request, or those that are named, and drop its previews.
+
+    Returns:
+        The works to erase the previews.
+
+    Raises:
+        RefusedError: nothing is left to cancel.
+    """
+    exports = _choose(request, numbers)
+    number = cancel(connection, [it.id for it in exports], cancelled_by(by.name))
+    previews, works = drop(connection, request.id)
+    for preview_id in previews:
+        said = f"aperçu {preview_id}"
+        record_audit(
+            connection,
+            Action.ARRIVAL_DROPPED,
+            actor=by,
+            code_commune=request.code_commune,
+            detail=said,
+        )
+    if not number and not previews:
+        raise RefusedError(
+            "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.",
+            commune=request.code_commune,
+            code="rien_a_annuler",
+            field="data.request",
+        )
+    return works
+
+
+def take_early_cancel(
+    connection: Connection, sender: str, source: str, event_id: str
+) -> str | None:
+    """Delete the cancellation that came before its request; return the person who asked for it, None without one."""
+    key = {"sender": sender, "source": source, "event_id": event_id}
+    gone = delete(EarlyCancel).filter_by(**key).returning(EarlyCancel.requested_by)
+    return connection.scalar(gone)
+
+
+def lock_key(connection: Connection, sender: str, source: str, event_id: str) -> None:
+    """Hold the key of a request until the end of the transaction: its cancellation may come by another queue.
+
+    The database ends a transaction that idles for FROZEN_SECONDS: a process that freezes in it (SIGSTOP, a lost host)
+    would keep the key from the process that takes over its queue. SQLite has one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        key = func.hashtextextended(f"{sender}\n{source}\n{event_id}", 0)
+        limit = func.set_config("idle_in_transaction_session_timeout", f"{FROZEN_SECONDS}s", true())
+        connection.execute(select(limit, func.pg_advisory_xact_lock(key)))
 
 
 def read_cancellation(
@@ -391,7 +456,28 @@ def read_cancellation(
 ) -> Cancellation:
     """Read a request for cancellation."""
     asked = read_data(event, CancelRequested)
-    known, exports = find_request(asked, services, authorization)
-    return Cancellation(
-        known.code_commune, asked.requested_by, known.id, [export.id for export in exports]
+    authorization.require_somewhere()
+    with reading(services.engine) as connection:
+        known = find_request(connection, authorization.sender, asked.request)
+    if known is None:
+        return Cancellation(asked, authorization.sender, requested_by=asked.requested_by)
+    authorization.require(known.code_commune)
+    _choose(known, asked.exports)
+    return Cancellation(asked, authorization.sender, known.code_commune, asked.requested_by)
+
+
+def _unknown_request() -> RefusedError:
+    return RefusedError(
+        "Demande introuvable : ce compte n'en a envoyé aucune de cet identifiant et de cette source. "
+        "Renvoyez cet événement une fois la demande acceptée, avec un « id » nouveau.",
+        code="demande_introuvable",
+        field="data.request",
     )
+
+
+def too_many(
+    what: str, most: int, again: str = "celle-ci dans dix minutes", commune: str = ""
+) -> RefusedError:
+    """Return the refusal of a request because too much waits; `what` says of what, in French."""
+    reason = f"Trop {what} ({most} au plus) : renvoyez {again}, avec un « id » nouveau."
+    return RefusedError(reason, code=QUOTA, commune=commune)

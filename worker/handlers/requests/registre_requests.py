@@ -1,5 +1,6 @@
 """Requests about the register: the preview of an export or of a correction, then the import that confirms it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,6 @@ from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
 from worker.audit import Actor, Pseudonymised, WordKind, record_audit
 from worker.db.engine import reading, snapshot
-from worker.doorbell import Doorbell
 from worker.errors import RefusedError
 from worker.exports.models import Request
 from worker.handlers.declarations.file_notes import refuse_future
@@ -27,7 +27,7 @@ from worker.registre.communes import read_commune
 from worker.registre.imports.chain import find_link
 from worker.registre.imports.report import ask_in_words
 from worker.services import Services
-from worker.work.queue import WorkKind
+from worker.work.queue import NewWork
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PreviewOrder:
     """Of the row; those of a correction have no arrival."""
     account: str = ""
 
-    def apply(self, session: Session, request: Request) -> Doorbell:
+    def apply(self, session: Session, request: Request) -> Sequence[NewWork]:
         """Insert the row, in the transaction of its request.
 
         Raises:
@@ -61,7 +61,7 @@ class PreviewOrder:
                 ],
             )
         columns = self.columns | {"code_commune": self.commune, "requested_by": self.requested_by}
-        return Doorbell(add_preview(session, request, columns), WorkKind.PREVIEW)
+        return add_preview(session, request, columns)
 
 
 def read_preview_order(
@@ -131,7 +131,7 @@ class ImportOrder:
     mapping: dict[str, Any] | None
     account: str = ""
 
-    def apply(self, session: Session, request: Request) -> Doorbell:
+    def apply(self, session: Session, request: Request) -> Sequence[NewWork]:
         """Accept the preview, in the transaction of its request.
 
         Raises:
@@ -142,9 +142,10 @@ class ImportOrder:
             mode="json", include={"accept_rejects", "accept_changes", "empty", "reason"}
         )
         terms |= {"by": self.requested_by, "account": self.account, "mapping": self.mapping}
-        if not accept(session.connection(), asked.preview, request, terms, self.was):
+        works = accept(session.connection(), asked.preview, request, terms, self.was)
+        if not works:
             raise _closed("on vient de répondre à cet aperçu")
-        return Doorbell(asked.preview, WorkKind.PREVIEW)
+        return works
 
 
 def read_import_order(
@@ -157,7 +158,8 @@ def read_import_order(
         preview = read_preview(connection, asked.preview)
     if preview is None or preview.code_commune != asked.commune:
         raise RefusedError(
-            f"Aperçu inconnu : aucun aperçu de {asked.commune} n'a ce numéro.",
+            f"Aperçu inconnu : aucun aperçu de {asked.commune} n'a ce numéro. Renvoyez cet événement "
+            "une fois l'aperçu annoncé, avec un « id » nouveau.",
             code="apercu_inconnu",
             field="data.preview",
         )

@@ -1,1 +1,1 @@
-"""The channels of messages: mail, chat, webhook."""
+"""The channels of messages: mail, webhook."""

@@ -1,20 +1,17 @@
-"""What the three channels have in common: the message, the addressee, the protocol, and two kinds of failure."""
+"""What the two channels have in common: the message, the addressee, the protocol, and two kinds of failure."""
 
 import hashlib
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Timer
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from schemas.vocabulary import Channel, Wish
 from worker.errors import PrefectureError, TransientError
-
-if TYPE_CHECKING:  # the child process of a chat needs little memory without these modules
-    from schemas.envelope import CloudEvent
-    from worker.notifier.messages.events import AnsweredEvent
-    from worker.notifier.messages.text import Text
+from worker.notifier.messages.events import AnsweredEvent
+from worker.notifier.messages.text import Text
 
 LATER = frozenset({408, 425, 429})
 """The statuses of HTTP below 500 after which a request may be repeated."""
@@ -75,17 +72,10 @@ class Message:
 
     about: str
     """The subject, equal for equal messages: ids are made of it."""
-    text: "Callable[[], Text]"
+    text: Callable[[], Text]
     """Called when a person is notified."""
-    answers: "Callable[[], Mapping[str, AnsweredEvent]]"
-    """Returns the events by the part of their work: that of a request without a part is its end."""
-
-    def events(self) -> "list[CloudEvent]":
-        """Return the events of the parts, or else that of the end."""
-        answers = self.answers()
-        return [event for part, (event, _) in answers.items() if part] or [
-            event for event, _ in answers.values()
-        ]
+    events: Callable[[], Sequence[AnsweredEvent]]
+    """Returns the events in the order in which programs get them."""
 
 
 class ChannelSender(Protocol):

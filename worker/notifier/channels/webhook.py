@@ -20,6 +20,7 @@ from http import HTTPStatus
 from standardwebhooks import Webhook
 
 from schemas.envelope import CloudEvent
+from schemas.events import RequestStage
 from schemas.topology import SOURCE
 from worker.error_policy import conclude
 from worker.errors import ExhaustedError
@@ -51,15 +52,13 @@ class WebhookSender:
     def send(self, message: Message, addressee: Addressee) -> None:
         """Send the events, as described in `ChannelSender`."""
         parts = self.hosts.check(addressee.address)
-        events = message.events()
+        # one event for each file: the program has the whole request, and needs no event of its end
+        events = [it for it, _ in message.events() if it.data.get("status") != RequestStage.SETTLED]
         body = encode(events, self.source)
-        first = (
-            events[0] if events else None
-        )  # all events of a request have one trace (W3C Trace Context)
-        trace = {"traceparent": first.traceparent, "tracestate": first.tracestate} if first else {}
-        headers = _headers(message, addressee, body) | {
-            name: value for name, value in trace.items() if value
-        }
+        headers = _headers(message, addressee, body)
+        for event in events[:1]:  # all events of a request have one trace (W3C Trace Context)
+            trace = {"traceparent": event.traceparent, "tracestate": event.tracestate}
+            headers |= {name: value for name, value in trace.items() if value}
         host, is_tls, is_away = parts.hostname or "", parts.scheme == "https", True
         try:
             connection, port = (

@@ -47,21 +47,6 @@ def file_event(request: Request, export: Export, public_url: str = "") -> CloudE
     return _answer(request, data, export.finished_at or request.created_at, export.id)
 
 
-def progress_event(
-    request: Request, export: Export, now: datetime, before: int | None = None
-) -> CloudEvent:
-    """Return the event of the progress of a file at `now`: `before` so many others if it waits, else it is running."""
-    about = _about(request, export)
-    if before is not None:
-        data = FileStatus(**about, status=FileStage.WAITING, before=before)
-    else:
-        written, electeurs = export.lines_written, export.electeurs or None
-        data = FileStatus(
-            **about, status=FileStage.RUNNING, lines_written=written, electeurs=electeurs
-        )
-    return _answer(request, data, now, f"{export.part}\n{data.status}")
-
-
 def recall_event(recall: Recall, export: Export) -> CloudEvent:
     """Return the event of a recalled file."""
     about = _about(export.request, export)
@@ -74,7 +59,12 @@ def answer_event(request: Request) -> CloudEvent:
     if request.outcome == RequestOutcome.REFUSED:
         return refusal_event(request)
     expected = [ExpectedFile(**expected_fields(it, it.id)) for it in request.exports]
-    data = RequestStatus(**_about_request(request), status=RequestStage.ACCEPTED, exports=expected)
+    data = RequestStatus(
+        **_about_request(request),
+        status=RequestStage.ACCEPTED,
+        exports=expected,
+        ignored=_read_faults(request) or None,
+    )
     return _answer(request, data, request.created_at, data.status)
 
 
@@ -85,11 +75,15 @@ def refusal_event(request: Request) -> CloudEvent:
         status=RequestStage.REFUSED,
         code=request.code or "refus",
         reason=request.reason,
-        errors=[RefusalFault(**fault) for fault in request.faults or ()],
+        errors=_read_faults(request),
         commune=request.code_commune or None,
     )
     copy = request.payload_hash if request.code in WITHOUT_KEY else ""
     return _answer(request, data, request.created_at, f"{data.status}\n{copy}")
+
+
+def _read_faults(request: Request) -> list[RefusalFault]:
+    return [RefusalFault(**fault) for fault in request.faults or ()]
 
 
 def settled_event(request: Request) -> CloudEvent:

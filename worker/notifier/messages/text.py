@@ -19,7 +19,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_LINES_OF_A_CHAT = 6
+_LINES_OF_A_SUMMARY = 6
 
 
 class Topic(StrEnum):
@@ -43,12 +43,12 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Text:
-    """The words of one message: the subject, the body of a mail, and the few lines of a chat."""
+    """The words of one message: the subject, the body of a mail, and its few lines in the mail of a day."""
 
     topic: Topic
     subject: str
     mail: str
-    chat: str
+    short: str
     reference: str = ""
     """The correlation id of the request, for a header of the mail."""
 
@@ -66,12 +66,14 @@ def write(
 ) -> Text:
     """Render a template of mails with these values; a value never adds a line. `url`: a page of the screen, if any."""
     mail = _TEMPLATES.get_template(template).render(summary=summary, lines=lines, url=url, **values)
-    said = [f"{it.title} : {it.state}" for it in lines[:_LINES_OF_A_CHAT]] or [summary]
+    said = [f"{it.title} : {it.state}" for it in lines[:_LINES_OF_A_SUMMARY]] or [summary]
     more = (
-        [f"… et {len(lines) - _LINES_OF_A_CHAT} de plus"] if len(lines) > _LINES_OF_A_CHAT else []
+        [f"… et {len(lines) - _LINES_OF_A_SUMMARY} de plus"]
+        if len(lines) > _LINES_OF_A_SUMMARY
+        else []
     )
-    chat = "\n".join(map(clean, filter(None, (*said, *more, url))))
-    return Text(topic, clean(subject), mail, chat, clean(reference))
+    short = "\n".join(map(clean, filter(None, (*said, *more, url))))
+    return Text(topic, clean(subject), mail, short, clean(reference))
 
 
 def link(public_url: str, path: str) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from schemas.envelope import CloudEvent
 from schemas.profiles.platform import read_shipped
 from worker.db.migrate import add_decreed_scrutin
-from worker.db.types import Base
+from worker.db.types import Base, UtcDateTime, utc_now
 
 revision = "1000"
 down_revision = None
@@ -89,60 +90,51 @@ WHERE settled_at IS NULL AND (told_at IS NOT NULL OR outcome = 'refused' OR (
     SELECT 1 FROM export e WHERE e.request_id = request.id AND e.status IN ('queued', 'running'))))
 """
 _OPEN = """
-INSERT INTO work (kind, subject, part, lane, fair_tag)
-SELECT kind, subject, part, lane, turn FROM (
-  SELECT 1 AS rank, r.id, 0 AS file, 'reply' AS kind, 'request:' || r.id AS subject, '' AS part,
+INSERT INTO work (kind, subject, lane, fair_tag)
+SELECT kind, subject, lane, turn FROM (
+  SELECT 1 AS rank, r.id, 'reply' AS kind, 'request:' || r.id AS subject,
     CAST(r.is_bulk AS integer) AS lane, r.turn
   FROM request r WHERE r.announced_at IS NULL
   UNION ALL
-  SELECT 2, r.id, e.id, 'event', 'request:' || r.id, e.part, CAST(r.is_bulk AS integer), r.turn
-  FROM request r JOIN export e ON e.request_id = r.id
-  WHERE r.settled_at IS NOT NULL AND r.told_at IS NULL AND e.published_at IS NULL
-  UNION ALL
-  SELECT 3, r.id, 0, 'event', 'request:' || r.id, '', CAST(r.is_bulk AS integer), r.turn FROM request r
-  WHERE r.settled_at IS NOT NULL AND r.told_at IS NULL AND r.concluded_at IS NULL AND r.outcome <> 'refused'
-  UNION ALL
-  SELECT 4, r.id, 0, 'recipients', 'request:' || r.id, '', CAST(r.is_bulk AS integer), r.turn FROM request r
+  SELECT 2, r.id, 'end', 'request:' || r.id, CAST(r.is_bulk AS integer), r.turn FROM request r
   WHERE r.settled_at IS NOT NULL AND r.told_at IS NULL
   UNION ALL
-  SELECT 5, c.id, e.id, 'event', 'recall:' || c.id, CAST(e.id AS text), 0, 0
-  FROM recall c JOIN export e ON e.recall_id = c.id WHERE c.told_at IS NULL AND e.recall_published_at IS NULL
+  SELECT 3, c.id, 'end', 'recall:' || c.id, 0, 0 FROM recall c WHERE c.told_at IS NULL
   UNION ALL
-  SELECT 6, c.id, 0, 'recipients', 'recall:' || c.id, '', 0, 0 FROM recall c WHERE c.told_at IS NULL
-  UNION ALL
-  SELECT 7, m.id, 0, 'event', 'reminder:' || m.id, e.echeance || ' ' || e.due_on || ' ' || e.days, 1, 0
-  FROM reminder m JOIN reminder_echeance e ON e.reminder_id = m.id WHERE m.told_at IS NULL AND e.published_at IS NULL
-  UNION ALL
-  SELECT 8, m.id, 0, 'recipients', 'reminder:' || m.id, '', 1, 0 FROM reminder m WHERE m.told_at IS NULL
-) due ORDER BY rank, id, file
+  SELECT 4, m.id, 'end', 'reminder:' || m.id, 1, 0 FROM reminder m WHERE m.told_at IS NULL
+) due ORDER BY rank, id
 """
-_DEFERRED = (
-    """
-INSERT INTO deferred_event (sender, source, event_id, event, waits_for)
-SELECT sender, source, event_id, event, waits_for FROM parked ORDER BY id
-""",
-    "INSERT INTO work (kind, subject) SELECT 'deferred', 'deferred_event:' || id FROM deferred_event ORDER BY id",
-    """
-INSERT INTO work (kind, subject, part, starts, due_at)
-SELECT 'preview', 'preview:' || id, code_commune, CASE WHEN status IN ('queued', 'running', 'accepted', 'importing')
-  THEN attempts ELSE 0 END, not_before FROM preview WHERE status <> 'ready' AND erased_at IS NULL ORDER BY id
-""",
-)
+_PREVIEWS = """
+INSERT INTO work (kind, subject, share, starts)
+SELECT 'preview', 'preview:' || id, 'import ' || code_commune,
+  CASE WHEN status IN ('queued', 'running', 'accepted', 'importing') THEN attempts ELSE 0 END
+FROM preview WHERE status <> 'ready' AND erased_at IS NULL ORDER BY id
+"""
 _FILES = (
     """
-INSERT INTO work (kind, subject, lane, fair_tag, starts, waits, error, due_at, created_at)
-SELECT kind, 'export:' || id, CAST(is_bulk AS integer), turn, attempts, retries, error_message, not_before, created_at
-FROM export WHERE status IN ('queued', 'running') ORDER BY id
+INSERT INTO work (kind, subject, lane, share, fair_tag, starts, waits, error, created_at)
+SELECT e.kind, 'export:' || e.id, CAST(e.is_bulk AS integer),
+  CASE WHEN r.sender = 'ecran' THEN 'ecran ' || r.code_commune ELSE r.sender END,
+  e.turn, e.attempts, e.retries, e.error_message, e.created_at
+FROM export e JOIN request r ON r.id = e.request_id WHERE e.status IN ('queued', 'running') ORDER BY e.id
 """,
     "UPDATE export SET status = 'queued' WHERE status = 'running'",
     "UPDATE export SET purged_at = NULL WHERE owner = 'purge' AND purged_at IS NOT NULL AND status <> 'queued'",
 )
+# A chat is served no more: a webhook reaches the same services.
+_CHATS = (
+    """
+UPDATE notification SET settled_at = CURRENT_TIMESTAMP, refusal = 'les discussions ne sont plus servies'
+WHERE settled_at IS NULL AND channel = 'discussion'
+""",
+    "DELETE FROM recipient WHERE channel = 'discussion'",
+)
 _UNSENT = """
-INSERT INTO work (kind, subject, part, lane, fair_tag, starts, due_at, created_at)
-SELECT CASE WHEN n.channel = 'courriel' THEN 'mail' ELSE 'message' END,
+INSERT INTO work (kind, subject, part, lane, fair_tag, starts, created_at)
+SELECT CASE WHEN n.channel = 'courriel' THEN 'mail' ELSE 'webhook' END,
   CASE WHEN n.request_id IS NOT NULL THEN 'request:' || n.request_id
     WHEN n.recall_id IS NOT NULL THEN 'recall:' || n.recall_id ELSE 'reminder:' || n.reminder_id END,
-  n.recipient, coalesce(CAST(r.is_bulk AS integer), 0), coalesce(r.turn, 0), n.attempts, n.not_before, n.created_at
+  n.recipient, coalesce(CAST(r.is_bulk AS integer), 0), coalesce(r.turn, 0), n.attempts, n.created_at
 FROM notification n LEFT JOIN request r ON r.id = n.request_id WHERE n.settled_at IS NULL ORDER BY n.id
 """
 _FORMER_INDEXES = (
@@ -159,8 +151,11 @@ _FORMER_INDEXES = (
 _CLAIM = ("owner", "lease_until", "attempts", "not_before", "rung_at")
 _LEASE = ("teller", "teller_lease", "tell_after", "tell_attempts")
 _FORMER_COLUMNS = {
-    "request": ("announced_at", "answer_lease", "concluded_at", "progress_at", "reply_to", *_LEASE),
-    "export": ("published_at", "recall_published_at", "retries", "turn", *_CLAIM),
+    "request": (
+        *("announced_at", "answer_lease", "concluded_at", "progress_at", "reply_to", *_LEASE),
+        *("is_bulk", "turn", "share"),
+    ),
+    "export": ("published_at", "recall_published_at", "retries", "turn", "is_bulk", *_CLAIM),
     "recall": ("told_at", *_LEASE),
     "reminder": ("told_at", *_LEASE),
     "notification": ("not_before", "may_be_copy", "message_id"),
@@ -171,16 +166,14 @@ _FORMER_COLUMNS = {
 
 def _move_to_work() -> None:
     connection = op.get_bind()
-    op.execute("DROP VIEW IF EXISTS demandes")
-    Base.metadata.tables["work"].create(connection)
-    Base.metadata.tables["deferred_event"].create(connection)
-    for statement in (_COMPLETE, _OPEN, _UNSENT, *_DEFERRED, *_FILES):
+    for view in ("demandes", "derniers_exports"):
+        op.execute(f"DROP VIEW IF EXISTS {view}")
+    for table in ("work", "early_cancel"):
+        Base.metadata.tables[table].create(connection)
+    for statement in (_COMPLETE, _OPEN, *_CHATS, _UNSENT, _PREVIEWS, *_FILES):
         op.execute(sa.text(statement.replace(":", "\\:")))
-    op.execute(
-        sa.text(
-            "UPDATE request SET is_progress_wanted = :wants WHERE progress_at IS NOT NULL"
-        ).bindparams(wants=True)
-    )
+    op.execute("UPDATE request SET lane = CAST(is_bulk AS integer), fair_tag = turn")
+    _close_parked(connection)
     for name in _FORMER_INDEXES:
         op.execute(f"DROP INDEX IF EXISTS {name}")
     for table, former, name in (
@@ -195,6 +188,61 @@ def _move_to_work() -> None:
     for table in ("request", "notification", "export", "depot"):
         for index in Base.metadata.tables[table].indexes:
             index.create(connection, checkfirst=True)
+
+
+def _close_parked(connection: sa.Connection) -> None:
+    """Answer the events that waited for another: no event waits any more.
+
+    The cancellation of a whole request stays: the request ends cancelled when it arrives. Any other
+    event is refused; its account may send it again.
+    """
+    parked = sa.table("parked", *map(sa.column, ("id", "sender")), sa.column("event", sa.JSON))
+    early = Base.metadata.tables["early_cancel"]
+    for sender, said in connection.execute(
+        sa.select(parked.c.sender, parked.c.event).order_by(parked.c.id)
+    ).all():
+        event = CloudEvent.model_validate(said)
+        is_early = event.type == _TYPE.format("cancel") and not event.data.get("exports")
+        if is_early:
+            named = event.data["request"]
+            key = {"sender": sender, "source": named["source"], "event_id": named["id"]}
+            by = {"requested_by": event.data["requested_by"]}
+            if not connection.scalar(sa.select(early.c.sender).filter_by(**key)):
+                connection.execute(sa.insert(early).values(**key, **by))
+        refusal = {} if is_early else {"outcome": "refused", "code": "demande_introuvable"}
+        reason = "" if is_early else _AGAIN
+        _insert_request(
+            connection, sender, event, {"outcome": "accepted", "code": ""} | refusal, reason
+        )
+
+
+_AGAIN = (
+    "Ce que cet événement nomme n'est pas connu : renvoyez-le avec un « id » nouveau, une fois la "
+    "demande acceptée."
+)
+_ANSWERED = """
+INSERT INTO request (source, event_id, event_type, kind, correlation_id, traceparent, tracestate, code_commune,
+  requested_by, created_at, sender, payload_hash, is_bulk, share, turn, lane, fair_tag, outcome, code, reason, faults,
+  settled_at, told_at)
+SELECT :source, :id, :type, :kind, :correlation, '', '', '', '', :now, :sender, '', :no, '', 0, 0, 0,
+  :outcome, :code, :reason, NULL, :now, :now
+RETURNING id
+"""
+
+
+def _insert_request(
+    connection: sa.Connection, sender: str, event: CloudEvent, ended: dict[str, str], reason: str
+) -> None:
+    now = connection.scalar(sa.select(utc_now()))
+    known = {"source": event.source, "id": event.id, "type": event.type, "sender": sender}
+    kind = event.data.get("note", {}).get("kind", "")
+    known |= {"correlation": event.correlationid, "reason": reason, "kind": kind}
+    statement = sa.text(_ANSWERED).bindparams(
+        sa.bindparam("now", type_=UtcDateTime()), sa.bindparam("no", type_=sa.Boolean())
+    )
+    number = connection.scalar(statement, known | ended | {"now": now, "no": False})
+    work = Base.metadata.tables["work"]
+    connection.execute(sa.insert(work).values(kind="reply", subject=f"request:{number}", lane=1))
 
 
 def _gather_deadlines(connection: sa.Connection) -> None:
@@ -252,7 +300,7 @@ _NEW_COLUMNS = {
     "export": ("a_completer", "profile"),
     "publication": ("reason", "withdrawn_on"),
     "reminder": ("echeances",),
-    "request": ("kind", "is_progress_wanted"),
+    "request": ("kind", "lane", "fair_tag"),
     "sender": ("acts",),
 }
 

@@ -1,0 +1,127 @@
+"""Publishes events: the reply to each request, then all events of its end; those of recalls and reminders.
+
+The work of an end also adds a work for each recipient. A process that dies in between publishes the
+events once more, with the same ids.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.orm import Session
+
+from common.calendrier import civil_time, now
+from schemas.vocabulary import Channel, Wish
+from worker.exports.models import Export, Request
+from worker.notifier.channels.delivery import Addressee
+from worker.notifier.messages.events import AnsweredEvent, PublishEvent
+from worker.notifier.notices import Notice, Notices
+from worker.notifier.recipients import read_addressees
+from worker.notifier.records import finish_and_note, record
+from worker.work.queue import BATCH, About, Claim, NewWork, WorkKind, add, subject_of
+
+QUIET_SECONDS = 600
+"""The agent who asked for files gets no mail if that agent downloads all of them within this time."""
+
+MORNING = time(7)
+"""When an agent who chose one mail a day gets it, in the time of the commune."""
+
+EVENTS_ONLY = "events"
+"""The part of a work that publishes the events of an end again and notifies nobody."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def publish_reply(
+    engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]
+) -> None:
+    """Publish the reply to the request of a work, and finish the work.
+
+    Raises:
+        TransientError: the broker is away.
+    """
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        notice = notices.read(session, claims[0])
+    if notice:
+        _publish(publish, notice, notice.reply())
+    record(engine, partial(finish_and_note, claims=claims))
+
+
+def announce_end(
+    engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]
+) -> None:
+    """Publish the events of an end in their order, then add a work for each recipient and finish this one.
+
+    `publish` is None where no program listens (the embedded mode).
+
+    Raises:
+        TransientError: the broker is away.
+    """
+    works = defaultdict[float, list[NewWork]](list)
+    claim = claims[0]
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        notice = notices.read(session, claim)
+        known = read_addressees(session.connection(), notice.code_commune) if notice else {}
+    if notice:
+        _publish(publish, notice, notice.end())
+        for one in _choose(notice, known.values()) if claim.part != EVENTS_ONLY else ():
+            kind, seconds = plan(notice, one)
+            work = NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag)
+            works[seconds].append(work)
+    else:
+        log.warning("nothing_to_announce", subject=claim.subject)
+    record(engine, partial(finish_and_note, claims=claims, then=works))
+
+
+def _publish(publish: PublishEvent | None, notice: Notice, events: Sequence[AnsweredEvent]) -> None:
+    if publish is None:
+        return
+    for event, account in events:
+        publish(event, account)
+        about = event.data.get("export_id")
+        log.info("event_published", type=event.type, export_id=about, **notice.log_keys)
+
+
+def _choose(notice: Notice, known: Iterable[Addressee]) -> list[Addressee]:
+    chosen = [one for one in known if one.wishes & notice.wishes]
+    if notice.wishes and not chosen:
+        log.warning("no_recipient", **notice.log_keys)
+    return chosen
+
+
+def plan(notice: Notice, one: Addressee) -> tuple[WorkKind, float]:
+    """Return the kind of the work for a recipient, and in how many seconds it is due.
+
+    The mail to the agent who asked is due later: it may be needless. One mail a day is due in the
+    morning.
+    """
+    if one.channel is not Channel.MAIL:
+        return WorkKind.WEBHOOK, 0
+    if Wish.DAILY in one.wishes:
+        instant = civil_time(now(), notice.code_commune)
+        day = instant.date() if instant.time() <= MORNING else instant.date() + timedelta(1)
+        morning = datetime.combine(day, MORNING, instant.tzinfo)
+        if day <= notice.until:
+            return WorkKind.SUMMARY, morning.timestamp() - instant.timestamp()
+    return WorkKind.MAIL, QUIET_SECONDS if notice.asker and one.agent == notice.asker else 0
+
+
+def publish_events_again(connection: Connection, account: str, since: datetime) -> int:
+    """Add works that publish the events of an account's requests since then; return the number of requests.
+
+    The events have the same ids as before; purged files have none. No recipient is notified.
+    """
+    mine = Request.sender == account, Request.created_at >= since
+    requests = connection.execute(select(Request.id, Request.completed_at).where(*mine)).all()
+    works = [
+        NewWork(WorkKind.REPLY, subject_of(About.REQUEST, it.id), "", BATCH) for it in requests
+    ]
+    ended = [subject_of(About.REQUEST, it.id) for it in requests if it.completed_at is not None]
+    recalled = select(Export.recall_id).join(Request).where(*mine)
+    ended += [subject_of(About.RECALL, it) for it in connection.scalars(recalled.distinct()) if it]
+    works += [NewWork(WorkKind.END, subject, EVENTS_ONLY, BATCH) for subject in ended]
+    add(connection, works, again=True)
+    return len(requests)
