@@ -313,12 +313,14 @@ def drop(connection: Connection, request_id: int) -> tuple[Sequence[int], Sequen
 # The end of the row.
 
 
-def expire(connection: Connection) -> None:
-    """Expire the previews that no agent accepted within a day, and add works to erase their files."""
+def expire(engine: Engine) -> int:
+    """Expire the previews that no agent accepted within a day, and add works to erase their files; return how many."""
     is_old = and_(IS_ASKED, Preview.created_at <= utc_now(-DAY_SECONDS))
-    ended = {Preview.status: PreviewStatus.EXPIRED, Preview.finished_at: utc_now()}
-    expired = connection.scalars(update(Preview).where(is_old).values(ended).returning(Preview.id))
-    _add_works(connection, expired)  # the request is completed
+    ended = update(Preview).values(status=PreviewStatus.EXPIRED, finished_at=utc_now())
+    with engine.begin() as connection:
+        expired = connection.scalars(ended.where(is_old).returning(Preview.id)).all()
+        _add_works(connection, expired)  # the request is completed
+    return len(expired)
 
 
 def mark_erased(connection: Connection, preview_id: int) -> None:

@@ -16,7 +16,7 @@ from schemas.profiles.platform import load_profiles
 from schemas.profiles.source import load_sources
 from schemas.vocabulary import Channel
 from worker import services
-from worker.arrivals import Arrivals
+from worker.arrivals import Arrivals, expire
 from worker.audit import ACTS, NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import build_engine
 from worker.errors import ConfigurationError
@@ -113,6 +113,7 @@ def build_chores(settings: Settings, engine: Engine, tokens: "TokenQueues") -> "
             lambda: [housekeeping.sweep(engine, tokens.send, tokens.count)],
             services.SWEEP_SECONDS,
         ),
+        Chore("previews", lambda: map(expire, [engine]), RETRY_SECONDS),
         Chore(
             "early_cancels", lambda: map(housekeeping.purge_early_cancels, [engine]), HOUR_SECONDS
         ),

@@ -21,7 +21,7 @@ from worker.exports.records import subject_of_file
 from worker.handlers.making import make_liste
 from worker.handlers.next_work import free_held_works
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.work.queue import MOST_STARTS, PEOPLE, NewWork, Work, WorkKind, WorkState, add
+from worker.work.queue import BATCH, MOST_STARTS, PEOPLE, NewWork, Work, WorkKind, WorkState, add
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 pytestmark = [pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
@@ -161,11 +161,11 @@ def test_a_file_fails_at_the_third_start_that_meets_a_bug(
 PIECES = [(WorkKind.FINGERPRINT, QUEUE_LISTES), (WorkKind.CERTIFICAT, QUEUE_TABLEAUX)]
 
 
-def _add_piece(desk: Desk, kind: WorkKind) -> None:
+def _add_piece(desk: Desk, kind: WorkKind, lane: int = PEOPLE) -> None:
     export_id = desk.process(desk.ask())["export_id"]
     desk.run("UPDATE export SET type_tableau = 'vingt_jours', purged_at = finished_at")
     with desk.engine.begin() as connection:
-        add(connection, [NewWork(kind, subject_of_file(export_id))])
+        add(connection, [NewWork(kind, subject_of_file(export_id), lane=lane)])
 
 
 @pytest.mark.parametrize(("deaths", "states"), [(MOST_STARTS - 1, []), (MOST_STARTS, ["dead"])])
@@ -200,6 +200,15 @@ def test_a_worker_for_people_makes_no_file_of_a_batch(desk: Desk) -> None:
     for _ in range(3):
         desk.take_token(QUEUE_LISTES)
     assert (_status(desk, batch), _status(desk, person)) == ("queued", "ready")
+
+
+def test_a_list_for_a_person_is_made_before_a_fingerprint_of_a_batch(desk: Desk) -> None:
+    """A program that declares a thousand deposits delays nobody."""
+    _add_piece(desk, WorkKind.FINGERPRINT, BATCH)
+    person = _ask(desk)
+    desk.take_token(QUEUE_LISTES)
+    assert _status(desk, person) == "ready"
+    assert desk.values("SELECT state FROM work WHERE kind = 'fingerprint'") == ["due"]
 
 
 def test_people_are_served_before_batches(desk: Desk) -> None:

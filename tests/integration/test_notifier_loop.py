@@ -40,8 +40,10 @@ from worker.exports.records import settle
 from worker.housekeeping.housekeeping import Chore
 from worker.notifier import notify
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS
+from worker.notifier.models import Notification
 from worker.notifier.notify import FAILED
-from worker.work.queue import BATCH, NewWork, Work, WorkKind, WorkState, add
+from worker.notifier.sending import write_result
+from worker.work.queue import BATCH, About, NewWork, Work, WorkKind, WorkState, add, subject_of
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=Desk.open)]
 
@@ -84,6 +86,35 @@ def test_each_file_has_its_event_then_the_request_its_end(desk: Desk, mailbox: M
     }
     assert work(desk.notifier(smtp(mailbox), events.append)) == 0
     assert (len(events), len(mailbox.mails)) == (4, 1)
+
+
+def test_no_end_is_published_before_its_reply(desk: Desk, mailbox: Mailbox) -> None:
+    """Each is a work of its own, and the one loop of replies may be behind."""
+    request_id = desk.ask("P.csv")
+    reply = NewWork(WorkKind.REPLY, subject_of(About.REQUEST, request_id), seconds=60)
+    with desk.engine.begin() as connection:
+        add(connection, [reply])
+    events: list[CloudEvent] = []
+    notifier = desk.notifier(smtp(mailbox), events.append)
+    work(notifier)
+    assert _statuses(events) == ["accepted", "ready", "settled"]
+    desk.make_due()
+    work(notifier)
+    assert (events[3].id, events[3].data["status"]) == (events[0].id, "accepted")
+
+
+def test_a_late_refusal_does_not_unsay_that_a_message_was_sent(
+    desk: Desk, mailbox: Mailbox
+) -> None:
+    """A frozen process learns of it after another one has sent the message."""
+    desk.ask("P.csv")
+    work(desk.notifier(smtp(mailbox)))
+    sent = desk.notification(Channel.MAIL)
+    with desk.engine.begin() as connection:
+        row = connection.execute(select(Notification)).one()
+        write_result(connection, row, ended_at=utc_now(), refusal="réponse 550")
+    after = desk.notification(Channel.MAIL)
+    assert (after.refusal, after.sent_at) == ("", sent.sent_at)
 
 
 def test_a_refusal_is_published_once_by_its_reply_and_mailed(desk: Desk, mailbox: Mailbox) -> None:
@@ -356,7 +387,7 @@ def test_two_notifiers_notify_of_each_of_two_hundred_files_once(desk: Desk) -> N
     events: list[CloudEvent] = []
     sent: list[str] = []
     for number in range(50):
-        desk.ask(*(f"{it}.csv" for it in ("P", "CE", "CM", "X")), event_id=str(number))
+        desk.ask("P.csv", "P.xml", "CE.csv", "CM.csv", event_id=str(number))
 
     def send(message: EmailMessage) -> None:
         sent.append(str(message["Message-ID"]))

@@ -42,7 +42,7 @@ from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.test_apart import doze
 from worker import arrivals
 from worker.access.models import Sender
-from worker.arrivals import DAY_SECONDS, Arrivals, Preview
+from worker.arrivals import DAY_SECONDS, Arrivals, Preview, expire
 from worker.db.types import utc_now
 from worker.errors import DatabaseAwayError, ExhaustedError
 from worker.exports import lease
@@ -149,6 +149,7 @@ class Desk:
 
     def sweep(self) -> int:
         """Run the sweep, as the notifier does; the number of tokens that it sends."""
+        expire(self.register.engine)
         return sweep(self.register.engine, lambda _queue, _number: None, lambda _queue: 0)
 
     def refusal(self, event_id: str) -> str:

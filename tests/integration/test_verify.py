@@ -37,6 +37,7 @@ from worker.housekeeping.housekeeping import Chore, purge, purge_refused, remove
 from worker.messaging.queues import TokenQueues
 from worker.notifier.models import Notification
 from worker.settings import load_settings
+from worker.work.queue import WorkKind
 
 pytestmark = [pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=FilesDesk.open)]
 
@@ -566,6 +567,16 @@ def test_a_volume_that_is_away_keeps_nobody_from_being_told(
         work(notifier)
     assert [it["event"] for it in logs if it["event"] != "audit"] == ["chore_step", "outage_over"]
     assert desk.files() == []
+
+
+def test_a_refusal_that_a_mail_of_the_day_will_tell_is_kept(
+    desk: FilesDesk, mailbox: Mailbox
+) -> None:
+    desk.add_agent("adjoint", "adjoint@libreville.example", kinds="echec,resume")
+    _refuse(desk, "refused", "big")
+    work(desk.notifier(smtp(mailbox), lambda _event: None))
+    assert [it.kind for it in desk.works()] == [WorkKind.SUMMARY]
+    assert purge_refused(desk.engine, most=0) == 0
 
 
 @pytest.mark.slow

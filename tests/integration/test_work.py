@@ -52,14 +52,14 @@ class Queue:
 
     def add(self, *works: NewWork, again: bool = False, seconds: float = 0) -> None:
         with self.engine.begin() as connection:
-            add(connection, works, again=again, seconds=seconds)
+            add(connection, [it._replace(seconds=seconds) for it in works], again=again)
 
     def claim(
         self,
         owner: str = "first",
         kind: WorkKind = WorkKind.MAIL,
         limit: int = 1,
-        most_lane: int = BATCH,
+        lanes: tuple[int, int] = (PEOPLE, BATCH),
         held: Sequence[int] = (),
     ) -> list[Claim]:
         with self.engine.begin() as connection:
@@ -69,7 +69,7 @@ class Queue:
                 owner,
                 lease_seconds=LEASE_SECONDS,
                 limit=limit,
-                most_lane=most_lane,
+                lanes=lanes,
                 held=held,
             )
 
@@ -140,7 +140,7 @@ def test_a_work_has_one_owner_and_every_other_writes_no_row(queue: Queue) -> Non
 def test_a_claim_reads_few_pages_however_many_works_wait(queue: Queue) -> None:
     queue.add(*(mail(number, lane=BATCH, fair_tag=number) for number in range(3000)))
     queue.claim(limit=20)
-    query = _first_due(WorkKind.MAIL).params(number=1, most_lane=BATCH, held=[0])
+    query = _first_due(WorkKind.MAIL).params(number=1, first_lane=PEOPLE, last_lane=BATCH, held=[0])
     with queue.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE work")
         written = query.compile(connection, compile_kwargs={"literal_binds": True})
@@ -333,9 +333,9 @@ def test_works_are_claimed_in_the_order_of_lanes_and_fair_tags(queue: Queue) -> 
 
 def test_a_process_for_people_claims_no_batch(queue: Queue) -> None:
     queue.add(mail(1, lane=BATCH), mail(2, lane=PEOPLE))
-    claims = queue.claim(limit=9, most_lane=PEOPLE)
+    claims = queue.claim(limit=9, lanes=(PEOPLE, PEOPLE))
     assert [one.subject_id for one in claims] == [2]
-    assert queue.claim(most_lane=PEOPLE) == []
+    assert queue.claim(lanes=(PEOPLE, PEOPLE)) == []
     assert [one.subject_id for one in queue.claim(limit=9)] == [1]
 
 

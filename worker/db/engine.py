@@ -86,6 +86,21 @@ STREAM = {"yield_per": 500}
 """Execution options for a large result: constant memory, a server-side cursor on PostgreSQL, planned at each use."""
 
 
+FROZEN_SECONDS = 10
+"""The broker takes as long to notice a frozen consumer of events: two heartbeats."""
+
+
+def end_if_frozen(connection: Connection) -> None:
+    """Let the database end this transaction if it idles for FROZEN_SECONDS.
+
+    A process that freezes in it (SIGSTOP, a lost host) would keep its locks from the process that
+    takes its place. SQLite has one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        limit = f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_SECONDS}s'"
+        connection.exec_driver_sql(limit)
+
+
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Yield a connection for a few SELECTs. It commits: after a rollback psycopg prepares all statements again."""

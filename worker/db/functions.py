@@ -141,8 +141,7 @@ _FUNCTIONS = {
       gone bigint[] := ARRAY(
         SELECT id FROM request
         WHERE id = ANY(numbers) AND outcome = 'refused' AND notified_at IS NOT NULL AND NOT EXISTS (
-          SELECT FROM work w WHERE w.kind = 'reply' AND w.subject = 'request:' || request.id
-            AND w.state IN ('due', 'held')));
+          SELECT FROM work w WHERE w.subject = 'request:' || request.id AND w.state IN ('due', 'held')));
     BEGIN
       DELETE FROM notification WHERE request_id = ANY(gone);
       DELETE FROM work WHERE subject = ANY(SELECT 'request:' || number FROM unnest(gone) number);

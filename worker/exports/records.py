@@ -43,6 +43,7 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_time
 from schemas.vocabulary import UNFINISHED, ExportStatus, Piece
+from worker.db.engine import end_if_frozen
 from worker.db.types import utc_now
 from worker.error_policy import until_next_try
 from worker.errors import DatabaseAwayError, PrefectureError, TransientError
@@ -157,8 +158,7 @@ def mark_ready(
     for beside in pieces.values():
         beside.finish()
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '15s'")
+        end_if_frozen(connection)
         request_id = _end(
             connection,
             claim,

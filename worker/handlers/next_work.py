@@ -7,6 +7,7 @@ sweep of the notifier sends one for each due work, and a token that finds nothin
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import structlog
@@ -55,8 +56,9 @@ def do_next_work(queue: str, services: Services) -> None:
     Raises:
         Exception: the database is away, or this process lacks resources. The work is released.
     """
-    for kind in QUEUE_KINDS[queue]:
-        if taken := _claim(kind, services):
+    lanes = range(services.most_lane + 1)
+    for lane, kind in product(lanes, QUEUE_KINDS[queue]):
+        if taken := _claim(kind, lane, services):
             claim, row = taken
             if row is not None:
                 _do(JOBS[kind], row, claim, services)
@@ -64,17 +66,13 @@ def do_next_work(queue: str, services: Services) -> None:
     time.sleep(IDLE_SECONDS)
 
 
-def _claim(kind: WorkKind, services: Services) -> tuple[Claim, Any] | None:
+def _claim(kind: WorkKind, lane: int, services: Services) -> tuple[Claim, Any] | None:
     owner = new_owner()
     try:
         with services.engine.begin() as connection:
             wait_for_restart(connection)
             claims = works.claim(
-                connection,
-                kind,
-                owner,
-                lease_seconds=services.lease_seconds,
-                most_lane=services.most_lane,
+                connection, kind, owner, lease_seconds=services.lease_seconds, lanes=(lane, lane)
             )
             return (
                 (claims[0], JOBS[kind].begin(connection, claims[0], services)) if claims else None

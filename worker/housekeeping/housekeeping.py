@@ -35,9 +35,9 @@ from schemas.tableaux import TypeTableau, name_tableau
 from schemas.topology import TOKEN_QUEUES
 from schemas.vocabulary import RequestOutcome, Wish, split_wishes
 from worker.access.models import EVERY_COMMUNE, Agent, Recipient
-from worker.arrivals import IS_ENDED, Arrivals, Preview, expire
+from worker.arrivals import IS_ENDED, Arrivals, Preview
 from worker.audit import NOTIFIER
-from worker.db.engine import snapshot
+from worker.db.engine import end_if_frozen, snapshot
 from worker.db.types import utc_now
 from worker.exports.models import Copie, EarlyCancel, Export, Publication, Request
 from worker.exports.purge import purge_files
@@ -133,7 +133,7 @@ def sweep(engine: Engine, send_tokens: SendTokens, count_tokens: CountTokens) ->
             is_leader = select(func.pg_try_advisory_xact_lock(_SWEEP_LOCK))
             if not connection.scalar(is_leader):
                 return 0
-        expire(connection)
+            end_if_frozen(connection)
         due = {queue: count_due(connection, queue) for queue in TOKEN_QUEUES}
         missing = {queue: number - count_tokens(queue) for queue, number in due.items() if number}
         for queue, number in missing.items():
@@ -180,7 +180,7 @@ def purge_refused(
 ) -> int:
     """Remove the oldest refused requests beyond the limits of each account, MOST_AT_ONCE at most; return how many.
 
-    Only requests with a reply and all notifications are removed, with the rows of their messages. Their keys are free
+    Only requests without open work are removed, with the rows of their messages: all was sent. Their keys are free
     again: the same event is then processed anew.
     """
     said = (
@@ -201,7 +201,7 @@ def purge_refused(
         of_account(func.sum(size)).label("bytes"),
         (Request.created_at < utc_now(-days * 24 * HOUR_SECONDS)).label("is_old"),
         and_(
-            Request.notified_at.is_not(None), ~has_open(About.REQUEST, Request.id, [WorkKind.REPLY])
+            Request.notified_at.is_not(None), ~has_open(About.REQUEST, Request.id, [*WorkKind])
         ).label("is_over"),
     ).where(Request.outcome == literal_column(f"'{RequestOutcome.REFUSED}'"))
     row = ranked.subquery().c

@@ -4,7 +4,6 @@ The work of an end also adds a work for each recipient. A process that dies in b
 events once more, with the same ids.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -21,7 +20,7 @@ from worker.notifier.messages.events import AnsweredEvent, PublishEvent
 from worker.notifier.notices import Notice, Notices
 from worker.notifier.recipients import read_addressees
 from worker.notifier.records import finish_and_note, record
-from worker.work.queue import BATCH, About, Claim, NewWork, WorkKind, add, subject_of
+from worker.work.queue import BATCH, About, Claim, NewWork, WorkKind, add, has_open, subject_of
 
 QUIET_SECONDS = 600
 """The agent who asked for files gets no mail if that agent downloads all of them within this time."""
@@ -60,20 +59,30 @@ def announce_end(
     Raises:
         TransientError: the broker is away.
     """
-    works = defaultdict[float, list[NewWork]](list)
+    works = []
     claim = claims[0]
     with Session(engine, expire_on_commit=False) as session, session.begin():
         notice = notices.read(session, claim)
         known = read_addressees(session.connection(), notice.code_commune) if notice else {}
+        awaits_reply = _awaits_reply(session, claim)
     if notice:
-        _publish(publish, notice, notice.end())
+        events = notice.end()
+        if events and awaits_reply:  # it is the first event: its own work may publish it once more
+            events = [*notice.reply(), *events]
+        _publish(publish, notice, events)
         for one in _choose(notice, known.values()) if claim.part != EVENTS_ONLY else ():
             kind, seconds = plan(notice, one)
             work = NewWork(kind, claim.subject, one.key, claim.lane, claim.fair_tag)
-            works[seconds].append(work)
+            works.append(work._replace(seconds=seconds))
     else:
         log.warning("nothing_to_announce", subject=claim.subject)
     record(engine, partial(finish_and_note, claims=claims, then=works))
+
+
+def _awaits_reply(session: Session, claim: Claim) -> bool:
+    is_open = has_open(About.REQUEST, Request.id, [WorkKind.REPLY])
+    is_it = Request.id == claim.subject_id
+    return claim.about is About.REQUEST and bool(session.scalar(select(is_open).where(is_it)))
 
 
 def _publish(publish: PublishEvent | None, notice: Notice, events: Sequence[AnsweredEvent]) -> None:

@@ -1,8 +1,7 @@
 """Records the results of the notifier's works: what is finished, delayed or given up, and who was notified."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from types import MappingProxyType
 
 import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select, update
@@ -32,8 +31,6 @@ SUBJECTS = {
 }
 """The column of `notification` that names the subject of a message."""
 
-_NOTHING: Mapping[float, Sequence[NewWork]] = MappingProxyType({})
-
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -53,18 +50,15 @@ def record(engine: Engine, write: Callable[[Connection], None]) -> None:
 
 
 def finish_and_note(
-    connection: Connection,
-    claims: Sequence[Claim],
-    then: Mapping[float, Sequence[NewWork]] = _NOTHING,
+    connection: Connection, claims: Sequence[Claim], then: Sequence[NewWork] = ()
 ) -> None:
     """Finish works, and set `notified_at` on their requests without open work, in the caller's transaction.
 
-    `then`: works to add if the first ones were still held, by the seconds until they are due.
+    `then`: works to add if the first ones were still held.
     """
     ids = lock_requests(connection, claims)
     if finish(connection, claims):
-        for seconds, works in then.items():
-            add(connection, works, seconds=seconds)
+        add(connection, then)
     _note_notified(connection, ids)
 
 

@@ -147,7 +147,7 @@ def _record_results(
     for claim, row, *_ in group:
         if isinstance(failure, DeliveryDelayedError):
             is_away, least = failure.is_away, failure.retry_after
-            _write(connection, row, attempts=claim.starts - int(is_away))
+            write_result(connection, row, attempts=claim.starts - int(is_away))
             # a try at an absent webhook may hold a loop for seconds: it has longer pauses
             retry = until_next_try if row.channel == Channel.MAIL else backoff
             seconds = retry(claim.waits) if is_away else backoff(claim.starts - 1)
@@ -179,9 +179,14 @@ def _record_results(
             reason == REMOVED and row.channel == Channel.MAIL
         ):  # the agent's other messages were masked at the removal
             values |= {"address": ERASED, "recipient": f"{ERASED} {row.id}"}
-        _write(connection, row, **values)
+        write_result(connection, row, **values)
         finish_and_note(connection, [claim])
 
 
-def _write(connection: Connection, row: Row[Any], **values: Any) -> None:  # noqa: ANN401 — columns
-    connection.execute(update(Notification).where(Notification.id == row.id).values(values))
+def write_result(connection: Connection, row: Row[Any], **values: Any) -> None:  # noqa: ANN401 — columns
+    """Write what became of a message that was not sent yet.
+
+    A process whose lease ended may learn of a refusal after another one sent the message.
+    """
+    unsent = update(Notification).where(Notification.id == row.id, Notification.sent_at.is_(None))
+    connection.execute(unsent.values(values))

@@ -181,7 +181,7 @@ KEPT_DAYS = 90
 
 
 class NewWork(NamedTuple):
-    """A work to add. Of two works of a lane, the one with the lower fair tag is claimed first."""
+    """A work to add, due in `seconds`. Of two works of a lane, the one with the lower fair tag is claimed first."""
 
     kind: WorkKind
     subject: str
@@ -189,6 +189,7 @@ class NewWork(NamedTuple):
     lane: int = PEOPLE
     fair_tag: int = 0
     share: str = ""
+    seconds: float = 0
 
 
 class Claim(NamedTuple):
@@ -295,10 +296,8 @@ def count_before(connection: Connection, kind: WorkKind, subject: str) -> int:
 # The verbs.
 
 
-def add(
-    connection: Connection, works: Iterable[NewWork], *, again: bool = False, seconds: float = 0
-) -> None:
-    """Add works in the transaction of their cause, due in `seconds`; an existing work is unchanged.
+def add(connection: Connection, works: Iterable[NewWork], *, again: bool = False) -> None:
+    """Add works in the transaction of their cause; an existing work is unchanged.
 
     With `again`, an existing work that is not held is due at once and counts as new. Notifiers are
     woken when the transaction commits. Workers are woken by tokens, which the caller may send.
@@ -306,6 +305,7 @@ def add(
     rows = [work._asdict() for work in works]
     if not rows:
         return
+    seconds = bindparam("seconds", type_=Float)
     statement = _INSERTS[connection.dialect.name](Work)
     statement = statement.values(due_at=utc_now(seconds), within_seconds=seconds)
     if again:
@@ -337,19 +337,20 @@ def claim(
     *,
     lease_seconds: float,
     limit: int = 1,
-    most_lane: int = BATCH,
+    lanes: tuple[int, int] = (PEOPLE, BATCH),
     held: Collection[int] = (),
 ) -> list[Claim]:
     """Claim the first works of a kind that are due, in the order of their lanes and fair tags.
 
-    `most_lane`: PEOPLE to claim no work of a batch. `held`: ids of works that this process holds;
+    `lanes`: the first and the last lane to claim from. `held`: ids of works that this process holds;
     they are not claimed, even if the clock of the database jumped to the end of their lease.
     """
     values = {
         "claimed_by": owner,
         "seconds": lease_seconds,
         "number": limit,
-        "most_lane": most_lane,
+        "first_lane": lanes[0],
+        "last_lane": lanes[1],
         "held": [*held],
     }
     rows = connection.execute(_claim_statement(kind), values).all()
@@ -363,7 +364,8 @@ def _first_due(kind: WorkKind) -> Select[int]:
         select(Work.id)
         .where(Work.kind == literal_column(f"'{kind}'"), _is_claimable())
         .where(
-            Work.lane <= bindparam("most_lane"), Work.id.not_in(bindparam("held", expanding=True))
+            Work.lane.between(bindparam("first_lane"), bindparam("last_lane")),
+            Work.id.not_in(bindparam("held", expanding=True)),
         )
         .order_by(Work.lane, Work.fair_tag, Work.id)
         .limit(bindparam("number", type_=Integer))
@@ -396,7 +398,7 @@ def _claim_statement(kind: WorkKind) -> Executable:
 
 def has_due(engine: Engine, kind: WorkKind, *, held: Collection[int] = ()) -> bool:
     """Return whether `claim` would find a work. It only reads: an idle loop blocks no writer."""
-    values = {"number": 1, "most_lane": BATCH, "held": [*held]}
+    values = {"number": 1, "first_lane": PEOPLE, "last_lane": BATCH, "held": [*held]}
     with reading(engine) as connection:
         return connection.execute(_first_due(kind), values).first() is not None
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection, delete, exists, func, insert, select, true, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from common.calendrier import civil_day, is_poll_day
@@ -32,7 +32,7 @@ from worker.access.authorization import Authorization
 from worker.access.models import name_act
 from worker.arrivals import drop
 from worker.audit import Actor, record_audit
-from worker.db.engine import reading
+from worker.db.engine import end_if_frozen, reading
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import RefusedError
 from worker.exports.models import WITHOUT_KEY, Copie, EarlyCancel, Export, Request
@@ -347,9 +347,6 @@ def _choose(request: Request, numbers: Sequence[int] | None) -> list[Export]:
 MOST_EARLY_CANCELS = 1_000
 """Cancellations of requests that have not arrived, of one account."""
 
-FROZEN_SECONDS = 10
-"""The broker takes as long to notice a frozen consumer of events: two heartbeats."""
-
 
 @dataclass(frozen=True)
 class Cancellation:
@@ -440,15 +437,11 @@ def take_early_cancel(
 
 
 def lock_key(connection: Connection, sender: str, source: str, event_id: str) -> None:
-    """Hold the key of a request until the end of the transaction: its cancellation may come by another queue.
-
-    The database ends a transaction that idles for FROZEN_SECONDS: a process that freezes in it (SIGSTOP, a lost host)
-    would keep the key from the process that takes over its queue. SQLite has one writer at a time.
-    """
+    """Hold the key of a request until the end of the transaction: its cancellation may come by another queue."""
+    end_if_frozen(connection)
     if connection.dialect.name == "postgresql":
         key = func.hashtextextended(f"{sender}\n{source}\n{event_id}", 0)
-        limit = func.set_config("idle_in_transaction_session_timeout", f"{FROZEN_SECONDS}s", true())
-        connection.execute(select(limit, func.pg_advisory_xact_lock(key)))
+        connection.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def read_cancellation(
