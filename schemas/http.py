@@ -16,6 +16,8 @@ REQUEST_PATH = "/requests/{name:path}"
 """The name is the source of the event, a slash and its id."""
 TOKEN_PREFIX = "prefecture_"  # noqa: S105 — prefix of every token
 TOKEN_ACTOR = "jeton "  # noqa: S105 — prefix of the sender of events, and of the actor in the audit trail
+RECALLED, ACCEPTS_RECALLED = "recalled", "accept"
+"""The parameter, and its value, with which a program takes the bytes of a recalled file."""
 EVENT_JSON, EVENTS_JSON = "application/cloudevents+json", "application/cloudevents-batch+json"
 PROBLEM_JSON = "application/problem+json"
 

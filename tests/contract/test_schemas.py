@@ -16,6 +16,7 @@ from schemas import declarations, events, requests, topology
 from schemas.__main__ import main
 from schemas.checking import find_faults
 from schemas.envelope import CloudEvent
+from schemas.file_state import FileState
 from schemas.generate import MODELS, ROOT
 from schemas.http import EVENTS_PATH, FILE_PATH, REQUEST_PATH, REQUESTS_PATH, Problem
 from schemas.vocabulary import FORMATS
@@ -355,6 +356,7 @@ def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> No
     )
     schemas = problem.pop("$defs") | {"Problem": problem}
     assert document["components"]["schemas"] | schemas == document["components"]["schemas"]
+    assert document["components"]["schemas"]["File"]["properties"]["state"]["enum"] == [*FileState]
     for status in ("200", "206"):
         content = paths[FILE_PATH]["get"]["responses"][status]["content"]
         assert content.keys() == {record.media_type for record in FORMATS.values()}

@@ -43,8 +43,8 @@ from tests.web.security_desk import (
 )
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.exports.models import Export
-from worker.notifier.messages.events import file_event
+from worker.exports.models import Export, Recall
+from worker.notifier.messages.events import file_event, recall_event
 
 DIGEST = hashlib.sha256(CONTENT).digest()
 BYTES = "/api/v1/exports/1/fichier"
@@ -295,6 +295,54 @@ def test_why_there_are_no_bytes(
     token = make_token(LIBREVILLE)
     execute(screen_database, f"UPDATE export SET {change}")  # noqa: S608 — ours
     assert _code(stranger.get(BYTES, headers=_showing(token))) == expected
+
+
+def _recall(database: str, number: int = 1) -> None:
+    engine, why = build_engine(database), "l’import 3 a été annulé"
+    with Session(engine) as session, session.begin():
+        recall = Recall(id=5, code_commune=LIBREVILLE, because=why, recalled_by="mairie")
+        recall.created_at = ASKED_AT + timedelta(hours=1)
+        session.add(recall)
+        session.execute(update(Export).where(Export.id == number).values(recall_id=5))
+    engine.dispose()
+
+
+def test_a_recalled_file_is_not_served_as_a_good_one(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
+) -> None:
+    """The request, the events, the view and the bytes say it, for a program that reads no French."""
+    token = make_token(LIBREVILLE)
+    execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
+    execute(screen_database, "UPDATE import SET finished_at = '2026-01-01 00:00:00.000000'")
+    path = "/api/v1/requests/%2Fmairie%2F13900/1"
+    (good,) = stranger.get(path, headers=_showing(token)).json()["exports"]
+    assert (good["status"], good["state"], good["usable"]) == ("ready", "ready", True)
+    assert stranger.get(BYTES, headers=_showing(token)).headers["file-state"] == "ready"
+    _recall(screen_database)
+    (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
+    assert (file["status"], file["state"], file["usable"]) == ("recalled", "to_redo", False)
+    assert file["reason"] == "l’import 3 a été annulé"
+    assert read_rows(screen_database, "SELECT state FROM derniers_exports WHERE export_id = 1") == [
+        ("to_redo",)
+    ]
+    assert _code(stranger.get(file["url"], headers=_showing(token))) == (409, "fichier_a_refaire")
+    taken = stranger.get(f"{file['url']}?recalled=accept", headers=_showing(token))
+    assert (taken.status_code, taken.content, taken.headers["file-state"]) == (
+        200,
+        CONTENT,
+        "to_redo",
+    )
+    engine = build_engine(screen_database)
+    with Session(engine) as session:
+        (recalled,) = session.scalars(select(Export).where(Export.recall_id == 5))
+        published = recall_event(session.get_one(Recall, 5), recalled)
+    engine.dispose()
+    page = stranger.get("/api/v1/events", headers=_showing(token))
+    (said,) = page.json()
+    event = CloudEvent.model_validate(said)
+    assert event == published.model_copy(update={"source": event.source})
+    assert (event.data["status"], event.data["usable"]) == ("recalled", False)
+    assert stranger.get(page.links["next"]["url"], headers=_showing(token)).json() == []
 
 
 def test_a_program_asks_what_became_of_its_request(

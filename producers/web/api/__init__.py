@@ -44,20 +44,24 @@ from schemas.checking import find_faults
 from schemas.envelope import ATTRIBUTE_SIZE, CloudEvent
 from schemas.events import (
     AnsweredRequest,
+    FileStage,
     FileStatus,
     RefusalFault,
     ended_fields,
     expected_fields,
     name_event,
+    recalled_fields,
 )
 from schemas.faults import Fault, join_faults
 from schemas.http import (
+    ACCEPTS_RECALLED,
     EVENT_JSON,
     EVENTS_JSON,
     EVENTS_PATH,
     FILE_PATH,
     PREFIX,
     PROBLEM_JSON,
+    RECALLED,
     REQUEST_PATH,
     REQUESTS_PATH,
     TOKEN_ACTOR,
@@ -214,9 +218,10 @@ def _read_event(body: bytes) -> CloudEvent:
 
 
 def _send_events(request: Request) -> Response:
-    """Send a page of the events of files that ended, oldest first; `Link` has the address of the next page.
+    """Send a page of the last event of each file, oldest first; `Link` has the address of the next page.
 
-    A file that has just ended waits: another one that ended before may not be committed yet.
+    The last event is the recall of a recalled file, else the end of the file. What has just happened waits: an earlier
+    event may not be committed yet.
     """
     services, bearer = _services(request), _require_bearer(request)
     cursor = _CURSOR.fullmatch(request.query_params.get("after", "0-0"))
@@ -226,28 +231,31 @@ def _send_events(request: Request) -> Response:
         )
     micros, last = map(int, cursor.groups())
     view, until = DERNIERS_EXPORTS.c, services.clock() - _COMMITTED
-    query = select(DERNIERS_EXPORTS).where(
-        view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
-    )
+    query = select(DERNIERS_EXPORTS)
     if not bearer.opens(_EVERY_COMMUNE):
         query = query.where(view.code_commune.in_(bearer.communes))
-    since = literal(_EPOCH + micros * _MICROSECOND, UtcDateTime)
-    query = query.where(
-        tuple_(view.finished_at, view.export_id) > tuple_(since, last), view.finished_at < until
+    since = tuple_(literal(_EPOCH + micros * _MICROSECOND, UtcDateTime), last)
+    ended = query.where(
+        view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
     )
-    files = read_all(services.state, query.order_by(view.finished_at, view.export_id).limit(_PAGE))
+    recalled = query.where(view.recalled_at.is_not(None))
+    files = list[AskedFile]()
+    for which, at in ((ended, view.finished_at), (recalled, view.recalled_at)):
+        some = which.where(tuple_(at, view.export_id) > since, at < until)
+        files += read_all(services.state, some.order_by(at, view.export_id).limit(_PAGE))
+    files = sorted(files, key=lambda it: (_said_at(it), it.export_id))[:_PAGE]
     if files:
-        micros, last = (_ended_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
-    body = [_describe_end(it, services.settings.public_url) for it in files]
+        micros, last = (_said_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
+    body = [_describe_last(it, services.settings.public_url) for it in files]
     link = f'<{PREFIX}{EVENTS_PATH}?after={micros}-{last}>; rel="next"'
     return Response(f"[{','.join(body)}]", media_type=EVENTS_JSON, headers={"Link": link})
 
 
-def _ended_at(file: AskedFile) -> datetime:
-    return file.finished_at or file.requested_at
+def _said_at(file: AskedFile) -> datetime:
+    return file.recalled_at or file.finished_at or file.requested_at
 
 
-def _describe_end(file: AskedFile, public_url: str) -> str:
+def _describe_last(file: AskedFile, public_url: str) -> str:
     url = (
         f"{public_url.rstrip('/')}{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
         if public_url
@@ -255,9 +263,10 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
     )
     about = expected_fields(file, file.export_id) | {"commune": file.code_commune}
     asked = AnsweredRequest(source=file.source, id=file.event_id)
-    data = FileStatus(**about, request=asked, **ended_fields(file, url))
+    said = recalled_fields(file.recalled_because) if file.recalled_at else ended_fields(file, url)
+    data = FileStatus(**about, request=asked, **said)
     event_id = name_event(
-        file.source, file.event_id, file.export_id, data.EVENT_TYPE, _ended_at(file)
+        file.source, file.event_id, file.export_id, data.EVENT_TYPE, _said_at(file)
     )
     event = CloudEvent.wrap(
         data,
@@ -265,7 +274,7 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
         correlationid=file.correlation_id,
         causationid=file.event_id,
     )
-    return event.model_copy(update={"id": event_id, "time": _ended_at(file)}).model_dump_json(
+    return event.model_copy(update={"id": event_id, "time": _said_at(file)}).model_dump_json(
         exclude_none=True
     )
 
@@ -274,21 +283,8 @@ def send_file(request: Request) -> Response:
     """Send the file or one range of it, after checking the bytes against the record."""
     services, bearer = _services(request), _require_bearer(request)
     services.turns.download(request, bearer.sender)
-    number = read_number(request.path_params["export_id"])
-    asked = find_file(services.state, number) if number is not None else None
-    if asked is None or not bearer.opens(asked.code_commune):
-        said = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
-        raise ProblemError(NOT_FOUND, "fichier_inconnu", said)
-    if (recorded := record_of(asked)) is None:
-        raise ProblemError(
-            CONFLICT,
-            "fichier_pas_pret",
-            f"Ce fichier est {asked.status.label}. {asked.error_message}".strip(),
-        )
-    if not asked.is_available:
-        raise ProblemError(
-            GONE, "fichier_efface", "Ce fichier a été effacé, ou ne vaut plus ; le redemander."
-        )
+    asked = _require_made(request, bearer)
+    recorded = asked.files[0]
     etag = f'"{recorded.sha256}"'
     if _names(request, "if-match", etag, is_weak=False) is False:
         raise ProblemError(
@@ -303,6 +299,7 @@ def send_file(request: Request) -> Response:
     headers = attachment(recorded.file_name, stop - start) | {
         "ETag": etag,
         "Accept-Ranges": "bytes",
+        "File-State": asked.state.value,
         **digests,
     }
     if is_part:
@@ -325,6 +322,36 @@ def send_file(request: Request) -> Response:
     raise ProblemError(
         AWAY, "trace_impossible", "Qui prend un fichier ne peut pas être noté : revenir plus tard."
     )
+
+
+def _require_made(request: Request, bearer: Bearer) -> AskedFile:
+    """Return the file of the path; raise `ProblemError` where it has no bytes, or bytes that are not to be used.
+
+    A recalled file needs a word of the program, in the query: none takes it without knowing.
+    """
+    number = read_number(request.path_params["export_id"])
+    asked = find_file(_services(request).state, number) if number is not None else None
+    if asked is None or not bearer.opens(asked.code_commune):
+        said = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
+        raise ProblemError(NOT_FOUND, "fichier_inconnu", said)
+    if not record_of(asked):
+        raise ProblemError(
+            CONFLICT,
+            "fichier_pas_pret",
+            f"Ce fichier est {asked.status.label}. {asked.error_message}".strip(),
+        )
+    if not asked.is_available:
+        raise ProblemError(
+            GONE, "fichier_efface", "Ce fichier a été effacé, ou ne vaut plus ; le redemander."
+        )
+    if asked.recalled_at and request.query_params.get(RECALLED) != ACCEPTS_RECALLED:
+        raise ProblemError(
+            CONFLICT,
+            "fichier_a_refaire",
+            f"Ce fichier est à refaire : {asked.recalled_because}. Le redemander ; "
+            f"« ?{RECALLED}={ACCEPTS_RECALLED} » donne quand même ses octets.",
+        )
+    return asked
 
 
 def send_request(request: Request) -> Response:
@@ -404,9 +431,13 @@ def _describe_request(row: Row[Any]) -> dict[str, object]:
 
 
 def _describe(file: AskedFile) -> dict[str, object]:
-    about = {"export_id": file.export_id, "label": file.label, "status": file.status.value}
+    status = FileStage.RECALLED if file.recalled_at else file.status
+    about = {"export_id": file.export_id, "label": file.label, "status": status.value}
+    about |= {"state": file.state.value, "usable": file.is_usable}
     if file.error_code:
         return about | {"code": file.error_code, "reason": file.error_message}
+    if file.recalled_at:
+        about["reason"] = file.recalled_because
     if not record_of(file):
         return about
     url = f"{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"

@@ -16,7 +16,6 @@ from starlette.responses import Response
 from common.calendrier import MAJORITE
 from common.french import count_of, short_date
 from common.texte import fold
-from producers.records import FileState
 from producers.state import State
 from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about
 from producers.web.exports.query import (
@@ -41,6 +40,7 @@ from producers.web.forms import (
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.requests import DEPOT, note_page, read_declarations, send_note
 from schemas.declarations import FileDeposited, VerdictReceived
+from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, picker
 from schemas.vocabulary import Format, Piece
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal, not_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, literal, select, tuple_
 
 from common.calendrier import zone_of
 from common.french import capitalized, count_of
 from common.texte import fold
-from producers.records import STATE_RULES, WORDS, ExportState, FileState, PieceFile, StateRule
+from producers.records import WORDS, ExportState, PieceFile
 from producers.state import State, newest_first, read_exports, view_of
 from producers.web.forms import read_day
+from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
@@ -144,7 +144,7 @@ class AskedFile(ExportState):
         return tuple(getattr(self, name) for name in _SAME_KIND)
 
 
-DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
+DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile, "state")
 
 
 def select_latest(connection: Connection, commune: str) -> list[AskedFile]:
@@ -221,25 +221,11 @@ def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
     )
 
 
-def _says(rule: StateRule) -> ColumnElement[bool]:
-    known = DERNIERS_EXPORTS.c[rule.column]
-    if rule.value is not None:
-        return known == rule.value
-    return known != 0 if rule.column in {"bloquantes", "a_completer"} else known.is_not(None)
-
-
-def _in_state(state: FileState) -> ColumnElement[bool]:
-    """Return the SQL condition equivalent to `ExportState.state`: for a finished file, the same rules in order."""
-    status = DERNIERS_EXPORTS.c.status
-    if state.value in set(ExportStatus) and state is not FileState.READY:
-        return status == state.value
-    before = list(takewhile(lambda rule: rule.state is not state, STATE_RULES))
-    own = [_says(rule) for rule in STATE_RULES if rule.state is state]
-    return and_(status == ExportStatus.READY, *(not_(_says(rule)) for rule in before), *own)
-
-
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    fold(state.label).replace(" ", "-"): (capitalized(state.label), _in_state(state))
+    fold(state.label).replace(" ", "-"): (
+        capitalized(state.label),
+        DERNIERS_EXPORTS.c.state == state.value,
+    )
     for state in FileState
 }
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""

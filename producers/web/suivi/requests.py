@@ -18,7 +18,6 @@ from starlette.responses import Response
 
 from common.french import count_of
 from producers.errors import ProducerError
-from producers.records import FileState, Toned
 from producers.state import State, newest_first, to_record, view_of
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files, select_latest
 from producers.web.forms import FormRefused, read_once
@@ -26,6 +25,7 @@ from producers.web.page_context import PageContext
 from producers.web.security import is_partial
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
 from schemas.envelope import CloudEvent, Data
+from schemas.file_state import FileState
 from schemas.screen_notes import ScreenNote, ScreenNoted
 from schemas.topology import (
     REQUEST_CANCEL,
@@ -33,7 +33,7 @@ from schemas.topology import (
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportStatus, RequestOutcome, Toned
 
 _WITHOUT_FILES = {
     REQUEST_LISTE_EXPORT: "Fichiers de la liste électorale",

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from common.french import capitalized, count_of, short_date, weekday_date
-from producers.records import FileState, Toned
 from producers.web.copies import CopieState, read_open
 from producers.web.depot import find_to_answer, find_to_redo, read_deposited
 from producers.web.dossier import by_liste, pick, why_lacking
@@ -19,8 +18,9 @@ from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.page_context import PageContext
 from producers.web.registre.query import count_left
+from schemas.file_state import FileState
 from schemas.profiles.platform import PlatformProfile
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Liste, Toned
 
 OLD_EXPORT = timedelta(days=30)
 """Age from which a new export of the REU is requested (our choice: no text gives a limit)."""
