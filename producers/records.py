@@ -70,6 +70,8 @@ class ExportState:
     recalled_at: datetime | None = None
     """When one of these imports was undone or redated: the file must be made again."""
     recalled_because: str = ""
+    fault: str = ""
+    """How the file was last found to differ from its record: `missing`, `altered` …; empty if it did not."""
     outdated_at: datetime | None = None
     """When its list was imported again after the request."""
     deposited_on: date | None = None
@@ -129,6 +131,13 @@ class ExportState:
     @property
     def _facts(self) -> Mapping[str, object]:
         return {rule.column: getattr(self, rule.column) for rule in STATE_RULES}
+
+    @property
+    def is_to_make_again(self) -> bool:
+        """Whether a retry of its request makes it again: it has no good bytes, or is recalled."""
+        if self.status is not ExportStatus.READY:
+            return self.status.is_terminal
+        return bool(self.recalled_at or self.purged_at or self.fault)
 
     @property
     def is_available(self) -> bool:

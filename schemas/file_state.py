@@ -20,6 +20,8 @@ class FileState(Toned):
     ACCEPTED = "accepted", "accepté", "ok"
     DEPOSITED = "deposited", "déposé", "info"
     PURGED = "purged", "effacé", "idle"
+    MISSING = "missing", "introuvable", "error"
+    ALTERED = "altered", "altéré", "error"
     TO_CORRECT = "to_correct", "à corriger", "error"
     PROVISOIRE = "provisoire", "provisoire", "warning"
     TO_COMPLETE = "to_complete", "à compléter", "warning"
@@ -43,6 +45,8 @@ STATE_RULES = (
     StateRule(FileState.ACCEPTED, "verdict", Verdict.ACCEPTE),
     StateRule(FileState.DEPOSITED, "deposited_on"),
     StateRule(FileState.PURGED, "purged_at"),
+    StateRule(FileState.MISSING, "fault", "missing"),
+    StateRule(FileState.ALTERED, "fault"),
     StateRule(FileState.TO_CORRECT, "bloquantes"),
     StateRule(FileState.PROVISOIRE, "provisoire_until"),
     StateRule(FileState.TO_COMPLETE, "a_completer"),
@@ -61,7 +65,7 @@ _USABLE = {
     FileState.PUBLISHED,
     FileState.CERTIFIED,
 }
-_AGAINST = ("purged_at", "bloquantes", "provisoire_until")
+_AGAINST = ("purged_at", "fault", "bloquantes", "provisoire_until")
 """Facts that a deposit or a publication does not remove."""
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -27,6 +27,13 @@ def digest_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+class Again(Published):
+    """The event that makes a file again: to be sent with an `id` of its own, and a `requested_by` in its data."""
+
+    type: str
+    data: dict[str, Any]
+
+
 class Problem(Published):
     """The reason why a request has failed. Source: RFC 9457."""
 
@@ -41,4 +48,8 @@ class Problem(Published):
     detail: Annotated[str, Field(description="For people, in French.")]
     errors: Annotated[
         Sequence[RefusalFault] | None, Field(description="Of an event: what is wrong, and where.")
+    ] = None
+    again: Annotated[
+        Again | None,
+        Field(description="Of a file of a request of this token that is lost or to be made again."),
     ] = None

@@ -558,7 +558,7 @@ class CancelRequested(_AboutRequest):
 
 
 class RetryRequested(_AboutRequest):
-    """Request again the failed or cancelled files of a request: new files with the data of today.
+    """Request again the files of a request that have no good bytes: new files with the data of today.
 
     Files named by `exports` are made again even if they are ready, for example altered or purged.
     """

@@ -81,7 +81,7 @@ _FILES: _Grants = (
         "export",
     ),
     ("UPDATE (reconciliation, remarques)", "export"),
-    ("UPDATE (profile, purged_at, rests_on, sha256, size, verified_at)", "export"),
+    ("UPDATE (fault, profile, purged_at, rests_on, sha256, size, verified_at)", "export"),
     (
         "SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)",
         "depot",

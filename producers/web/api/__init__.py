@@ -36,6 +36,7 @@ from producers.web.exports.stored_file import (
     attachment,
     open_asked,
     record_of,
+    report_lost,
 )
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
@@ -66,10 +67,11 @@ from schemas.http import (
     REQUESTS_PATH,
     TOKEN_ACTOR,
     TOKEN_PREFIX,
+    Again,
     Problem,
     digest_secret,
 )
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_TYPES, SOURCE
+from schemas.topology import MAX_EVENT_BYTES, REQUEST_RETRY, REQUEST_TYPES, SOURCE
 from schemas.vocabulary import ExportStatus, Piece
 
 ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
@@ -127,10 +129,12 @@ class ProblemError(HTTPException):
         code: str,
         detail: str,
         headers: Mapping[str, str] | None = None,
+        *,
         faults: Sequence[Fault] = (),
+        again: Again | None = None,
     ) -> None:
         super().__init__(status, detail, headers)
-        self.code, self.faults = code, faults
+        self.code, self.faults, self.again = code, faults, again
 
 
 class Bearer(NamedTuple):
@@ -307,13 +311,9 @@ def send_file(request: Request) -> Response:
     status, media_type = PARTIAL if is_part else 200, asked.media_type
     try:
         delivery = replace(open_asked(services.settings.exports_dir, asked), start=start, stop=stop)
-    except FileGoneError:
-        raise ProblemError(
-            GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander."
-        ) from None
-    except FileAlteredError:
-        said = "Ses octets ne sont plus ceux qui ont été faits ; le redemander."
-        raise ProblemError(BROKEN, "fichier_altere", said) from None
+    except (FileGoneError, FileAlteredError) as error:
+        report_lost(services, asked, bearer.sender)
+        raise _lost_problem(request, bearer, asked, error) from None
     download = Download(services, bearer.sender, Piece.FICHIER, [asked])
     if sent := download.send(
         request, delivery, headers=headers, media_type=media_type, status=status
@@ -335,23 +335,42 @@ def _require_made(request: Request, bearer: Bearer) -> AskedFile:
         said = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
         raise ProblemError(NOT_FOUND, "fichier_inconnu", said)
     if not record_of(asked):
-        raise ProblemError(
-            CONFLICT,
-            "fichier_pas_pret",
-            f"Ce fichier est {asked.status.label}. {asked.error_message}".strip(),
-        )
+        detail = f"Ce fichier est {asked.status.label}. {asked.error_message}".strip()
+        again = _again(request, bearer, asked) if asked.status.is_terminal else None
+        raise ProblemError(CONFLICT, "fichier_pas_pret", detail, again=again)
     if not asked.is_available:
-        raise ProblemError(
-            GONE, "fichier_efface", "Ce fichier a été effacé, ou ne vaut plus ; le redemander."
-        )
+        detail = "Ce fichier a été effacé, ou ne vaut plus ; le redemander."
+        again = _again(request, bearer, asked)
+        raise ProblemError(GONE, "fichier_efface", detail, again=again)
     if asked.recalled_at and request.query_params.get(RECALLED) != ACCEPTS_RECALLED:
-        raise ProblemError(
-            CONFLICT,
-            "fichier_a_refaire",
+        detail = (
             f"Ce fichier est à refaire : {asked.recalled_because}. Le redemander ; "
-            f"« ?{RECALLED}={ACCEPTS_RECALLED} » donne quand même ses octets.",
+            f"« ?{RECALLED}={ACCEPTS_RECALLED} » donne quand même ses octets."
         )
+        again = _again(request, bearer, asked)
+        raise ProblemError(CONFLICT, "fichier_a_refaire", detail, again=again)
     return asked
+
+
+def _lost_problem(
+    request: Request, bearer: Bearer, asked: AskedFile, error: FileGoneError | FileAlteredError
+) -> ProblemError:
+    again = _again(request, bearer, asked)
+    if isinstance(error, FileGoneError):
+        detail = "Ses octets ne sont plus là : effacés, déplacés ou renommés. Le redemander."
+        return ProblemError(GONE, "fichier_absent", detail, again=again)
+    detail = "Ses octets ne sont plus ceux qui ont été faits. Le redemander."
+    return ProblemError(BROKEN, "fichier_altere", detail, again=again)
+
+
+def _again(request: Request, bearer: Bearer, asked: AskedFile) -> Again | None:
+    """Return the event that makes a file again; None of another sender's file, which the token asks for by itself."""
+    demande = _DEMANDES.c
+    mine = demande.request_id == asked.request_id, demande.sender == bearer.sender
+    if not _services(request).state.read(select(demande.request_id).where(*mine)):
+        return None
+    key = {"source": asked.source, "id": asked.event_id}
+    return Again(type=REQUEST_RETRY, data={"request": key, "exports": [asked.export_id]})
 
 
 def send_request(request: Request) -> Response:
@@ -434,6 +453,8 @@ def _describe(file: AskedFile) -> dict[str, object]:
     status = FileStage.RECALLED if file.recalled_at else file.status
     about = {"export_id": file.export_id, "label": file.label, "status": status.value}
     about |= {"state": file.state.value, "usable": file.is_usable}
+    if file.fault:
+        about["fault"] = file.fault
     if file.error_code:
         return about | {"code": file.error_code, "reason": file.error_message}
     if file.recalled_at:
@@ -527,6 +548,7 @@ async def _show_problem(_request: Request, error: Exception) -> Response:
         code=it.code,
         detail=it.detail,
         errors=errors,
+        again=it.again,
     )
     return Response(problem.model_dump_json(exclude_none=True), status, it.headers, PROBLEM_JSON)
 

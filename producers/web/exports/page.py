@@ -10,6 +10,7 @@ from producers.web.exports.stored_file import (
     FileGoneError,
     attachment,
     open_asked,
+    report_lost,
 )
 from producers.web.forms import Paging, page_number, read_day
 from producers.web.journal import ACTIONS, read_history
@@ -73,9 +74,10 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
         return _refuse(context, asked, GONE, "purged" if asked.purged_at else "recalled")
     try:
         delivery = open_asked(context.services.settings.exports_dir, asked, piece)
-    except FileGoneError:
-        return _refuse(context, asked, GONE, "gone")
-    except FileAlteredError:
+    except (FileGoneError, FileAlteredError) as error:
+        report_lost(context.services, asked, context.agent.name)
+        if isinstance(error, FileGoneError):
+            return _refuse(context, asked, GONE, "gone")
         return _refuse(context, asked, BROKEN, "altered")
     recorded, media_type = delivery.recorded, (PIECES.get(piece) or asked).media_type
     headers = attachment(recorded.file_name, recorded.size) | {"ETag": f'"{recorded.sha256}"'}

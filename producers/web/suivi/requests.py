@@ -60,6 +60,8 @@ class Stage(Toned):
 _OF_FILES = {
     FileState.REJECTED: "rejetée",
     FileState.TO_REDO: "à refaire",
+    FileState.MISSING: "introuvable",
+    FileState.ALTERED: "altérée",
     FileState.TO_CORRECT: "à corriger",
     FileState.PROVISOIRE: "provisoire",
     FileState.TO_COMPLETE: "à compléter",
@@ -145,8 +147,7 @@ class DemandeState:
 
     @property
     def to_retry(self) -> tuple[AskedFile, ...]:
-        again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
-        return tuple(file for file in self.files if file.status in again)
+        return tuple(file for file in self.files if file.is_to_make_again)
 
 
 _DEMANDES = view_of("demandes", DemandeState)

@@ -225,25 +225,26 @@ def read_demande(export: Export, requested_at: datetime | None = None) -> Demand
 
 
 def plan_retry(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
-    """Read a request to make files again: one new row for each file that failed or was cancelled.
+    """Read a request to make files again: one new row for each file that has no good bytes any more.
 
-    Files that the request names are made again even if they are ready, because they may be altered or purged.
+    Files that the request names are made again even if nothing is known against them.
     """
     asked = read_data(event, RetryRequested)
     authorization.require_somewhere()
     with reading(services.engine) as connection:
-        known = find_request(connection, authorization.sender, asked.request)
+        known = _find_meant(connection, authorization, asked)
     if known is None:
         raise _unknown_request()
     authorization.require(known.code_commune)
     named = _choose(known, asked.exports)
     for kind in {export.kind for export in named}:
         authorization.require(known.code_commune, _MAKES[ExportKind(kind)])
-    states = _AGAIN | {ExportStatus.READY} if asked.exports else _AGAIN
-    exports = [export for export in named if export.status in states]
+    exports = [
+        it for it in named if _is_lost(it) or (asked.exports and it.status == ExportStatus.READY)
+    ]
     if not exports:
         raise RefusedError(
-            "Rien à redemander : aucun de ces fichiers n'est en échec ni annulé.",
+            "Rien à redemander : aucun de ces fichiers n'est en échec, annulé, à refaire, effacé ni perdu.",
             commune=known.code_commune,
             code="rien_a_redemander",
             field="data.request",
@@ -259,6 +260,13 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
         for it in exports
     ]
     return ExportPlan(known.code_commune, asked.requested_by, files, known.lane == BATCH)
+
+
+def _is_lost(export: Export) -> bool:
+    """Whether a file was not made, is recalled, or has lost its bytes."""
+    if export.status != ExportStatus.READY:
+        return export.status in _AGAIN
+    return export.recall_id is not None or export.purged_at is not None or bool(export.fault)
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
@@ -330,6 +338,24 @@ def find_request(
         return session.scalars(query).one_or_none()
 
 
+def _find_meant(
+    connection: Connection, authorization: Authorization, asked: CancelRequested | RetryRequested
+) -> Request | None:
+    """Return the request that an event names by its key, else by its files.
+
+    An account that acts for agents may name the files of another account: the agents see these files.
+    """
+    named = Request.source == asked.request.source, Request.event_id == asked.request.id
+    of_files = select(Request).where(
+        *named, Request.exports.any(Export.id.in_(asked.exports or ()))
+    )
+    with Session(connection) as session:
+        found = session.scalars(of_files.options(selectinload(Request.exports))).first()
+        if found and found.sender != authorization.sender:
+            found = found if authorization.acts_for_agents(found.code_commune) else None
+    return found or find_request(connection, authorization.sender, asked.request)
+
+
 def _choose(request: Request, numbers: Sequence[int] | None) -> list[Export]:
     """Return the files of a request that are named, or all of them."""
     exports = {export.id: export for export in request.exports}
@@ -358,6 +384,7 @@ class Cancellation:
 
     asked: CancelRequested
     sender: str
+    """The account that sent the request; it may be another one than that of the cancellation."""
     commune: str = ""
     """Of the request; empty while it is unknown."""
     requested_by: str = ""
@@ -451,12 +478,12 @@ def read_cancellation(
     asked = read_data(event, CancelRequested)
     authorization.require_somewhere()
     with reading(services.engine) as connection:
-        known = find_request(connection, authorization.sender, asked.request)
+        known = _find_meant(connection, authorization, asked)
     if known is None:
         return Cancellation(asked, authorization.sender, requested_by=asked.requested_by)
     authorization.require(known.code_commune)
     _choose(known, asked.exports)
-    return Cancellation(asked, authorization.sender, known.code_commune, asked.requested_by)
+    return Cancellation(asked, known.sender, known.code_commune, asked.requested_by)
 
 
 def _unknown_request() -> RefusedError:
