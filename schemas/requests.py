@@ -213,6 +213,10 @@ class Contract(BaseModel):
 _Words = Annotated[str, Field(max_length=500), AfterValidator(check_text)]
 
 
+COPIE_MOST_DAYS = 7
+"""Days after which the day of the register must be confirmed before a copy of the list is given: see docs/loi.md."""
+
+
 class CopieAsked(Contract):
     """A copy of the list that an elector asks for, or the answer to that. Code électoral, art. L. 37 and R. 20.
 
@@ -237,6 +241,12 @@ class CopieAsked(Contract):
         Jour | None, Field(description="The day the signed undertaking came: it is given.")
     ] = None
     refus: Annotated[_Words, Field(description="Why it is refused, in the letter.")] = ""
+    accept_old_register: Annotated[
+        bool,
+        Field(
+            description=f"The copy is given although the export of the list is more than {COPIE_MOST_DAYS} days old."
+        ),
+    ] = False
 
     @property
     def edition(self) -> CopieFile:

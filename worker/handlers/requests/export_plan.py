@@ -12,11 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from common.calendrier import civil_day, is_poll_day
+from common.calendrier import civil_day, is_poll_day, now
 from common.french import short_date
 from schemas.envelope import CloudEvent
 from schemas.faults import explain, list_faults
 from schemas.requests import (
+    COPIE_MOST_DAYS,
     CancelRequested,
     Contract,
     CopieAsked,
@@ -27,7 +28,7 @@ from schemas.requests import (
     TableauxRenderRequested,
 )
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import Action, ExportKind, ExportStatus, FileFormat, Liste
+from schemas.vocabulary import Action, CopieFile, ExportKind, ExportStatus, FileFormat, Liste
 from worker.access.authorization import Authorization
 from worker.access.models import name_act
 from worker.arrivals import drop
@@ -38,6 +39,7 @@ from worker.errors import RefusedError
 from worker.exports.models import WITHOUT_KEY, Copie, EarlyCancel, Export, Request
 from worker.exports.records import cancel, cancelled_by
 from worker.registre.communes import read_commune
+from worker.registre.imports.history import read_basis
 from worker.registre.scrutins import read_calendrier
 from worker.services import Services
 from worker.work.queue import BATCH, NewWork
@@ -144,11 +146,12 @@ class CopiePlan(ExportPlan):
         record_audit(
             connection, Action.COPIE_NOTED, actor=actor, code_commune=self.commune, detail=detail
         )
+        accepted = {"accept_old_register": True} if it.accept_old_register else {}
         formats = [FileFormat.PDF, FileFormat.CSV] if it.engagement_on else [FileFormat.PDF]
         about = {
             "liste": row.liste,
             "edition": edition,
-            "parameters": {"copie": row.id, "numero": number},
+            "parameters": {"copie": row.id, "numero": number} | accepted,
         }
         return [{"part": f"{row.liste}.{edition}.{it}", "format": it, **about} for it in formats]
 
@@ -159,11 +162,33 @@ def plan_listes(event: CloudEvent, services: Services, authorization: Authorizat
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
     if asked.copie:
+        if asked.copie.edition is CopieFile.COPIE and not asked.copie.accept_old_register:
+            _require_recent_register(services, asked.commune, asked.listes[0])
         return CopiePlan(
             asked.commune, asked.requested_by, (), copie=asked.copie, liste=asked.listes[0]
         )
     files = [{"part": f"{liste}.{it}", "liste": liste, "format": it} for liste, it in asked.parts()]
     return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
+
+
+def _require_recent_register(services: Services, code: str, liste: Liste) -> None:
+    """Check that the export of a list is recent enough for a copy, which is of the day of the answer (L. 37).
+
+    Raises:
+        RefusedError: it is older, and nobody has accepted that.
+    """
+    with reading(services.registre) as connection:
+        versions = commune.versions if (commune := read_commune(connection, code)) else {}
+        version = versions.get(liste)
+        known = None if version is None else read_basis(connection, code, liste, version)
+    if known and (civil_day(now(), code) - known.taken_on).days > COPIE_MOST_DAYS:
+        raise RefusedError(
+            f"La liste est d'après un export du REU du {short_date(known.taken_on)}, et une copie se remet à jour du "
+            "jour de la réponse : importez d'abord un export récent, ou dites que celui-ci convient.",
+            commune=code,
+            code="registre_ancien",
+            field="data.copie.accept_old_register",
+        )
 
 
 def plan_tableaux(
@@ -250,6 +275,9 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
             field="data.request",
         )
     require_register(services, known.code_commune, [Liste(export.liste) for export in exports])
+    for it in exports:
+        if it.edition == CopieFile.COPIE and not it.parameters.get("accept_old_register"):
+            _require_recent_register(services, known.code_commune, Liste(it.liste))
     files = [
         {name: getattr(it, name) for name in _COPIED}
         | {
