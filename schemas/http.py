@@ -12,8 +12,8 @@ PREFIX = "/api/v1"
 FILE_PATH = "/exports/{export_id}/fichier"
 EVENTS_PATH = "/events"
 REQUESTS_PATH = "/requests"
-REQUEST_PATH = "/requests/{name:path}"
-"""The name is the source of the event, a slash and its id."""
+REQUEST_PATH = "/request"
+"""One request of the token, by the parameters `source` and `id` of its event: a path cannot hold their slashes."""
 TOKEN_PREFIX = "prefecture_"  # noqa: S105 — prefix of every token
 TOKEN_ACTOR = "jeton "  # noqa: S105 — prefix of the sender of events, and of the actor in the audit trail
 RECALLED, ACCEPTS_RECALLED = "recalled", "accept"

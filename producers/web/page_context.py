@@ -67,6 +67,11 @@ class WebServices:
     seen: dict[tuple[str, SeenPage], tuple[str, datetime]] = field(default_factory=dict)
     """The last read that `record_seen` recorded of an agent and a page."""
 
+    @property
+    def sender(self) -> str:
+        """The sender of the agents' requests: the account of the screen; none without a broker."""
+        return "" if self.reaches_broker is None else self.settings.account
+
 
 @asynccontextmanager
 async def admit_agent(request: Request) -> AsyncIterator[AuthorizedAgent]:

@@ -345,12 +345,7 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
 def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> None:
     document = json.loads((ROOT / "openapi.json").read_text("utf-8"))
     paths = document["paths"]
-    assert paths.keys() == {
-        FILE_PATH,
-        EVENTS_PATH,
-        REQUESTS_PATH,
-        REQUEST_PATH.replace("{name:path}", "{source}/{id}"),
-    }
+    assert paths.keys() == {FILE_PATH, EVENTS_PATH, REQUESTS_PATH, REQUEST_PATH}
     problem = Problem.model_json_schema(
         mode="serialization", ref_template="#/components/schemas/{model}"
     )

@@ -227,7 +227,7 @@ def test_the_reader_reads_the_views_and_may_not_write_even_if_it_were_granted(
 ) -> None:
     with State(deployment.database_url("lecture")) as state:
         state.latest()
-        state.request_progress("/test", "unknown")
+        state.request_progress("mairie", "/test", "unknown")
     _as_owner(deployment, "GRANT DELETE ON request TO prefecture_lecture")
     try:
         with (

@@ -314,7 +314,7 @@ def test_a_recalled_file_is_not_served_as_a_good_one(
     token = make_token(LIBREVILLE)
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
     execute(screen_database, "UPDATE import SET finished_at = '2026-01-01 00:00:00.000000'")
-    path = "/api/v1/requests/%2Fmairie%2F13900/1"
+    path = "/api/v1/request?source=/mairie/13900&id=1"
     (good,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (good["status"], good["state"], good["usable"]) == ("ready", "ready", True)
     assert stranger.get(BYTES, headers=_showing(token)).headers["file-state"] == "ready"
@@ -350,7 +350,7 @@ def test_a_program_asks_what_became_of_its_request(
 ) -> None:
     token = make_token(LIBREVILLE)
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
-    path = "/api/v1/requests/%2Fmairie%2F13900/1"
+    path = "/api/v1/request?source=/mairie/13900&id=1"
     known = stranger.get(path, headers=_showing(token))
     (file,) = known.json()["exports"]
     assert (known.json()["request"], known.json()["outcome"]) == (
@@ -365,18 +365,22 @@ def test_a_program_asks_what_became_of_its_request(
     )
     (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (file["status"], file["code"], file["reason"]) == ("failed", "xsd", "Refusé.")
-    for address in (f"{path}x", "/api/v1/requests/x/1"):
+    for address in (f"{path}x", "/api/v1/request?source=x&id=1"):
         assert _code(stranger.get(address, headers=_showing(token))) == (404, "demande_inconnue")
     assert _code(stranger.get(path)) == (401, "jeton_refuse")
-    for source, status in (
-        ("/" * 200, 200),
-        ("/" * 201, 404),
-    ):  # each slash may end the source; none is longer
-        execute(screen_database, "UPDATE request SET source = :source WHERE id = 1", source=source)
-        assert (
-            stranger.get(f"/api/v1/requests/{source}/1", headers=_showing(token)).status_code
-            == status
-        )
+    for wrong in ("source=/mairie/13900", "id=1", ""):
+        answer = stranger.get(f"/api/v1/request?{wrong}", headers=_showing(token))
+        assert _code(answer) == (400, "parametre_faux")
+    for source, event_id in (("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c"), ("/" * 200, "&=é ")):
+        statement = "UPDATE request SET source = :source, event_id = :event_id WHERE id = 1"
+        execute(screen_database, statement, source=source, event_id=event_id)
+        for key, status in (((source, event_id), 200), (("a/b/c", ""), 400), (("a", "b"), 404)):
+            query = dict(zip(("source", "id"), key, strict=True))
+            answer = stranger.get("/api/v1/request", params=query, headers=_showing(token))
+            assert answer.status_code == status, key
+        swapped = {"source": "a", "id": "b/c"} if source != "a" else {"source": "a/b", "id": "c"}
+        answer = stranger.get("/api/v1/request", params=swapped, headers=_showing(token))
+        assert answer.status_code == 404, "a slash belongs to one of the two"
 
 
 def test_a_source_and_an_id_name_the_request_of_the_token_alone(
@@ -399,7 +403,7 @@ def test_a_source_and_an_id_name_the_request_of_the_token_alone(
     engine.dispose()
 
     def ask(name: str, event_id: str) -> Any:  # noqa: ANN401 — httpx's
-        path = f"/api/v1/requests/%2Fmairie%2F13900/{event_id}"
+        path = f"/api/v1/request?source=/mairie/13900&id={event_id}"
         return stranger.get(path, headers=_showing(tokens[name]))
 
     for name, number in (("agenda", 71), ("compta", 72)):

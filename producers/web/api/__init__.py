@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Row, String, column, literal, select, table, tuple_
@@ -42,7 +42,7 @@ from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
 from producers.web.security.limits import Act, limit_body
 from schemas.checking import find_faults
-from schemas.envelope import ATTRIBUTE_SIZE, CloudEvent
+from schemas.envelope import CloudEvent
 from schemas.events import (
     AnsweredRequest,
     FileStage,
@@ -207,8 +207,8 @@ async def _receive_event(request: Request) -> Response:
     publish, limiter = _services(request).publish, request.app.state.publishing
     await to_thread.run_sync(lambda: publish(event, token=bearer.sender), limiter=limiter)
     said = {"request": {"source": event.source, "id": event.id}}
-    path = REQUEST_PATH.replace("{name:path}", quote(f"{event.source}/{event.id}", safe=""))
-    return JSONResponse(said, ACCEPTED, {"Location": f"{PREFIX}{path}"})
+    location = f"{PREFIX}{REQUEST_PATH}?{urlencode(said['request'])}"
+    return JSONResponse(said, ACCEPTED, {"Location": location})
 
 
 def _read_event(body: bytes) -> CloudEvent:
@@ -379,10 +379,11 @@ def send_request(request: Request) -> Response:
     Other senders may have used the same pair for the same commune: it identifies a request only with its sender.
     """
     state, bearer, demande = _services(request).state, _require_bearer(request), _DEMANDES.c
-    name = request.path_params["name"]
-    slashes = (it.start() for it in re.finditer("/", name[: ATTRIBUTE_SIZE + 1]))
-    keys = [(name[:at], name[at + 1 :]) for at in slashes if len(name) - at <= ATTRIBUTE_SIZE + 1]
-    named = select(_DEMANDES).where(tuple_(demande.source, demande.event_id).in_(keys))
+    source, event_id = (request.query_params.get(name, "") for name in ("source", "id"))
+    if not (source and event_id):
+        said = "« source » et « id » sont ceux de l'événement envoyé."
+        raise ProblemError(400, "parametre_faux", said)
+    named = select(_DEMANDES).where(demande.source == source, demande.event_id == event_id)
     own = named.where(demande.sender == bearer.sender)
     rows = state.read(own.order_by(demande.outcome, demande.request_id).limit(1))
     if not rows:
