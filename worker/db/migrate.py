@@ -60,6 +60,7 @@ _REQUESTS: _Grants = (
     ("SELECT, DELETE", "piece"),
     ("SELECT, INSERT, UPDATE", "copie, depot, export, preview, publication, request"),
     ("SELECT, INSERT, DELETE", "early_cancel"),
+    ("SELECT", "volume"),
     _WORK,
     *_TRAIL,
 )
