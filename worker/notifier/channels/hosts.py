@@ -65,8 +65,7 @@ class Hosts:
             raise DeliveryDelayedError(f"nom d'hôte inconnu ({type(trouble).__name__})") from None
         addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
         if not all(
-            (address is not None and address.is_global) or self._is_listed(address)
-            for address in map(_parse, addresses)
+            _is_public(address) or self._is_listed(address) for address in map(_parse, addresses)
         ):
             raise DeliveryRefusedError(f"hôte du réseau interne, absent de {VARIABLE}")
         return list(addresses)
@@ -96,3 +95,7 @@ def _parse(host: str) -> IpAddress | None:
         return ip_address(host.partition("%")[0])
     except ValueError:
         return None
+
+
+def _is_public(address: IpAddress | None) -> bool:
+    return address is not None and address.is_global
