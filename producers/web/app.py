@@ -53,7 +53,6 @@ from producers.web.page_context import NOT_FOUND, PageContext, WebServices, admi
 from producers.web.registre import page as registre
 from producers.web.security import (
     FROM_PROXY,
-    KNOWN_COOKIE,
     NotIdentified,
     ProxyIdentity,
     SignedSessions,
@@ -118,9 +117,6 @@ class SecurityHeaders:
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
-                if known := scope.get("state", {}).get("known"):
-                    kept = "Max-Age=31536000; Path=/; Secure; HttpOnly; SameSite=Lax"
-                    headers.append("Set-Cookie", f"{KNOWN_COOKIE}={known}; {kept}")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
