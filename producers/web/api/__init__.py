@@ -39,7 +39,7 @@ from producers.web.exports.stored_file import (
 )
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
-from producers.web.security.limits import Act, limit_body
+from producers.web.security.limits import limit_body
 from schemas.checking import find_faults
 from schemas.envelope import ATTRIBUTE_SIZE, CloudEvent
 from schemas.events import (
@@ -107,7 +107,6 @@ _SAID = {
         "methode_refusee",
         "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement.",
     ),
-    408: ("trop_lent", "Le corps n'est pas arrivé à temps."),
     413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
     429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
 }
@@ -168,16 +167,10 @@ class _RateFields:
             if message["type"] == "http.response.start" and (
                 bearer := scope.get("state", {}).get("agent")
             ):
-                MutableHeaders(scope=message).update(
-                    self._rates.describe(_act_of(scope["method"]), bearer)
-                )
+                MutableHeaders(scope=message).update(self._rates.describe(bearer))
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
-
-
-def _act_of(method: str) -> Act:
-    return "post" if method == "POST" else "download"
 
 
 async def exchange_events(request: Request) -> Response:
@@ -273,7 +266,6 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
 def send_file(request: Request) -> Response:
     """Send the file or one range of it, after checking the bytes against the record."""
     services, bearer = _services(request), _require_bearer(request)
-    services.turns.download(request, bearer.sender)
     number = read_number(request.path_params["export_id"])
     asked = find_file(services.state, number) if number is not None else None
     if asked is None or not bearer.opens(asked.code_commune):
@@ -440,7 +432,7 @@ def _require_bearer(request: Request) -> Bearer:
     shown = _TOKEN.fullmatch(request.headers.get("authorization", ""))
     bearer = _find_bearer(services, *shown.groups()) if shown else None
     if bearer is None:
-        services.rates.count("token", request)
+        services.rates.count_stranger(request)
         raise ProblemError(
             UNAUTHORIZED,
             "jeton_refuse",
@@ -451,7 +443,7 @@ def _require_bearer(request: Request) -> Bearer:
             },
         )
     request.state.agent = bearer.sender
-    services.rates.count(_act_of(request.method), agent=bearer.sender)
+    services.rates.count(request, bearer.sender)
     return bearer
 
 
