@@ -1,21 +1,19 @@
 """The documents agree with the code: commands, exit codes, messages, variables, queues, views, error policies."""
 
 import gettext
-import importlib
 import importlib.util
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import pytest
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 from sqlalchemy import Inspector, inspect
 
-from common.cli import ExitCode
+from common.cli import EXIT_CODES, ExitCode
 from common.settings import PREFIX, VARIABLES, unknown_variables
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
@@ -24,7 +22,6 @@ from schemas.generate import MODELS
 from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from tests.parts.rules import KINDS
 from worker import errors as worker_errors
-from worker.cli.dead_letters import dead_letters, work
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
 from worker.db.engine import build_engine
 from worker.db.migrate import GRANTS, migrate
@@ -37,19 +34,6 @@ REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 CONTRACT = REPOSITORY / "schemas" / "README.md"
 CATALOGUE = REPOSITORY / "common" / "locale" / "fr" / "LC_MESSAGES"
-GROUPS = {"python -m worker dead-letters": dead_letters, "python -m worker work": work}
-PLACES = {
-    **{f"python -m worker {name}": place for name, place in WORKER_COMMANDS.items()},
-    **{f"python -m worker.solo {name}": place for name, place in SOLO_COMMANDS.items()},
-    **{f"python -m producers {name}": place for name, place in PRODUCER_COMMANDS.items()},
-    **{
-        f"{group} {name}": f"worker.cli.dead_letters:{getattr(command.callback, '__name__', '')}"
-        for group, commands in GROUPS.items()
-        for name, command in commands.commands.items()
-    },
-}
-for group in GROUPS:
-    del PLACES[group]
 SPAN = re.compile(r"`([^`\n]+)`")
 
 
@@ -74,60 +58,9 @@ def _rows(text: str, column: str) -> Iterator[dict[str, str]]:
             yield dict(zip(titles, cells, strict=True))
 
 
-def _command_rows() -> dict[str, dict[str, str]]:
-    rows = {}
-    for row in _rows(_read("commands.md"), "Command"):
-        for span in SPAN.findall(row["Command"]):
-            rows[span] = row
-    return rows
-
-
-def _without_arguments(command: str) -> str:
-    return re.sub(r" [A-Z]+$", "", command)
-
-
-def test_the_table_of_commands_is_whole() -> None:
-    documented = {_without_arguments(command) for command in _command_rows()}
-    targets = re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-    expected = {*PLACES, *(f"make {target}" for target in targets), "python -m worker.main"}
-    expected |= {"python -m schemas write", "python -m schemas check", "python -m schemas validate"}
-    assert expected - documented == set()
-    of_families = {
-        it
-        for it in documented
-        if it.startswith(("python -m worker", "python -m producers", "make"))
-    }
-    assert of_families - expected == set()
-
-
-@pytest.mark.parametrize("command", PLACES)
-def test_the_options_in_the_table_exist(command: str) -> None:
-    (row,) = {
-        id(r): r for c, r in _command_rows().items() if _without_arguments(c) == command
-    }.values()
-    module, _, name = PLACES[command].partition(":")
-    known: click.Command = getattr(importlib.import_module(module), name)
-    assert not isinstance(known, click.Group), "its commands are to be in GROUPS"
-    named = {
-        word
-        for span in SPAN.findall(row["Options that matter"])
-        for word in re.findall(r"--[a-z0-9-]+", span)
-    }
-    assert named <= {option for parameter in known.params for option in parameter.opts}
-
-
 def test_every_exit_code_is_explained() -> None:
-    section = _read("commands.md").partition("`common/cli.py`")[2].partition("\n## ")[0]
-    rows = {row["Code"]: row["Name"].strip("`") for row in _rows(section, "Code")}
-    assert rows == {str(code.value): code.name for code in ExitCode}
-
-
-@pytest.mark.parametrize("command", PLACES)
-def test_a_command_ends_with_codes_of_its_family(command: str) -> None:
-    row = next(r for c, r in _command_rows().items() if _without_arguments(c) == command)
-    codes = {int(number) for number in re.findall(r"\b\d+\b", row["Exit codes"])}
-    assert codes >= {0, 2}
-    assert codes <= set(ExitCode)
+    explained = {int(number) for number in re.findall(r"[:;] (\d+) ", EXIT_CODES)}
+    assert explained == set(ExitCode)
 
 
 def _click_words() -> dict[str, str]:
