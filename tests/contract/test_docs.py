@@ -1,4 +1,4 @@
-"""The documents agree with the code: commands, exit codes, messages, variables, queues, views, error policies."""
+"""The documents agree with the code: commands, exit codes, messages, links, variables, views."""
 
 import gettext
 import importlib.util
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 from sqlalchemy import Inspector, inspect
@@ -17,9 +17,6 @@ from common.cli import EXIT_CODES, ExitCode
 from common.settings import PREFIX, VARIABLES, unknown_variables
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
-from schemas.envelope import CloudEvent
-from schemas.generate import MODELS
-from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from tests.parts.rules import KINDS
 from worker import errors as worker_errors
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
@@ -32,7 +29,7 @@ from worker.writers.columns import header_of
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
-CONTRACT = REPOSITORY / "schemas" / "README.md"
+CONTRACT = (REPOSITORY / "schemas" / "README.md", REPOSITORY / "schemas" / "fields.md")
 CATALOGUE = REPOSITORY / "common" / "locale" / "fr" / "LC_MESSAGES"
 SPAN = re.compile(r"`([^`\n]+)`")
 
@@ -145,7 +142,7 @@ def test_the_defaults_in_the_table_are_those_of_the_code() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
-    for path in [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), CONTRACT]:
+    for path in [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), *CONTRACT]:
         for target, anchor in re.findall(
             r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text("utf-8")
         ):
@@ -158,30 +155,6 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert broken == []
 
 
-def _section(title: str) -> str:
-    return CONTRACT.read_text("utf-8").partition(f"# {title}\n")[2].partition("\n#")[0]
-
-
-def test_the_contract_page_has_every_type() -> None:
-    types = {row["`type`"].strip("`") for row in _rows(_section("Events"), "`type`")}
-    assert types == {*REQUEST_TYPES, *EVENT_TYPES}
-    assert f"`{EXCHANGE}`" in _section("Events")
-
-
-@pytest.mark.parametrize("model", [CloudEvent, *MODELS], ids=lambda model: model.__name__)
-def test_the_contract_page_has_every_attribute_and_field(model: type[BaseModel]) -> None:
-    section, title = (
-        ("Envelope", "Attribute") if model is CloudEvent else (f"`{model.__name__}`", "Field")
-    )
-    rows = {row[title].strip("`"): row["Required"] for row in _rows(_section(section), title)}
-    assert list(rows) == list(model.model_fields)
-    required = {name for name, field in model.model_fields.items() if field.is_required()}
-    required -= {
-        "correlationid"
-    }  # required by the envelope, but copied from `id` when the sender omits it
-    assert {name for name, value in rows.items() if value == "yes"} == required
-
-
 def test_every_command_that_is_named_exists() -> None:
     families = {
         "worker": WORKER_COMMANDS,
@@ -189,7 +162,7 @@ def test_every_command_that_is_named_exists() -> None:
         "producers": PRODUCER_COMMANDS,
     }
     wrong = []
-    for path in [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]:
+    for path in [REPOSITORY / "README.md", REPOSITORY / "Makefile", *CONTRACT, *DOCS.rglob("*.md")]:
         for module, word in re.findall(
             r"python3? -m ([\w.]+)(?: ([a-z][a-z-]*))?", path.read_text("utf-8")
         ):
