@@ -17,15 +17,12 @@ from common.cli import EXIT_CODES, ExitCode
 from common.settings import PREFIX, VARIABLES, unknown_variables
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
-from tests.parts.rules import KINDS
 from worker import errors as worker_errors
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
 from worker.db.engine import build_engine
 from worker.db.migrate import GRANTS, migrate
-from worker.registre.checks.rules import OURS
 from worker.settings import Settings
 from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
-from worker.writers.columns import header_of
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
@@ -87,19 +84,6 @@ def test_what_click_says_is_compiled() -> None:
             if is_plural
             else compiled.gettext(key)
         ) == french
-
-
-def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
-    rows = [list(row.values()) for row in _rows(_read("registre.md"), "Code of the anomaly")]
-    assert rows == [
-        [
-            f"`{kind.code}`",
-            kind.severity.value + (" (ours)" if kind.is_ours else ""),
-            header_of(kind.value) if kind.value is not None else "",
-            "" if kind.source == OURS else kind.source,
-        ]
-        for kind in KINDS
-    ]
 
 
 def test_every_code_of_an_error_is_explained() -> None:
