@@ -55,10 +55,7 @@ def _find_shared(objects: Iterable[Schema]) -> dict[str, Schema]:
 
 
 def _link(event_type: str) -> str:
-    return (
-        f"The `data` of [`{event_type}`](json/{event_type}.json); "
-        f"[example](examples/{event_type}.json).\n\n"
-    )
+    return f"[`{event_type}`](json/{event_type}.json) ([example](examples/{event_type}.json))\n\n"
 
 
 def _list_fields(
