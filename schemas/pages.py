@@ -68,14 +68,16 @@ def _list_fields(
     yield f"## {title}\n\n{about}"
     if description := schema.get("description"):
         yield description + "\n\n"
+    described_once = []
     for name, field in schema["properties"].items():
-        is_shared = _find_description(field) == _find_description(shared.get(name, {}))
         is_required = name in schema.get("required", ()) or name == "kind"  # the discriminator
         written = f"**`{name}`**" if is_required else f"`{name}`"
-        if name in shared and is_shared:
-            yield f"- {written}\n"
+        if name in shared and _find_description(field) == _find_description(shared[name]):
+            described_once.append(written)
         else:
             yield _describe(name, field, codes, written)
+    if described_once:
+        yield f"- {', '.join(described_once)}: [above](#fields-of-several-objects)\n"
     yield "\n"
 
 
