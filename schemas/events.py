@@ -83,7 +83,7 @@ class MadeFile(Published):
     url: Annotated[
         str | None,
         Field(
-            description="Of its bytes, for programs that have a token; absent where the screen has no public address.",
+            description="Of its bytes, for programs with a token; absent where the screen has no public address.",
             examples=["https://prefecture.example/api/v1/exports/41/fichier"],
         ),
     ] = None
@@ -91,7 +91,7 @@ class MadeFile(Published):
         int,
         Field(
             ge=0,
-            description="Electors in the file: the data lines of a CSV, the mouvements that a tableau counts.",
+            description="Electors: the data lines of a CSV, the mouvements that a tableau counts.",
         ),
     ]
     pages: Annotated[int | None, Field(ge=1, description="Of a PDF.")] = None
@@ -105,16 +105,15 @@ class MadeFile(Published):
     a_completer: Annotated[
         Count,
         Field(
-            description="Of a tableau: mouvements whose date or motif is missing. It is not to be published before "
-            "they are said, unless the town hall decides so."
+            description="Of a tableau: mouvements without date or motif; it is not to be published before."
         ),
     ]
     remarques: Count
     provisoire_until: Annotated[
         date | None,
         Field(
-            description="Of a tableau asked for too early: the civil day of the commune from which it is final. "
-            "It is provisional, to be made again then."
+            description="Of a provisional tableau: the civil day of the commune from which it is final, to be made "
+            "again then."
         ),
     ] = None
 

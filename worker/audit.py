@@ -8,7 +8,7 @@ owner of the database is found, and so is a line that was added with a service's
 0035).
 
 A line names agents, and texts that people typed, by a pseudonym. The table `audit_word` has the words until they are
-forgotten (ADR 0039). A pseudonym is a digest of a random salt and of the words, so that a change of words is found.
+forgotten (ADR 0037). A pseudonym is a digest of a random salt and of the words, so that a change of words is found.
 """
 
 import hashlib

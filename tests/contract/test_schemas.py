@@ -48,6 +48,23 @@ def test_the_committed_files_are_those_of_the_models(capsys: pytest.CaptureFixtu
     assert main(["check"]) == 0, capsys.readouterr().err
 
 
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_page_of_fields_has_each_field_in_bold_if_it_is_required(
+    model: type[BaseModel],
+) -> None:
+    page = (ROOT / "fields.md").read_text("utf-8")
+    section = page.partition(f"## `{model.__name__}`\n")[2].partition("\n## ")[0]
+    heads = [
+        re.split(r" \(|: \[above", line)[0]
+        for line in section.splitlines()
+        if line.startswith("- ")
+    ]
+    listed = re.findall(r"(\*\*)?`(\w+)`", " ".join(heads))
+    assert {name: bool(bold) for bold, name in listed} == {
+        name: field.is_required() for name, field in model.model_fields.items()
+    }
+
+
 def test_requests_and_events_are_told_apart_by_their_type() -> None:
     assert _types_in(requests) | _types_in(declarations) == set(topology.REQUEST_TYPES)
     assert _types_in(declarations) == {topology.REQUEST_DECLARATION}

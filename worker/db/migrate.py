@@ -41,7 +41,7 @@ _WORK = ("SELECT, INSERT, UPDATE, DELETE", "work")
 _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
     ("SELECT (code_commune, id, name)", "token"),
-    # The columns and tables that declarations about the register change (ADR 0029).
+    # The columns and tables that declarations about the register change (ADR 0007).
     (
         "UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)",
         "doubt",

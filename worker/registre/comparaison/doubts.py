@@ -2,7 +2,7 @@
 
 A corrected date of birth, an added first name or a corrected birth name changes the identity key: the comparison sees
 one elector leave and another one arrive. It makes no guess. It stores the pair with its mouvements, and a tableau that
-shows one of them is not ready while the doubt is open (ADR 0020). If only the place of birth differs, the pair is one
+shows one of them is not ready while the doubt is open (ADR 0008). If only the place of birth differs, the pair is one
 person: it is stored as decided.
 """
 
