@@ -34,6 +34,7 @@ from worker.access.models import name_act
 from worker.arrivals import drop
 from worker.audit import Actor, record_audit
 from worker.db.engine import end_if_frozen, reading
+from worker.db.types import utc_now
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import RefusedError
 from worker.exports.models import WITHOUT_KEY, Copie, EarlyCancel, Export, Request
@@ -491,12 +492,18 @@ def take_early_cancel(
     return connection.scalar(gone)
 
 
-def lock_key(connection: Connection, sender: str, source: str, event_id: str) -> None:
-    """Hold the key of a request until the end of the transaction: its cancellation may come by another queue."""
+def lock_key(connection: Connection, sender: str, source: str, event_id: str) -> datetime:
+    """Hold the key of a request until the end of the transaction, and return the instant.
+
+    The cancellation of the request may come by another queue.
+    """
     end_if_frozen(connection)
-    if connection.dialect.name == "postgresql":
-        key = func.hashtextextended(f"{sender}\n{source}\n{event_id}", 0)
-        connection.execute(select(func.pg_advisory_xact_lock(key)))
+    if connection.dialect.name != "postgresql":  # SQLite has one writer at a time
+        return connection.scalars(select(utc_now())).one()
+    key = func.hashtextextended(f"{sender}\n{source}\n{event_id}", 0)
+    instant: datetime
+    _, instant = connection.execute(select(func.pg_advisory_xact_lock(key), utc_now())).one()
+    return instant
 
 
 def read_cancellation(
