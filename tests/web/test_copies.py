@@ -19,7 +19,7 @@ from sqlalchemy import Engine, insert
 from common.calendrier import jour_a_paris, now
 from producers.web.copies import CopieState
 from schemas.envelope import CloudEvent
-from schemas.requests import CopieAsked, ListeExportRequested, RetryRequested
+from schemas.requests import CopieAsked, ListeExportRequested, RequestReference, RetryRequested
 from schemas.vocabulary import Action, CopieFile, Liste, Qualite
 from tests.parts.databases import SqliteFiles
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE
@@ -218,7 +218,7 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
 
 def _age(screen: FilesScreen, days: int) -> date:
     """Have the exports of the register taken so many days ago; that day."""
-    day = screen.app.state.services.clock().date() - timedelta(days=days)
+    day: date = screen.app.state.services.clock().date() - timedelta(days=days)
     screen.desk.run("UPDATE import SET taken_on = :day", day=day.isoformat())
     return day
 
@@ -255,7 +255,7 @@ def test_a_copy_is_not_made_again_of_a_register_that_has_grown_old(files: FilesS
     _give(files)
     pdf, _ = _make(files, "copie")
     _age(files, 270)
-    about = {"source": pdf["source"], "id": pdf["event_id"]}
+    about = RequestReference(source=pdf["source"], id=pdf["event_id"])
     data = RetryRequested(request=about, exports=[pdf["export_id"]], requested_by=AGENT)
     ingest_request(event := CloudEvent.wrap(data, source="/autre"), files.desk.services)
     assert files.desk.request(event)["code"] == "registre_ancien"
