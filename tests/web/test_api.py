@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from common.cli import ExitCode
 from producers.errors import PublishError, QueueFullError, UnconfirmedError
 from producers.web import api
 from producers.web.app import create_app
-from producers.web.exports.stored_file import Delivery
 from producers.web.security import limits
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
@@ -29,9 +28,7 @@ from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
 from tests.unit.mail_samples import ASKED_AT, export, report
-from tests.web.files_desk import words
 from tests.web.security_desk import (
-    CLERK,
     CONTENT,
     FILE,
     GRANDVILLE,
@@ -169,31 +166,6 @@ def test_another_communes_file_is_as_one_that_does_not_exist(
     assert len({answer.text for answer in answers}) == 1
 
 
-@pytest.mark.parametrize("is_page", [False, True], ids=["token", "agent"])
-def test_five_files_are_sent_at_once(
-    stranger: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch, *, is_page: bool
-) -> None:
-    address = f"/communes/{LIBREVILLE}/exports/1/fichier" if is_page else BYTES
-    headers = {"X-Remote-User": CLERK} if is_page else _showing(make_token(LIBREVILLE))
-    asked, answers, give = list[Delivery](), list[Any](), Delivery.__iter__
-
-    def ask_again(delivery: Delivery) -> Iterator[bytes]:
-        asked.append(delivery)
-        if len(asked) <= 5:
-            answers.append(stranger.get(address, headers=headers))
-        yield from give(delivery)
-
-    monkeypatch.setattr(Delivery, "__iter__", ask_again)
-    assert stranger.get(address, headers=headers).status_code == 200
-    assert [answer.status_code for answer in answers] == [429, 200, 200, 200, 200], (
-        "while the first five are sent"
-    )
-    assert (
-        "Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux." in words(answers[0])
-    ) is is_page
-    assert stranger.get(address, headers=headers).status_code == 200
-
-
 def test_only_a_token_in_force_opens(
     stranger: TestClient, make_token: MakeToken, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,10 +198,8 @@ def test_guesses_are_bounded(
 ) -> None:
     """Wrong tokens are counted by address, a right one by itself: a neighbour does not block it."""
     token = make_token(LIBREVILLE)
-    rate, one = parse("3/minute"), parse("1/minute")
-    monkeypatch.setattr(
-        limits, "RATES", dict(limits.RATES) | {"token": (rate, rate), "download": (rate, one)}
-    )
+    rate = parse("3/minute")
+    monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {"stranger": rate, "agent": rate})
     answers = [stranger.get(BYTES, headers=_showing("wrong")) for _ in range(3)]
     assert {_code(answer) for answer in answers} == {(401, "jeton_refuse")}
     late = stranger.get(BYTES, headers=_showing("wrong"))
@@ -237,9 +207,9 @@ def test_guesses_are_bounded(
     assert int(late.headers["retry-after"]) > 0
     right = [stranger.get(BYTES, headers=_showing(token)) for _ in range(4)]
     assert [answer.status_code for answer in right] == [200, 200, 200, 429]
-    assert {answer.headers["ratelimit-policy"] for answer in right} == {'"download";q=3;w=60'}
+    assert {answer.headers["ratelimit-policy"] for answer in right} == {'"agent";q=3;w=60'}
     left = [answer.headers["ratelimit"].split(";t=")[0] for answer in right]
-    assert left == [f'"download";r={number}' for number in (2, 1, 0, 0)]
+    assert left == [f'"agent";r={number}' for number in (2, 1, 0, 0)]
 
 
 def test_a_token_is_not_kept_and_its_making_is_on_record(
@@ -525,7 +495,7 @@ def test_a_program_sends_an_event_as_its_token(
         202,
         {"request": {"source": "/mairie/13900", "id": "a/b c"}},
     )
-    assert sent.headers["ratelimit-policy"].startswith('"post";')
+    assert sent.headers["ratelimit-policy"].startswith('"agent";')
     services = stranger.app.state.services  # type: ignore[attr-defined]
     assert (sent_by(stranger), services.publish.__self__.tokens) == ([event], ["jeton compta"])
     execute(

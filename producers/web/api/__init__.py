@@ -40,7 +40,7 @@ from producers.web.exports.stored_file import (
 )
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
-from producers.web.security.limits import Act, limit_body
+from producers.web.security.limits import limit_body
 from schemas.checking import find_faults
 from schemas.envelope import CloudEvent
 from schemas.events import (
@@ -113,7 +113,6 @@ _SAID = {
         "methode_refusee",
         "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement.",
     ),
-    408: ("trop_lent", "Le corps n'est pas arrivé à temps."),
     413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
     429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
 }
@@ -176,16 +175,10 @@ class _RateFields:
             if message["type"] == "http.response.start" and (
                 bearer := scope.get("state", {}).get("agent")
             ):
-                MutableHeaders(scope=message).update(
-                    self._rates.describe(_act_of(scope["method"]), bearer)
-                )
+                MutableHeaders(scope=message).update(self._rates.describe(bearer))
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
-
-
-def _act_of(method: str) -> Act:
-    return "post" if method == "POST" else "download"
 
 
 async def exchange_events(request: Request) -> Response:
@@ -286,7 +279,6 @@ def _describe_last(file: AskedFile, public_url: str) -> str:
 def send_file(request: Request) -> Response:
     """Send the file or one range of it, after checking the bytes against the record."""
     services, bearer = _services(request), _require_bearer(request)
-    services.turns.download(request, bearer.sender)
     asked = _require_made(request, bearer)
     recorded = asked.files[0]
     etag = f'"{recorded.sha256}"'
@@ -493,7 +485,7 @@ def _require_bearer(request: Request) -> Bearer:
     shown = _TOKEN.fullmatch(request.headers.get("authorization", ""))
     bearer = _find_bearer(services, *shown.groups()) if shown else None
     if bearer is None:
-        services.rates.count("token", request)
+        services.rates.count_stranger(request)
         raise ProblemError(
             UNAUTHORIZED,
             "jeton_refuse",
@@ -504,7 +496,7 @@ def _require_bearer(request: Request) -> Bearer:
             },
         )
     request.state.agent = bearer.sender
-    services.rates.count(_act_of(request.method), agent=bearer.sender)
+    services.rates.count(request, bearer.sender)
     return bearer
 
 

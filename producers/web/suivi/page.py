@@ -90,8 +90,8 @@ async def find(request: Request) -> Response:
     """Redirect to a request whose URL has no commune; 404 if it is not of the agent's communes."""
     services: WebServices = request.app.state.services
     number = read_number(request.path_params["demande"])
-    async with admit_agent(request) as agent:
-        code = await run_in_threadpool(find_commune, services.state, number) if number else ""
+    agent = await admit_agent(request)
+    code = await run_in_threadpool(find_commune, services.state, number) if number else ""
     commune = agent.commune(code)
     return RedirectResponse(
         request.app.url_path_for("demande", commune=commune.code, demande=number), SEE_OTHER
