@@ -377,7 +377,7 @@ class TableauxRenderRequested(Contract):
         Jour | None,
         Field(
             description="Its last day, included. When absent, for the tableau des vingt jours, the meeting before the "
-            "poll; for that of the cinq jours, the fifth day before the poll."
+            "poll; for that of the cinq jours, the sixth day before the poll, the eve of its publication."
         ),
     ] = None
     publication: Annotated[
