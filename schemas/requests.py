@@ -376,7 +376,7 @@ class TableauxRenderRequested(Contract):
         Jour | None,
         Field(
             description="Last day, included. When absent, of `vingt_jours` the meeting before the poll, of "
-            "`cinq_jours_reu` the fifth day before it."
+            "`cinq_jours_reu` the sixth day before it, the eve of its publication."
         ),
     ] = None
     publication: Annotated[

@@ -143,7 +143,25 @@ def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(
     task = next(task for task in tasks_of(today=today) if task.title == ANNUAL)
     assert (task.state, task.due) == (state, date(2026, 12, 30))
     assert "du 20/11/2026 au 30/12/2026 (art. L. 19, III, et R. 10)" in task.why
-    assert "Aucun scrutin connu n'appelle de réunion en 2026." in task.why
+    assert "Aucune réunion n'est notée en 2026. Si elle a eu lieu, notez-en le jour." in task.why
+
+
+MARCH = CalendarScrutin(date(2026, 3, 15), "Élections municipales, 1er tour")
+
+
+def test_a_meeting_that_a_poll_called_and_nobody_held_does_not_replace_the_annual_one() -> None:
+    """R. 10, third paragraph, asks whether the commission has met since 1 January."""
+    known: dict[str, Any] = {"scrutins": (MARCH,), "register_since": date(2025, 6, 1)}
+    assert ANNUAL not in states(tasks_of(today=date(2026, 2, 22), **known)), (
+        "the poll's may be held"
+    )
+    assert states(tasks_of(today=date(2026, 3, 17), **known))[ANNUAL] is TO_COME
+    assert states(tasks_of(today=date(2026, 12, 2), **known))[ANNUAL] is TO_DO
+    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is LATE
+    held = (CalendarReunion(date(2026, 2, 20)),)
+    assert ANNUAL not in states(tasks_of(today=date(2026, 12, 2), reunions=held, **known))
+    in_autumn = (CalendarReunion(date(2026, 12, 1)),)
+    assert states(tasks_of(today=date(2026, 12, 2), reunions=in_autumn, **known))[ANNUAL] is DONE
 
 
 def test_the_annual_meeting_of_a_year_that_is_over_is_dropped_in_february() -> None:

@@ -263,7 +263,7 @@ def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> Non
     for_all |= {"tous-jour": "2026-11-02", "portee": "toutes"}
     answer = words(_send(screen, "motifs", **form | for_all))
     assert f"Enregistré : {number} mouvements complétés." in answer
-    assert "Tous les mouvements ont leur date et leur motif" in answer
+    assert "Toutes les inscriptions et radiations ont leur date et leur motif" in answer
     known = _dated(screen)
     assert known.total() == number
     assert {categorie for _, categorie, _ in known} == {"inscription_volontaire", "radiation_deces"}
@@ -503,7 +503,7 @@ def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) ->
         said = files.read(page)
         assert "INVENTÉE" not in said, page
         assert "0001" not in said, page
-    assert "Tous les mouvements ont leur date et leur motif" in files.read("motifs")
+    assert "Toutes les inscriptions et radiations ont leur date et leur motif" in files.read("motifs")
     files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces' WHERE nature = 'radiation'")
     assert "Aucun motif n'est noté" in files.read("motifs", "notes=1")
     assert "Personne sur la liste ne porte ce nom" in words(files.post("proteges", search))

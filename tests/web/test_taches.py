@@ -127,10 +127,7 @@ def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
 def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:
     files.set_clock(NOON)
     page = files.get("echeances").text
-    eve = DAYS.scrutin - timedelta(days=6)
-    wanted = (
-        f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}&amp;until={eve}"
-    )
+    wanted = f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}"
     assert f'href="{wanted}"' in page
     form = files.read("tableaux", f"type=cinq_jours_reu&scrutin={DAYS.scrutin}")
     assert "Tableau des cinq jours" in form

@@ -180,7 +180,7 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
     law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
     why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
     if is_annual:
-        why = f"{why} Aucun scrutin connu n'appelle de réunion en {first.year}."
+        why = f"{why} Aucune réunion n'est notée en {first.year}. Si elle a eu lieu, notez-en le jour."
     if it.today > last:
         why = (
             why
