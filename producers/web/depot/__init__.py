@@ -42,7 +42,7 @@ from producers.web.suivi.requests import DEPOT, note_page, read_declarations, se
 from schemas.declarations import FileDeposited, VerdictReceived
 from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, picker
-from schemas.vocabulary import Format, Piece
+from schemas.vocabulary import Format, Piece, Verdict
 
 PAGE = 15
 
@@ -112,7 +112,7 @@ def show(context: PageContext) -> Response:
         if page == 1
         else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
     )
-    to_deposit = find_to_deposit(current)
+    to_deposit = find_to_deposit(current, recent)
     known = {file.export_id for file in to_deposit}
     asked = [
         file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited
@@ -156,9 +156,15 @@ def read_deposited(
         )
 
 
-def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
-    """Return the depositable files among the last ones of each kind; a list is deposited in one format only."""
-    return [it for it in _not_deposited(current) if is_depositable(it)]
+def find_to_deposit(
+    current: Iterable[AskedFile], deposited: Iterable[AskedFile] = ()
+) -> list[AskedFile]:
+    """Return the depositable files among the last ones of each kind; a list is deposited in one format only.
+
+    `deposited`: the deposits, newest first. A file that the platform holds already is left out.
+    """
+    held = find_held(deposited)
+    return [it for it in _not_deposited(current) if is_depositable(it) and it.sha256 not in held]
 
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
@@ -198,12 +204,34 @@ def find_to_answer(deposited: Iterable[AskedFile]) -> list[list[AskedFile]]:
 
 def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
     """Return the rejected or recalled files without a later deposit: each list or tableau once."""
+    return [file for file in _last_deposits(deposited) if file.is_rejected or file.recalled_at]
+
+
+def find_held(deposited: Iterable[AskedFile]) -> set[str | None]:
+    """Return the SHA-256 of the files that the platform holds: the last deposits, if it accepted them."""
+    return {
+        file.sha256
+        for file in _last_deposits(deposited)
+        if file.verdict == Verdict.ACCEPTE and not file.recalled_at
+    }
+
+
+def find_refused(deposited: Iterable[AskedFile]) -> dict[str | None, AskedFile]:
+    """Return the contents, by SHA-256, that the platform rejected when it last judged them, with that deposit."""
+    judged: dict[str | None, AskedFile] = {}
+    for file in deposited:
+        if file.verdict:
+            judged.setdefault(file.sha256, file)
+    return {content: file for content, file in judged.items() if file.is_rejected}
+
+
+def _last_deposits(deposited: Iterable[AskedFile]) -> Iterable[AskedFile]:
+    """Return the last deposit of each list, in any format, and of each tableau of one kind."""
     last: dict[tuple[object, ...], AskedFile] = {}
     for file in deposited:
-        # a deposit replaces those of the list in any format, or of the tableau of one kind
         kind = file.type_tableau, file.presentation, str(file.parameters.get("scrutin"))
         last.setdefault((file.liste, *(kind if file.is_tableau else ())), file)
-    return [file for file in last.values() if file.is_rejected or file.recalled_at]
+    return last.values()
 
 
 def _not_deposited(current: Iterable[AskedFile]) -> list[AskedFile]:
