@@ -354,6 +354,66 @@ def test_a_doubt_is_shown_side_by_side_and_decided(screen: FilesScreen) -> None:
     assert screen.post("doutes", {"doubt": "901", "decision": "perhaps"}).status_code == 404
 
 
+def _value(screen: FilesScreen, query: str, **values: object) -> str:
+    with screen.desk.engine.connect() as connection:
+        return str(connection.execute(text(query), values).scalar_one())
+
+
+def _seen(page: str, name: str) -> str:
+    (value,) = re.findall(rf'name="{name}" value="([^"]*)"', page)
+    return value
+
+
+def test_a_decision_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    plant_doubt(files)
+    mine = {"doubt": "901", "decision": "two_persons", "verifie": "oui"}
+    mine["vu"] = _seen(files.get("doutes").text, "vu")
+    theirs = mine | {"decision": "same_person"}
+    late = files.broker.events
+    assert files.post("doutes", mine).status_code == 303
+    event = late.pop()
+    assert files.post("doutes", theirs).status_code == 303
+    files.work()
+    late.append(event)
+    files.work()
+    decision = "SELECT decision FROM doubt WHERE id = 901"
+    assert _value(files, decision) == "same_person", "the worker compares too"
+    answer = files.post("doutes", mine)
+    assert _faults(answer) == ["verifie-901"]
+    assert "Un autre agent a noté depuis : même personne. Votre réponse" in words(answer)
+    assert files.post("doutes", mine | {"vu": _seen(answer.text, "vu")}).status_code == 303
+    files.work()
+    assert _value(files, decision) == "two_persons", "the agent has seen both"
+
+
+def test_a_motif_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    first, second = sorted(_without_motif(files)[:2])
+    page = files.get("motifs").text
+    form = {f"vu-{it}": _seen(page, f"vu-{it}") for it in (first, second)}
+    form |= {f"categorie-{it}": "" for it in (first, second)} | {
+        f"motif-{first}": "",
+        f"motif-{second}": "",
+    }
+    theirs = "UPDATE mouvement SET categorie = 'radiation_deces', motif = 'acte' WHERE id = :id"
+    files.desk.run(theirs, id=first)
+    files.desk.run("UPDATE mouvement SET nature = 'radiation'")
+    mine = {f"categorie-{first}": "radiation_decision"}
+    answer = files.post("motifs", form | mine)
+    assert _faults(answer) == [f"categorie-{first}"]
+    assert "Un autre agent a noté depuis : Décès" in words(answer)
+    alone = form | {f"categorie-{second}": "radiation_decision"}
+    assert files.post("motifs", alone).status_code == 303
+    files.work()
+    known = "SELECT categorie FROM mouvement WHERE id = :id"
+    assert _value(files, known, id=first) == "radiation_deces", "a line left alone is kept"
+    assert _value(files, known, id=second) == "radiation_decision"
+    knowing = form | mine | {f"vu-{first}": _seen(answer.text, f"vu-{first}")}
+    assert files.post("motifs", knowing).status_code == 303
+    files.desk.run("UPDATE mouvement SET motif = 'noté entre-temps' WHERE id = :id", id=first)
+    files.work()
+    assert _value(files, known, id=first) == "radiation_deces", "the worker compares too"
+
+
 @pytest.mark.slow
 def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp_url: str) -> None:
     plant_doubt(files)
