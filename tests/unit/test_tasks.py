@@ -11,7 +11,15 @@ from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of, find_c
 from producers.web.echeances import Agenda, Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
-from producers.web.taches import Situation, Task, TaskState, find_tasks, in_order
+from producers.web.taches import (
+    HORIZON,
+    Situation,
+    Task,
+    TaskState,
+    find_tasks,
+    in_order,
+    without_far_ones,
+)
 from schemas.profiles.platform import read_shipped
 from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
@@ -288,6 +296,16 @@ def test_an_accepted_list_is_to_deposit_again_once_another_deposit_replaced_it(
     replaced = ready_list(2, request_id=2, deposited_on=DAY, **last)
     again = ready_list(3, request_id=3, sha256="a" * 64)
     assert states(tasks_of(accepted, replaced, again))[DEPOSIT] is TO_DO
+
+
+def test_a_task_that_is_far_ahead_is_not_listed() -> None:
+    tasks = tasks_of(scrutins=(SCRUTIN,))
+    (task,) = [it for it in tasks if it.title == "Préparer le tableau des cinq jours"]
+    assert task.due
+    assert task in without_far_ones(tasks, task.due - HORIZON)
+    assert task not in without_far_ones(tasks, task.due - HORIZON - timedelta(days=1))
+    kept = {it.title for it in tasks if it.state is not TO_COME}
+    assert kept <= {it.title for it in without_far_ones(tasks, date(2020, 1, 1))}
 
 
 def test_tasks_stand_in_the_order_of_their_legal_days() -> None:

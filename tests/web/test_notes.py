@@ -164,6 +164,16 @@ def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: F
     assert "Tableaux à refaire" in page
 
 
+def test_a_noted_poll_leads_to_the_dates_only_while_some_are_missing(files: FilesScreen) -> None:
+    poll = {"act": "scrutin", "libelle": "Élection", "scrutin": "2027-05-09"}
+    link = "Compléter les dates et les motifs</a>"
+    files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces', is_dated = true")
+    assert "0 mouvement" not in files.read("motifs")
+    assert link not in _send(files, "reunions", **poll).text
+    _without_motif(files)
+    assert link in _send(files, "reunions", **poll | {"libelle": "Autre élection"}).text
+
+
 def _without_motif(screen: FilesScreen) -> list[int]:
     screen.desk.run(
         "UPDATE mouvement SET categorie = '', motif = '' WHERE nature <> 'modification'"

@@ -23,6 +23,7 @@ from producers.web.forms import (
     validate,
 )
 from producers.web.page_context import NOT_FOUND, PageContext
+from producers.web.registre.query import count_left
 from producers.web.suivi.requests import note_page, read_declarations, send_note
 from schemas.declarations import (
     MOST_BUREAUX,
@@ -99,6 +100,7 @@ def show_calendar(context: PageContext) -> Response:
             if it.jour not in days and it.jour >= context.today
         ],
         has_tableaux=bool(tableaux),
+        incomplete=count_left(state, commune).get("motifs"),
         to_redo=[it for it in tableaux if it.recalled_at][:10],
     )
 

@@ -85,6 +85,16 @@ def find_tasks(it: Situation) -> list[Task]:
     ]
 
 
+HORIZON = timedelta(days=120)
+"""Tasks that are due later are not listed (our choice: longer than from the closing of the list to its certificate)."""
+
+
+def without_far_ones(tasks: Sequence[Task], today: date) -> list[Task]:
+    """Return the tasks without those that are still to come and due after the horizon."""
+    last = today + HORIZON
+    return [it for it in tasks if not (it.state is TaskState.TO_COME and it.due and it.due > last)]
+
+
 def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
     """Group the tasks by state; in a group by legal day, then those without a day, in the order of the procedure."""
     groups: dict[str, list[Task]] = {"to_do": [], "to_come": [], "unknown": [], "done": []}
@@ -405,10 +415,14 @@ def show(context: PageContext) -> Response:
         incomplete=left.get("motifs"),
         copies=read_open(context) if left else (),
     )
+    found = find_tasks(situation)
+    near = without_far_ones(found, context.today)
     return context.render(
         "taches/taches.html",
         has_scrutin=bool(situation.calendar.scrutins),
-        tasks=in_order(find_tasks(situation)),
+        tasks=in_order(near),
+        far=len(found) - len(near),
+        horizon=context.today + HORIZON,
         address_of=lambda task: _address(context, task.button),
     )
 
