@@ -164,6 +164,15 @@ def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: F
     assert "Tableaux à refaire" in page
 
 
+def test_a_poll_in_the_past_is_confirmed(files: FilesScreen) -> None:
+    poll = {"act": "scrutin", "libelle": "Élection", "scrutin": "2025-03-16"}
+    assert _faults(files.post("reunions", poll)) == ["scrutin_passe"]
+    assert files.post("reunions", poll | {"scrutin_passe": "1"}).status_code == 303
+    files.work()
+    correcting = poll | {"libelle": "Élection partielle", "scrutin_replaces": "2025-03-16"}
+    assert files.post("reunions", correcting).status_code == 303, "it is known already"
+
+
 def test_a_noted_poll_leads_to_the_dates_only_while_some_are_missing(files: FilesScreen) -> None:
     poll = {"act": "scrutin", "libelle": "Élection", "scrutin": "2027-05-09"}
     link = "Compléter les dates et les motifs</a>"

@@ -40,6 +40,7 @@ SCRUTIN_FIELDS = (
     *(
         "libelle",
         "scrutin",
+        "scrutin_passe",
         "cloture",
         "reunion_first",
         "reunion_last",
@@ -198,6 +199,9 @@ def _note_scrutin(context: PageContext) -> Response:
         )
         if poll.window_fault:
             found.setdefault("reunion_last", poll.window_fault)
+    is_past = day is not None and day < context.today and form["scrutin_replaces"] != str(day)
+    if is_past and not form["scrutin_passe"]:
+        found["scrutin_passe"] = "ce jour est passé : cochez que c'est bien lui, ou changez la date"
     if not form["libelle"]:
         found["libelle"] = "écrivez ce qu'on élit, et quel tour"
     if (any(others.values()) or not has_commission) and not form["texte"]:
