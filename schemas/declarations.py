@@ -190,6 +190,14 @@ class ScrutinNoted(Contract):
         return self
 
 
+class SeenMotif(Contract):
+    """What the agent saw of a mouvement before changing it."""
+
+    categorie: Categorie
+    motif: _Line
+    jour: Annotated[Jour | Literal[""], Field(description="Empty: no exact day.")]
+
+
 class CompletedMotif(Contract):
     """The date, category and motif of one mouvement; an absent field keeps its value."""
 
@@ -206,6 +214,13 @@ class CompletedMotif(Contract):
     jour: Annotated[
         Jour | Literal[""] | None,
         Field(description="The exact day, between the two exports. Empty: not known after all."),
+    ] = None
+    replaces: Annotated[
+        SeenMotif | None,
+        Field(
+            description="What the agent saw. The note is refused if another one has changed it since; absent: not "
+            "compared."
+        ),
     ] = None
 
 
@@ -279,6 +294,13 @@ class DoubtDecided(Contract):
     kind: Literal["doubt"] = "doubt"
     doubt: Annotated[RowId, Field(description="Its number, as `declare --show doubt` lists it.")]
     decision: DoubtDecision
+    replaces: Annotated[
+        DoubtDecision | Literal[""] | None,
+        Field(
+            description="The decision that the agent saw; empty: none yet. The note is refused if it has changed "
+            "since; absent: not compared."
+        ),
+    ] = None
     reason: SaidReason = ""
 
 

@@ -402,3 +402,17 @@ def test_what_is_not_the_file_of_the_record_is_not_handed_out(
     assert str(screen.desk.root) not in answer.text
     assert "attachment" not in answer.headers.get("content-disposition", "")
     assert declared(screen) == []
+
+
+def test_a_page_after_the_last_one_says_so_and_leads_to_the_last(files: FilesScreen) -> None:
+    assert "Rien n'a encore été demandé" in files.read_at("/exports?page=100")
+    files.ask("P")
+    record(files, 26, liste="CE")
+    page = files.get("/exports", "page=100&genre=liste").text
+    assert "Cette page n'existe pas." in page
+    assert "Rien n'a encore été demandé" not in page
+    (last,) = re.findall(r'<a href="([^"]+)">Voir la dernière page', page)
+    assert last.endswith("genre=liste&amp;page=2")
+    assert len(labels(files.read_at("/exports?genre=liste&page=2"))) > 0
+    nothing = files.read_at("/exports?page=100&genre=tableau")
+    assert "Aucun fichier ne répond à ces choix." in nothing

@@ -3,7 +3,7 @@
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from producers.web.exports.query import ETATS, PAGE, AskedFile, read_page
+from producers.web.exports.query import ETATS, PAGE, AskedFile, find_last_page, read_page
 from producers.web.exports.stored_file import (
     Download,
     FileAlteredError,
@@ -26,9 +26,19 @@ def show_all(context: PageContext) -> Response:
     days = {name: read_day(asked[name]) for name in ("du", "au")}
     page = page_number(context.query.get("page", ""))
     files = read_page(context.services.state, context.commune.code, page, asked)
+    last = (
+        0
+        if files or page == 1
+        else find_last_page(context.services.state, context.commune.code, asked)
+    )
     return context.render(
         "exports/exports.html",
         files=files[:PAGE],
+        last_page=Paging.uncounted(
+            context.url("exports"), asked, page=last + 1, has_after=False
+        ).before
+        if last
+        else "",
         paging=Paging.uncounted(
             context.url("exports"), asked, page=page, has_after=len(files) > PAGE
         ),

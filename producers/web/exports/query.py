@@ -1,11 +1,11 @@
 """Files of a commune in any state, from the view `derniers_exports`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
 from common.calendrier import zone_of
 from common.french import capitalized, count_of
@@ -239,19 +239,9 @@ def read_page(
     `asked`: the filters `genre`, `liste`, `etat`, and the first and last civil day of the commune, `du` and `au`. An
     empty or invalid one matches everything.
     """
-    view, asked = DERNIERS_EXPORTS.c, asked or {}
-    since, until = (read_day(asked.get(name, "")) for name in ("du", "au"))
+    view = DERNIERS_EXPORTS.c
     query = select(view.export_id).limit(PAGE + 1).offset((page - 1) * PAGE)
-    if asked.get("genre") in set(ExportKind):
-        query = query.where(view.kind == asked["genre"])
-    if asked.get("liste") in set(Liste):
-        query = query.where(view.liste == asked["liste"])
-    if asked.get("etat") in ETATS:
-        query = query.where(ETATS[asked["etat"]][1])
-    if since:
-        query = query.where(view.requested_at >= _midnight(since, commune))
-    if until:
-        query = query.where(view.requested_at < _midnight(until + timedelta(days=1), commune))
+    query = query.where(*_conditions(commune, asked or {}))
     with state.reading() as connection:
         ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
         numbers = connection.scalars(
@@ -263,6 +253,31 @@ def read_page(
             .order_by(view.export_id.desc())
         )
         return read_files(connection, rows)
+
+
+def find_last_page(state: State, commune: str, asked: Mapping[str, str]) -> int:
+    """Count the files under these filters, and return the last page that has some; 0 without any file."""
+    view = DERNIERS_EXPORTS.c
+    query = select(func.count(view.export_id)).where(view.code_commune == commune)
+    with state.reading() as connection:
+        number = connection.scalars(query.where(*_conditions(commune, asked))).one()
+    return -(-number // PAGE)
+
+
+def _conditions(commune: str, asked: Mapping[str, str]) -> Iterator[ColumnElement[bool]]:
+    """Yield what the filters of `read_page` ask for."""
+    view = DERNIERS_EXPORTS.c
+    since, until = (read_day(asked.get(name, "")) for name in ("du", "au"))
+    if asked.get("genre") in set(ExportKind):
+        yield view.kind == asked["genre"]
+    if asked.get("liste") in set(Liste):
+        yield view.liste == asked["liste"]
+    if asked.get("etat") in ETATS:
+        yield ETATS[asked["etat"]][1]
+    if since:
+        yield view.requested_at >= _midnight(since, commune)
+    if until:
+        yield view.requested_at < _midnight(until + timedelta(days=1), commune)
 
 
 def _midnight(day: date, commune: str) -> datetime:
