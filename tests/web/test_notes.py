@@ -379,6 +379,7 @@ def _value(screen: FilesScreen, query: str, **values: object) -> str:
 
 
 def _seen(page: str, name: str) -> str:
+    value: str
     (value,) = re.findall(rf'name="{name}" value="([^"]*)"', page)
     return value
 
