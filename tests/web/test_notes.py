@@ -434,6 +434,25 @@ def test_a_motif_of_another_agent_is_shown_and_not_overwritten(files: FilesScree
     assert _value(files, known, id=first) == "radiation_deces", "the worker compares too"
 
 
+def test_a_page_that_comes_back_shows_what_another_agent_noted_on_the_lines_left_alone(
+    files: FilesScreen,
+) -> None:
+    _without_motif(files)
+    files.desk.run("UPDATE mouvement SET nature = 'radiation', categorie = 'radiation_deces'")
+    page = files.get("motifs", "notes=1").text
+    first, second = re.findall(r'name="vu-(\d+)"', page)[:2]
+    opened = {f"vu-{it}": _seen(page, f"vu-{it}") for it in (first, second)}
+    opened |= {f"categorie-{it}": "radiation_deces" for it in (first, second)}
+    opened |= {f"motif-{it}": "" for it in (first, second)}
+    files.desk.run("UPDATE mouvement SET motif = 'acte reçu' WHERE id = :id", id=int(first))
+    wrong = opened | {f"categorie-{second}": "parade", f"motif-{second}": "gardé"}
+    answer = files.post("motifs", wrong, query="notes=1")
+    assert _faults(answer) == [f"categorie-{second}"]
+    assert _seen(answer.text, f"vu-{first}").endswith("|acte reçu")
+    shown = re.findall(rf'id="motif-(?:{first}|{second})" value="([^"]*)"', answer.text)
+    assert sorted(shown) == ["acte reçu", "gardé"]
+
+
 @pytest.mark.slow
 def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp_url: str) -> None:
     plant_doubt(files)

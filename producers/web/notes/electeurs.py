@@ -215,7 +215,7 @@ class _Filled:
             f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour")
         ]
         kept = {categorie: line.categorie, motif: line.motif, jour: line.day_text}
-        seen = dict(zip(names, self._read_seen(line), strict=True))
+        seen = self.read_seen(line)
         typed = {name: self._form[name] for name in names if name in self._form}
         changed = {name: words for name, words in typed.items() if words != seen[name]}
         said = kept | changed  # a field that the agent left alone keeps what another one noted
@@ -259,11 +259,25 @@ class _Filled:
             ),
         )
 
-    def _read_seen(self, line: MouvementLine) -> list[str]:
-        """Return the category, the motif and the day that the page showed; what is noted, if it does not say."""
-        categorie, _, rest = self._form.get(f"vu-{line.mouvement}", line.seen).partition("|")
+    def read_seen(self, line: MouvementLine) -> dict[str, str]:
+        """Return what the page showed of the line, by field; what is noted now if the form does not say."""
+        number = line.mouvement
+        categorie, _, rest = self._form.get(f"vu-{number}", line.seen).partition("|")
         day, _, motif = rest.partition("|")
-        return [categorie, motif, day]
+        return {f"categorie-{number}": categorie, f"motif-{number}": motif, f"jour-{number}": day}
+
+    def drop_left_alone(self, lines: Sequence[MouvementLine]) -> dict[str, str]:
+        """Return the form without the fields that the agent left alone.
+
+        The page shows there what is noted now: sent again, an older value would overwrite a note of another agent.
+        """
+        alone = {
+            name
+            for line in lines
+            for name, words in self.read_seen(line).items()
+            if self._form.get(name) == words
+        }
+        return {name: words for name, words in self._form.items() if name not in alone}
 
     def _read_day(self, name: str, words: str) -> date | None:
         return read_days({name: words}, self.found).get(name)
@@ -305,7 +319,7 @@ def show_motifs(context: PageContext) -> Response:
             if any(may_print(it, one.liste, one.day or one.until) for one in lines)
         ],
         paging=paging,
-        form=typed(context.form),
+        form=_Filled(typed(context.form)).drop_left_alone(lines),
         are_noted=are_noted,
         most=MOST_MOTIFS,
         natures={nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
