@@ -457,3 +457,11 @@ def test_what_the_record_does_not_say_is_said_to_be_unknown() -> None:
     known = {task.title: task for task in tasks_of(doubts=2, incomplete=0)}
     assert (known["Régler les doutes"].state, known["Régler les doutes"].why[:1]) == (TO_DO, "2")
     assert known["Compléter les dates et les motifs"].state is DONE
+
+
+def test_a_list_to_correct_is_cured_as_each_anomaly_says() -> None:
+    """The REU is right where a spreadsheet has damaged the export: nothing is to be corrected there."""
+    tasks = tasks_of(ready_list(1, bloquantes=9))
+    (task,) = [task for task in tasks if task.title == CORRECT]
+    assert "Corrigez dans le REU" not in task.why
+    assert "Faites ce que dit chaque anomalie, puis donnez le nouvel export." in task.why

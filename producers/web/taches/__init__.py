@@ -275,7 +275,9 @@ def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
         number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         why = f"{number} : la plateforme la rejetterait."
         button = Button("Voir les anomalies", "anomalies", export=file.export_id)
-    why = f"{why} Corrigez dans le REU, puis donnez le nouvel export."
+    # The REU is right where a spreadsheet has damaged the export: each anomaly says what to do.
+    what = "anomalie" if file.state is FileState.TO_CORRECT else "ligne de la réponse"
+    why = f"{why} Faites ce que dit chaque {what}, puis donnez le nouvel export."
     return Task(f"Corriger la {_named(liste)}", TaskState.TO_DO, why, button)
 
 
