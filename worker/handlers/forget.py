@@ -460,7 +460,7 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
                 is_it = [column == row[column.name] for column in key]
                 connection.execute(update(table).where(*is_it).values(found))
                 masked += len(found)
-    return masked + _delete_early_cancels(connection, code_commune, named)
+    return masked + _delete_early_cancels(connection, named)
 
 
 def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
@@ -487,15 +487,16 @@ def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch |
 _PSEUDONYMS_OF_A_LINE = 100
 
 
-def _delete_early_cancels(
-    connection: Connection, code_commune: str, named: NameSearch | None
-) -> int:
-    """Delete the cancellations without a request, of accounts of this commune alone or with these names."""
-    deleted, senders = 0, set(connection.scalars(_senders(code_commune)))
+def _delete_early_cancels(connection: Connection, named: NameSearch | None) -> int:
+    """Delete the cancellations without a request that have these names, or all of them.
+
+    None of them names a commune: with a whole commune all go. A request that comes later is then
+    made, and is to be cancelled again.
+    """
+    deleted = 0
     key = [*EarlyCancel.__table__.primary_key]
-    for row in connection.execute(select(*key, EarlyCancel.requested_by)):
-        is_of_commune = named is not None or row.sender in senders
-        if is_of_commune and (named is None or any(map(named.is_in, row))):
+    for row in connection.execute(select(*key, EarlyCancel.requested_by)).all():
+        if named is None or any(map(named.is_in, row)):
             is_it = [column == row[place] for place, column in enumerate(key)]
             connection.execute(delete(EarlyCancel).where(*is_it))
             deleted += 1
