@@ -423,6 +423,10 @@ def find_cycles(
     return [*own, *polls]
 
 
+PROOF_DAYS = 366
+"""Days that a file is kept after its publication or deposit: a year. Our choice: no text that we read says how long."""
+
+
 def last_birth(jour: date, age: int = MAJORITE) -> str:
     """Return the latest date of birth (AAAA-MM-JJ, zeros for unknown parts) of a person of that age on that day.
 

@@ -97,7 +97,6 @@ ONLY = {
         "SELECT * FROM notification",
         "SELECT * FROM recipient",
         "SELECT * FROM homonym",
-        "SELECT * FROM volume",
         "UPDATE volume SET marked_at = NULL",
         "UPDATE mouvement SET nature = ''",
         "UPDATE protection SET nom_naissance = ''",

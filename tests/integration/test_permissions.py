@@ -131,6 +131,9 @@ def test_each_process_does_its_work_with_its_own_accounts(
     wait_until(
         lambda: town.rows(SERVED)[0]["number"] == 3, message="two fingerprints and a certificate"
     )
+    with town.engine.begin() as connection:  # more than a year ago: nothing keeps the files
+        connection.execute(text("UPDATE depot SET deposited_on = '2000-01-01'"))
+        connection.execute(text("UPDATE publication SET published_on = '2000-01-01'"))
     notifier = build_engine(deployment.database_url("notifier"))
     purged = total(purge_files(notifier, Storage(town.exports), days=0, actor="notifier"))
     assert purged.exports == 6

@@ -311,6 +311,9 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScre
     assert [name for it in verified for name, _ in it.findings] == [path.name]
     desk.run("UPDATE request SET notified_at = created_at")
     total(purge_files(desk.engine, storage, days=0, actor=AGENT))
+    assert path.exists(), "it may be contested"
+    desk.run("UPDATE publication SET published_on = '2000-01-01'")
+    total(purge_files(desk.engine, storage, days=0, actor=AGENT))
     assert not path.exists()
     assert "effacé, et son certificat avec lui" in screen.read("publication", export=number)
     assert screen.get("piece", export=number, piece="certificat").status_code == 410

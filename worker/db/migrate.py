@@ -157,8 +157,8 @@ GRANTS: Mapping[str, _Grants] = {
         ("SELECT, INSERT", "reminder"),
         ("SELECT (decided_on, id, recue_on), DELETE", "copie"),
         ("UPDATE (disabled_at)", "recipient"),
-        ("SELECT (export_id), UPDATE (answer)", "depot"),
-        ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
+        ("SELECT (deposited_on, export_id), UPDATE (answer)", "depot"),
+        ("SELECT (export_id, published_on, published_until, withdrawn_on)", "publication"),
         ("SELECT", "audit"),
         ("SELECT, DELETE", "audit_unlogged"),
         (
