@@ -14,14 +14,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Scope
 
-Counted = Literal["agent", "address", "stranger"]
+Counted = Literal["agent", "post", "address", "stranger"]
 
 RATES: Mapping[Counted, RateLimitItem] = {
     "agent": parse("600/minute"),
+    "post": parse("20/10 second"),
     "address": parse("12000/minute"),
     "stranger": parse("60/minute"),
 }
-"""Requests of an agent or a token; of all agents and tokens of one address; logins and wrong tokens of an address."""
+"""Requests of an agent or a token; of these, forms and events; requests of an address; its logins and wrong tokens.
+
+Events of people are read in one queue, a hundred a second. So the window of forms and events is short: what one
+agent sends at once delays the others by a fifth of a second.
+"""
 
 FORM_BYTES, FILE_BYTES = 128 << 10, 512 << 20
 """A form: thrice 200 fields of 200 letters. An upload, which is stored on disk: larger than any file of the worker."""
@@ -76,6 +81,8 @@ class RateLimits:
     def count(self, request: Request, agent: str) -> None:
         """Count a request of an agent or a token. Raises `HTTPException` 429 with the seconds to wait."""
         self._hit("agent", agent)
+        if request.method == "POST":
+            self._hit("post", agent)
         self._hit("address", client_address(request.scope))
 
     def count_stranger(self, request: Request) -> None:
