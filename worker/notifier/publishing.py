@@ -29,7 +29,7 @@ MORNING = time(7)
 """When an agent who chose one mail a day gets it, in the time of the commune."""
 
 EVENTS_ONLY = "events"
-"""The part of a work that publishes the events of an end again and notifies nobody."""
+"""The part of a work that publishes the events of an end again, and sends no message."""
 
 log = structlog.stdlib.get_logger(__name__)
 

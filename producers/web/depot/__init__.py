@@ -96,7 +96,7 @@ def _propose(
 ) -> tuple[set[int], str] | None:
     """Return the files that a rejection is about, and why, if the agent has not seen it; None: record the answer.
 
-    A reply is about the files whose electors it names, and about all files of the deposit if it names nobody.
+    A reply is about the files whose electors it names, and about all files of the deposit if it names none.
     """
     first, deposited = read_number(text(context.form, "depot")), _read_recent(context)
     deposit = next(

@@ -176,7 +176,7 @@ def _require_recent_register(services: Services, code: str, liste: Liste) -> Non
     """Check that the export of a list is recent enough for a copy, which is of the day of the answer (L. 37).
 
     Raises:
-        RefusedError: it is older, and nobody has accepted that.
+        RefusedError: it is older, and the request does not accept that.
     """
     with reading(services.registre) as connection:
         versions = commune.versions if (commune := read_commune(connection, code)) else {}

@@ -179,7 +179,7 @@ def outcome(report: RequestReport) -> str:
 
 
 def _state_of(export: Export) -> FileState:
-    """Return the state of a file that has just ended: nobody has deposited or published it."""
+    """Return the state of a file that has just ended, before any deposit or publication."""
     facts = {
         "recalled_at": export.recall_id is not None,
         "bloquantes": export.bloquantes,
