@@ -167,7 +167,9 @@ def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: F
 def test_a_poll_in_the_past_is_confirmed(files: FilesScreen) -> None:
     poll = {"act": "scrutin", "libelle": "Élection", "scrutin": "2025-03-16"}
     assert _faults(files.post("reunions", poll)) == ["scrutin_passe"]
-    assert files.post("reunions", poll | {"scrutin_passe": "1"}).status_code == 303
+    other = poll | {"scrutin_passe": "2025-03-09"}
+    assert _faults(files.post("reunions", other)) == ["scrutin_passe"], "another day was confirmed"
+    assert files.post("reunions", poll | {"scrutin_passe": "2025-03-16"}).status_code == 303
     files.work()
     correcting = poll | {"libelle": "Élection partielle", "scrutin_replaces": "2025-03-16"}
     assert files.post("reunions", correcting).status_code == 303, "it is known already"

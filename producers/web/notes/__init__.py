@@ -200,7 +200,7 @@ def _note_scrutin(context: PageContext) -> Response:
         if poll.window_fault:
             found.setdefault("reunion_last", poll.window_fault)
     is_past = day is not None and day < context.today and form["scrutin_replaces"] != str(day)
-    if is_past and not form["scrutin_passe"]:
+    if is_past and form["scrutin_passe"] != form["scrutin"]:
         found["scrutin_passe"] = "ce jour est passé : cochez que c'est bien lui, ou changez la date"
     if not form["libelle"]:
         found["libelle"] = "écrivez ce qu'on élit, et quel tour"
