@@ -18,14 +18,14 @@ Counted = Literal["agent", "post", "address", "stranger"]
 
 RATES: Mapping[Counted, RateLimitItem] = {
     "agent": parse("600/minute"),
-    "post": parse("20/10 second"),
+    "post": parse("10/5 second"),
     "address": parse("12000/minute"),
     "stranger": parse("60/minute"),
 }
 """Requests of an agent or a token; of these, forms and events; requests of an address; its logins and wrong tokens.
 
 Events of people are read in one queue, a hundred a second. So the window of forms and events is short: what one
-agent sends at once delays the others by a fifth of a second.
+agent sends at once delays the others by a tenth of a second.
 """
 
 FORM_BYTES, FILE_BYTES = 128 << 10, 512 << 20
