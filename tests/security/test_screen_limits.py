@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
@@ -225,16 +226,28 @@ def test_a_line_of_64_kbit_takes_a_file(server: uvicorn.Server, port: int) -> No
     assert (of_kernel / 3 + CHUNK + (64 << 10)) / PatientProtocol.chunk_patience < 8_000
 
 
+def request_of(method: str) -> Request:
+    return Request({"type": "http", "method": method, "headers": [], "client": ("192.0.2.1", 1)})
+
+
 def test_a_hundred_agents_work_behind_one_address() -> None:
-    """In a minute each has a page that asks every two seconds, opens ten more and types in a form."""
-    rates, request = (
-        limits.RateLimits(),
-        Request({"type": "http", "headers": [], "client": ("192.0.2.1", 1)}),
-    )
-    for number in range(4_000):
-        rates.count(request, f"agent-{number % 100}")
-        if number % 2:
-            rates.count(request, f"agent-{number % 100}")
+    """In a minute each has a page that asks every two seconds, opens twenty more and sends ten forms."""
+    rates = limits.RateLimits()
+    for number in range(5_000):
+        rates.count(request_of("GET"), f"agent-{number % 100}")
+    for number in range(1_000):
+        rates.count(request_of("POST"), f"agent-{number % 100}")
+
+
+def test_one_agent_sends_eleven_forms_at_once() -> None:
+    rates = limits.RateLimits()
+    for _ in range(10):
+        rates.count(request_of("POST"), "agent-1")
+    with pytest.raises(HTTPException) as refused:
+        rates.count(request_of("POST"), "agent-1")
+    assert refused.value.status_code == 429
+    assert 1 <= int((refused.value.headers or {})["Retry-After"]) <= 5
+    rates.count(request_of("POST"), "agent-2")
 
 
 def test_to_keep_the_event_loop_by_an_urlencoded_upload(web_client: TestClient) -> None:
