@@ -10,8 +10,8 @@ from dramatiq import Broker
 from schemas.topology import QUEUE_REGISTRE, REQUEST_QUEUES, TOKEN_QUEUES
 from worker.handlers.next_work import do_next_work
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.messaging.encoder import ACTORS, IncomingEvent
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
+from worker.messaging.reading import ACTORS, IncomingEvent
 from worker.services import Services
 
 

@@ -15,8 +15,8 @@ from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
 from tests.parts.packages import COMPOSE, require
 from worker.cli.main import COMMANDS
-from worker.messaging.encoder import ACTORS, INGEST_ACTORS
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
+from worker.messaging.reading import ACTORS, INGEST_ACTORS
 from worker.settings import Settings
 from worker.work.queue import QUEUE_OF, WorkKind
 

@@ -19,9 +19,9 @@ from schemas.topology import (
     REQUEST_LISTE_EXPORT,
     REQUEST_TABLEAUX_RENDER,
 )
-from tests.faults.poison import HAND_MADE, TOKEN
+from tests.faults.poison import HAND_MADE
 from tests.unit.nasty import nasty_texts
-from worker.messaging.encoder import IncomingEvent, PoisonError, read_message
+from worker.messaging.reading import IncomingEvent, PoisonError, read_event
 
 GOOD = (ROOT / "examples" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8")
 EVENT: dict[str, Any] = json.loads(GOOD)
@@ -216,40 +216,34 @@ _VALUES = st.recursive(
 
 
 @given(st.data())
-def test_the_workers_encoder_raises_nothing_else_over_drawn_values_and_damaged_bytes(
+def test_the_worker_raises_nothing_else_over_drawn_values_and_damaged_bytes(
     data: st.DataObject,
 ) -> None:
-    fields = dict(data.draw(st.sampled_from([EVENT, TABLEAUX, TOKEN])))
+    fields = dict(data.draw(st.sampled_from([EVENT, TABLEAUX])))
     for name in data.draw(st.lists(st.sampled_from(sorted(fields)), max_size=3)):
         fields[name] = data.draw(_VALUES)
     body = json.dumps(fields).encode()
     at = data.draw(st.integers(0, 2 * len(body)))
     try:
         shown = ""
-        read_message(body[:at] + data.draw(st.binary(max_size=4)) + body[at:])
+        read_event(body[:at] + data.draw(st.binary(max_size=4)) + body[at:], "", "")
     except PoisonError as error:
         shown = str(error)
     assert shown.isprintable()
 
 
-_NOT_BY_THE_ENCODER = (
-    "Demande invalide",
-    "a token from outside",
-    "an event",
-    "not for this queue",
-    "unreadable",
-)
+_NOT_OF_THE_BODY = "Demande invalide", "an event", "unreadable"
 POISON = {
     name: (poison.body, reason)
     for name, (poison, reason) in HAND_MADE.items()
-    if not reason.startswith(_NOT_BY_THE_ENCODER)
+    if not reason.startswith(_NOT_OF_THE_BODY)
 }
 
 
 @pytest.mark.parametrize(("body", "reason"), POISON.values(), ids=POISON)
-def test_the_encoder_refuses_poison_for_its_reason(body: bytes, reason: str) -> None:
+def test_the_worker_refuses_poison_for_its_reason(body: bytes, reason: str) -> None:
     with pytest.raises(PoisonError, match=f"^{re.escape(reason)}"):
-        read_message(body)
+        read_event(body, "", "")
 
 
 def test_an_event_shows_nothing_of_itself() -> None:
@@ -258,9 +252,9 @@ def test_an_event_shows_nothing_of_itself() -> None:
     assert SECRET not in repr(incoming)
 
 
-def test_the_encoder_does_not_read_what_no_sender_may_send() -> None:
+def test_the_worker_does_not_read_what_no_sender_may_send() -> None:
     with pytest.raises(PoisonError, match="too large"):
-        read_message(b" " * (MAX_EVENT_BYTES + 8 * 1024))
+        read_event(b" " * (MAX_EVENT_BYTES + 8 * 1024), "", "")
 
 
 ACCEPTED = {

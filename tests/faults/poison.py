@@ -4,22 +4,13 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass
-from typing import Any
 
 import pika
 
 from schemas.generate import ROOT
-from schemas.topology import (
-    EXCHANGE,
-    PROGRAMS,
-    QUEUE_LISTES,
-    QUEUE_PROGRAMS,
-    QUEUE_TABLEAUX,
-    REQUEST_LISTE_EXPORT,
-    REQUEST_TYPES,
-)
+from schemas.topology import EXCHANGE, PROGRAMS, QUEUE_PROGRAMS, REQUEST_LISTE_EXPORT, REQUEST_TYPES
 from tests.parts.rabbitmq import RabbitNode
-from worker.messaging.encoder import INGEST_ACTORS
+from worker.messaging.reading import INGEST_ACTORS
 
 SECRET = "LANTERNE Ursule"
 EMPTY_COMMUNE = "01001"
@@ -29,15 +20,6 @@ EVENTS = {
     kind: json.loads((ROOT / "examples" / f"{kind}.json").read_text("utf-8"))
     | {"source": "/poison", "correlationid": "poison"}
     for kind in REQUEST_TYPES
-}
-TOKEN: dict[str, Any] = {
-    "queue_name": QUEUE_LISTES,
-    "actor_name": QUEUE_LISTES,
-    "args": [],
-    "kwargs": {},
-    "options": {},
-    "message_id": SECRET,
-    "message_timestamp": 1,
 }
 
 
@@ -94,11 +76,6 @@ def asked(**changes: object) -> bytes:
     )
 
 
-def token(queue: str, **changes: object) -> Poison:
-    """A token with changes, published straight to a queue."""
-    return Poison(_json(TOKEN | changes), exchange="", routing_key=queue)
-
-
 def header(kind: bytes, value: bytes) -> bytes:
     """A table of one header."""
     return b"\x06sender" + kind + value
@@ -112,21 +89,26 @@ def nested(levels: int) -> bytes:
     )
 
 
-def _intake(**changes: object) -> Poison:
-    """A call of the intake, which our own consumer makes in memory only."""
-    fields = {"queue_name": QUEUE_PROGRAMS, "actor_name": INGEST_ACTORS[QUEUE_PROGRAMS]}
-    return token(QUEUE_PROGRAMS, **fields | {"args": [json.loads(event())]} | changes)
-
-
 def _json(value: object) -> bytes:
     return json.dumps(value).encode()
 
+
+_INTAKE = {
+    "queue_name": QUEUE_PROGRAMS,
+    "actor_name": INGEST_ACTORS[QUEUE_PROGRAMS],
+    "args": [json.loads(event())],
+    "kwargs": {},
+    "options": {"sender": "prefecture"},
+    "message_id": SECRET,
+    "message_timestamp": 1,
+}
+"""A call of the intake, which our own consumer makes in memory only."""
 
 HAND_MADE: dict[str, tuple[Poison, str]] = {
     "a name": (Poison(SECRET.encode()), "not JSON"),
     "nothing": (Poison(b""), "not JSON"),
     "bytes": (Poison(b"\xff\xfe" + SECRET.encode()), "not UTF-8"),
-    "a list": (Poison(_json([SECRET])), "not a JSON object"),
+    "a list": (Poison(_json([SECRET])), "not a CloudEvent 1.0"),
     "no event": (Poison(_json({"nom": SECRET})), "not a CloudEvent 1.0"),
     "cut in the middle": (Poison(event()[:-9]), "not JSON"),
     "a name twice": (Poison(b'{"id": "1", ' + event()[1:]), "not JSON: a name stands twice"),
@@ -142,52 +124,15 @@ HAND_MADE: dict[str, tuple[Poison, str]] = {
         Poison(asked(electeurs=[SECRET])),
         "Demande invalide : electeurs : champ inconnu",
     ),
-    "a call of the intake among events": (Poison(_intake().body), "unknown queue"),
-    "a token among events": (
-        Poison(token(QUEUE_LISTES, message_id="among events").body),
-        "a token from outside",
-    ),
-    "a token straight to the queue of events": (token(QUEUE_PROGRAMS), "not for this queue"),
-    "a list for an actor": (token(QUEUE_LISTES, actor_name=[SECRET]), "not the queue of its actor"),
-    "an actor of Dramatiq": (
-        token(QUEUE_LISTES, actor_name="system"),
-        "not the queue of its actor",
-    ),
-    "another's queue": (token(QUEUE_TABLEAUX), "not for this queue"),
-    "another's actor": (
-        token(QUEUE_LISTES, actor_name=QUEUE_TABLEAUX),
-        "not the queue of its actor",
-    ),
-    "a list for a queue": (token(QUEUE_LISTES, queue_name=[SECRET]), "unknown queue"),
-    "an event in a queue of tokens": (
-        Poison(event(id="a job"), "", QUEUE_LISTES),
-        "an event that did not come by the exchange",
+    "a call of the intake": (Poison(_json(_INTAKE)), "not a CloudEvent 1.0"),
+    "a call of the intake, straight": (
+        Poison(_json(_INTAKE), "", QUEUE_PROGRAMS),
+        "an event that did not come",
     ),
     "an event straight to its queue": (
         Poison(event(id="no key"), "", QUEUE_PROGRAMS),
         "an event that did not come",
     ),
-    "no options": (token(QUEUE_LISTES, options=None), "a token has no argument"),
-    "a retry": (token(QUEUE_LISTES, options={"retries": 1}), "a token has no argument"),
-    "throws": (token(QUEUE_LISTES, options={"throws": SECRET}), "a token has no argument"),
-    "pipe": (token(QUEUE_LISTES, options={"pipe_target": TOKEN}), "a token has no argument"),
-    "priority": (
-        token(QUEUE_LISTES, options={"broker_priority": SECRET}),
-        "a token has no argument",
-    ),
-    "a delay": (token(QUEUE_LISTES, options={"eta": 1}), "a token has no argument"),
-    "a delayed token": (token(QUEUE_LISTES, queue_name="listes.DQ"), "unknown queue"),
-    "a row": (token(QUEUE_LISTES, args=[41]), "a token has no argument"),
-    "a text for arguments": (token(QUEUE_LISTES, args=SECRET), "a token has no argument"),
-    "arguments with names": (
-        token(QUEUE_LISTES, kwargs={"export_id": 1}),
-        "a token has no argument",
-    ),
-    "an id that is none": (token(QUEUE_LISTES, message_id=[SECRET]), "wrong type"),
-    "a time that is none": (token(QUEUE_LISTES, message_timestamp=True), "wrong type"),
-    "one field of a token too many": (token(QUEUE_LISTES, nom=SECRET), "unknown or missing field"),
-    "a call of the intake": (_intake(), "unknown queue"),
-    "a sender of its own": (_intake(options={"sender": "prefecture"}), "unknown queue"),
     "a date beyond years": (
         Poison(event(id="a date"), table=header(b"T", struct.pack(">Q", 1 << 60))),
         "unreadable properties",

@@ -14,7 +14,7 @@ from tests.faults.poison import HAND_MADE, SECRET, Poison
 from tests.parts.town import LIBREVILLE_TEMPLATE, QUEUES_OF_FILES, Town
 from tests.parts.wait import wait_until
 from worker.messaging.dead_letters import open_office
-from worker.messaging.encoder import read_unreadable
+from worker.messaging.reading import read_unreadable
 
 pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 

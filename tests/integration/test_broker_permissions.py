@@ -49,10 +49,10 @@ from worker.errors import PrefectureError
 from worker.messaging.broker import build_broker
 from worker.messaging.consumer import sender_of
 from worker.messaging.dead_letters import open_office
-from worker.messaging.encoder import ACTORS
 from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import TIME_LIMIT_MS
 from worker.messaging.queues import TokenQueues, is_blocked, ping_broker, read_queues
+from worker.messaging.reading import ACTORS
 
 EVENT = CloudEvent.wrap(
     ListeExportRequested(commune="13055", requested_by="mairie"), source="/test"

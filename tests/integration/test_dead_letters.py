@@ -29,8 +29,8 @@ from tests.parts.town import MIGRATED_TEMPLATE, account_of, queue_messages
 from tests.parts.wait import wait_until
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.dead_letters import DeadLetterOffice
-from worker.messaging.encoder import ACTORS, IncomingEvent
 from worker.messaging.queues import TokenQueues
+from worker.messaging.reading import ACTORS, IncomingEvent
 
 pytestmark = pytest.mark.database(MIGRATED_TEMPLATE)
 
@@ -171,10 +171,10 @@ def test_headers_of_a_sender_choose_neither_reason_nor_account(
 def test_unreadable_event_stays_among_the_dead_letters(
     run: Run, broker: PrefectureBroker, amqp_url: str
 ) -> None:
-    _bury(broker, b'{"actor_name": "ingest"}', account=account_of(amqp_url))
+    _bury(broker, b'{"actor_name"', account=account_of(amqp_url))
     ran = run("requeue", "--all")
     assert (ran.code, ran.out.splitlines()[-1]) == (ExitCode.FAILED, "0 lettre remise en file.")
-    assert "toujours illisible (unknown or missing field)" in ran.err
+    assert "toujours illisible (not JSON)" in ran.err
     assert len(_names(run)) == 1
     assert queue_messages(amqp_url, QUEUE_PROGRAMS) == []
 

@@ -17,7 +17,7 @@ from schemas.generate import ROOT
 from schemas.topology import EVENT_REQUEST_STATUS, EXCHANGE, REQUEST_LISTE_EXPORT, account_key
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
-from worker.messaging.encoder import UNKNOWN
+from worker.messaging.reading import UNKNOWN
 
 pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 

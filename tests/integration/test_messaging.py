@@ -37,7 +37,6 @@ from tests.parts.town import account_of, queue_messages
 from tests.parts.wait import wait_until
 from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker, build_broker
-from worker.messaging.encoder import ACTORS, IncomingEvent
 from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import build_middleware
 from worker.messaging.queues import (
@@ -48,6 +47,7 @@ from worker.messaging.queues import (
     ping_broker,
     read_queues,
 )
+from worker.messaging.reading import ACTORS, IncomingEvent
 
 AWAY = OperationalError("SELECT 1", None, Exception("away"))
 
@@ -365,45 +365,29 @@ def test_event_under_the_key_of_another_type_is_refused(broker: PrefectureBroker
     assert [(it.field, it.code) for it in _take(broker).faults] == [("type", "cle_de_routage")]
 
 
-def _token(queue: str = QUEUE_LISTES, *arguments: object, **options: object) -> bytes:
-    fields = {
-        "queue_name": queue,
-        "actor_name": ACTORS[queue],
-        "args": arguments,
-        "kwargs": {},
-        "options": options,
-    }
-    return json.dumps(fields | {"message_id": "1", "message_timestamp": 1}).encode()
-
-
-_FORGED: dict[str, tuple[str, str, bytes]] = {
-    "an event straight to the queue of events": ("", QUEUE_PROGRAMS, EVENT.to_bytes()),
-    "an event in a queue of tokens": ("", QUEUE_LISTES, EVENT.to_bytes()),
-    "a token by the exchange": (EXCHANGE, QUEUE_PROGRAMS, _token()),
-    "a token straight to the queue of events": ("", QUEUE_PROGRAMS, _token()),
-    "a call of the intake by the exchange": (
-        EXCHANGE,
-        QUEUE_PROGRAMS,
-        _token(QUEUE_PROGRAMS, json.loads(EVENT.to_bytes())),
-    ),
-    "a call of the intake, straight": (
-        "",
-        QUEUE_PROGRAMS,
-        _token(QUEUE_PROGRAMS, json.loads(EVENT.to_bytes()), sender=FORGED),
-    ),
-    "a token with an argument": ("", QUEUE_LISTES, _token(QUEUE_LISTES, 41)),
-    "a token with an option": ("", QUEUE_LISTES, _token(QUEUE_LISTES, eta=1)),
-    "a token of another queue": ("", QUEUE_LISTES, _token(QUEUE_TABLEAUX)),
+_CALL = {
+    "queue_name": QUEUE_PROGRAMS,
+    "actor_name": ACTORS[QUEUE_PROGRAMS],
+    "args": [json.loads(EVENT.to_bytes())],
+    "kwargs": {},
+    "options": {"sender": FORGED},
+    "message_id": "1",
+    "message_timestamp": 1,
+}
+_FORGED: dict[str, tuple[str, bytes]] = {
+    "an event straight to the queue of events": ("", EVENT.to_bytes()),
+    "nothing straight to the queue of events": ("", b""),
+    "a call of the intake, straight": ("", json.dumps(_CALL).encode()),
 }
 
 
-@pytest.mark.parametrize(("exchange", "queue", "body"), _FORGED.values(), ids=_FORGED)
+@pytest.mark.parametrize(("exchange", "body"), _FORGED.values(), ids=_FORGED)
 def test_forged_message_becomes_a_dead_letter(
-    broker: PrefectureBroker, exchange: str, queue: str, body: bytes
+    broker: PrefectureBroker, exchange: str, body: bytes
 ) -> None:
     """The accounts `requests` and `notifier` may publish straight to a queue."""
-    key = request_key(RabbitNode.user, REQUEST_LISTE_EXPORT) if exchange else queue
-    _publish(broker, body, exchange, key, user_id=RabbitNode.user)
+    queue = QUEUE_PROGRAMS
+    _publish(broker, body, exchange, queue, user_id=RabbitNode.user)
     dead = f"{queue}.XQ"
     with closing(broker.consume(queue, timeout=100)) as consumer:
 
@@ -415,6 +399,24 @@ def test_forged_message_becomes_a_dead_letter(
 
         wait_until(is_dead, message="a dead letter")
     assert broker.channel.basic_get(dead, auto_ack=True)[2] == body
+
+
+def test_call_of_the_intake_by_the_exchange_is_refused_to_its_sender(
+    broker: PrefectureBroker,
+) -> None:
+    _publish(broker, json.dumps(_CALL).encode(), user_id=RabbitNode.user)
+    incoming = _take(broker)
+    assert (incoming.sender, bool(incoming.faults)) == (RabbitNode.user, True)
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", EVENT.to_bytes(), json.dumps(_CALL).encode()])
+def test_any_message_in_a_queue_of_tokens_is_a_token(broker: PrefectureBroker, body: bytes) -> None:
+    """It names no row and calls no other actor: its contents are not read."""
+    _publish(broker, body, "", QUEUE_LISTES, headers={"sender": FORGED})
+    with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as consumer:
+        token = _next(consumer)
+    assert (token.queue_name, token.actor_name) == (QUEUE_LISTES, ACTORS[QUEUE_LISTES])
+    assert (token.args, token.kwargs, token.options) == ((), {}, {})
 
 
 EVENTS: dict[str, Data] = {

@@ -33,8 +33,8 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.messaging.encoder import ACTORS
 from worker.messaging.queues import QueueState
+from worker.messaging.reading import ACTORS
 from worker.monitoring import exporter
 from worker.monitoring.exporter import HOUR_SECONDS, METRICS, UNDELIVERED_SECONDS, Exporter
 from worker.notifier.models import Notification

@@ -25,8 +25,8 @@ from worker.db.types import utc_now
 from worker.exports.models import Recall
 from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, Storage
 from worker.messaging.broker import build_broker
-from worker.messaging.encoder import ACTORS
 from worker.messaging.queues import TokenQueues
+from worker.messaging.reading import ACTORS
 from worker.notifier.models import Notification
 from worker.work.queue import BATCH, PEOPLE, REST_SECONDS, NewWork, Work, WorkKind, WorkState, add
 

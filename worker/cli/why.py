@@ -29,8 +29,8 @@ from worker.exports.models import Export, Recall, Request, main_name
 from worker.exports.records import subject_of_file
 from worker.exports.storage import Storage
 from worker.messaging.dead_letters import QUEUES, open_office
-from worker.messaging.encoder import INGEST_ACTORS
 from worker.messaging.queues import QueueState, read_queues
+from worker.messaging.reading import INGEST_ACTORS
 from worker.notifier.models import Notification
 from worker.notifier.recipients import read_addressees
 from worker.settings import Settings, load_settings

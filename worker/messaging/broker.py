@@ -10,7 +10,7 @@ from copy import copy
 from typing import Any
 
 import pika
-from dramatiq import Message, Middleware, set_encoder, worker
+from dramatiq import Middleware, worker
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import xq_name
 from pika.exceptions import AMQPError, NackError, UnroutableError
@@ -19,7 +19,6 @@ from common.database import explain_tls
 from schemas.topology import EXCHANGE, MOST_TOKENS, REQUEST_QUEUES, request_bindings
 from worker.errors import ConfigurationError
 from worker.messaging.consumer import NOT_FOUND, GuardedConsumer, tolerate_any_properties
-from worker.messaging.encoder import PrefectureEncoder
 
 HEARTBEAT_SECONDS = 60
 """A peer that is silent for about three of them is dead."""
@@ -88,8 +87,8 @@ class PrefectureBroker(RabbitmqBroker):
         if ensure:
             self._ensure_queue(queue_name)  # type: ignore[no-untyped-call]
 
-    def publish_transient(self, message: Message[Any]) -> bool:
-        """Publish a message that the broker need not keep, confirmed; return False when the queue is full.
+    def publish_token(self, queue: str) -> bool:
+        """Publish a token, confirmed, which the broker need not keep; return False when the queue is full.
 
         A message that is to survive is confirmed once it is on the disk: 0.15 s in a queue that has
         a backlog, as against 1 ms. A queue that is missing is declared.
@@ -97,10 +96,9 @@ class PrefectureBroker(RabbitmqBroker):
         Raises:
             AMQPError, BrokerConnectionError: the broker is away, or the queue may not be declared.
         """
-        queue = message.queue_name
         for is_last in (False, True):  # a connection that was idle for long may be dead
             try:
-                self.channel.basic_publish("", queue, message.encode(), _TRANSIENT, mandatory=True)
+                self.channel.basic_publish("", queue, b"", _TRANSIENT, mandatory=True)
             except NackError:
                 return False
             except UnroutableError:
@@ -165,9 +163,8 @@ def connection_parameters(url: str) -> pika.URLParameters:
 
 
 def build_broker(url: str, middleware: Sequence[Middleware] = ()) -> PrefectureBroker:
-    """Return a broker with our encoder; it is not connected yet."""
+    """Return a broker; it is not connected yet."""
     worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_SECONDS
-    set_encoder(PrefectureEncoder())
     tolerate_any_properties()
     return PrefectureBroker(url, middleware)
 

@@ -1,14 +1,15 @@
 """A consumer that no message can stop: it dead-letters poison with the reason, and acks only its own deliveries.
 
-Dramatiq acknowledges by delivery tag alone: after a reconnection, a late acknowledgment would hit another message. And
-a message that names another queue than its own ends a worker thread.
+Dramatiq acknowledges by delivery tag alone: after a reconnection, a late acknowledgment would hit another message.
 
 pika loses its connection over a header that Python cannot hold: a date beyond the year 9999, tables nested a thousand
 times. The broker would deliver such a message again for ever. So properties are decoded as far as possible.
 
 What comes by the exchange is an event. Its routing key names the account that sent it, and the topic permission of an
-account lets it publish under its own name only. Any other message is a token: an account that may publish straight to a
-queue chooses neither an event nor a sender.
+account lets it publish under its own name only. A message that comes straight to a queue of events is poison: who may
+publish so chooses neither an event nor a sender.
+
+Any message in a queue of tokens is a token. Its contents are never read, so that they can do no harm.
 """
 
 from collections.abc import Sequence
@@ -29,12 +30,11 @@ from schemas.envelope import CloudEvent
 from schemas.faults import Fault
 from schemas.http import TOKEN_ACTOR
 from schemas.topology import EXCHANGE, SCREEN_ACCOUNT, account_of
-from worker.messaging.encoder import (
+from worker.messaging.reading import (
     INGEST_ACTORS,
     IncomingEvent,
     PoisonError,
-    check_key,
-    read_message,
+    read_event,
     read_unreadable,
 )
 
@@ -121,25 +121,22 @@ def read_delivery(
     Raises:
         PoisonError: the message is to be dead-lettered; the text states why.
     """
+    if queue not in INGEST_ACTORS:
+        return make_token(queue)
     if not is_readable(properties):
         raise PoisonError("unreadable properties")
-    if exchange == EXCHANGE and queue in INGEST_ACTORS:
-        event, faults = _read_event(routing_key, properties, body)
-        incoming = IncomingEvent(event, sender_of(properties, routing_key), faults)
-        return Message(
-            queue,
-            INGEST_ACTORS[queue],
-            args=(incoming,),
-            kwargs={},
-            options={},
-            message_id=event.id,
-        )
-    read = read_message(body)
-    if isinstance(read, CloudEvent):
+    if exchange != EXCHANGE:
         raise PoisonError("an event that did not come by the exchange")
-    if read.queue_name != queue:
-        raise PoisonError("not for this queue")
-    return read
+    event, faults = _read_event(routing_key, properties, body)
+    incoming = IncomingEvent(event, sender_of(properties, routing_key), faults)
+    return Message(
+        queue, INGEST_ACTORS[queue], args=(incoming,), kwargs={}, options={}, message_id=event.id
+    )
+
+
+def make_token(queue: str) -> Message[Any]:
+    """Return the call of the actor of a queue of tokens, which says "look at this queue" and names no row."""
+    return Message(queue_name=queue, actor_name=queue, args=(), kwargs={}, options={})
 
 
 def _read_event(
@@ -148,20 +145,12 @@ def _read_event(
     body: bytes,
 ) -> tuple[CloudEvent, Sequence[Fault]]:
     try:
-        return _require_event(read_message(body), routing_key, printable(properties.user_id)), ()
+        return read_event(body, routing_key, printable(properties.user_id)), ()
     except PoisonError as poison:
         if (unreadable := read_unreadable(body, properties, routing_key)) is None:
             raise
         log.warning("unreadable_event", reason=str(poison), size=len(body))
         return unreadable
-
-
-def _require_event(read: CloudEvent | Message[Any], routing_key: str, account: str) -> CloudEvent:
-    if isinstance(read, Message):
-        raise PoisonError("a token from outside")
-    if check_key(read.type, routing_key, account):
-        raise PoisonError("not its routing key")
-    return read
 
 
 class TolerantProperties(spec.BasicProperties):

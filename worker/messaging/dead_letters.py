@@ -27,8 +27,8 @@ from worker.messaging.consumer import (
     sender_of,
     tolerate_any_properties,
 )
-from worker.messaging.encoder import ACTORS, PoisonError
 from worker.messaging.queues import connect, count_messages
+from worker.messaging.reading import ACTORS, PoisonError
 
 QUEUES = tuple(sorted(ACTORS))
 """The queues that have dead letters."""

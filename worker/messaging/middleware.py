@@ -21,7 +21,7 @@ from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import ExhaustedError
 from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
 from worker.messaging.consumer import GuardedConsumer
-from worker.messaging.encoder import INGEST_ACTORS
+from worker.messaging.reading import INGEST_ACTORS
 
 log = structlog.get_logger()
 

@@ -6,10 +6,10 @@ Each function with the address of the broker raises the errors of `connect`.
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pika
-from dramatiq import Broker, Message
+from dramatiq import Broker
 from dramatiq.common import xq_name
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionBlockedTimeout
 
@@ -17,7 +17,8 @@ from common.database import explain_tls
 from schemas.topology import LISTENER_PREFIX
 from worker.errors import RefusedError, TransientError
 from worker.messaging.broker import PrefectureBroker, connection_parameters
-from worker.messaging.encoder import ACTORS
+from worker.messaging.consumer import make_token
+from worker.messaging.reading import ACTORS
 
 
 class TokenQueues:
@@ -34,12 +35,9 @@ class TokenQueues:
     def send(self, queue: str, number: int = 1) -> None:
         """Send so many tokens to a queue; a full queue has enough of them."""
         for _ in range(number):
-            token: Message[Any] = Message(
-                queue_name=queue, actor_name=queue, args=(), kwargs={}, options={}
-            )
             if not isinstance(self._broker, PrefectureBroker):
-                self._broker.enqueue(token)  # in memory, of the embedded mode
-            elif not self._broker.publish_transient(token):
+                self._broker.enqueue(make_token(queue))  # in memory, of the embedded mode
+            elif not self._broker.publish_token(queue):
                 return
 
     def count(self, queue: str) -> int:

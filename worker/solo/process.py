@@ -12,7 +12,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from dramatiq import Worker, set_encoder
+from dramatiq import Worker
 from dramatiq.brokers.stub import StubBroker
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, make_url
@@ -27,7 +27,6 @@ from worker.errors import ConfigurationError, RefusedError
 from worker.exports.records import count_unfinished
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
-from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
 from worker.messaging.queues import TokenQueues
 from worker.registre.communes import load_reference
@@ -188,7 +187,6 @@ class Solo:
 
     def __init__(self, settings: Settings, *, finish: bool = True) -> None:
         self._finish = finish
-        set_encoder(PrefectureEncoder())
         self._broker = StubBroker(middleware=list(build_middleware()))
         self._tokens = TokenQueues(self._broker)
         services = build_services(settings, self._tokens.send)

@@ -1,29 +1,16 @@
-"""The form of a message: a CloudEvent from outside, or a token of ours. Anything else is poison.
-
-A token says "look at this queue" and names no row. The checks are strict, because Dramatiq trusts
-decoded messages: a wrong type in an option ends a worker thread.
-"""
+"""Reads the body of a message from outside: a CloudEvent. Anything else is poison."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dramatiq import Message
-from dramatiq.encoder import JSONEncoder, MessageData
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.checking import read_envelope
-from schemas.envelope import Attribute, CloudEvent, InvalidEventError, parse_json
+from schemas.envelope import Attribute, CloudEvent, InvalidEventError
 from schemas.faults import Fault
-from schemas.topology import (
-    MAX_EVENT_BYTES,
-    QUEUE_PROGRAMS,
-    QUEUE_REQUESTS,
-    TOKEN_QUEUES,
-    account_of,
-    type_of,
-)
+from schemas.topology import QUEUE_PROGRAMS, QUEUE_REQUESTS, TOKEN_QUEUES, account_of, type_of
 
 UNKNOWN = "inconnu"
 """The source or the type of an event that lacks it."""
@@ -51,8 +38,7 @@ def read_unreadable(
     """Return what is readable of an event with a malformed body or a wrong key, and its faults.
 
     Return None when it has no id and its key names no account. An event without an id gets the
-    digest of its bytes as id, so that its sender can identify it. Return None also for a body with
-    an actor name: a forged token.
+    digest of its bytes as id, so that its sender can identify it.
     """
     fields, faults = read_envelope(
         body,
@@ -66,7 +52,7 @@ def read_unreadable(
     event_id = _name(fields.get("id")) or _name(getattr(properties, "message_id", None))
     if not event_id and account_of(routing_key):
         event_id = f"{DIGEST}{hashlib.sha256(body).hexdigest()[:_DIGITS]}"
-    if not event_id or not faults or "actor_name" in fields:
+    if not event_id or not faults:
         return None
     event = {
         "id": event_id,
@@ -92,16 +78,6 @@ INGEST_ACTORS = {QUEUE_REQUESTS: "ingest", QUEUE_PROGRAMS: "ingest_programs"}
 ACTORS = INGEST_ACTORS | {queue: queue for queue in TOKEN_QUEUES}
 """The actor of each queue. The actor of tokens has the name of its queue."""
 
-_FIELDS = {
-    "queue_name",
-    "actor_name",
-    "args",
-    "kwargs",
-    "options",
-    "message_id",
-    "message_timestamp",
-}
-
 
 class PoisonError(ValueError):
     """A message that must not reach an actor; the reason never quotes it."""
@@ -122,55 +98,16 @@ class IncomingEvent:
         return "<event>"
 
 
-class PrefectureEncoder(JSONEncoder):
-    """Decodes tokens only."""
-
-    def decode(self, data: bytes) -> MessageData:
-        """Decode a token.
-
-        Raises:
-            PoisonError: the message is no token; the text states why.
-        """
-        return _check_call(_parse(data))
-
-
-def read_message(body: bytes) -> CloudEvent | Message[Any]:
-    """Return the event or the token in the body of a message.
+def read_event(body: bytes, routing_key: str, account: str) -> CloudEvent:
+    """Return the event in the body of a message that has this routing key; `account`: see `check_key`.
 
     Raises:
-        PoisonError: it is neither; the text states why.
+        PoisonError: it is none, or has another key; the text states why.
     """
-    fields = _parse(body)
-    if "actor_name" in fields:
-        return Message(**_check_call(fields))
     try:
-        return CloudEvent.from_bytes(body)
+        event = CloudEvent.from_bytes(body)
     except InvalidEventError as error:
         raise PoisonError(str(error)) from None
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    if len(body) > MAX_EVENT_BYTES:
-        raise PoisonError("too large")
-    try:
-        fields = parse_json(body)
-    except InvalidEventError as error:
-        raise PoisonError(str(error)) from None
-    if not isinstance(fields, dict):
-        raise PoisonError("not a JSON object")
-    return fields
-
-
-def _check_call(fields: dict[str, Any]) -> MessageData:
-    if fields.keys() != _FIELDS:
-        raise PoisonError("unknown or missing field")
-    queue = fields["queue_name"]
-    if not isinstance(queue, str) or queue not in TOKEN_QUEUES:
-        raise PoisonError("unknown queue")
-    if fields["actor_name"] != queue:
-        raise PoisonError("not the queue of its actor")
-    if not isinstance(fields["message_id"], str) or type(fields["message_timestamp"]) is not int:
-        raise PoisonError("wrong type")
-    if (fields["args"], fields["kwargs"], fields["options"]) != ([], {}, {}):
-        raise PoisonError("a token has no argument and no option")
-    return {**fields}
+    if check_key(event.type, routing_key, account):
+        raise PoisonError("not its routing key")
+    return event
