@@ -22,6 +22,7 @@ from schemas.topology import (
     SCREEN_ACCOUNT,
     request_key,
 )
+from tests.faults.poison import HAND_MADE
 from tests.integration.files_desk import Ran, Run
 from tests.integration.notifier_desk import Killed
 from tests.parts.databases import read_rows
@@ -66,6 +67,10 @@ def _bury(
     known = pika.BasicProperties(message_id="clic-1", **properties)
     to = (EXCHANGE, request_key(account, REQUEST_LISTE_EXPORT)) if account else ("", queue)
     broker.channel.basic_publish(*to, body, known, mandatory=True)
+    _reject(broker, queue)
+
+
+def _reject(broker: PrefectureBroker, queue: str) -> None:
     before = _count_dead(broker, queue)
     with closing(broker.consume(queue, timeout=200)) as consumer:
 
@@ -113,11 +118,11 @@ def test_list_shows_everything_but_the_contents(
     _bury_token(broker)
     ran = run("list")
     assert ran.code == ExitCode.DONE
-    shown = "requests-programs", "not JSON", str(len(SECRET)), "clic-1", account, "failed"
+    shown = "requests-programs", "exchange", str(len(SECRET)), "clic-1", account, "failed"
     assert [word for word in shown if word not in ran.out] == []
     assert SECRET not in ran.out + ran.err
     assert run("list", "--queue", "listes").out.count("failed") == 1
-    assert "not JSON" not in run("list", "--queue", "listes").out
+    assert "exchange" not in run("list", "--queue", "listes").out
     assert run("list", "--queue", "courrier").code == ExitCode.USAGE
     assert len(_names(run)) == 3, "they are still there"
 
@@ -171,10 +176,13 @@ def test_headers_of_a_sender_choose_neither_reason_nor_account(
 def test_unreadable_event_stays_among_the_dead_letters(
     run: Run, broker: PrefectureBroker, amqp_url: str
 ) -> None:
-    _bury(broker, b'{"actor_name"', account=account_of(amqp_url))
+    poison, _ = HAND_MADE["a date beyond years"]
+    to = poison.exchange, poison.routing_key
+    broker.channel.basic_publish(*to, poison.body, poison.properties, mandatory=True)
+    _reject(broker, QUEUE_PROGRAMS)
     ran = run("requeue", "--all")
     assert (ran.code, ran.out.splitlines()[-1]) == (ExitCode.FAILED, "0 lettre remise en file.")
-    assert "toujours illisible (not JSON)" in ran.err
+    assert "laissée où elle est" in ran.err
     assert len(_names(run)) == 1
     assert queue_messages(amqp_url, QUEUE_PROGRAMS) == []
 
@@ -211,8 +219,9 @@ def test_drop_asks_first(
     asked = "Supprimer 1 lettre morte, pour toujours ? [o/N] "
     assert run("drop", name) == Ran(ExitCode.DONE, f"{asked}1 lettre supprimée.\n", "")
     assert _names(run) == []
+    reason = "an event that did not come by the exchange"
     assert read_rows(database_url, TRAIL) == [
-        ("dead_letter_dropped", f"lettre {name} de {QUEUE_PROGRAMS} (not JSON)")
+        ("dead_letter_dropped", f"lettre {name} de {QUEUE_PROGRAMS} ({reason})")
     ]
     assert run("drop", name, "--yes").code == ExitCode.FAILED
 

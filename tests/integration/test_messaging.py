@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 import dramatiq
 import pika
 import pytest
-from dramatiq import Message, Worker
+from dramatiq import Worker
 from pika.exceptions import ChannelClosedByBroker
 from sqlalchemy.exc import OperationalError
 
@@ -207,8 +207,7 @@ def test_tokens_reach_their_queue_and_name_no_row(tokens: TokenQueues, amqp_url:
         tokens.send(queue, number)
     for number, queue in enumerate(TOKEN_QUEUES, start=1):
         assert tokens.count(queue) == number
-        sent = [Message.decode(body) for _, body in queue_messages(amqp_url, queue)]
-        assert [(it.actor_name, it.args, it.kwargs) for it in sent] == [(queue, (), {})] * number
+        assert [body for _, body in queue_messages(amqp_url, queue)] == [b""] * number
 
 
 def test_full_queue_of_tokens_is_no_error(tokens: TokenQueues, broker: PrefectureBroker) -> None:
