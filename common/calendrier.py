@@ -112,8 +112,9 @@ metropoles.
 """
 
 LONGEST_BETWEEN_ROUNDS = timedelta(days=14)
-"""A poll at most this long after another poll is its second round, unless the name of the first poll decides."""
+"""A poll at most this long after another one may be its second round: see `noted_second_round`."""
 
+_FIRST_ROUND = re.compile(r"\b(premier|1er) tour\b")
 _SECOND_ROUND = re.compile(r"\b(second|2n?d|2e|deuxieme) tour\b")
 _LAST_ROUND = re.compile(rf"{_SECOND_ROUND.pattern}|\btour unique\b|\bun seul tour\b")
 
@@ -333,11 +334,11 @@ def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin
     liste électorale qui a servi au premier tour ». A poll more than two weeks later has its own dates (2020).
     """
     known = list(scrutins)
-    days = [it.jour for it in known]
     before = [it for it in known if it.jour < scrutin.jour <= it.jour + LONGEST_BETWEEN_ROUNDS]
     if before and _SECOND_ROUND.search(fold(scrutin.libelle)):
         return True
-    return any(last_round(it.jour, it.libelle, days) == scrutin.jour for it in before)
+    noted = filter(None, (noted_second_round(it, known) for it in before))
+    return any(it.jour == scrutin.jour for it in noted)
 
 
 def cycle_of(
@@ -466,18 +467,50 @@ def majorite_on(date_naissance: str) -> date | None:
         return date(year + MAJORITE + (not is_in_year), month + 1 if is_in_year else 1, 1)
 
 
-def last_round(scrutin: date, libelle: str, others: Iterable[date] = ()) -> date | None:
+def noted_second_round(
+    scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin]
+) -> CalendarScrutin | None:
+    """Return the poll that was noted as the second round of a poll; None if none of `scrutins` can be.
+
+    It is held within two weeks and is no first round. Its name and that of the first poll share a kind of poll, or one
+    of them names no kind. A poll named « second tour » is preferred.
+    """
+    kinds = _kinds_of(scrutin.libelle)
+    if _LAST_ROUND.search(fold(scrutin.libelle)) or not _may_have_two(kinds):
+        return None
+    last = scrutin.jour + LONGEST_BETWEEN_ROUNDS
+    after = [
+        it
+        for it in scrutins
+        if scrutin.jour < it.jour <= last and not _FIRST_ROUND.search(fold(it.libelle))
+    ]
+    alike = [it for it in after if not kinds or not (own := _kinds_of(it.libelle)) or kinds & own]
+    named = [it for it in alike if _SECOND_ROUND.search(fold(it.libelle))]
+    return min(named or alike, key=lambda it: it.jour, default=None)
+
+
+def last_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin] = ()) -> date | None:
     """Return the day of the last possible round of a poll; None if no data states whether a second round is possible.
 
-    The name of the poll decides. Without it, another poll within two weeks is the second round.
+    A second round that was noted wins. Without one, the kind of poll decides: the decree of a poll may fix another
+    interval than the usual one (in Polynésie française two weeks in 2022, one week in 2024).
     Source: Code électoral, art. L. 11, II, 1°: « lorsque le mode de scrutin permet un second tour ».
     """
+    if noted := noted_second_round(scrutin, scrutins):
+        return noted.jour
+    if _LAST_ROUND.search(fold(scrutin.libelle)):
+        return scrutin.jour
+    kinds = _kinds_of(scrutin.libelle)
+    if not kinds:
+        return None
+    return scrutin.jour + timedelta(days=max(DAYS_TO_SECOND_ROUND[kind] or 0 for kind in kinds))
+
+
+def _kinds_of(libelle: str) -> set[str]:
+    """Return the keys of `DAYS_TO_SECOND_ROUND` that the name of a poll contains."""
     words = fold(libelle)
-    if _LAST_ROUND.search(words):
-        return scrutin
-    for word, days in DAYS_TO_SECOND_ROUND.items():
-        if word in words:
-            return scrutin + timedelta(days=days or 0)
-    return min(
-        (day for day in others if scrutin < day <= scrutin + LONGEST_BETWEEN_ROUNDS), default=None
-    )
+    return {word for word in DAYS_TO_SECOND_ROUND if word in words}
+
+
+def _may_have_two(kinds: set[str]) -> bool:
+    return not kinds or any(DAYS_TO_SECOND_ROUND[kind] for kind in kinds)

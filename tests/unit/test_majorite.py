@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.calendrier import is_mineur, last_birth, last_round, majorite_on
+from common.calendrier import (
+    CalendarScrutin,
+    find_cycles,
+    is_mineur,
+    last_birth,
+    last_round,
+    majorite_on,
+)
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.unit.mouvements_samples import MOUVEMENT, mouvement
@@ -19,7 +26,7 @@ from worker.domain.majorite import OfAge, Period
 from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune, compose_tableau
 from worker.domain.tableau.controles import Reason, Reconciliation, find_differences
 from worker.domain.tableau.couverture import Link
-from worker.domain.tableau.demande import Demande, is_in
+from worker.domain.tableau.demande import Calendrier, Demande, is_in
 from worker.domain.tableau.model import Tableau
 
 VINGT_JOURS, CINQ_JOURS_REU = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
@@ -164,25 +171,58 @@ def test_the_day_before_she_is_a_minor(born: str) -> None:
     assert born <= last_birth(day)
 
 
+LATE_ROUND = POLL + timedelta(days=14)
+
+
 @pytest.mark.parametrize(
     ("libelle", "others", "expected"),
     [
-        ("Élection présidentielle, 1er tour", (), date(2027, 4, 25)),
-        ("Élections municipales", (), SECOND_ROUND),
-        ("ÉLECTIONS LÉGISLATIVES PARTIELLES", (), SECOND_ROUND),
-        ("Élections européennes", (SECOND_ROUND,), POLL),
-        ("Référendum", (), POLL),
-        ("Élections municipales, 2nd tour", (), POLL),
-        ("Élections municipales (second tour)", (), POLL),
-        ("", (POLL, SECOND_ROUND), SECOND_ROUND),
-        ("", (date(2027, 4, 26),), None),
-        ("", (), None),
+        ("Élection présidentielle, 1er tour", {}, LATE_ROUND),
+        ("Élections municipales", {}, SECOND_ROUND),
+        ("ÉLECTIONS LÉGISLATIVES PARTIELLES", {}, SECOND_ROUND),
+        ("Élections européennes", {SECOND_ROUND: ""}, POLL),
+        ("Référendum", {}, POLL),
+        ("Élections municipales, 2nd tour", {}, POLL),
+        ("Élections municipales (second tour)", {}, POLL),
+        ("", {POLL: "", SECOND_ROUND: ""}, SECOND_ROUND),
+        ("", {date(2027, 4, 26): ""}, None),
+        ("", {}, None),
+        # a second round that was noted wins over the usual interval
+        ("Élections législatives", {LATE_ROUND: "Élections législatives, 2nd tour"}, LATE_ROUND),
+        ("Élections législatives", {LATE_ROUND: "Élections législatives"}, LATE_ROUND),
+        ("Élections législatives", {LATE_ROUND: ""}, LATE_ROUND),
+        ("Élection présidentielle", {SECOND_ROUND: "Second tour"}, SECOND_ROUND),
+        ("Législatives", {SECOND_ROUND: "", LATE_ROUND: "2e tour"}, LATE_ROUND),
+        # another poll does not
+        ("Élections législatives", {LATE_ROUND: "Municipale partielle"}, SECOND_ROUND),
+        ("Élections législatives", {LATE_ROUND: "Législative, 1er tour"}, SECOND_ROUND),
+        ("Élections législatives", {date(2027, 4, 26): "2nd tour"}, SECOND_ROUND),
     ],
 )
 def test_the_last_round_that_may_be_held(
-    libelle: str, others: tuple[date, ...], expected: date | None
+    libelle: str, others: Mapping[date, str], expected: date | None
 ) -> None:
-    assert last_round(POLL, libelle, others) == expected
+    noted = [CalendarScrutin(day, name) for day, name in others.items()]
+    assert last_round(CalendarScrutin(POLL, libelle), noted) == expected
+
+
+def test_the_noted_second_round_of_papeete_gives_the_age_and_asks_for_nothing() -> None:
+    """Rounds two weeks apart, as in 2022: of age on 17 June, an elector votes at the second round of 19 June."""
+    first = CalendarScrutin(date(2027, 6, 5), "Élections législatives, 1er tour")
+    second = CalendarScrutin(date(2027, 6, 19), "Élections législatives, 2nd tour")
+    known = Calendrier({it.jour: it for it in (first, second)})
+    asked = replace(VINGT, until=date(2027, 5, 13), scrutin=first.jour)
+    demande = replace(asked, last_rounds=known.last_rounds)
+    assert demande.age_apres == second.jour
+    young = _entry(date(2027, 6, 17), BEFORE)
+    assert len(Registre([young], [young]).shown(demande)) == 1
+    notes = Registre([young], [young]).compose(demande).notes
+    assert any("le 19/06/2027 au plus tard" in note for note in notes)
+    cycles = find_cycles(date(2027, 4, 1), [first, second], [])
+    assert [(it.scrutin, it.is_second_round) for it in cycles if it.scrutin] == [
+        (first, False),
+        (second, True),
+    ]
 
 
 @pytest.mark.parametrize(

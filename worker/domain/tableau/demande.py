@@ -278,7 +278,7 @@ class Calendrier:
         return {
             day: last
             for day, it in self.scrutins.items()
-            if (last := last_round(day, it.libelle, self.scrutins))
+            if (last := last_round(it, self.scrutins.values()))
         }
 
     def poll(self, day: date) -> CalendarScrutin:
