@@ -66,12 +66,13 @@ _TENS = {
 
 
 class Ages(NamedTuple):
-    """A period ]start, end], and the days on which age counts for its first number of electors and for its last one."""
+    """A period ]start, end], the days on which age counts for its first and its last number, the day of the request."""
 
     start: date
     end: date
     first: date
     last: date
+    asked_on: date
 
 
 class Shown(NamedTuple):
@@ -79,11 +80,9 @@ class Shown(NamedTuple):
 
     change: Change
     days: tuple[date, ...]
-    """One day, or the days of the two exports between which it lies."""
+    """One day, or the days of the two exports between which it lies; before the first export, `date.min` first."""
     is_applied: bool = True
     """Whether the list shows it; else its number is provisional."""
-    is_presumed: bool = False
-    """Whether its category follows from a birthday, without a clerk's confirmation."""
 
 
 @dataclass
@@ -202,6 +201,7 @@ class Oracle(Coverage):
             last,
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
+            step.day,
         )
         shown = self.shown(step.liste, chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
@@ -272,16 +272,11 @@ class Oracle(Coverage):
     def of_part(
         self, chain: Sequence[Link], change: Change, day: date, ages: Ages
     ) -> Iterator[Shown]:
-        """A mouvement of an arrondissement; a minor's is on the day they come of age."""
+        """A mouvement of an arrondissement; a minor's counts from the day they come of age."""
         since = self.begins_to_count(change.personne, ages)
-        if self.is_of_period(change, day, ages):
+        is_early = change.nature == "inscription" and day < since and ages.start < since <= ages.end
+        if self.is_of_period(change, day, ages) or is_early:
             yield Shown(change, self.days(chain[-1], day))
-        elif change.nature == "inscription" and day < since and ages.start < since <= ages.end:
-            yield Shown(
-                change._replace(categorie="inscription_office"),
-                (self.majority(change.personne),),
-                is_presumed=True,
-            )
 
     def ruined(
         self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]
@@ -310,10 +305,6 @@ class Oracle(Coverage):
         """The number of days and categories that R. 13 and R. 14 require and the register lacks."""
         named = [it for it in shown if it.change.nature != "modification"]
         without = [it for it in named if not it.change.categorie]
-        if (
-            type_ == "cinq_jours_reu"
-        ):  # a birthday makes an inscription d'office, or one under L. 30
-            without += [it for it in named if it.is_presumed]
         undated = [it for it in named if len(it.days) > 1 and type_ == "vingt_jours"]
         return +Counter(date_absente=len(undated), motif_absent=len(without))
 
@@ -382,13 +373,13 @@ class Oracle(Coverage):
         return majority if majority <= ages.end else ages.end if majority <= ages.last else date.max
 
     def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
-        """The people registered in advance who become electors in the period: inscribed d'office.
+        """The people registered in advance who become electors in the period.
 
-        The line has the values of the last export taken until that day, and the category of the entry if a clerk
-        entered one.
+        The line has the values of the last export taken until the birthday, and the day and the category of the entry
+        as far as they are known. Who has no entry was on the list at the birthday, or at the end of the period.
         """
         found: list[Shown] = []
-        said: dict[Personne, str] = {}
+        said: dict[Personne, tuple[str, tuple[date, ...]]] = {}
         moved = {
             it.personne for link in chain for it in link.changes if it.nature == "modification"
         }
@@ -401,7 +392,12 @@ class Oracle(Coverage):
                 (it.personne, it.ancien): day for it, day in leaving if it.nature == "radiation"
             }
             entered = [(it.inscrit, day) for it, day in link.dated if it.nature == "inscription"]
-            said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
+            former = chain[place - 1] if place else link
+            said |= {
+                it.personne: (it.categorie, (day,) if link.day_of(it) else self.days(former, day))
+                for it, day in link.dated
+                if it.nature == "inscription"
+            }
             came = {it for it, _ in entered}
             for inscrit in sorted(
                 self.known_now(chain, place), key=lambda it: it not in came
@@ -422,23 +418,11 @@ class Oracle(Coverage):
                     following is None or since < left.get((who, inscrit.bureau), following.day)
                 )
                 if is_shown and ages.start < since <= ages.end:
-                    has_entry, categorie = (
-                        who in said,
-                        said.pop(who, ""),
-                    )  # of one of several homonyms
-                    change = Change(
-                        "inscription",
-                        who,
-                        "",
-                        inscrit.bureau,
-                        inscrit,
-                        categorie or "inscription_office",
-                    )
-                    found.append(
-                        Shown(
-                            change, (self.majority(who),), is_presumed=has_entry and not categorie
-                        )
-                    )
+                    seen_by = min(self.majority(who), ages.end, ages.asked_on)
+                    # of one of several homonyms
+                    categorie, days = said.pop(who, ("", (date.min, seen_by)))
+                    change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie)
+                    found.append(Shown(change, days))
         return found
 
     def gone_for_good(self, chain: Sequence[Link]) -> Iterator[Personne]:
@@ -465,7 +449,6 @@ class Oracle(Coverage):
         change, it = shown.change, shown.change.inscrit
         who = change.personne
         _, departement, pays = BIRTHPLACES[who.commune]
-        days = [f"{day:%d/%m/%Y}" for day in shown.days]
         values = {
             "numero": str(it.numero if shown.is_applied else 0),
             "usage": "" if it.usage == who.nom else it.usage,
@@ -475,12 +458,17 @@ class Oracle(Coverage):
             else f"{it.voie}, {' '.join(self.commune.adresse)}",
             "bureau": " → ".join(filter(None, (change.ancien, change.nouveau))),
             "nationalite": "" if step.liste == "P" else it.nationalite,
-            "date": (days[0] if len(days) == 1 else f"entre le {days[0]} et le {days[1]}")
-            if step.type == "vingt_jours"
-            else "",
+            "date": self.printed(shown.days) if step.type == "vingt_jours" else "",
             "motif": MOTIFS[change.categorie],
         }
         return [Line(part, section, who, **values) for part, section in self.places_of(change)]
+
+    def printed(self, days: Sequence[date]) -> str:
+        """A day, as far as it is known."""
+        first, *later = [f"{day:%d/%m/%Y}" for day in days]
+        if days[0] == date.min:
+            return f"le {later[0]} au plus tard"
+        return f"entre le {first} et le {later[0]}" if later else first
 
     def totals(
         self, printed: Sequence[Shown], sections: Collection[str]

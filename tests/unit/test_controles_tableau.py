@@ -184,9 +184,6 @@ def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Pr
         )
         == []
     )
-    assert codes(mouvement(IN_PERIOD, is_presumed=True), asked=asked) == ["categorie_absente"], (
-        "eighteen before the poll"
-    )
 
 
 @pytest.mark.parametrize("day", [date(2014, 1, 11), date(2016, 2, 28)])

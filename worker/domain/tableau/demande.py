@@ -433,8 +433,7 @@ def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
     """Return whether a tableau des cinq jours may have to show an inscription without a category."""
     if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is not Nature.INSCRIPTION:
         return False
-    is_said = mouvement.categorie is not Categorie.NON_PRECISEE and not mouvement.is_presumed
-    return not is_said and is_in_period(mouvement, demande)
+    return mouvement.categorie is Categorie.NON_PRECISEE and is_in_period(mouvement, demande)
 
 
 def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
