@@ -252,7 +252,7 @@ def compose_tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
         titre=demande.titre,
-        reference_legale=law_of(demande.type, demande.scrutin),
+        reference_legale=law_of(demande.type, demande.scrutin, demande.code_commune),
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
         departement=liste.departement,
