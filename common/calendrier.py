@@ -346,6 +346,27 @@ def polls_to_note(code_commune: str, scrutins: Iterable[CalendarScrutin]) -> lis
     ]
 
 
+def commission_to_renew(
+    today: date, scrutins: Iterable[CalendarScrutin], reunions: Iterable[CalendarReunion]
+) -> CalendarScrutin | None:
+    """Return the last general municipal poll, if no meeting of the commission was noted after it; None elsewhere.
+
+    Its members are appointed « après chaque renouvellement intégral du conseil municipal » (Code électoral, art. R. 7).
+    A meeting after the poll is held by the new members. `scrutins` are those of `polls_of`.
+    """
+    past = [
+        it
+        for it in scrutins
+        if it.jour < today
+        and "municipales" in _kinds_of(it)
+        and "partiel" not in fold(it.libelle)
+        and not is_yearly(it.code_commune)
+    ]
+    last = max(past, key=lambda it: it.jour, default=None)
+    is_met = last and any(it.jour > last.jour for it in reunions)
+    return None if is_met else last
+
+
 def _is_unread(scrutin: CalendarScrutin, code_commune: str) -> bool:
     rows = read_regimes().rows_of(scrutin.libelle, code_commune)
     if not rows:

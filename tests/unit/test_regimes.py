@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from common.calendrier import (
+    CalendarReunion,
     CalendarScrutin,
+    commission_to_renew,
     counted_back,
     find_cycles,
     is_poll_day,
@@ -164,3 +166,15 @@ def test_a_poll_is_on_saturday_only_where_the_table_has_one() -> None:
 def test_the_page_of_the_law_is_that_of_the_table() -> None:
     page = PAGE.read_text("utf-8")
     assert page == write_part(page, read_regimes()), "python -m common.regimes_page"
+
+
+def test_the_commission_is_renewed_after_the_municipal_elections() -> None:
+    general = CalendarScrutin(date(2026, 3, 15), "Élections municipales, 1er tour")
+    partial = CalendarScrutin(date(2026, 9, 6), "Municipale partielle", code_commune="01001")
+    before, after = CalendarReunion(date(2026, 2, 20)), CalendarReunion(date(2026, 11, 23))
+    today = date(2026, 12, 2)
+    polls = polls_of("01001", [general, partial])
+    assert commission_to_renew(today, polls, [before]) == polls[0]
+    assert commission_to_renew(today, polls, [before, after]) is None
+    assert commission_to_renew(date(2026, 3, 15), polls, [before]) is None
+    assert commission_to_renew(today, polls_of(NOUMEA, [general]), []) is None

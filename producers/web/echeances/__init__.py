@@ -14,6 +14,7 @@ from common.calendrier import (
     Cycle,
     Echeance,
     commission_between,
+    commission_to_renew,
     counted_back,
     find_cycles,
     is_yearly,
@@ -22,6 +23,7 @@ from common.calendrier import (
     polls_to_note,
 )
 from common.french import short_date
+from common.regimes import Unit, read_regimes
 from producers.state import State, to_record, view_of
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.page_context import PageContext
@@ -228,6 +230,8 @@ class Calendar:
     register_since: date | None = None
     to_note: Sequence[CalendarScrutin] = ()
     """National polls to come of which no text that was read gives the day in this commune."""
+    to_renew: CalendarScrutin | None = None
+    """The municipal poll after which the commission has to be renewed, if no meeting was noted since."""
 
     @property
     def scrutins(self) -> list[CalendarScrutin]:
@@ -237,12 +241,14 @@ class Calendar:
 def read_calendar(state: State, commune: str, today: date) -> Calendar:
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
     noted, since = read_scrutins(state, commune), read_register_since(state, commune)
-    cycles = find_cycles(today, polls_of(commune, noted), reunions, since, commune)
+    polls = polls_of(commune, noted)
+    cycles = find_cycles(today, polls, reunions, since, commune)
     listes = [liste.value for liste in Liste if liste in registres]
     tableaux = read_tableaux(state, commune)
     to_note = [it for it in polls_to_note(commune, noted) if it.jour >= today]
     agendas = [build_agenda(it, tableaux, listes) for it in cycles]
-    return Calendar(agendas, tableaux, reunions, registres, since, to_note)
+    to_renew = commission_to_renew(today, polls, reunions)
+    return Calendar(agendas, tableaux, reunions, registres, since, to_note, to_renew)
 
 
 def show(context: PageContext) -> Response:
@@ -252,6 +258,8 @@ def show(context: PageContext) -> Response:
         agendas=calendar.agendas,
         has_scrutin=bool(calendar.scrutins),
         to_note=calendar.to_note,
+        to_renew=calendar.to_renew,
         is_yearly=is_yearly(context.commune.code),
+        has_secteurs=read_regimes().territory_of(context.commune.code).unite is Unit.SECTEUR,
         reunions=calendar.reunions[:6],
     )
