@@ -122,6 +122,18 @@ class Paper:
 
 
 @dataclass(frozen=True)
+class Motif:
+    """A category of motif, with the authority that decides it."""
+
+    code: str
+    autorite: str
+    """« maire », « commission », « INSEE » or « tribunal »."""
+    article: str
+    """Empty: no article was found."""
+    source: Source
+
+
+@dataclass(frozen=True)
 class Regimes:
     """The whole table."""
 
@@ -129,6 +141,7 @@ class Regimes:
     polls: Sequence[PollRow]
     delays: Sequence[Delay]
     papers: Sequence[Paper]
+    motifs: Sequence[Motif]
 
     @cached_property
     def _delays(self) -> Mapping[str, Delay]:
@@ -190,6 +203,7 @@ def parse(text: str) -> Regimes:
         polls=[_poll(row) for row in tables.pop("scrutin")],
         delays=[_delay(row) for row in tables.pop("delai")],
         papers=[_paper(row) for row in tables.pop("papier")],
+        motifs=[Motif(source=_source(row), **row) for row in tables.pop("motif")],
         **tables,
     )
 

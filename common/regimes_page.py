@@ -50,6 +50,13 @@ def _lines(regimes: Regimes) -> Iterator[str]:
             *(delay.nom, delay.revision, _when(delay), delay.article, since), *_cells(delay.source)
         )
     yield ""
+    yield "### Les motifs"
+    yield ""
+    yield "| Motif | Qui décide | Article | Lu dans | Version depuis | Lu le | Citation |"
+    yield "|---|---|---|---|---|---|---|"
+    for motif in regimes.motifs:
+        yield _row(motif.code, motif.autorite, motif.article or "–", *_cells(motif.source))
+    yield ""
     yield "### À lire d'abord"
     yield ""
     yield "Les lignes que personne n'a lues ; d'abord celles dont dépend le plus grand nombre de papiers."

@@ -29,7 +29,10 @@ pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_b
 
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
-CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
+CONDAMNATION = {
+    "categorie": "radiation_judiciaire",
+    "motif": "Condamnation du 3 mai, tutelle levée",
+}
 MASQUEE = "Adresse non communiquée"
 MENTION = "Exemplaire de la commission — ne pas afficher"
 

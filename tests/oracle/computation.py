@@ -44,7 +44,7 @@ MOTIFS = {
     "inscription_l30": "Inscription au titre de l’article L. 30",
     "radiation_deces": "Décès",
     "radiation_autre_commune": "Autre commune",
-    "radiation_decision": "Décision",
+    "radiation_judiciaire": "Décision du tribunal",
     "changement_bureau": "Changement de bureau",
 }
 """The printed text of a category: the specification of the tableaux, « The page »."""

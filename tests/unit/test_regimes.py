@@ -24,7 +24,7 @@ from common.regimes import TABLE, Revision, parse, read_regimes
 from common.regimes_page import PAGE, write_part
 from producers.web.echeances import build_agenda
 from schemas.tableaux import YEARLY_REVISION, TypeTableau, find_wrong_dates, why_never_published
-from schemas.vocabulary import Liste
+from schemas.vocabulary import CATEGORIES, Liste, Nature
 
 REAL = tomllib.loads(Path(__file__).with_name("real_polls.toml").read_text("utf-8"))["poll"]
 _DELAYS = ("cloture", "cloture_en_ligne", "l30", "reunion_premier", "reunion_dernier")
@@ -123,6 +123,9 @@ def test_each_row_names_known_territories_lists_and_tableaux() -> None:
     assert len({*pairs}) == len(pairs), "two rows for one kind of poll in one territory"
     assert {liste for it in regimes.polls for liste in it.listes} <= {*Liste}
     assert {it.code for it in regimes.papers} == {*TypeTableau}
+    decided = {*CATEGORIES[Nature.INSCRIPTION], *CATEGORIES[Nature.RADIATION]}
+    assert {it.code for it in regimes.motifs} == decided
+    assert {it.autorite for it in regimes.motifs} == {"maire", "commission", "INSEE", "tribunal"}
     for (genre, cle), territory in product([("présidentielle", it) for it in known], [*known]):
         assert cle != territory or (genre, cle) in pairs
 
@@ -133,6 +136,7 @@ def test_a_row_that_was_read_says_where() -> None:
         *(it.source for it in regimes.territories),
         *(it.source for it in regimes.polls),
         *(it.source for it in regimes.delays),
+        *(it.source for it in regimes.motifs),
     ]
     for source in sources:
         assert bool(source.lu) == bool(source.texte) == bool(source.adresse), source

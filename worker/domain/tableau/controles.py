@@ -23,7 +23,7 @@ from common.french import (
     short_date,
 )
 from schemas.tableaux import Presentation
-from schemas.vocabulary import CATEGORIES, Categorie, Labelled, Nature, Severity
+from schemas.vocabulary import CATEGORIES, TRANSFERTS, Categorie, Labelled, Nature, Severity
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Effet, Etat, Identite, Mouvement, identite_of
 from worker.domain.majorite import OfAge, Period, Register
@@ -162,7 +162,8 @@ def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anom
     if demande.presentation is Presentation.RECAPITULATIF or mouvement.is_changement_bureau:
         return
     has_no_motif = not printed_motif(mouvement, demande.edition).strip()
-    has_no_date = MODELES[demande.type].has_dates and mouvement.after is not None
+    is_dated = mouvement.after is None or mouvement.categorie in TRANSFERTS
+    has_no_date = MODELES[demande.type].has_dates and not is_dated
     if has_no_date and has_no_motif:
         is_unseen = mouvement.is_majorite and mouvement.after == date.min
         yield _anomalie(LACKS_ENTRY if is_unseen else LACKS_BOTH, "date, motif", mouvement)

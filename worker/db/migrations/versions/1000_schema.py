@@ -71,6 +71,8 @@ def upgrade() -> None:
     op.execute(
         "UPDATE import SET taken_on = date(started_at) WHERE taken_on IS NULL AND kind = 'reu'"
     )
+    # « Décision » did not tell whose: the motif is to be noted again.
+    op.execute("UPDATE mouvement SET categorie = '' WHERE categorie = 'radiation_decision'")
     _change_types(op.get_bind())
     _move_to_work()
     _gather_deadlines(op.get_bind())
