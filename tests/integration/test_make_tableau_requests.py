@@ -214,7 +214,7 @@ def test_a_list_that_does_not_vote_has_no_tableau_of_the_poll(
         row = {"code_commune": "13900", "liste": liste, "version": 1}
         connection.execute(insert(ListeCommunale).values(row))
         set_scrutin(connection, CalendarScrutin(SCRUTIN, libelle))
-    asked = {"scrutin": SCRUTIN, "reunion": REUNION, "listes": [liste]}
+    asked: dict[str, Any] = {"scrutin": SCRUTIN, "reunion": REUNION, "listes": [liste]}
     if is_refused:
         assert "ne vote pas à ce scrutin" in desk.refusal(wrap(CINQ, **asked))
     else:

@@ -357,6 +357,6 @@ def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomaly]
             "scrutin",
             f"{format_number(count)} {agree(count, 'électeur')} {will} dix-huit ans du "
             f"{short_date(poll + timedelta(1))} au {short_date(last)}. Si le scrutin du {short_date(poll)} peut avoir "
-            f"un second tour, {they} à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander "
-            "le tableau.",
+            f"un second tour, {they} à inscrire : noter le jour du second tour, ou quel scrutin c'est, puis "
+            "redemander le tableau.",
         )
