@@ -232,6 +232,8 @@ class Calendar:
     """National polls to come of which no text that was read gives the day in this commune."""
     to_renew: CalendarScrutin | None = None
     """The municipal poll after which the commission has to be renewed, if no meeting was noted since."""
+    is_yearly: bool = False
+    """Whether the lists are revised once a year: there is no commission de contrôle."""
 
     @property
     def scrutins(self) -> list[CalendarScrutin]:
@@ -248,7 +250,8 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
     to_note = [it for it in polls_to_note(commune, noted) if it.jour >= today]
     agendas = [build_agenda(it, tableaux, listes) for it in cycles]
     to_renew = commission_to_renew(today, polls, reunions)
-    return Calendar(agendas, tableaux, reunions, registres, since, to_note, to_renew)
+    yearly = is_yearly(commune)
+    return Calendar(agendas, tableaux, reunions, registres, since, to_note, to_renew, yearly)
 
 
 def show(context: PageContext) -> Response:
@@ -259,7 +262,7 @@ def show(context: PageContext) -> Response:
         has_scrutin=bool(calendar.scrutins),
         to_note=calendar.to_note,
         to_renew=calendar.to_renew,
-        is_yearly=is_yearly(context.commune.code),
+        is_yearly=calendar.is_yearly,
         has_secteurs=read_regimes().territory_of(context.commune.code).unite is Unit.SECTEUR,
         reunions=calendar.reunions[:6],
     )
