@@ -36,6 +36,8 @@ from tests.oracle.register import Joined, Link
 
 DAYS_TO_SECOND_ROUND = {"Municipales": 7, "Présidentielle": 14}
 """By the first word of a poll's name: Code électoral, art. L. 56; Constitution, art. 7. Others have one round."""
+VOTES = {"Municipales": "P CM", "Présidentielle": "P", "Européennes": "P CE", "Référendum": "P"}
+"""The lists whose electors vote, by the first word of a poll's name: art. LO 227-1; loi n° 77-729, art. 2."""
 MOTIFS = {
     "": "",
     "inscription_volontaire": "Inscription volontaire",
@@ -45,6 +47,12 @@ MOTIFS = {
     "radiation_deces": "Décès",
     "radiation_autre_commune": "Autre commune",
     "radiation_judiciaire": "Décision du tribunal",
+    "radiation_maire": "Décision du maire",
+    "radiation_commission": "Décision de la commission de contrôle",
+    "radiation_insee": "Radiation par l’INSEE",
+    "radiation_transfert": "Transfert par fusion de communes",
+    "inscription_commission": "Décision de la commission de contrôle",
+    "inscription_transfert": "Transfert par fusion de communes",
     "changement_bureau": "Changement de bureau",
 }
 """The printed text of a category: the specification of the tableaux, « The page »."""
@@ -92,6 +100,8 @@ class Oracle(Coverage):
     meetings: list[date] = field(default_factory=list)
     rounds: dict[date, date] = field(default_factory=dict)
     """Polls, each with the day of its last round."""
+    votes: dict[date, list[str]] = field(default_factory=dict)
+    """Polls, each with the lists whose electors vote."""
 
     def answer(self, history: History) -> list[Answer]:
         """The expected answer to each step; None: not compared."""
@@ -104,6 +114,7 @@ class Oracle(Coverage):
     def _poll(self, step: Poll) -> None:
         later = DAYS_TO_SECOND_ROUND.get(step.libelle.split()[0], 0)
         self.rounds[step.held_on] = step.held_on + timedelta(days=later)
+        self.votes[step.held_on] = VOTES.get(step.libelle.split()[0], "P CE CM").split()
 
     # The list file.
 
@@ -186,7 +197,8 @@ class Oracle(Coverage):
 
     def _asktableau(self, step: AskTableau) -> Answer:
         period = self.period(step)
-        if not self.knows(step.liste) or not period:
+        is_vote = not step.scrutin or step.liste in self.votes.get(step.scrutin, [step.liste])
+        if not self.knows(step.liste) or not period or not is_vote:
             return Refused()
         start, last = period
         whole, partial = self.whole(step.liste)
@@ -305,7 +317,8 @@ class Oracle(Coverage):
         """The number of days and categories that R. 13 and R. 14 require and the register lacks."""
         named = [it for it in shown if it.change.nature != "modification"]
         without = [it for it in named if not it.change.categorie]
-        undated = [it for it in named if len(it.days) > 1 and type_ == "vingt_jours"]
+        dated = [it for it in named if not it.change.categorie.endswith("_transfert")]
+        undated = [it for it in dated if len(it.days) > 1 and type_ == "vingt_jours"]
         return +Counter(date_absente=len(undated), motif_absent=len(without))
 
     def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
