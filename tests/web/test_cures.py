@@ -19,7 +19,6 @@ _STATES = {
     "purged": "purged_at = finished_at",
     "missing": "fault = 'missing'",
     "altered": "fault = 'altered'",
-    "to_correct": "bloquantes = 2",
     "provisoire": "provisoire_until = '2099-01-02'",
     "to_complete": "a_completer = 3",
     "queued": "status = 'queued', finished_at = NULL",
@@ -64,6 +63,7 @@ def town(files: FilesScreen) -> dict[str, int]:
     """A file in each state, an open doubt, a refused request; the numbers of the files by state."""
     number = {"list": files.make()["export_id"]}
     plant_doubt(files)
+    files.desk.run("UPDATE mouvement SET date_mouvement = '2026-11-10' WHERE id IN (9001, 9002)")
     for state, facts in _STATES.items():
         number[state] = files.make_tableau(TypeTableau.VINGT_JOURS)
         clean = "bloquantes = 0, a_completer = 0, provisoire_until = NULL"
@@ -103,7 +103,7 @@ def test_each_cure_of_each_page_opens_on_its_place(
             assert target.status_code == 200, f"{code} on {where} leads to {address}"
             fragment = address.partition("#")[2]
             assert not fragment or fragment in _Page(target.text).ids, f"{address} on {where}"
-    expected = {*FileState} & {*_STATES} | {"exemplaire_commission", "recapitulatif"}
+    expected = {*_STATES, FileState.TO_CORRECT} | {"exemplaire_commission", "recapitulatif"}
     expected |= {"doutes_ouverts", "doutes_a_trancher", "motifs_a_completer", "canton_absent"}
     assert expected <= codes
 
