@@ -12,6 +12,7 @@ from schemas.tableaux import Edition, Presentation, TypeTableau
 from tests.unit.test_mails import CASES
 from tests.web.files_desk import FilesScreen, words
 from tests.web.test_notes import plant_doubt
+from worker.access.management import make_token
 
 _STATES = {
     "failed": "status = 'failed', error_message = 'Espace disque insuffisant.'",
@@ -173,3 +174,31 @@ def test_the_mouvements_of_another_period_are_left_out(files: FilesScreen) -> No
 def test_one_bureau_is_shown_alone(files: FilesScreen) -> None:
     page = files.get("bureaux", "bureau=0002").text
     assert re.findall(r'id="code_canton-(\w+)"', page) == ["0002"]
+
+
+def test_the_report_has_the_whole_address_of_the_page(files: FilesScreen) -> None:
+    files.desk.configure(public_url="https://exemple.fr")
+    number = files.make()["export_id"]
+    report = files.client.get(files.path("piece", export=number, piece="rapport")).text
+    assert "puis déposer le nouvel export : https://exemple.fr/communes/13900/registre" in report
+    (line,) = [it for it in report.splitlines() if ";canton_absent;" in it][:1]
+    assert re.search(r" : https://exemple\.fr/communes/13900/bureaux\?bureau=\d{4}$", line)
+
+
+def test_a_program_reads_the_page_that_cures_the_state(files: FilesScreen) -> None:
+    number = files.make()["export_id"]
+    files.desk.run("UPDATE request SET sender = 'jeton compta', source = '/compta', event_id = 'a'")
+    with files.desk.engine.begin() as connection:
+        token = make_token(connection, "compta", ["13900"], [], actor="test")
+
+    def ask() -> dict[str, object]:
+        address = "/api/v1/request?source=/compta&id=a"
+        answer = files.client.get(address, headers={"Authorization": f"Bearer {token}"})
+        (file,) = answer.json()["exports"]
+        return dict(file)
+
+    expected = f"{files.path('anomalies', export=number)}?gravite=bloquante#lignes"
+    assert (ask()["state"], ask()["cure"]) == ("to_correct", expected)
+    files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0")
+    assert ask()["state"] == "ready"
+    assert "cure" not in ask()
