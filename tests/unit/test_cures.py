@@ -43,7 +43,7 @@ def _codes_in_source() -> set[str]:
                 "_remark",
             }:
                 given = [*node.args[:1], *(it.value for it in node.keywords if it.arg == "code")]
-                found |= {it.value for it in given if isinstance(it, ast.Constant)}
+                found |= {str(it.value) for it in given if isinstance(it, ast.Constant)}
     return found
 
 
