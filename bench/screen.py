@@ -205,7 +205,12 @@ def _require_ok(answer: httpx2.Response) -> None:
 def add_agents(task: Task, agents: Iterable[tuple[str, str]]) -> None:
     """Add agents: their names and their communes."""
     rows = [
-        {"name": name, "code_commune": code, "email": f"{name}-{code}@bench.example"}
+        {
+            "name": name,
+            "code_commune": code,
+            "email": f"{name}-{code}@bench.example",
+            "kinds": "pret,echec",
+        }
         for name, code in agents
     ]
     engine = build_engine(task.url)

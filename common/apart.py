@@ -25,8 +25,6 @@ _MOST_LINE = 4 << 20
 _FAILED = b"!"
 """Begins the last line of a child that fails: the name of the exception and its message follow."""
 _PR_SET_PDEATHSIG = 1
-_USUAL_SECONDS = 1
-"""The processor time that a usual file takes at most: a child that needs more gets only the time that is left."""
 
 
 class Budget(NamedTuple):
@@ -137,10 +135,6 @@ def _be_the_child(limits: str, names: str, about: str, *descriptors: str) -> Non
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    signal.signal(
-        signal.SIGVTALRM, lambda *_: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    )
-    signal.setitimer(signal.ITIMER_VIRTUAL, _USUAL_SECONDS)
     module, parser, *refusals = names.split()
     files = [open(int(descriptor), "rb") for descriptor in descriptors]  # noqa: PTH123, SIM115 — until the end
     write = sys.stdout.buffer.write
@@ -151,7 +145,6 @@ def _be_the_child(limits: str, names: str, about: str, *descriptors: str) -> Non
     except Exception as error:  # noqa: BLE001 — the message of an unknown one may quote the file
         name = type(error).__name__
         write(_FAILED + encode([name, str(error) if name in refusals else ""]).encode() + b"\n")
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0)  # Python removes its handler before it ends
     sys.stdout.flush()
 
 

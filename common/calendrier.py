@@ -367,6 +367,7 @@ def cycle_of(
 
 
 def annual_cycle(
+    today: date,
     year: int,
     reunions: Iterable[CalendarReunion] = (),
     scrutins: Iterable[CalendarScrutin] = (),
@@ -374,29 +375,28 @@ def annual_cycle(
 ) -> Cycle | None:
     """Return the yearly meeting and the tableau that follows it; None if there is neither.
 
-    The meeting is due when no poll of the year requires one (art. L. 19, III, and R. 10, al. 3). A meeting held outside
-    the period from the 24th day before a poll to that poll also has a tableau, due the day after (art. L. 19-1). The
-    register has no data before its first day, `register_since`: no tableau is due for a meeting up to that day, and no
-    yearly meeting for an earlier year.
+    The meeting is due unless the commission has met since 1 January (art. L. 19, III, and R. 10, al. 3): a poll's
+    meeting replaces it once it is held, and is waited for until its last day. A meeting held outside the period from
+    the 24th day before a poll to that poll also has a tableau, due the day after (art. L. 19-1). The register has no
+    data before its first day, `register_since`: no tableau is due for a meeting up to that day, and no yearly meeting
+    for an earlier year.
     """
     if year < max(REPERTOIRE_UNIQUE_DEPUIS, register_since or REPERTOIRE_UNIQUE_DEPUIS).year:
         return None
     polls = list(scrutins)
-    prepared = [(window[0], it.jour) for it in polls if (window := cycle_of(it, (), polls).window)]
-    own = [
-        it
-        for it in reunions
-        if it.jour.year == year and not any(a <= it.jour <= b for a, b in prepared)
-    ]
-    is_called = any(first.year == year for first, _ in prepared)
+    prepared = [(*window, it.jour) for it in polls if (window := cycle_of(it, (), polls).window)]
+    held = [it for it in reunions if it.jour.year == year]
+    own = [it for it in held if not any(a <= it.jour <= poll for a, _, poll in prepared)]
+    is_awaited = any(first.year == year and today <= last for first, last, _ in prepared)
+    is_replaced = is_awaited or len(own) < len(held)
     reunion = max(own, key=lambda it: it.jour, default=None)
     due: tuple[Echeance, ...] = ()
     if reunion and not (register_since and reunion.jour <= register_since):
         due = (Echeance(VINGT_JOURS, reunion.jour + timedelta(days=1)),)
-    if is_called and not due:
+    if is_replaced and not due:
         return None
     return Cycle(
-        None, None if is_called else annual_window(year), reunion, due, LAW_OF_ANNUAL_MEETING
+        None, None if is_replaced else annual_window(year), reunion, due, LAW_OF_ANNUAL_MEETING
     )
 
 
@@ -413,12 +413,18 @@ def find_cycles(
     """
     years = sorted({(today - timedelta(days=31)).year, today.year})
     own = [
-        cycle for year in years if (cycle := annual_cycle(year, reunions, scrutins, register_since))
+        cycle
+        for year in years
+        if (cycle := annual_cycle(today, year, reunions, scrutins, register_since))
     ]
     polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
     if not any(cycle.window for cycle in (*own, *polls)):
-        own += filter(None, [annual_cycle(today.year + 1, (), scrutins)])
+        own += filter(None, [annual_cycle(today, today.year + 1, (), scrutins)])
     return [*own, *polls]
+
+
+PROOF_DAYS = 366
+"""Days that a file is kept after its publication or deposit: a year. Our choice: no text that we read says how long."""
 
 
 def last_birth(jour: date, age: int = MAJORITE) -> str:

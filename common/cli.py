@@ -15,7 +15,7 @@ _Word = TypeVar("_Word", bound=str)
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the commands, for scripts; docs/commands.md has their meanings."""
+    """Exit codes of the commands, for scripts; `EXIT_CODES` says what they mean."""
 
     DONE = 0
     FAILED = 1
@@ -24,6 +24,14 @@ class ExitCode(IntEnum):
     TIMEOUT = 4
     ANOMALIES = 5
     INTERRUPTED = 130
+
+
+EXIT_CODES = (
+    "Codes de sortie : 0 fait ; 1 refus, échec, ou une vérification a trouvé quelque chose ; 2 commande ou "
+    "configuration fausse, rien n'est fait ; 3 service injoignable : réessayez ; 4 délai dépassé : les fichiers "
+    "peuvent encore venir ; 5 fait, mais avec des anomalies bloquantes ; 130 interrompu."
+)
+"""The end of the help of each command line."""
 
 
 def run_command(

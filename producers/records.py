@@ -7,69 +7,15 @@ from typing import Any, NamedTuple
 
 from common.cli import ExitCode
 from common.french import describe_missing
+from schemas.file_state import STATE_RULES, FileState, find_state, is_usable
 from schemas.vocabulary import (
     CopieFile,
     ExportKind,
     ExportStatus,
-    Labelled,
     RequestOutcome,
     Severity,
     Verdict,
 )
-
-
-class Toned(Labelled):
-    """A state with a French label for clerks and the tone of its badge, a class of the style sheet."""
-
-    tone: str
-
-    def __init__(self, _value: str, _label: str = "", tone: str = "") -> None:
-        self.tone = tone
-
-
-class FileState(Toned):
-    """The state of a file in a clerk's work; a file that cannot be used is never READY."""
-
-    QUEUED = "queued", "en attente", "queued"
-    RUNNING = "running", "en préparation", "running"
-    FAILED = "failed", "en échec", "failed"
-    CANCELLED = "cancelled", "annulé", "cancelled"
-    REJECTED = "rejected", "rejeté", "error"
-    TO_REDO = "to_redo", "à refaire", "error"
-    CERTIFIED = "certified", "certifié", "ok"
-    PUBLISHED = "published", "publié", "info"
-    ACCEPTED = "accepted", "accepté", "ok"
-    DEPOSITED = "deposited", "déposé", "info"
-    PURGED = "purged", "effacé", "idle"
-    TO_CORRECT = "to_correct", "à corriger", "error"
-    PROVISOIRE = "provisoire", "provisoire", "warning"
-    TO_COMPLETE = "to_complete", "à compléter", "warning"
-    OUTDATED = "outdated", "ancien", "warning"
-    READY = "ready", "prêt", "ready"
-
-
-class StateRule(NamedTuple):
-    """A finished file is in `state` if `column` equals `value`; without `value`, if `column` is not empty."""
-
-    state: FileState
-    column: str
-    value: str | None = None
-
-
-STATE_RULES = (
-    StateRule(FileState.REJECTED, "verdict", Verdict.REJETE),
-    StateRule(FileState.TO_REDO, "recalled_at"),
-    StateRule(FileState.CERTIFIED, "certified_on"),
-    StateRule(FileState.PUBLISHED, "published_on"),
-    StateRule(FileState.ACCEPTED, "verdict", Verdict.ACCEPTE),
-    StateRule(FileState.DEPOSITED, "deposited_on"),
-    StateRule(FileState.PURGED, "purged_at"),
-    StateRule(FileState.TO_CORRECT, "bloquantes"),
-    StateRule(FileState.PROVISOIRE, "provisoire_until"),
-    StateRule(FileState.TO_COMPLETE, "a_completer"),
-    StateRule(FileState.OUTDATED, "outdated_at"),
-)
-"""In order of priority: the first rule that matches gives the state; a file without match is ready."""
 
 
 class PieceFile(NamedTuple):
@@ -124,6 +70,8 @@ class ExportState:
     recalled_at: datetime | None = None
     """When one of these imports was undone or redated: the file must be made again."""
     recalled_because: str = ""
+    fault: str = ""
+    """How the file was last found to differ from its record: `missing`, `altered` …; empty if it did not."""
     outdated_at: datetime | None = None
     """When its list was imported again after the request."""
     deposited_on: date | None = None
@@ -173,13 +121,23 @@ class ExportState:
     @property
     def state(self) -> FileState:
         """The state of the file; all pages and commands use this property."""
-        if self.status is not ExportStatus.READY:
-            return FileState(self.status)
-        return next((rule.state for rule in STATE_RULES if self._is(rule)), FileState.READY)
+        return find_state(self.status, self._facts)
 
-    def _is(self, rule: StateRule) -> bool:
-        known = getattr(self, rule.column)
-        return bool(known) if rule.value is None else known == rule.value
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing that is known speaks against its use, as programs read it (`usable`)."""
+        return is_usable(self.status, self._facts)
+
+    @property
+    def _facts(self) -> Mapping[str, object]:
+        return {rule.column: getattr(self, rule.column) for rule in STATE_RULES}
+
+    @property
+    def is_to_make_again(self) -> bool:
+        """Whether a retry of its request makes it again: it has no good bytes, or is recalled."""
+        if self.status is not ExportStatus.READY:
+            return self.status.is_terminal
+        return bool(self.recalled_at or self.purged_at or self.fault)
 
     @property
     def is_available(self) -> bool:

@@ -9,6 +9,7 @@ import socket
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -34,6 +35,10 @@ def default_source() -> str:
     return f"/producers/cli/{host[:100] or 'localhost'}"
 
 
+_DEFAULT_ACCOUNT = "guest"
+"""RabbitMQ's, of an address without an account."""
+
+
 class ProducerSettings(EnvironmentSettings):
     """The settings of a producer; publishing needs only `amqp_url`, reading needs only `state_url`."""
 
@@ -41,6 +46,11 @@ class ProducerSettings(EnvironmentSettings):
     state_url: SecretStr | None = None
     exports_dir: Path | None = None
     source: Attribute = Field(default_factory=default_source)
+
+    @property
+    def account(self) -> str:
+        """The account on the broker, which is part of the key of each request: its sender."""
+        return unquote(urlsplit(self.amqp_url.get_secret_value()).username or _DEFAULT_ACCOUNT)
 
     def require_state_url(self) -> str:
         """Return the URL of the database.

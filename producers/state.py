@@ -105,9 +105,11 @@ def read_exports(kind: type[_Export], connection: Connection, query: Select[Any]
     ]
 
 
-_DERNIERS_EXPORTS = view_of("derniers_exports", ExportState)
+_DERNIERS_EXPORTS = view_of("derniers_exports", ExportState, "request_id")
 _DEMANDES = table(
-    "demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason"))
+    "demandes",
+    column("request_id", BigInteger),
+    *(column(name, String) for name in ("sender", "source", "event_id", "outcome", "reason")),
 )
 
 
@@ -178,22 +180,22 @@ class State(AbstractContextManager["State"]):
             exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id)
         ), total
 
-    def request_progress(self, source: str, event_id: str) -> RequestState:
-        """Return the state of a request, identified by the source and id of its event."""
+    def request_progress(self, sender: str, source: str, event_id: str) -> RequestState:
+        """Return the state of a request, identified by its sender and by the source and id of its event.
+
+        The sender is the account on the broker; empty in the embedded mode.
+        """
         demande, export = _DEMANDES.c, _DERNIERS_EXPORTS.c
         with self.reading() as connection:
             seen = connection.execute(
-                select(demande.outcome, demande.reason)
+                select(demande.request_id, demande.outcome, demande.reason)
                 .where(demande.source == source, demande.event_id == event_id)
-                .order_by(
-                    demande.outcome
-                )  # accepted first: another account's event with the same id was refused
+                .where(demande.sender == sender)
+                .order_by(demande.outcome)  # accepted first: another event with its id was refused
             ).first()
             if seen is None:
                 return RequestState()
-            files = select(_DERNIERS_EXPORTS).where(
-                export.source == source, export.event_id == event_id
-            )
+            files = select(_DERNIERS_EXPORTS).where(export.request_id == seen.request_id)
             exports = read_exports(ExportState, connection, files.order_by(export.export_id))
         return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
 

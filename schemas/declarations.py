@@ -31,13 +31,16 @@ MOST_MOTIFS = 1000
 """Maximum number of mouvements that one event completes."""
 
 
-Remarque = Annotated[str, Field(max_length=1000), AfterValidator(check_text)]
+Remarque = Annotated[
+    str,
+    Field(max_length=1000, description="What the agent notes; no elector's name."),
+    AfterValidator(check_text),
+]
 Answer = Annotated[
     str,
     Field(
         max_length=20_000,
-        description="The platform's answer, pasted by a person. It may name electors: it is stored for the agents of "
-        "the commune only, erased with the file, and never logged.",
+        description="The platform's answer, pasted. It may name electors: it is erased with the file and never logged.",
     ),
     AfterValidator(check_text),
 ]
@@ -55,7 +58,10 @@ class FileDeposited(Contract):
 
     kind: Literal["deposited"] = "deposited"
     deposited_on: Annotated[
-        Jour, Field(description="The day of the deposit, not a later one than today.")
+        Jour,
+        Field(
+            description="Day of the deposit: not before the file was made, not later than today."
+        ),
     ]
     remarque: Remarque = ""
 
@@ -65,7 +71,7 @@ class VerdictReceived(Contract):
 
     kind: Literal["verdict"] = "verdict"
     verdict: Verdict
-    verdict_on: Annotated[Jour, Field(description="The day of the answer.")]
+    verdict_on: Annotated[Jour, Field(description="Day of the answer, not before the deposit.")]
     answer: Answer = ""
 
 
@@ -74,27 +80,24 @@ class TableauPublished(Contract):
 
     kind: Literal["published"] = "published"
     mode: PublicationMode
-    published_on: Annotated[Jour, Field(description="The first day, not a later one than today.")]
+    published_on: Annotated[Jour, Field(description="First day, not later than today.")]
     published_until: Annotated[
         Jour | None,
         Field(
-            description="The last day; absent while it is not known: no certificate is drawn then."
+            description="Last day, of `vingt_jours` seven days later at least. No certificate is drawn without it."
         ),
     ] = None
     withdrawn_on: Annotated[
-        Jour | None,
-        Field(description="The day it was withdrawn, not before the last one; absent until then."),
+        Jour | None, Field(description="Day of the withdrawal, not before the last day.")
     ] = None
     certified_on: Annotated[
-        Jour | None,
-        Field(description="The day its certificate was signed, after the last one; absent before."),
+        Jour | None, Field(description="Day the certificate was signed, after the last day.")
     ] = None
     reason: Annotated[
         str,
         Field(
             max_length=500,
-            description="Why a tableau that lacks dates or motifs is published all the same; required of such a one, "
-            "and kept with the publication.",
+            description="Required of a tableau that lacks dates or motifs: why it is published all the same.",
         ),
         AfterValidator(check_text),
     ] = ""
@@ -107,7 +110,7 @@ _Line = Annotated[str, AfterValidator(check_text), Field(max_length=200)]
 _AboutListe = Annotated[
     Liste | None,
     BeforeValidator(lambda value: parse_liste(value) if isinstance(value, str) else value),
-    Field(description="The list that it was about; all of them when absent."),
+    Field(description="Its list; all when absent."),
 ]
 
 
@@ -120,7 +123,7 @@ def _require_libelle(schema: dict[str, Any]) -> None:
     schema |= {"if": removed, "else": libelle}
 
 
-_Removed = Annotated[StrictBool, Field(description="True: it was noted by mistake.")]
+_Removed = Annotated[StrictBool, Field(description="True takes it back.")]
 _Replaces = Annotated[Jour | None, Field(description="The day that was noted by mistake.")]
 
 
@@ -128,7 +131,7 @@ class ReunionNoted(Contract):
     """The commission de contrôle has met. Code électoral, art. L. 19."""
 
     kind: Literal["reunion"] = "reunion"
-    jour: Annotated[Jour, Field(description="The day, not a later one than today.")]
+    jour: Annotated[Jour, Field(description="Its day, not later than today.")]
     liste: _AboutListe = None
     has_deliberated: Annotated[
         StrictBool,
@@ -145,46 +148,36 @@ class ScrutinNoted(Contract):
     kind: Literal["scrutin"] = "scrutin"
     model_config = ConfigDict(json_schema_extra=_require_libelle)
 
-    jour: Annotated[Jour, Field(description="The day of the vote, that of its round.")]
+    jour: Annotated[Jour, Field(description="Day of the vote, in its round.")]
     libelle: Annotated[
-        _Line,
-        Field(
-            description="What is voted on, and which round. Required unless the poll is removed."
-        ),
+        _Line, Field(description="What is voted on, and which round; required unless `removed`.")
     ] = ""
     cloture: Annotated[
-        Jour | None, Field(description="Last day to register, when it is not the usual one.")
+        Jour | None, Field(description="Last day to register, when not the usual one.")
     ] = None
     publication_due: Annotated[
         Jour | None,
         Field(
-            description="Last day to publish the first tableau, when it is not the twentieth before the poll."
+            description="Last day to publish the first tableau, when not the 20th before the poll."
         ),
     ] = None
     has_commission: Annotated[
         StrictBool, Field(description="False: the commission de contrôle does not meet before it.")
     ] = True
-    texte: Annotated[
-        _Line,
-        Field(
-            description="The text that fixes these days, required then: « décret n° 2024-527 du 9 juin 2024 »."
-        ),
-    ] = ""
+    texte: Annotated[_Line, Field(description="The text that fixes these days, required then.")] = (
+        ""
+    )
     reunion_first: Annotated[
         Jour | None,
-        Field(
-            description="First day of the meeting, when it is not the twenty-fourth before the poll."
-        ),
+        Field(description="First day of the meeting, when not the 24th before the poll."),
     ] = None
     reunion_last: Annotated[
         Jour | None,
-        Field(
-            description="Last day of the meeting, when it is not the twenty-first before the poll."
-        ),
+        Field(description="Last day of the meeting, when not the 21st before the poll."),
     ] = None
     cinq_jours_due: Annotated[
         Jour | None,
-        Field(description="Day of the second tableau, when it is not the fifth before the poll."),
+        Field(description="Day of the second tableau, when not the 5th before the poll."),
     ] = None
     removed: _Removed = False
     replaces: _Replaces = None
@@ -197,6 +190,14 @@ class ScrutinNoted(Contract):
         return self
 
 
+class SeenMotif(Contract):
+    """What the agent saw of a mouvement before changing it."""
+
+    categorie: Categorie
+    motif: _Line
+    jour: Annotated[Jour | Literal[""], Field(description="Empty: no exact day.")]
+
+
 class CompletedMotif(Contract):
     """The date, category and motif of one mouvement; an absent field keeps its value."""
 
@@ -204,7 +205,7 @@ class CompletedMotif(Contract):
     categorie: Annotated[
         Categorie | None,
         Field(
-            description="What a posted tableau prints; one of the mouvement's nature. Empty: not known after all."
+            description="What a posted tableau prints, of the mouvement's nature. Empty: not known after all."
         ),
     ] = None
     motif: Annotated[
@@ -212,9 +213,13 @@ class CompletedMotif(Contract):
     ] = None
     jour: Annotated[
         Jour | Literal[""] | None,
+        Field(description="The exact day, between the two exports. Empty: not known after all."),
+    ] = None
+    replaces: Annotated[
+        SeenMotif | None,
         Field(
-            description="The exact day: later than the export before, no later than the export that shows the "
-            "mouvement. Empty: not known after all."
+            description="What the agent saw. The note is refused if another one has changed it since; absent: not "
+            "compared."
         ),
     ] = None
 
@@ -289,6 +294,13 @@ class DoubtDecided(Contract):
     kind: Literal["doubt"] = "doubt"
     doubt: Annotated[RowId, Field(description="Its number, as `declare --show doubt` lists it.")]
     decision: DoubtDecision
+    replaces: Annotated[
+        DoubtDecision | Literal[""] | None,
+        Field(
+            description="The decision that the agent saw; empty: none yet. The note is refused if it has changed "
+            "since; absent: not compared."
+        ),
+    ] = None
     reason: SaidReason = ""
 
 

@@ -123,15 +123,21 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     specversion: Literal["1.0"] = "1.0"
-    id: Attribute
-    source: Annotated[Attribute, Field(examples=["/mairie/13900"])]
-    type: Attribute
+    id: Annotated[
+        Attribute,
+        Field(description="With `source`, identifies the event among those of its account."),
+    ]
+    source: Annotated[
+        Attribute,
+        Field(description="Names the sender, and stays the same.", examples=["/mairie/13900"]),
+    ]
+    type: Annotated[Attribute, Field(description="One of the types below.")]
     time: Annotated[
         AwareDatetime,
         BeforeValidator(_parse_time),
         Field(
             default_factory=lambda: datetime.now(UTC),
-            description="RFC 3339, with seconds and offset. When it is read, when it is absent.",
+            description="RFC 3339, with seconds and offset. When absent, the time at which it is read.",
             json_schema_extra={"pattern": f"^{_TIME_IN_CAPITALS}$"},
         ),
     ]
@@ -139,14 +145,16 @@ class CloudEvent(BaseModel):
         JSON
     )
     correlationid: Annotated[
-        Attribute, Field(description="Follows a request from its sender to the e-mail.")
+        Attribute, Field(description="Follows a request to the e-mail; `id` when absent.")
     ]
     causationid: Annotated[
         Attribute | None, Field(description="The id of the event this one answers.")
     ] = None
     traceparent: Annotated[
         Annotated[str, Field(json_schema_extra={"pattern": f"^{_TRACEPARENT}$"})] | None,
-        Field(description="W3C Trace Context: of the event, or of the one that it answers."),
+        Field(
+            description="W3C Trace Context, of the event or of the one that it answers; dropped when malformed."
+        ),
     ] = None
     tracestate: Annotated[
         Annotated[str, Field(json_schema_extra={"pattern": f"^{_TRACESTATE}$"})] | None,

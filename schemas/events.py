@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.envelope import Attribute
+from schemas.file_state import is_usable
 from schemas.requests import CodeCommune, Sha256
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import (
@@ -82,7 +83,7 @@ class MadeFile(Published):
     url: Annotated[
         str | None,
         Field(
-            description="Of its bytes, for programs that have a token; absent where the screen has no public address.",
+            description="Of its bytes, for programs with a token; absent where the screen has no public address.",
             examples=["https://prefecture.example/api/v1/exports/41/fichier"],
         ),
     ] = None
@@ -90,7 +91,7 @@ class MadeFile(Published):
         int,
         Field(
             ge=0,
-            description="Electors in the file: the data lines of a CSV, the mouvements that a tableau counts.",
+            description="Electors: the data lines of a CSV, the mouvements that a tableau counts.",
         ),
     ]
     pages: Annotated[int | None, Field(ge=1, description="Of a PDF.")] = None
@@ -104,16 +105,15 @@ class MadeFile(Published):
     a_completer: Annotated[
         Count,
         Field(
-            description="Of a tableau: mouvements whose date or motif is missing. It is not to be published before "
-            "they are said, unless the town hall decides so."
+            description="Of a tableau: mouvements without date or motif; it is not to be published before."
         ),
     ]
     remarques: Count
     provisoire_until: Annotated[
         date | None,
         Field(
-            description="Of a tableau asked for too early: the civil day of the commune from which it is final. "
-            "It is provisional, to be made again then."
+            description="Of a provisional tableau: the civil day of the commune from which it is final, to be made "
+            "again then."
         ),
     ] = None
 
@@ -126,6 +126,13 @@ class FileStatus(ExpectedFile):
     request: AnsweredRequest
     commune: CodeCommune
     status: FileStage
+    usable: Annotated[
+        bool,
+        Field(
+            description="Whether it may be deposited or published: it is ready, and neither recalled, provisional, to "
+            "correct nor to complete."
+        ),
+    ]
     file: Annotated[MadeFile | None, Field(description="Of a file that is ready.")] = None
     code: Annotated[
         str | None,
@@ -145,12 +152,17 @@ def expected_fields(row: Any, export_id: int) -> dict[str, Any]:  # noqa: ANN401
     return about | {"tableau": named if is_tableau else None}
 
 
+_FOUND_AT_THE_END = ("bloquantes", "provisoire_until", "a_completer")
+"""The facts that are known when a file is made. An event is about its own instant: later facts are not in it."""
+
+
 def ended_fields(row: Any, url: str | None) -> dict[str, Any]:  # noqa: ANN401 â€” as above
     """Return the fields of the FileStatus of a ready, failed or cancelled file that say how it ended."""
     if row.status == ExportStatus.CANCELLED:
-        return {"status": FileStage.CANCELLED, "reason": row.error_message}
+        return {"status": FileStage.CANCELLED, "usable": False, "reason": row.error_message}
     if row.status != ExportStatus.READY:
-        return {"status": FileStage.FAILED, "code": row.error_code, "reason": row.error_message}
+        failure = {"code": row.error_code, "reason": row.error_message}
+        return {"status": FileStage.FAILED, "usable": False} | failure
     file = MadeFile(
         path=f"{row.code_commune}/{row.file_name}",
         size=row.size or 0,
@@ -163,7 +175,14 @@ def ended_fields(row: Any, url: str | None) -> dict[str, Any]:  # noqa: ANN401 â
         remarques=row.remarques,
         provisoire_until=row.provisoire_until,
     )
-    return {"status": FileStage.READY, "file": file}
+    found = {name: getattr(row, name) for name in _FOUND_AT_THE_END}
+    usable = is_usable(ExportStatus.READY, found)
+    return {"status": FileStage.READY, "usable": usable, "file": file}
+
+
+def recalled_fields(because: str) -> dict[str, Any]:
+    """Return the fields of the FileStatus of a recalled file that say why."""
+    return {"status": FileStage.RECALLED, "usable": False, "reason": because}
 
 
 def name_event(source: str, event_id: str, part: object, event_type: str, time: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Generates files for other languages from the models: JSON Schemas."""
+"""Generates files from the models: JSON Schemas for programs, a page of all fields for people."""
 
 import json
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from schemas import topology
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear, FileStatus, RegistreStatus, RequestStatus
+from schemas.pages import write_fields
 from schemas.requests import (
     CancelRequested,
     ListeExportRequested,
@@ -37,11 +38,20 @@ MODELS: tuple[type[Any], ...] = (
 """The models of `data`; `examples/` has an event of each."""
 
 
+REQUIRED = ("id", "source", "type", "data")
+"""What a producer must write in the envelope."""
+
+
 def generated_files() -> Iterator[tuple[Path, str]]:
     """Yield the path and text of every generated file; the same models give the same bytes."""
-    for model in MODELS:
-        text = json.dumps(event_schema(model), indent=2, ensure_ascii=False) + "\n"
-        yield ROOT / "json" / f"{model.EVENT_TYPE}.json", text
+    events = {model.EVENT_TYPE: event_schema(model) for model in MODELS}
+    for event_type, schema in events.items():
+        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        yield ROOT / "json" / f"{event_type}.json", text
+    yield (
+        ROOT / "fields.md",
+        write_fields(CloudEvent.model_json_schema() | {"required": REQUIRED}, events),
+    )
 
 
 def event_schema(model: type[Any]) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def event_schema(model: type[Any]) -> dict[str, Any]:
             name for name in envelope["properties"] if name not in may_be_absent
         ]
     else:
-        envelope["required"] = ["id", "source", "type", "data"]
+        envelope["required"] = list(REQUIRED)
         envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
     say_null = _without_null if is_said else _with_null
     for schema in (envelope, data, *definitions.values()):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -12,10 +12,12 @@ PREFIX = "/api/v1"
 FILE_PATH = "/exports/{export_id}/fichier"
 EVENTS_PATH = "/events"
 REQUESTS_PATH = "/requests"
-REQUEST_PATH = "/requests/{name:path}"
-"""The name is the source of the event, a slash and its id."""
+REQUEST_PATH = "/request"
+"""One request of the token, by the parameters `source` and `id` of its event: a path cannot hold their slashes."""
 TOKEN_PREFIX = "prefecture_"  # noqa: S105 — prefix of every token
 TOKEN_ACTOR = "jeton "  # noqa: S105 — prefix of the sender of events, and of the actor in the audit trail
+RECALLED, ACCEPTS_RECALLED = "recalled", "accept"
+"""The parameter, and its value, with which a program takes the bytes of a recalled file."""
 EVENT_JSON, EVENTS_JSON = "application/cloudevents+json", "application/cloudevents-batch+json"
 PROBLEM_JSON = "application/problem+json"
 
@@ -23,6 +25,13 @@ PROBLEM_JSON = "application/problem+json"
 def digest_secret(secret: str) -> str:
     """Return the stored digest of a token's secret: the secret is random enough to need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Again(Published):
+    """The event that makes a file again: to be sent with an `id` of its own, and a `requested_by` in its data."""
+
+    type: str
+    data: dict[str, Any]
 
 
 class Problem(Published):
@@ -39,4 +48,8 @@ class Problem(Published):
     detail: Annotated[str, Field(description="For people, in French.")]
     errors: Annotated[
         Sequence[RefusalFault] | None, Field(description="Of an event: what is wrong, and where.")
+    ] = None
+    again: Annotated[
+        Again | None,
+        Field(description="Of a file of a request of this token that is lost or to be made again."),
     ] = None

@@ -148,7 +148,7 @@ Listes = Annotated[
     Field(
         min_length=1,
         max_length=10,
-        description="The lists wanted, by openElec's code or by the REU's name.",
+        description="Lists wanted, by openElec's code or the REU's; all when absent.",
     ),
     AfterValidator(_once),
 ]
@@ -160,7 +160,7 @@ Jour = Annotated[
 RequestedBy = Annotated[
     str,
     Field(
-        description="The agent or the service that asks, as the agents' table names it; never an address to write to.",
+        description="The agent or service that asks, as the agents' table names it; never an address.",
         min_length=1,
         max_length=100,
         examples=["mairie-libreville"],
@@ -172,20 +172,17 @@ SaidReason = Annotated[
     str,
     Field(
         max_length=500,
-        description="Why files that were deposited, or taken to be posted, are to be made again; wanted where there "
-        "are some, and kept in the audit trail.",
+        description="Why files that were deposited, or taken to be posted, are to be made again; required where there "
+        "are some.",
     ),
     AfterValidator(check_text),
 ]
 Bulk = Annotated[
     StrictBool,
-    Field(
-        description="Part of a batch: its files are made after those that single clerks ask for."
-    ),
+    Field(description="Part of a batch: made after what single clerks ask for; false when absent."),
 ]
 AskedProgress = Annotated[
-    StrictBool,
-    Field(description="Has no effect; the answer says so. The state over HTTP has the progress."),
+    StrictBool, Field(description="Has no effect; the answer lists it in `ignored`.")
 ]
 
 
@@ -213,6 +210,10 @@ class Contract(BaseModel):
 _Words = Annotated[str, Field(max_length=500), AfterValidator(check_text)]
 
 
+COPIE_MOST_DAYS = 7
+"""Days after which the day of the register must be confirmed before a copy of the list is given: see docs/loi.md."""
+
+
 class CopieAsked(Contract):
     """A copy of the list that an elector asks for, or the answer to that. Code électoral, art. L. 37 and R. 20.
 
@@ -223,9 +224,7 @@ class CopieAsked(Contract):
     numero: Annotated[
         StrictInt | None, Field(ge=1, le=LARGEST_ID, description="Of the request that is answered.")
     ] = None
-    demandeur: Annotated[
-        _Words, Field(description="Who asks: for the agents of the commune, then erased.")
-    ] = ""
+    demandeur: Annotated[_Words, Field(description="Who asks; erased later.")] = ""
     qualite: Annotated[
         Qualite | None, Field(description="How it was checked that this person is an elector.")
     ] = None
@@ -234,9 +233,15 @@ class CopieAsked(Contract):
         str, Field(pattern=r"^[0-9A-Za-z-]{0,10}$", description="Of this bureau alone: its code.")
     ] = ""
     engagement_on: Annotated[
-        Jour | None, Field(description="The day the signed undertaking came: it is given.")
+        Jour | None, Field(description="The day the signed undertaking came: the copy is given.")
     ] = None
     refus: Annotated[_Words, Field(description="Why it is refused, in the letter.")] = ""
+    accept_old_register: Annotated[
+        bool,
+        Field(
+            description=f"The copy is given although the export of the list is more than {COPIE_MOST_DAYS} days old."
+        ),
+    ] = False
 
     @property
     def edition(self) -> CopieFile:
@@ -267,12 +272,12 @@ class ListeExportRequested(Contract):
 
     commune: CodeCommune
     listes: Listes = list(Liste)
-    formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [
-        Format.CSV
-    ]
-    copie: Annotated[
-        CopieAsked | None, Field(description="For an elector, and not to be deposited.")
-    ] = None
+    formats: Annotated[
+        list[Format],
+        Field(min_length=1, max_length=10, description="CSV when absent."),
+        AfterValidator(_once),
+    ] = [Format.CSV]
+    copie: Annotated[CopieAsked | None, Field(description="A copy for an elector.")] = None
     bulk: Bulk = False
     progress: AskedProgress | None = None
     requested_by: RequestedBy
@@ -333,12 +338,19 @@ class TableauxRenderRequested(Contract):
 
     commune: CodeCommune
     listes: Listes = list(Liste)
-    types: Annotated[list[TypeTableau], Field(min_length=1, max_length=10), AfterValidator(_once)]
+    types: Annotated[
+        list[TypeTableau],
+        Field(min_length=1, max_length=10, description="The first four are of 2018 and before."),
+        AfterValidator(_once),
+    ]
     presentations: Annotated[
-        list[Presentation], Field(min_length=1, max_length=10), AfterValidator(_once)
+        list[Presentation],
+        Field(min_length=1, max_length=10, description="`commune` when absent."),
+        AfterValidator(_once),
     ] = [Presentation.COMMUNE]
     edition: Annotated[
-        Edition, Field(description="`commission` prints the whole motif, and is not to be posted.")
+        Edition,
+        Field(description="`commission`: whole motifs, not to be posted. `affichage` when absent."),
     ] = Edition.AFFICHAGE
     date_tableau: Annotated[
         Annotated[
@@ -348,39 +360,34 @@ class TableauxRenderRequested(Contract):
         ]
         | None,
         Field(
-            description="10 January or the last day of February, for the tableaux rectificatifs; where both are asked "
-            "for, either date: the other is that of the same year."
+            description="Of the tableaux rectificatifs: 10 January or the last day of February; either when both are "
+            "asked for."
         ),
     ] = None
-    scrutin: Annotated[
-        Jour | None, Field(description="Day of the poll, for every other tableau.")
-    ] = None
+    scrutin: Annotated[Jour | None, Field(description="Day of the poll.")] = None
     reunion: Annotated[
         Jour | None,
         Field(
-            description="The meeting of the commission de contrôle before, which mouvements are counted from, that day "
-            "excluded; never the one that the tableau follows (`until`). When absent, the meeting that the register "
-            "knows."
+            description="Meeting of the commission de contrôle before: mouvements are counted from the day after it. "
+            "Not the meeting that the tableau follows, which is `until`. The register's when absent."
         ),
     ] = None
     until: Annotated[
         Jour | None,
         Field(
-            description="Its last day, included. When absent, for the tableau des vingt jours, the meeting before the "
-            "poll; for that of the cinq jours, the fifth day before the poll."
+            description="Last day, included. When absent, of `vingt_jours` the meeting before the poll, of "
+            "`cinq_jours_reu` the sixth day before it, the eve of its publication."
         ),
     ] = None
     publication: Annotated[
         Jour | None,
         Field(
-            description="Day the tableau is to be published: mouvements end on the day before. It is not printed."
+            description="Day the tableau is to be published: mouvements end on the day before. Not printed."
         ),
     ] = None
     inclure_j5: Annotated[
         StrictBool,
-        Field(
-            description="First tableau rectificatif: also what was applied for a poll, as openElec's totals."
-        ),
+        Field(description="Of `premier_rectificatif`: also what was applied for a poll."),
     ] = False
     signature_maire: Annotated[
         StrictBool,
@@ -424,26 +431,25 @@ class RegistrePreviewRequested(Contract):
         str,
         Field(
             pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\.[A-Za-z0-9]{1,9})?$",
-            description="The file's name in the arrivals folder, which its sender has made: it holds no path.",
+            description="Name of the file in the arrivals folder, without a path.",
             examples=["5a0d2f6c8e9b4d17.csv"],
         ),
     ]
     sha256: Sha256
     taken_on: Annotated[
-        Jour,
-        Field(description="The day it was downloaded from the REU, not a later one than today."),
+        Jour, Field(description="The day it was downloaded from the REU, not later than today.")
     ]
     file_name: Annotated[
         str,
         Field(
             pattern=r"^[^\u0000-\u001f\u007f-\u009f/\\]*$",
             max_length=200,
-            description="What its owner calls it, for people and for the record.",
+            description="What its owner calls it.",
         ),
     ] = ""
     liste: Annotated[
         ListeName | None,
-        Field(description="On which list all its electors are, where the file does not tell."),
+        Field(description="List of all its electors, where the file does not tell."),
     ] = None
     requested_by: RequestedBy
 
@@ -460,16 +466,15 @@ class RegistreImportRequested(Contract):
     preview: Annotated[RowId, Field(description="`preview_id` of the view `apercus`.")]
     sha256: Sha256
     accept_rejects: Annotated[
-        StrictBool, Field(description="Go on without the lines that were rejected.")
+        StrictBool, Field(description="Go on without the rejected lines.")
     ] = False
     accept_changes: Annotated[
-        StrictBool, Field(description="All questions of the preview are answered by yes.")
+        StrictBool, Field(description="Answer yes to all questions of the preview.")
     ] = False
     empty: Annotated[
         list[ListeName],
         Field(
-            max_length=10,
-            description="Lists that the file does not hold because they are empty now.",
+            max_length=10, description="Lists that the export does not hold, now without electors."
         ),
         AfterValidator(_once),
     ] = []
@@ -477,7 +482,7 @@ class RegistreImportRequested(Contract):
     mapping: Annotated[
         SourceMapping | None,
         Field(
-            description="Of a preview in the state `to_match`: what the columns and values of the file mean."
+            description="Of a preview in the state `to_match`: what its columns and values mean, as in a profile."
         ),
     ] = None
     requested_by: RequestedBy
@@ -504,12 +509,14 @@ class RegistreCorrectionRequested(Contract):
 
     commune: CodeCommune
     import_id: Annotated[
-        RowId, Field(description="`import_id` of the view `imports`, of that commune alone.")
+        RowId,
+        Field(
+            description="The export, by `import_id` of the view `imports`; of that commune alone."
+        ),
     ]
     act: Literal[PreviewAct.UNDO, PreviewAct.REDATE]
     taken_on: Annotated[
-        Jour | None,
-        Field(description="Of `redate`: the day it was really downloaded from the REU."),
+        Jour | None, Field(description="Of `redate`, required: the day it was really downloaded.")
     ] = None
     requested_by: RequestedBy
 
@@ -531,11 +538,7 @@ class RequestReference(Contract):
 
 ExportIds = Annotated[
     list[RowId],
-    Field(
-        min_length=1,
-        max_length=100,
-        description="Files of that request, by `export_id`; all when absent.",
-    ),
+    Field(min_length=1, max_length=100, description="Files of that request, by `export_id`."),
     AfterValidator(_once),
 ]
 
@@ -549,7 +552,7 @@ class _AboutRequest(Contract):
 
 
 class CancelRequested(_AboutRequest):
-    """Cancel the unfinished files of a request.
+    """Cancel the unfinished files of a request, or those that `exports` names.
 
     For a preview of the register: discard the export and delete its file.
     """
@@ -558,9 +561,9 @@ class CancelRequested(_AboutRequest):
 
 
 class RetryRequested(_AboutRequest):
-    """Request again the failed or cancelled files of a request: new files with the data of today.
+    """Request again the files of a request that have no good bytes: new files with the data of today.
 
-    Files named by `exports` are made again even if they are ready, for example altered or purged.
+    Files that `exports` names are made again even if they are ready, for example altered or purged.
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_RETRY

@@ -33,6 +33,13 @@ class DownloadBegun(Contract):
     piece: Piece = Piece.FICHIER
 
 
+class FileNotServed(Contract):
+    """A page or the API could not send a file: its bytes are gone, or are others. The worker looks for itself."""
+
+    kind: Literal["file_not_served"] = "file_not_served"
+    export: RowId
+
+
 class LoggedIn(Contract):
     """An OpenID Connect provider has authenticated the agent. The first login binds the agent to the identity."""
 
@@ -46,7 +53,7 @@ class LoggedIn(Contract):
     ]
 
 
-ScreenNote = WishesChosen | ElecteursSeen | DownloadBegun | LoggedIn
+ScreenNote = WishesChosen | ElecteursSeen | DownloadBegun | FileNotServed | LoggedIn
 
 
 class ScreenNoted(Contract):

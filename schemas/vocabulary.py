@@ -23,6 +23,15 @@ class Labelled(StrEnum):
         return member
 
 
+class Toned(Labelled):
+    """A state with a French label for clerks and the tone of its badge, a class of the style sheet."""
+
+    tone: str
+
+    def __init__(self, _value: str, _label: str = "", tone: str = "") -> None:
+        self.tone = tone
+
+
 class Liste(Labelled):
     """An electoral list, by openElec's short code.
 

@@ -1,19 +1,20 @@
 """The audit trail: who did what, when. No line holds an elector's data.
 
 The table `audit` is insert-only: the accounts of the services may only insert, and triggers refuse updates and deletes,
-except the deletion of old lines that a line of the trail announces. The notifier writes each committed line, with its
-number, to its log. `python -m worker audit verify --log FILE` names the numbers that the table lacks (ADR 0035).
+except the deletion of old lines that a line of the trail announces. The notifier writes each committed line to its
+log. `python -m worker audit verify --log FILE` names each line of that log that the table lacks, or has otherwise
+(ADR 0035).
 
 A line refers to names of agents, and to texts that people typed, by a random key. The table `audit_word` beside the
-trail has the words until they are forgotten (ADR 0039).
+trail has the words until they are forgotten (ADR 0037).
 """
 
 import json
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -228,9 +229,13 @@ class AuditLine(NamedTuple):
             account=replace(self.account), actor=replace(self.actor), detail=replace(self.detail)
         )
 
+    def for_log(self) -> dict[str, object]:
+        """Return the fields of this line as the log has them."""
+        return self._asdict() | {"at": self.at.astimezone(UTC).isoformat(timespec="milliseconds")}
+
 
 def log_lines(engine: Engine) -> None:
-    """Write the first lines that `audit_unlogged` names, without their details, to the log and delete their rows.
+    """Write the first lines that `audit_unlogged` names to the log, and delete their rows there.
 
     If the transaction fails, all rows stay, and the next call writes the lines again.
     """
@@ -239,24 +244,21 @@ def log_lines(engine: Engine) -> None:
     with engine.begin() as connection:
         first = select(AuditUnlogged.id).order_by(AuditUnlogged.id).limit(_MOST_LOGGED)
         numbers = connection.scalars(first).all()  # a join would read the whole trail
-        query = select(*_LOGGED).where(Audit.id.in_(numbers)).order_by(Audit.id)
-        for row in connection.execute(query).mappings():
-            log.info(_EVENT, **{**row, "at": row["at"].isoformat(timespec="milliseconds")})
+        for line in _read_lines(connection, Audit.id.in_(numbers)):
+            log.info(_EVENT, **line.for_log())
         if numbers:
             connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_(numbers)))
 
 
-_LOGGED = (
-    Audit.id,
-    Audit.at,
-    Audit.account,
-    Audit.actor,
-    Audit.action,
-    Audit.code_commune,
-    Audit.export_id,
-)
 _MOST_LOGGED = 1000
 """The lines that one call of `log_lines` writes: it is called each second."""
+
+
+def _read_lines(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[AuditLine]:
+    """Yield lines with their keys, a few at a time: a detail may be long."""
+    query = select(*_COLUMNS).where(*conditions).order_by(Audit.id)
+    with connection.execute(query.execution_options(yield_per=10)) as rows:
+        yield from (AuditLine(*row) for row in rows)
 
 
 def read_audit(
@@ -324,21 +326,37 @@ def _delete_before(connection: Connection, before: datetime) -> int:
     return removed
 
 
-def find_missing(connection: Connection, logged: Iterable[int]) -> list[int]:
-    """Return the numbers of the log that the table lacks, without the purged ones, which precede all others."""
-    kept = set(connection.scalars(select(Audit.id)))
-    oldest = min(kept, default=0)
-    return sorted(number for number in set(logged) - kept if number > oldest)
+def verify_audit(
+    connection: Connection, logged: Mapping[int, Mapping[str, object]]
+) -> dict[int, str]:
+    """Compare the table with the lines of a log, by number; return what is wrong with a line, in French.
+
+    A line that the log lacks is no fault: the log may begin later, or end earlier. Lines before the first one of the
+    table were purged.
+    """
+    faults: dict[int, str] = {}
+    numbers = []
+    for line in _read_lines(connection):
+        numbers.append(line.id)
+        if line.id in logged and line.for_log() != logged[line.id]:
+            faults[line.id] = "autre dans la base que dans le journal du service"
+    lost = (number for number in logged.keys() - set(numbers) if number > min(numbers, default=0))
+    faults |= dict.fromkeys(lost, "dans le journal du service, absente de la base")
+    return dict(sorted(faults.items()))
 
 
-def read_log(lines: Iterable[str]) -> set[int]:
-    """Return the numbers of the lines of the trail in a log; a prefix that a log collector added is skipped."""
-    numbers = set()
+def read_log(lines: Iterable[str]) -> dict[int, dict[str, object]]:
+    """Return the lines of the trail in a log, by number; a prefix that a log collector added is skipped.
+
+    Of two lines with one number the first counts: a line that is written again after a change is a change.
+    """
+    logged: dict[int, dict[str, object]] = {}
     for line in lines:
         if f'"event": "{_EVENT}"' not in line or "{" not in line:
             continue
         try:
-            numbers.add(int(json.loads(line[line.index("{") :])["id"]))
+            found = json.loads(line[line.index("{") :])
+            logged.setdefault(int(found["id"]), {name: found[name] for name in AuditLine._fields})
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # not of a service
             continue
-    return numbers
+    return logged

@@ -6,7 +6,7 @@ from secrets import token_urlsafe
 
 import click
 
-from common.cli import ExitCode, LazyGroup, run_command
+from common.cli import EXIT_CODES, ExitCode, LazyGroup, run_command
 from producers.cli.requests import BATCH, COMMUNE, NUMBER
 from producers.errors import ProducerError
 from producers.settings import load_settings
@@ -21,12 +21,7 @@ COMMANDS = {
 }
 
 
-@click.group(
-    cls=LazyGroup,
-    commands_at=COMMANDS,
-    epilog="Codes de sortie : 0 fait ; 1 refus ou échec ; 2 commande ou configuration fausse ; 3 RabbitMQ ou base "
-    "injoignable ; 4 délai dépassé ; 5 fait, mais avec des anomalies bloquantes.",
-)
+@click.group(cls=LazyGroup, commands_at=COMMANDS, epilog=EXIT_CODES)
 def _group() -> None:
     """Demande les fichiers du module Préfecture et montre où ils en sont."""
 

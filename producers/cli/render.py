@@ -152,7 +152,7 @@ LINE_SECONDS = 5.0
 
 
 def wait_for(
-    state: "State", event: CloudEvent, console: Console, timeout: float | None = None
+    state: "State", sender: str, event: CloudEvent, console: Console, timeout: float | None = None
 ) -> RequestState:
     """Print the progress of each file until all are ready, refused or failed, or until `timeout` seconds have passed.
 
@@ -168,7 +168,7 @@ def wait_for(
     show = _Progress(console)
     while True:
         try:
-            now = state.request_progress(event.source, event.id)
+            now = state.request_progress(sender, event.source, event.id)
             answered_at = time.monotonic()
         except StateAwayError:
             if time.monotonic() - answered_at > AWAY_SECONDS:

@@ -188,8 +188,8 @@ _tableaux = together(
     _date_option(
         "until",
         "Dernier jour des mouvements, compris ; cinq_jours_reu, demandé avec vingt_jours, commence le lendemain. Par "
-        "défaut : la réunion d'avant le scrutin, quand le registre la connaît ; pour cinq_jours_reu, le cinquième jour "
-        "avant le scrutin.",
+        "défaut : la réunion d'avant le scrutin, quand le registre la connaît ; pour cinq_jours_reu, la veille "
+        "de sa publication, le sixième jour avant le scrutin.",
     ),
     _date_option(
         "publication",

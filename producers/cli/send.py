@@ -104,11 +104,11 @@ def _send_and_wait(event: CloudEvent, settings: ProducerSettings, timeout: float
 
     with State(settings.require_state_url()) as state:
         state.request_progress(
-            event.source, event.id
+            settings.account, event.source, event.id
         )  # an absent database is reported before anything is sent
         _send([event], settings)
         try:
-            request = wait_for(state, event, console, timeout)
+            request = wait_for(state, settings.account, event, console, timeout)
         except StateAwayError as error:
             raise StateAwayError(f"la demande {event.id} est partie, mais {error}") from None
     print_request(console, event, request, settings.exports_dir)

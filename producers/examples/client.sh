@@ -23,7 +23,7 @@ ask() {
     api --header 'Content-Type: application/cloudevents+json' --data @"$folder/event.json" "$URL/api/v1/events"
     until jq --exit-status '.exports[0].status == "ready"' "$folder/answer" >/dev/null 2>&1; do
         sleep 0.2
-        api "$URL/api/v1/requests/%2Fexamples%2Fshell/$id" || true # 404 until a worker has read it
+        api "$URL/api/v1/request?source=/examples/shell&id=$id" || true # 404 until a worker has read it
     done
     path=$(jq --raw-output '.exports[0].url' "$folder/answer")
     cp "$folder/answer" "$folder/request"

@@ -4,13 +4,14 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from http import HTTPMethod
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -53,21 +54,13 @@ from producers.web.page_context import NOT_FOUND, PageContext, WebServices, admi
 from producers.web.registre import page as registre
 from producers.web.security import (
     FROM_PROXY,
-    KNOWN_COOKIE,
     NotIdentified,
     ProxyIdentity,
     SignedSessions,
     SingleUser,
     require_csrf,
 )
-from producers.web.security.limits import (
-    FILE_BYTES,
-    FILE_FIELDS,
-    FORM_BYTES,
-    FORM_FIELDS,
-    RateLimits,
-    limit_body,
-)
+from producers.web.security.limits import FILE_BYTES, FORM_BYTES, RateLimits, limit_body
 from producers.web.security.oidc import Identity, OidcIdentity
 from producers.web.settings import LOOPBACK, WebSettings
 from producers.web.suivi import page as suivi
@@ -118,16 +111,13 @@ class SecurityHeaders:
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
-                if known := scope.get("state", {}).get("known"):
-                    kept = "Max-Age=31536000; Path=/; Secure; HttpOnly; SameSite=Lax"
-                    headers.append("Set-Cookie", f"{KNOWN_COOKIE}={known}; {kept}")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
 
 class RequestLog:
-    """Logs requests by the name of the route, never by URL, which may contain anything; then calls `until_sent`."""
+    """Logs requests by the name of the route, never by URL, which may contain anything."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -137,7 +127,6 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         status, began = 0, time.monotonic()
-        until_sent = scope.setdefault("state", {})["until_sent"] = ExitStack()
 
         async def send_noting_status(message: Message) -> None:
             nonlocal status
@@ -159,7 +148,6 @@ class RequestLog:
             if not status:
                 await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)
         finally:
-            until_sent.close()
             if not scope["path"].startswith(("/static/", "/sante")):
                 seconds = round(time.monotonic() - began, 3)
                 _log.info("request", **_loggable(scope), status=status, seconds=seconds)
@@ -257,9 +245,6 @@ async def _ask_for_key(_message: Message) -> None:
 PageHandler = Callable[[PageContext], Response]
 """A page; synchronous and run in a thread, since it reads the database or the disk."""
 
-DOWNLOADS = frozenset({"dossier_zip", "fichier", "piece", "statistiques_csv"})
-"""Pages that send a file: they have a rate limit of their own."""
-
 
 def _nowhere(_context: PageContext) -> Response:
     raise HTTPException(NOT_FOUND)
@@ -287,41 +272,24 @@ def commune_page(
             return (again or get)(replace(context, faults=refused.faults, failure=refused.failure))
 
     async def send(context: PageContext) -> Response:
-        request, services, agent = context.request, context.services, context.agent.name
-        brings_file = most > FORM_BYTES
-        turn = (
-            services.turns.receive(agent)
-            if brings_file
-            else services.turns.page(services.identity.who(request))
-        )
-        async with turn:
-            services.rates.count("post", request, agent=agent)
-            limited = limit_body(request, most)
-            fields = FILE_FIELDS if brings_file else FORM_FIELDS
-            async with limited.form(
-                max_files=1, max_fields=fields, max_part_size=FORM_BYTES
-            ) as form:
-                require_csrf(limited, form)
-                async with (
-                    services.turns.turn(context.commune.code) if brings_file else nullcontext()
-                ):
-                    sent = replace(context, request=limited, form=form)
-                    response = await run_in_threadpool(take, sent)
-                    await run_in_threadpool(drafts.drop_sent, sent, response)
-                    return response
+        limited = limit_body(context.request, most)
+        async with limited.form(max_files=1, max_fields=200, max_part_size=FORM_BYTES) as form:
+            require_csrf(limited, form)
+            sent = replace(context, request=limited, form=form)
+            limiter = context.services.uploads if most > FORM_BYTES else None
+            response = await to_thread.run_sync(take, sent, limiter=limiter)
+            await run_in_threadpool(drafts.drop_sent, sent, response)
+            return response
 
     async def endpoint(request: Request) -> Response:
         services: WebServices = request.app.state.services
-        async with admit_agent(request) as agent:
-            context = PageContext(
-                request, services, agent, agent.commune(request.path_params["commune"])
-            )
-            if name in DOWNLOADS:
-                services.rates.count("download", request, agent=agent.name)
-                services.turns.download(request, agent.name)
-            if request.method != "POST":
-                return await run_in_threadpool(get, context)
-        return await send(context)
+        agent = await admit_agent(request)
+        context = PageContext(
+            request, services, agent, agent.commune(request.path_params["commune"])
+        )
+        return await (
+            send(context) if request.method == "POST" else run_in_threadpool(get, context)
+        )
 
     endpoint.__name__ = name  # the name in the log
     methods = [

@@ -34,14 +34,12 @@ _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 
 async def _start(request: Request) -> Response:
     services: WebServices = request.app.state.services
-    async with admit_agent(request) as agent:
-        if len(agent.communes) == 1:
-            return RedirectResponse(
-                request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER
-            )
-        return services.templates.TemplateResponse(
-            request, "templates/communes.html", {"agent": agent}
+    agent = await admit_agent(request)
+    if len(agent.communes) == 1:
+        return RedirectResponse(
+            request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER
         )
+    return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
 
 
 async def _open(request: Request) -> Response:
@@ -49,7 +47,7 @@ async def _open(request: Request) -> Response:
     services: WebServices = request.app.state.services
     if not isinstance(services.identity, SingleUser):
         raise HTTPException(NOT_FOUND)
-    services.rates.count("login", request)
+    services.rates.count_stranger(request)
     services.identity.admit(request, request.query_params.get(KEY_FIELD, ""))
     return RedirectResponse(request.app.url_path_for("start"), SEE_OTHER)
 
@@ -58,7 +56,7 @@ def _count_login(request: Request) -> OidcIdentity:
     services: WebServices = request.app.state.services
     if not isinstance(services.identity, OidcIdentity):
         raise HTTPException(NOT_FOUND)
-    services.rates.count("login", request)
+    services.rates.count_stranger(request)
     return services.identity
 
 

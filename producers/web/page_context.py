@@ -1,11 +1,11 @@
 """The context of a page: services, agent, commune and form."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from anyio import CapacityLimiter
 from sqlalchemy import Row, Select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -28,7 +28,7 @@ from producers.web.security import (
     is_partial,
     require_agent,
 )
-from producers.web.security.limits import RateLimits, Turns
+from producers.web.security.limits import RateLimits
 from producers.web.security.oidc import Identity
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent, Publish
@@ -63,19 +63,23 @@ class WebServices:
     mails_kept_at: str = ""
     """The local folder of mails if there is no mail server; empty if mails are sent."""
     clock: Callable[[], datetime] = now
-    turns: Turns = field(default_factory=Turns)
+    uploads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(3))
+    """Uploads processed at once: each has a reading process of its own, of 256 MiB at most."""
     seen: dict[tuple[str, SeenPage], tuple[str, datetime]] = field(default_factory=dict)
     """The last read that `record_seen` recorded of an agent and a page."""
 
+    @property
+    def sender(self) -> str:
+        """The sender of the agents' requests: the account of the screen; none without a broker."""
+        return "" if self.reaches_broker is None else self.settings.account
 
-@asynccontextmanager
-async def admit_agent(request: Request) -> AsyncIterator[AuthorizedAgent]:
-    """Hold a turn of the agent's pages and count one page, before the agent's communes are read from the database."""
+
+async def admit_agent(request: Request) -> AuthorizedAgent:
+    """Count the request, then read the agent and their communes from the database."""
     services: WebServices = request.app.state.services
     who = services.identity.who(request)
-    async with services.turns.page(who):
-        services.rates.count("page", request, agent=who)
-        yield await run_in_threadpool(require_agent, request, services.identity.identify)
+    services.rates.count(request, who)
+    return await run_in_threadpool(require_agent, request, services.identity.identify)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from common.calendrier import civil_day, civil_time
+from common.calendrier import PROOF_DAYS, civil_day, civil_time
 from common.french import (
     NBSP,
     capitalized,
@@ -198,8 +198,15 @@ def to_deposit(context: Context, file: AskedFile) -> bool:
     return bool(context["platform"].deposits_wanted) and not file.is_never_deposited
 
 
-def kept_until(finished_at: datetime, days: int) -> datetime:
-    return finished_at + timedelta(days=days)
+def kept_until(file: AskedFile, days: int) -> date:
+    """Return the last civil day of the commune on which the bytes of a finished file are sure to be kept.
+
+    `days`: after the file was made. What was published or deposited is kept a year after that.
+    """
+    declared = [day for day in (file.published_on, file.deposited_on) if day]
+    proofs = [day + timedelta(days=PROOF_DAYS) for day in declared]
+    made = civil_day(file.finished_at or file.requested_at, file.code_commune)
+    return max([made + timedelta(days=days), *proofs])
 
 
 def people_label(file: AskedFile, now: datetime) -> str:

@@ -16,6 +16,7 @@ from schemas import declarations, events, requests, topology
 from schemas.__main__ import main
 from schemas.checking import find_faults
 from schemas.envelope import CloudEvent
+from schemas.file_state import FileState
 from schemas.generate import MODELS, ROOT
 from schemas.http import EVENTS_PATH, FILE_PATH, REQUEST_PATH, REQUESTS_PATH, Problem
 from schemas.vocabulary import FORMATS
@@ -45,6 +46,23 @@ def _types_in(module: object) -> set[str]:
 
 def test_the_committed_files_are_those_of_the_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_page_of_fields_has_each_field_in_bold_if_it_is_required(
+    model: type[BaseModel],
+) -> None:
+    page = (ROOT / "fields.md").read_text("utf-8")
+    section = page.partition(f"## `{model.__name__}`\n")[2].partition("\n## ")[0]
+    heads = [
+        re.split(r" \(|: \[above", line)[0]
+        for line in section.splitlines()
+        if line.startswith("- ")
+    ]
+    listed = re.findall(r"(\*\*)?`(\w+)`", " ".join(heads))
+    assert {name: bool(bold) for bold, name in listed} == {
+        name: field.is_required() for name, field in model.model_fields.items()
+    }
 
 
 def test_requests_and_events_are_told_apart_by_their_type() -> None:
@@ -344,17 +362,13 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
 def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> None:
     document = json.loads((ROOT / "openapi.json").read_text("utf-8"))
     paths = document["paths"]
-    assert paths.keys() == {
-        FILE_PATH,
-        EVENTS_PATH,
-        REQUESTS_PATH,
-        REQUEST_PATH.replace("{name:path}", "{source}/{id}"),
-    }
+    assert paths.keys() == {FILE_PATH, EVENTS_PATH, REQUESTS_PATH, REQUEST_PATH}
     problem = Problem.model_json_schema(
         mode="serialization", ref_template="#/components/schemas/{model}"
     )
     schemas = problem.pop("$defs") | {"Problem": problem}
     assert document["components"]["schemas"] | schemas == document["components"]["schemas"]
+    assert document["components"]["schemas"]["File"]["properties"]["state"]["enum"] == [*FileState]
     for status in ("200", "206"):
         content = paths[FILE_PATH]["get"]["responses"][status]["content"]
         assert content.keys() == {record.media_type for record in FORMATS.values()}

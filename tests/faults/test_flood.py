@@ -1,5 +1,8 @@
 """A clerk works beside a flood: of one producer, of one commune, of large lists in a batch.
 
+A producer publishes at the broker. A commune sends over HTTP by three tokens, as often as the screen admits, and goes
+on after each refusal.
+
 The workers are those of docker-compose.yml, with their accounts and their shares of the cores, as control groups
 (version 1; root only).
 """
@@ -8,10 +11,13 @@ import os
 import re
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from itertools import cycle, pairwise, takewhile
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import httpx2
@@ -22,19 +28,22 @@ from sqlalchemy import insert
 from bench.people import write_town
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
+from schemas.http import EVENT_JSON
 from schemas.requests import ListeExportRequested
-from schemas.topology import SCREEN_ACCOUNT
 from tests.parts.browser import PROXY_SECRET
 from tests.parts.town import ROOT
 from tests.parts.wait import wait_until
 from tests.web.security_desk import LIBREVILLE, copy_libreville
 from tests.web.site import Service, Site, open_site
+from worker.access.management import make_token
 from worker.access.models import Agent, Sender
 from worker.registre.communes import add_commune
 from worker.registre.reu.importer import import_file
 
 ELECTEURS, LARGE = 500, 100_000
 FLOODED, CITY, PRODUCER = "13901", "13902", "producteur"
+TOKENS = ("premier", "second", "troisième")
+PAUSE_SECONDS = 0.02
 CLERKS = ("page", "fichier", "autre")
 REQUESTS = int(os.environ.get("FLOOD", "35000"))
 LISTS = int(os.environ.get("FLOOD_LISTS", "200"))
@@ -51,6 +60,7 @@ WHERE r.created_at >= to_timestamp(:since) AND r.requested_by = :agent AND n.sen
 """
 """The mail to another agent of the commune: the agent who asked gets one ten minutes later, or none."""
 _WAITING = "SELECT count(*) AS number FROM work WHERE kind = 'liste'"
+_REQUESTED = "SELECT count(*) AS number FROM request WHERE code_commune = :commune"
 _REFUSED = """
 SELECT reason FROM request WHERE code_commune = :commune AND outcome = 'refused'
 UNION ALL SELECT error_message FROM export WHERE code_commune = :commune AND status = 'failed'
@@ -158,22 +168,62 @@ def _requests(commune: str, number: int, *, bulk: bool = False) -> Iterator[Clou
         yield CloudEvent.wrap(ListeExportRequested.model_validate(data), source="/flood")
 
 
-def _publish(site: Site, account: str, events: Iterator[CloudEvent]) -> None:
-    with closing(Publisher(site.deployment.amqp_url(account))) as publisher:
+def _publish(site: Site, events: Iterator[CloudEvent]) -> None:
+    with closing(Publisher(site.deployment.amqp_url(PRODUCER))) as publisher:
         while some := [it for _, it in zip(range(BATCH), events, strict=False)]:
             publisher.publish(*some)
 
 
-def _flood_of_a_producer(site: Site) -> None:
-    _publish(site, PRODUCER, _requests(FLOODED, REQUESTS))
+@contextmanager
+def _flood_of_a_producer(site: Site) -> Iterator[None]:
+    _publish(site, _requests(FLOODED, REQUESTS))
+    yield
+    _require_waiting(site)
 
 
-def _flood_of_a_commune(site: Site) -> None:
-    _publish(site, SCREEN_ACCOUNT, _requests(FLOODED, REQUESTS))
+@contextmanager
+def _flood_of_large_lists(site: Site) -> Iterator[None]:
+    _publish(site, _requests(CITY, LISTS, bulk=True))
+    yield
+    _require_waiting(site)
 
 
-def _flood_of_large_lists(site: Site) -> None:
-    _publish(site, PRODUCER, _requests(CITY, LISTS, bulk=True))
+def _require_waiting(site: Site) -> None:
+    (left,) = site.town.rows(_WAITING)
+    assert left["number"] > 0, "the flood was over: the clerk was alone"
+
+
+@contextmanager
+def _flood_of_a_commune(site: Site) -> Iterator[None]:
+    with site.town.engine.begin() as connection:
+        tokens = [
+            make_token(connection, name, [FLOODED], ["liste_export"], actor="flood")
+            for name in TOKENS
+        ]
+    over = Event()
+    with ThreadPoolExecutor() as threads:
+        sent = [threads.submit(_post, site.url, token, over) for token in tokens]
+        wait_until(
+            lambda: site.town.rows(_REQUESTED, commune=FLOODED)[0]["number"],
+            message="a request of the flood",
+        )
+        yield
+        over.set()
+    answers = sum((it.result() for it in sent), Counter[int]())
+    assert answers.keys() == {202, 429}, answers
+    assert answers[429] > answers[202], "the flood asked no more than it may"
+
+
+def _post(url: str, token: str, over: Event) -> Counter[int]:
+    """Post requests until the flood is over; return the number of each answer."""
+    answers = Counter[int]()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": EVENT_JSON}
+    with httpx2.Client(base_url=url, headers=headers, timeout=60) as client:
+        while not over.is_set():
+            (event,) = _requests(FLOODED, 1)
+            answers[client.post("/api/v1/events", content=event.to_bytes()).status_code] += 1
+            over.wait(PAUSE_SECONDS)
+    return answers
 
 
 @contextmanager
@@ -235,20 +285,20 @@ def _populate(site: Site, folder: Path) -> None:
     ],
 )
 def test_flood_of_others_delays_a_clerk_by_two_seconds_at_most(
-    flood: Callable[[Site], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    flood: Callable[[Site], AbstractContextManager[None]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with open_site(tmp_path, crew=_CREW, is_empty=True) as site, _share_cores(site):
         _populate(site, tmp_path)
         clerk = Clerk(site)
         clerk.work(3)
         calm = clerk.work()
-        flood(site)
-        flooded = clerk.work()
-        (left,) = site.town.rows(_WAITING)
+        with flood(site):
+            flooded = clerk.work()
         refused = site.town.rows(_REFUSED, commune=LIBREVILLE)
     with capsys.disabled():
-        print(f"\ncalm: {calm}\nflooded: {flooded}; {left['number']} files still wait")  # noqa: T201
-    assert left["number"] > 0, "the flood was over: the clerk was alone"
+        print(f"\ncalm: {calm}\nflooded: {flooded}")  # noqa: T201
     assert [*refused] == []
     limits: dict[str, Any] = {
         name: max(2 * _p99(it), MOST_SECONDS) for name, it in zip(calm._fields, calm, strict=True)

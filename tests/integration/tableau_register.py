@@ -180,7 +180,7 @@ _OF_TABLEAU: Mapping[TypeTableau, tuple[Row, list[tuple[Row, Row]]]] = {
     TypeTableau.CINQ_JOURS_REU: (
         {"date_tableau": date(2027, 3, 25), "date_mouvement": date(2027, 3, 25)},
         [
-            (TARDIVE, named("DOMINO", etat="actif", numero=0, date_mouvement=date(2027, 4, 6))),
+            (TARDIVE, named("DOMINO", etat="actif", numero=0, date_mouvement=date(2027, 4, 5))),
             (TARDIVE, named("BOBINE", date_mouvement=date(2027, 3, 20), nouveau_bureau="2")),
             (RADIATION, named("RUCHER", "Clotilde", etat="actif")),
             (RADIATION, named("SAUGE", ancien_bureau="10")),

@@ -175,6 +175,19 @@ def test_a_ready_file_is_made_again_only_when_it_is_named(desk: Desk) -> None:
     assert new["file_name"] not in {altered["file_name"], intact["file_name"]}
 
 
+@pytest.mark.parametrize(
+    "lost", ["fault = 'missing'", "fault = 'altered'", "purged_at = finished_at", "recall_id = 7"]
+)
+def test_a_file_without_good_bytes_is_made_again_unnamed(desk: Desk, lost: str) -> None:
+    asked = _ask(desk, listes=["CE", "CM"])
+    for row in desk.files_of(asked):
+        desk.process(row["export_id"])
+    (first, _) = desk.files_of(asked)
+    desk.run(f"UPDATE export SET {lost} WHERE id = :id", id=first["export_id"])  # noqa: S608
+    (new,) = desk.files_of(_retry(desk, asked))
+    assert (new["liste"], new["status"]) == ("CE", "queued")
+
+
 def test_a_tableau_is_asked_again_with_its_dates(desk: Desk) -> None:
     wanted = {"commune": COMMUNE, "listes": ["P"], "types": ["cinq_jours"], "scrutin": "2017-04-23"}
     fields = wanted | {

@@ -45,8 +45,10 @@ from worker.db import engine as database
 from worker.db.engine import build_engine
 from worker.db.migrate import GRANTS, migrate
 from worker.db.sessions import HiddenSessionsError, find_open_transactions
+from worker.exports.integrity import verify_files
 from worker.exports.models import Export, Recall
 from worker.exports.recalls import Withdrawal, recall_tableaux
+from worker.exports.storage import Storage
 from worker.handlers.declarations.declare import declare, lift_protection, protect
 from worker.handlers.declarations.file_notes import ScreenDeclaration
 from worker.handlers.next_work import do_next_work
@@ -84,7 +86,6 @@ ONLY = {
         "SELECT * FROM notification",
         "SELECT * FROM recipient",
         "SELECT * FROM homonym",
-        "SELECT * FROM volume",
         "UPDATE volume SET marked_at = NULL",
         "UPDATE mouvement SET nature = ''",
         "UPDATE protection SET nom_naissance = ''",
@@ -216,7 +217,7 @@ def test_the_reader_reads_the_views_and_may_not_write_even_if_it_were_granted(
 ) -> None:
     with State(deployment.database_url("lecture")) as state:
         state.latest()
-        state.request_progress("/test", "unknown")
+        state.request_progress("mairie", "/test", "unknown")
     _as_owner(deployment, "GRANT DELETE ON request TO prefecture_lecture")
     try:
         with (
@@ -384,6 +385,20 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
         "DELETE FROM agent WHERE name = 'moi'",
     ):
         _as_owner(deployment, statement)
+
+
+def test_the_account_of_requests_looks_at_a_file_that_a_page_could_not_send(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    _as_owner(deployment, "UPDATE volume SET marked_at = NULL")  # another test may have marked it
+    (tmp_path / "13900").mkdir()
+    engine = build_engine(deployment.database_url("requests"))
+    assert [*verify_files(engine, Storage(tmp_path, engine), actor="moi")] == []
+    Storage(tmp_path, engine).require_mounted()
+    with engine.connect() as connection:
+        connection.execute(update(Export).values(fault="missing"))
+        connection.rollback()
+    engine.dispose()
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from common.calendrier import PROOF_DAYS
 from schemas.topology import QUEUE_LISTES
 from schemas.vocabulary import Action, FileFormat, Format, Liste
 from tests.integration.depots_desk import DepotsDesk, today
@@ -15,7 +16,7 @@ from tests.integration.export_desk import decoded
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.models import Sender
 from worker.exports import depots
-from worker.exports.purge import purge_files, total
+from worker.exports.purge import find_due, purge_files, remove_files, total
 from worker.handlers.making import make_liste
 from worker.handlers.making.make_liste import NOT_INTACT, PURGED
 from worker.writers import electeurs_file
@@ -200,6 +201,7 @@ def test_a_purge_erases_the_answer_and_keeps_the_rest(desk: DepotsDesk) -> None:
         total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 0
     ), "not told"
     desk.run("UPDATE request SET notified_at = created_at")
+    desk.run("UPDATE depot SET deposited_on = '2000-01-01'")
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 1
     row = desk.row(export_id)
     assert [row[it] for it in ("answer", "verdict", "remarque", "deposited_by")] == [
@@ -211,6 +213,44 @@ def test_a_purge_erases_the_answer_and_keeps_the_rest(desk: DepotsDesk) -> None:
     row = desk.row(export_id)
     assert (row["verdict"], row["answer"]) == ("accepte", ""), "nothing would erase it any more"
     assert _is_accepted(desk.download(export_id)), "it was taken before it was purged"
+
+
+def test_what_was_deposited_or_published_is_kept_a_year(desk: DepotsDesk) -> None:
+    """A list or a tableau may be contested for longer than a file is kept."""
+    other, list_file, tableau = (desk.make()["export_id"] for _ in range(3))
+    desk.run("UPDATE request SET notified_at = created_at")
+    desk.deposit(list_file)
+    desk.run("UPDATE export SET kind = 'tableau' WHERE id = :id", id=tableau)
+    desk.run(
+        """INSERT INTO publication (export_id, mode, published_on, published_by, said_at)
+           SELECT id, 'affichage', '2000-01-01', 'agent', created_at FROM export WHERE id = :id""",
+        id=tableau,
+    )
+    desk.run("UPDATE request SET notified_at = created_at")
+
+    def purge(published_days_ago: int, deposited_days_ago: int) -> list[int]:
+        for table, column, days in (
+            ("publication", "published_on", published_days_ago),
+            ("depot", "deposited_on", deposited_days_ago),
+        ):
+            day = today() - timedelta(days=days)
+            desk.run(f"UPDATE {table} SET {column} = '{day}'")  # noqa: S608 — ours
+        kept = (published_days_ago <= PROOF_DAYS) + (deposited_days_ago <= PROOF_DAYS)
+        assert find_due(desk.engine, 0).proofs == kept
+        total(purge_files(desk.engine, desk.services.storage, days=0, actor="test"))
+        left = desk.rows("SELECT id FROM export WHERE purged_at IS NULL ORDER BY id")
+        return [row["id"] for row in left]
+
+    assert purge(PROOF_DAYS, PROOF_DAYS) == [list_file, tableau], f"not {other}"
+    assert purge(PROOF_DAYS + 1, PROOF_DAYS) == [list_file]
+    assert purge(PROOF_DAYS + 1, PROOF_DAYS + 1) == []
+
+
+def test_forgetting_reaches_what_was_deposited_yesterday(desk: DepotsDesk) -> None:
+    export_id = desk.make()["export_id"]
+    desk.deposit(export_id)
+    storage = desk.services.storage
+    assert remove_files(desk.engine, storage, [export_id], actor="forget").exports == 1
 
 
 @pytest.mark.slow
@@ -392,6 +432,7 @@ def test_the_comparison_outlives_the_file(desk: DepotsDesk) -> None:
     _deposited(desk)
     desk.add_person()
     desk.run("UPDATE request SET notified_at = created_at")
+    desk.run("UPDATE depot SET deposited_on = '2000-01-01'")
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).files >= 1
     assert _counts(desk) == _count(arrivees=1)
 

@@ -89,3 +89,24 @@ def test_a_recapitulatif_names_nobody_and_lacks_nothing(tableaux: TableauDesk) -
     made = tableaux.make(VINGT_JOURS, **VINGT, presentations=[Presentation.RECAPITULATIF])
     assert made.row["a_completer"] == 0
     assert _shown(tableaux, made).state.label == "prêt"
+
+
+def test_a_change_of_bureau_without_a_day_keeps_no_tableau_from_being_ready(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
+    """R. 13 asks for no day of a change of bureau, and no page asks a clerk to give one."""
+    stay = [
+        *electeurs(9),
+        *(it | {PRENOMS: "Venue", DATE: "05/06/1970"} for it in electeurs(12)[11:]),
+    ]
+    third = date(2025, 6, 20)
+    register.load(
+        [stay[0] | {BUREAU: "0002"}, stay[1] | {BUREAU: "0002"}, *stay[2:]], intake=Intake(third)
+    )
+    asked: dict[str, Any] = {"commune": COMMUNE, "reunion": SECOND}
+    made = tableaux.make(VINGT_JOURS, **asked, until=date(2025, 5, 20))
+    assert (made.row["bloquantes"], made.row["a_completer"]) == (0, 0), made.anomalies
+    assert _shown(tableaux, made).state.label == "prêt"
+    listed = tableaux.make(VINGT_JOURS, **asked, until=third)
+    assert _shown(tableaux, listed).state.label == "prêt"
+    assert listed.text.count("entre le 20/03/2025 et le 20/06/2025") == 1, "it bears its period"

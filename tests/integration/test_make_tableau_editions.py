@@ -85,22 +85,23 @@ def test_a_whole_motif_is_for_the_commission_only(
 @pytest.mark.parametrize(
     ("code", "asked_at", "edited", "is_provisoire"),
     [
-        ("13900", "2027-04-06T21:59:59Z", "06/04/2027 à 23:59", True),
-        ("13900", "2027-04-06T22:00:00Z", "07/04/2027 à 00:00", False),
-        ("98735", "2027-04-07T09:59:59Z", "06/04/2027 à 23:59", True),  # Papeete: the 7th in Paris
-        ("98735", "2027-04-07T10:00:00Z", "07/04/2027 à 00:00", False),
-        ("98818", "2027-04-06T12:59:59Z", "06/04/2027 à 23:59", True),
+        ("13900", "2027-04-05T21:59:59Z", "05/04/2027 à 23:59", True),
+        ("13900", "2027-04-05T22:00:00Z", "06/04/2027 à 00:00", False),
+        ("98735", "2027-04-06T09:59:59Z", "05/04/2027 à 23:59", True),  # Papeete: the 6th in Paris
+        ("98735", "2027-04-06T10:00:00Z", "06/04/2027 à 00:00", False),
+        ("98818", "2027-04-05T12:59:59Z", "05/04/2027 à 23:59", True),
         (
             "98818",
-            "2027-04-06T13:00:00Z",
-            "07/04/2027 à 00:00",
+            "2027-04-05T13:00:00Z",
+            "06/04/2027 à 00:00",
             False,
-        ),  # Nouméa: still the 6th in Paris
+        ),  # Nouméa: still the 5th in Paris
     ],
 )
 def test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune(
     desk: TableauDesk, code: str, asked_at: str, edited: str, *, is_provisoire: bool
 ) -> None:
+    """The tableau des cinq jours is final on J-5, the day on which it is published."""
     write_register(
         desk.engine, [INSCRIPTION | {"code_commune": code}], commune=(code, "LIBREVILLE")
     )
@@ -109,7 +110,7 @@ def test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune(
     assert ("P R O V I S O I R E" in made.pages[0], made.row["label"].endswith(", provisoire")) == (
         is_provisoire,
     ) * 2
-    assert str(made.row["provisoire_until"]) == ("2027-04-07" if is_provisoire else "None")
+    assert str(made.row["provisoire_until"]) == ("2027-04-06" if is_provisoire else "None")
     assert f"Édité le {edited}" in made.text
     assert f" du {edited.replace(' à', '')}:" in made.row["label"]
     assert made.path.name.startswith(
@@ -122,17 +123,17 @@ def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
     rows = [
         TARDIVE | {"code_commune": "97209", "date_mouvement": day} | named(nom)
         for nom, day in (
+            ("DIMANCHE", date(2027, 4, 4)),
             ("LUNDI", monday),
-            ("MARDI", date(2027, 4, 6)),
             ("LA VEILLE", date(2027, 3, 20)),
         )
     ]
     write_register(desk.engine, rows, commune=("97209", "FORT-DE-LIBREVILLE"))
     made = desk.make(CINQ, commune="97209", scrutin=saturday)
     assert "Scrutin du 10 avril 2027" in made.text
-    assert "intervenues depuis le 21/03/2027, jusqu’au 05/04/2027." in made.text
-    assert "LUNDI Zoé" in made.text
-    assert "MARDI" not in made.text
+    assert "intervenues depuis le 21/03/2027, jusqu’au 04/04/2027." in made.text
+    assert "DIMANCHE Zoé" in made.text
+    assert "LUNDI" not in made.text, "it is published that day, and counts until the evening before"
     assert "VEILLE" not in made.text
     assert desk.refusal(wrap(CINQ, scrutin=saturday)).startswith("On ne vote pas le 10/04/2027")
 

@@ -1,7 +1,7 @@
 """The tables of mouvements, polls and meetings: their migration, the rights of a service, the queries of a tableau."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,11 @@ def test_the_tableaux_of_a_poll_are_counted_from_the_days_of_its_text(desk: Mouv
     assert (twentieth["until"], twentieth["meetings_from"]) == (held, {poll: date(2027, 3, 26)})
     second = dates_of(asked, TypeTableau.CINQ_JOURS_REU, known)
     demande = Demande(type=TypeTableau.CINQ_JOURS_REU, requested_at=now(), **second)
-    assert (demande.reunion, demande.last_day) == (held, fifth)
+    assert (demande.reunion, demande.last_day, demande.final_on) == (
+        held,
+        fifth - timedelta(days=1),
+        fifth,
+    )
 
 
 def _write(desk: MouvementsDesk, rows: list[dict[str, str]], name: str = "mouvements.csv") -> Path:

@@ -203,7 +203,7 @@ def test_a_worker_for_people_makes_no_file_of_a_batch(desk: Desk) -> None:
 
 
 def test_a_list_for_a_person_is_made_before_a_fingerprint_of_a_batch(desk: Desk) -> None:
-    """A program that declares a thousand deposits delays nobody."""
+    """A program that declares a thousand deposits must not delay a clerk."""
     _add_piece(desk, WorkKind.FINGERPRINT, BATCH)
     person = _ask(desk)
     desk.take_token(QUEUE_LISTES)

@@ -227,7 +227,7 @@ def test_no_question_of_the_road_reads_through_the_past(
             read_recent(state, commune)
             read_current(state, commune)
         state.latest(COMMUNE)
-        state.request_progress(asked.source, asked.id)
+        state.request_progress("", asked.source, asked.id)
     assert len(published) > 3, "nothing was told"
     if found := plans.whole():
         pytest.fail("\n".join(found), pytrace=False)

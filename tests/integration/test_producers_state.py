@@ -19,6 +19,7 @@ from producers.cli.send import put_in_batch
 from producers.errors import StateAwayError
 from producers.records import RequestState
 from producers.state import State
+from producers.web.suivi.requests import find_requests
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested
@@ -40,10 +41,18 @@ class Records:
     def close(self) -> None:
         self.engine.dispose()
 
-    def accept(self, event: CloudEvent, *, minutes_ago: float = 0, **values: Any) -> None:  # noqa: ANN401 — columns
+    def accept(
+        self,
+        event: CloudEvent,
+        *,
+        sender: str = "",
+        minutes_ago: float = 0,
+        **values: Any,  # noqa: ANN401 — columns
+    ) -> None:
         """Write an accepted request and one row per file; `values` go into each row."""
         wanted = ListeExportRequested.model_validate(event.data)
         request = Request(
+            sender=sender,
             source=event.source,
             event_id=event.id,
             event_type=event.type,
@@ -54,7 +63,7 @@ class Records:
         )
         for liste, format_ in wanted.parts():
             name = {
-                "file_name": f"liste-{liste}-{wanted.commune}-{event.id}.{format_}",
+                "file_name": f"liste-{liste}-{wanted.commune}-{sender}{event.id}.{format_}",
                 "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
             }
             of_part = {
@@ -82,9 +91,9 @@ def ask(commune: str = "13900", *, formats: tuple[Format, ...] = (Format.CSV,)) 
 
 def test_a_request_is_unseen_then_accepted_with_its_files(records: Records, state: State) -> None:
     event = ask()
-    assert state.request_progress(event.source, event.id) == RequestState()
+    assert state.request_progress("", event.source, event.id) == RequestState()
     records.accept(event, status=ExportStatus.RUNNING, electeurs=327, lines_written=100)
-    seen = state.request_progress(event.source, event.id)
+    seen = state.request_progress("", event.source, event.id)
     assert seen.outcome is RequestOutcome.ACCEPTED
     assert [(file.liste, file.status) for file in seen.exports] == [
         ("P", ExportStatus.RUNNING),
@@ -93,6 +102,25 @@ def test_a_request_is_unseen_then_accepted_with_its_files(records: Records, stat
     ]
     assert not seen.is_terminal
     assert {(file.lines_written, file.electeurs) for file in seen.exports} == {(100, 327)}
+
+
+def test_two_senders_with_one_source_and_id_have_a_request_each(
+    records: Records, state: State
+) -> None:
+    """On the command line, and on the screen, which remembers the ids of its own events."""
+    event = ask()
+    for sender, status in (("compta", ExportStatus.READY), ("ecran", ExportStatus.QUEUED)):
+        records.accept(event, sender=sender, status=status)
+    for sender, status in (("compta", ExportStatus.READY), ("ecran", ExportStatus.QUEUED)):
+        seen = state.request_progress(sender, event.source, event.id)
+        assert [it.status for it in seen.exports] == [status] * 3
+    assert state.request_progress("autre", event.source, event.id) == RequestState()
+    first, second = (
+        find_requests(state, sender, event.source, {event.id})[event.id].request_id
+        for sender in ("compta", "ecran")
+    )
+    assert first != second
+    assert find_requests(state, "autre", event.source, {event.id}) == {}
 
 
 def test_the_latest_come_newest_first_and_no_more_than_asked(
@@ -142,12 +170,15 @@ def test_a_session_can_only_read(postgres_url: str) -> None:
         for statement in (
             "CREATE FUNCTION write() RETURNS text LANGUAGE sql VOLATILE AS $$ DELETE FROM request RETURNING '' $$",
             "DROP VIEW demandes",
-            "CREATE VIEW demandes AS SELECT source, event_id, write() AS outcome, reason FROM request",
+            (
+                "CREATE VIEW demandes AS SELECT id AS request_id, sender, source, event_id, write() AS outcome, reason "
+                "FROM request"
+            ),
         ):
             connection.execute(text(statement))
     rows.close()
     with State(postgres_url) as state, pytest.raises(StateAwayError, match="read-only transaction"):
-        state.request_progress(event.source, event.id)
+        state.request_progress("", event.source, event.id)
 
 
 def test_a_sqlite_file_that_does_not_exist_is_not_created(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
+from structlog.testing import capture_logs
 
 from common.calendrier import CalendarReunion
 from common.cli import ExitCode
@@ -254,7 +255,10 @@ def test_chats_are_served_no_more(engine: Engine) -> None:
             """INSERT INTO notification (id, request_id, recipient, code_commune, kind, channel, address, message_id)
                VALUES (3, 2, 'c1', '13900', 'pret', 'discussion', 'x', '<3@x.example>')"""
         )
-    migrate(engine)
+    with capture_logs() as logs:
+        migrate(engine)
+    said = {"event": "chat_removed", "recipient": "c1", "commune": "13900", "log_level": "warning"}
+    assert said in logs, "the operator tells the commune"
     with engine.connect() as connection:
         recipients = connection.scalars(text("SELECT channel FROM recipient")).all()
         unsent = connection.execute(

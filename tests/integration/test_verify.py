@@ -113,6 +113,7 @@ def test_a_damaged_file_is_found_and_said(
     )
     assert NAME not in said.err
     assert desk.export(export_id).verified_at is None
+    assert desk.export(export_id).fault == ("" if fault is FileFault.PERMISSIONS else fault)
     (noted,) = desk.audit()
     assert (noted.action, noted.export_id, noted.detail) == (
         Action.FILE_FOUND_WRONG,

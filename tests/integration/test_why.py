@@ -258,7 +258,11 @@ BREAKS: dict[str, tuple[Callable[[Planter], object], str, str]] = {
         "--accept-volume",
     ),
     "recalled": (_recall, "à refaire : l'import 3 a été annulé", "retry"),
-    "anomalies": (partial(_done, bloquantes=2), "2 anomalies bloquantes", "corrige dans le REU"),
+    "anomalies": (
+        partial(_done, bloquantes=2),
+        "2 anomalies bloquantes",
+        "fait ce que dit chaque anomalie",
+    ),
     "provisional": (
         partial(_done, provisoire_until=date(2026, 12, 1)),
         "provisoire",

@@ -332,7 +332,7 @@ class Oracle(Coverage):
 
         Art. R. 13: since the last meeting, to that for the poll, which is held between the 24th and the 21st day before
         it (L. 19); without one to the 21st, since the tableau is published on the 20th. Art. R. 14: since that day, to
-        the fifth before the poll.
+        the sixth before the poll, the eve of the day on which the tableau is published.
         """
         start: date | None = None
         last: date | None = None
@@ -342,7 +342,7 @@ class Oracle(Coverage):
             else None
         )
         if step.scrutin and step.type == "cinq_jours_reu":
-            start, last = step.reunion or due, step.scrutin - timedelta(days=5)
+            start, last = step.reunion or due, step.scrutin - timedelta(days=6)
         elif last := step.until or due:
             start = step.reunion or max((it for it in self.meetings if it < last), default=None)
         if (

@@ -65,8 +65,10 @@ class Coverage(Register):
         if not all(link.is_compared for _, link in self.since(window)):
             yield Gap("couverture_lacune")
         for former, link in pairwise(chain):
+            # the day of a change of bureau is no part of R. 13
             has_undated = link.is_compared and any(
-                link.day_of(change) is None for change in link.changes
+                change.nature != "modification" and link.day_of(change) is None
+                for change in link.changes
             )
             if former.day < last < link.day and has_undated:
                 yield Gap("couverture_date")

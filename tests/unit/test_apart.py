@@ -78,11 +78,6 @@ def lead(_file: IO[bytes]) -> Iterator[object]:
     yield os.getsid(0) == os.getpid()
 
 
-def hurry(_file: IO[bytes]) -> Iterator[object]:
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
-    yield 1
-
-
 @pytest.fixture(name="file")
 def _file(tmp_path: Path) -> Iterator[IO[bytes]]:
     (tmp_path / "file").write_bytes(b"abc")
@@ -92,10 +87,6 @@ def _file(tmp_path: Path) -> Iterator[IO[bytes]]:
 
 def test_values_come_back_in_order(file: IO[bytes]) -> None:
     assert list(run_apart(count_up, [file], ROOM, 3)) == [[0, "a"], [1, "b"], [2, "c"]]
-
-
-def test_a_child_whose_usual_time_is_over_while_it_ends_has_not_failed(file: IO[bytes]) -> None:
-    assert list(run_apart(hurry, [file], ROOM)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -179,14 +170,3 @@ def test_a_parser_dies_with_the_process_that_started_it() -> None:
             return True
 
     wait_until(is_gone, message="the child ends")
-
-
-def idle(_file: IO[bytes]) -> Iterator[object]:
-    while os.sched_getscheduler(0) != os.SCHED_IDLE:
-        pass
-    yield "idle"
-
-
-@pytest.mark.slow
-def test_a_costly_file_gets_the_time_that_is_left(file: IO[bytes]) -> None:
-    assert list(run_apart(idle, [file], ROOM)) == ["idle"]

@@ -253,7 +253,7 @@ def test_a_decree_may_fix_every_day_of_a_poll() -> None:
 
 @pytest.mark.parametrize("year", YEARS)
 def test_the_meeting_of_a_year_is_asked_for_when_no_poll_asks_for_one(year: int) -> None:
-    cycle = annual_cycle(year, [], POLLS)
+    cycle = annual_cycle(date(year, 1, 1), year, [], POLLS)
     assert (cycle and cycle.window) == WITHOUT_A_POLL.get(year)
     if cycle:
         assert (cycle.due, cycle.reference_legale) == (
@@ -264,7 +264,7 @@ def test_the_meeting_of_a_year_is_asked_for_when_no_poll_asks_for_one(year: int)
 
 @pytest.mark.parametrize(("year", "held"), [(2023, date(2023, 12, 14)), (2025, date(2025, 3, 4))])
 def test_the_tableau_of_a_year_without_a_poll_follows_its_meeting(year: int, held: date) -> None:
-    cycle = annual_cycle(year, [CalendarReunion(held)], POLLS)
+    cycle = annual_cycle(held, year, [CalendarReunion(held)], POLLS)
     assert cycle is not None
     (due,) = build_agenda(cycle, [], ["P"]).due
     assert (due.type, due.day, due.titre) == (
@@ -280,14 +280,14 @@ def test_the_tableau_of_a_year_without_a_poll_follows_its_meeting(year: int, hel
     [
         (date(2019, 4, 1), [date(2019, 5, 2), date(2020, 2, 20)]),
         (date(2022, 4, 11), [date(2022, 5, 19)]),
-        (date(2022, 12, 1), [date(2024, 5, 16)]),
-        (date(2023, 1, 2), [date(2023, 11, 24), date(2024, 5, 16)]),
+        (date(2022, 12, 1), [date(2022, 11, 25), date(2024, 5, 16)]),
+        (date(2023, 1, 2), [date(2022, 11, 25), date(2023, 11, 24), date(2024, 5, 16)]),
         (date(2023, 12, 30), [date(2023, 11, 24), date(2024, 5, 16)]),
         (date(2024, 1, 31), [date(2023, 11, 24), date(2024, 5, 16)]),
         (date(2024, 2, 1), [date(2024, 5, 16)]),
-        (date(2024, 6, 10), [date(2026, 2, 19)]),
+        (date(2024, 6, 10), [date(2024, 11, 22), date(2026, 2, 19)]),
         (date(2025, 6, 1), [date(2025, 11, 21), date(2026, 2, 19)]),
-        (date(2026, 11, 29), [date(2027, 11, 19)]),
+        (date(2026, 11, 29), [date(2026, 11, 20)]),
     ],
 )
 def test_the_meetings_that_are_asked_for_on_a_day(today: date, asked: list[date]) -> None:
@@ -315,7 +315,7 @@ def test_the_days_of_the_annual_meeting(year: int, first: date, last: date) -> N
 
 
 def test_nothing_is_asked_of_a_year_before_2019() -> None:
-    assert annual_cycle(2018) is None
+    assert annual_cycle(date(2018, 12, 1), 2018) is None
 
 
 def test_another_poll_of_the_next_week_is_not_a_second_round() -> None:

@@ -209,8 +209,8 @@ def test_it_is_provisional_until_its_date() -> None:
         (
             TypeTableau.CINQ_JOURS_REU,
             VINGT_JOURS | {"until": None},
+            date(2026, 3, 9),
             date(2026, 3, 10),
-            date(2026, 3, 11),
         ),
     ],
 )
@@ -224,9 +224,9 @@ def test_the_date_of_each_tableau_and_the_day_from_which_it_is_final(
 @pytest.mark.parametrize(
     ("commune", "midnight"),
     [
-        ("13900", "2026-03-10T23:00Z"),
-        ("98735", "2026-03-11T10:00Z"),
-        ("98818", "2026-03-10T13:00Z"),
+        ("13900", "2026-03-09T23:00Z"),
+        ("98735", "2026-03-10T10:00Z"),
+        ("98818", "2026-03-09T13:00Z"),
     ],
 )
 def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(

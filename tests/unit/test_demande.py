@@ -258,8 +258,8 @@ def test_what_a_poll_was_held_without_is_not_lost() -> None:
         (date(2026, 1, 13), True, False),
         (date(2026, 2, 20), True, False),  # the day of the meeting before the poll
         (date(2026, 2, 21), False, True),
-        (date(2026, 3, 10), False, True),  # J-5
-        (date(2026, 3, 11), False, False),
+        (date(2026, 3, 9), False, True),
+        (date(2026, 3, 10), False, False),  # J-5, the day on which it is published
     ],
 )
 def test_since_2019_a_tableau_goes_from_meeting_to_meeting(
@@ -279,6 +279,8 @@ def test_since_2019_a_tableau_goes_from_meeting_to_meeting(
     [
         (VINGT, {}, date(2026, 2, 22)),  # the eve of the twentieth day
         (VINGT, {"publication": date(2026, 2, 21)}, date(2026, 2, 20)),
+        (CINQ, {}, date(2026, 3, 9)),  # the evening before J-5
+        (CINQ, {"cinq_jours_due": date(2026, 3, 12)}, date(2026, 3, 11)),
         (CINQ, {"publication": date(2026, 3, 9)}, date(2026, 3, 8)),
         (CINQ, {"until": date(2026, 3, 9)}, date(2026, 3, 9)),
         (CINQ, {"until": date(2026, 3, 12)}, date(2026, 3, 10)),  # five days before the poll

@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import column, insert, select, table
 
-from producers.records import STATE_RULES, FileState
 from producers.web.depot import find_to_answer, find_to_deposit, find_to_redo
 from producers.web.dossier import pick, why_lacking
 from producers.web.exports.query import DERNIERS_EXPORTS, ETATS, AskedFile
 from producers.web.suivi.requests import DemandeState, Stage, build_cards, just_ended
+from schemas.file_state import STATE_RULES, FileState
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, RequestOutcome, Verdict
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
 from worker.db.engine import build_engine
+from worker.db.functions import sql_of_state
 
 FACTS: Mapping[str, tuple[Any, ...]] = {
     "verdict": ("", Verdict.ACCEPTE.value, Verdict.REJETE.value),
@@ -29,6 +30,7 @@ FACTS: Mapping[str, tuple[Any, ...]] = {
     "published_on": (None, DAY),
     "certified_on": (None, DAY),
     "purged_at": (None, NOON),
+    "fault": ("", "missing", "altered"),
     "bloquantes": (0, 9),
     "provisoire_until": (None, DAY),
     "outdated_at": (None, NOON),
@@ -48,6 +50,9 @@ records = st.fixed_dictionaries({name: st.sampled_from(values) for name, values 
         ({"status": ExportStatus.CANCELLED}, FileState.CANCELLED, "annulé"),
         ({}, FileState.READY, "prêt"),
         ({"outdated_at": NOON}, FileState.OUTDATED, "ancien"),
+        ({"fault": "missing", "bloquantes": 9}, FileState.MISSING, "introuvable"),
+        ({"fault": "truncated"}, FileState.ALTERED, "altéré"),
+        ({"fault": "missing", "purged_at": NOON}, FileState.PURGED, "effacé"),
         ({"provisoire_until": DAY}, FileState.PROVISOIRE, "provisoire"),
         ({"provisoire_until": DAY, "bloquantes": 9}, FileState.TO_CORRECT, "à corriger"),
         ({"a_completer": 9}, FileState.TO_COMPLETE, "à compléter"),
@@ -136,8 +141,18 @@ def test_only_what_nothing_speaks_against_is_ready(facts: dict[str, Any]) -> Non
         assert file not in find_to_deposit([file])
 
 
+_STATES = """
+CREATE VIEW derniers_exports AS SELECT e.export_id, {state} AS state
+FROM facts e JOIN facts d ON d.id = e.id JOIN facts p ON p.id = e.id
+     JOIN (SELECT id, recalled_at AS created_at FROM facts) rc ON rc.id = e.id
+     JOIN (SELECT id, outdated_at AS finished_at FROM facts) im ON im.id = e.id,
+     (SELECT '' AS created_at) r
+"""
+"""The expression of the worker's view, over one table of facts in the place of its tables."""
+
+
 def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> None:
-    """For every possible record."""
+    """For every possible record: the view of the database says the state that the pages say."""
     states_of = {
         "pret": {FileState.READY},
         "a-corriger": {FileState.TO_CORRECT},
@@ -151,13 +166,15 @@ def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> N
         "certifie": {FileState.CERTIFIED},
         "a-refaire": {FileState.TO_REDO},
         "efface": {FileState.PURGED},
+        "introuvable": {FileState.MISSING},
+        "altere": {FileState.ALTERED},
         "en-attente": {FileState.QUEUED},
         "en-preparation": {FileState.RUNNING},
         "en-echec": {FileState.FAILED},
         "annule": {FileState.CANCELLED},
     }
     assert set().union(*states_of.values()) == set(FileState)
-    names = ("export_id", "status", *FACTS)
+    names = ("id", "export_id", "status", *FACTS)
     made = [
         {"status": ExportStatus.READY, **dict(zip(FACTS, values, strict=True))}
         for values in product(*FACTS.values())
@@ -166,10 +183,12 @@ def test_a_filter_finds_the_files_of_its_state_and_no_other(tmp_path: Path) -> N
     files = [ready_list(number, **facts) for number, facts in enumerate(made + others, 1)]
     engine = build_engine(f"sqlite:///{tmp_path / 'states.db'}")
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"CREATE TABLE derniers_exports ({', '.join(names)})")
-        connection.execute(
-            insert(DERNIERS_EXPORTS), [{it: getattr(file, it) for it in names} for file in files]
-        )
+        connection.exec_driver_sql(f"CREATE TABLE facts ({', '.join(names)})")
+        rows = [{it: getattr(file, it) for it in names[1:]} for file in files]
+        facts = table("facts", *(column(it, DERNIERS_EXPORTS.c[it].type) for it in names[1:]))
+        connection.execute(insert(facts), rows)
+        connection.exec_driver_sql("UPDATE facts SET id = export_id")
+        connection.exec_driver_sql(_STATES.format(state=sql_of_state()))
         for etat, (_, condition) in ETATS.items():
             found = set(
                 connection.execute(select(DERNIERS_EXPORTS.c.export_id).where(condition)).scalars()

@@ -178,7 +178,7 @@ def test_a_value_adds_no_header_and_no_line(about: RequestReport) -> None:
                 tableau("cinq_jours_reu.P.commune", bloquantes=2, provisoire_until=COMING),
                 tableau("additions.P.commune"),
             ),
-            "1 tableau prêt, 2 provisoires, à corriger, 3 anomalies bloquantes — LIBREVILLE (13900)",
+            "1 tableau prêt, 2 à corriger, 3 anomalies bloquantes — LIBREVILLE (13900)",
         ),
         (
             tableaux_report(tableau(recall_id=7), tableau("additions.P.commune")),
@@ -220,7 +220,7 @@ GAP = {
     [
         (
             tableau(bloquantes=1, provisoire_until=COMING),
-            "— provisoire, à corriger, à refaire à partir du 06/04/2027",
+            "— à corriger, à refaire à partir du 06/04/2027",
         ),
         (tableau(a_completer=12, anomalies=LACKS), "— à compléter avant la publication"),
         (tableau(a_completer=12, anomalies=LACKS), "À compléter : 12 dates, 4 motifs"),

@@ -155,8 +155,8 @@ class Script(State):
         super().__init__("sqlite://")
         self._answers: Iterator[RequestState | Exception] = chain(answers, repeat(answers[-1]))
 
-    def request_progress(self, source: str, event_id: str) -> RequestState:
-        assert (source, event_id) == (EVENT.source, EVENT.id)
+    def request_progress(self, sender: str, source: str, event_id: str) -> RequestState:
+        assert (sender, source, event_id) == ("mairie", EVENT.source, EVENT.id)
         answer = next(self._answers)
         if isinstance(answer, Exception):
             raise answer
@@ -178,19 +178,21 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["made", "refused", "a database that restarts"],
 )
 def test_it_ends_with_the_fate_of_every_file(answers: tuple[RequestState | Exception, ...]) -> None:
-    assert wait_for(Script(*answers), EVENT, Console(file=io.StringIO()), 10) == answers[-1]
+    assert (
+        wait_for(Script(*answers), "mairie", EVENT, Console(file=io.StringIO()), 10) == answers[-1]
+    )
 
 
 def test_it_ends_after_the_time_allowed_with_what_is_known() -> None:
     late = request(export(), RUNNING)
-    result = wait_for(Script(late), EVENT, Console(file=io.StringIO()), 0.02)
+    result = wait_for(Script(late), "mairie", EVENT, Console(file=io.StringIO()), 0.02)
     assert result == late
     assert exit_code_of(result) is ExitCode.TIMEOUT
 
 
 def test_lines_show_each_change_once() -> None:
     script = Script(UNREAD, request(RUNNING), request(RUNNING), request(export()))
-    _, *lines = printed(lambda console: wait_for(script, EVENT, console, 10))
+    _, *lines = printed(lambda console: wait_for(script, "mairie", EVENT, console, 10))
     assert lines == [f"{LABEL} : 1\u202f200 / 3\u202f000 électeurs", f"{LABEL} : prêt"]
 
 
@@ -205,20 +207,22 @@ def test_lines_show_each_change_once() -> None:
 def test_the_last_line_does_not_call_ready_what_cannot_be_used(
     made: ExportState, said: str
 ) -> None:
-    _, *lines = printed(lambda console: wait_for(Script(request(made)), EVENT, console, 10))
+    _, *lines = printed(
+        lambda console: wait_for(Script(request(made)), "mairie", EVENT, console, 10)
+    )
     assert lines == [f"{made.label} : {said}"]
 
 
 def test_a_request_that_nobody_reads_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("producers.cli.render.UNREAD_SECONDS", 0.0)
-    lines = printed(lambda console: wait_for(Script(UNREAD), EVENT, console, 0.05))
+    lines = printed(lambda console: wait_for(Script(UNREAD), "mairie", EVENT, console, 0.05))
     assert "".join(lines).count("Demande pas encore lue") == 1
 
 
 def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "AWAY_SECONDS", 0.02)
     with pytest.raises(StateAwayError):
-        wait_for(Script(StateAwayError("partie")), EVENT, Console(file=io.StringIO()), 10)
+        wait_for(Script(StateAwayError("partie")), "mairie", EVENT, Console(file=io.StringIO()), 10)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of, find_c
 from producers.web.echeances import Agenda, Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
-from producers.web.taches import Situation, Task, TaskState, find_tasks
+from producers.web.taches import (
+    HORIZON,
+    Situation,
+    Task,
+    TaskState,
+    find_tasks,
+    in_order,
+    without_far_ones,
+)
 from schemas.profiles.platform import read_shipped
 from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import DAY, NOON, ready_list, ready_tableau
@@ -143,7 +151,25 @@ def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(
     task = next(task for task in tasks_of(today=today) if task.title == ANNUAL)
     assert (task.state, task.due) == (state, date(2026, 12, 30))
     assert "du 20/11/2026 au 30/12/2026 (art. L. 19, III, et R. 10)" in task.why
-    assert "Aucun scrutin connu n'appelle de réunion en 2026." in task.why
+    assert "Aucune réunion n'est notée en 2026. Si elle a eu lieu, notez-en le jour." in task.why
+
+
+MARCH = CalendarScrutin(date(2026, 3, 15), "Élections municipales, 1er tour")
+
+
+def test_a_meeting_that_a_poll_called_and_nobody_held_does_not_replace_the_annual_one() -> None:
+    """R. 10, third paragraph, asks whether the commission has met since 1 January."""
+    known: dict[str, Any] = {"scrutins": (MARCH,), "register_since": date(2025, 6, 1)}
+    assert ANNUAL not in states(tasks_of(today=date(2026, 2, 22), **known)), (
+        "the poll's may be held"
+    )
+    assert states(tasks_of(today=date(2026, 3, 17), **known))[ANNUAL] is TO_COME
+    assert states(tasks_of(today=date(2026, 12, 2), **known))[ANNUAL] is TO_DO
+    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is LATE
+    held = (CalendarReunion(date(2026, 2, 20)),)
+    assert ANNUAL not in states(tasks_of(today=date(2026, 12, 2), reunions=held, **known))
+    in_autumn = (CalendarReunion(date(2026, 12, 1)),)
+    assert states(tasks_of(today=date(2026, 12, 2), reunions=in_autumn, **known))[ANNUAL] is DONE
 
 
 def test_the_annual_meeting_of_a_year_that_is_over_is_dropped_in_february() -> None:
@@ -256,6 +282,59 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     assert DEPOSIT not in states(tasks)
     corrected = ready_list(3, request_id=3, sha256="b" * 64)
     assert states(tasks_of(refused, corrected))[DEPOSIT] is TO_DO
+
+
+def test_the_last_verdict_on_a_content_counts_not_an_earlier_one() -> None:
+    same = {"sha256": "a" * 64, "deposited_on": DAY, "verdict_on": DAY}
+    refused = ready_list(1, request_id=1, verdict="rejete", **same)
+    accepted = ready_list(2, request_id=2, verdict="accepte", **same)
+    again = ready_list(3, request_id=3, sha256="a" * 64)
+    found = states(tasks_of(refused, accepted, again))
+    assert CORRECT not in found, "the platform has accepted these bytes since"
+    assert DEPOSIT not in found, "the platform has these bytes"
+    refused_since = ready_list(4, request_id=4, verdict="rejete", **same)
+    after = ready_list(5, request_id=5, sha256="a" * 64)
+    assert states(tasks_of(refused, accepted, refused_since, after))[CORRECT] is TO_DO
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"sha256": "b" * 64, "verdict": "accepte"},
+        {"sha256": "b" * 64},
+        {"sha256": "a" * 64, "verdict": "accepte", "recalled_at": NOON},
+    ],
+)
+def test_an_accepted_list_is_to_deposit_again_once_another_deposit_replaced_it(
+    last: dict[str, Any],
+) -> None:
+    accepted = ready_list(
+        1, request_id=1, sha256="a" * 64, deposited_on=DAY, verdict="accepte", verdict_on=DAY
+    )
+    replaced = ready_list(2, request_id=2, deposited_on=DAY, **last)
+    again = ready_list(3, request_id=3, sha256="a" * 64)
+    assert states(tasks_of(accepted, replaced, again))[DEPOSIT] is TO_DO
+
+
+def test_a_task_that_is_far_ahead_is_not_listed() -> None:
+    tasks = tasks_of(scrutins=(SCRUTIN,))
+    (task,) = [it for it in tasks if it.title == "Préparer le tableau des cinq jours"]
+    assert task.due
+    assert task in without_far_ones(tasks, task.due - HORIZON)
+    assert task not in without_far_ones(tasks, task.due - HORIZON - timedelta(days=1))
+    kept = {it.title for it in tasks if it.state is not TO_COME}
+    assert kept <= {it.title for it in without_far_ones(tasks, date(2020, 1, 1))}
+
+
+def test_tasks_stand_in_the_order_of_their_legal_days() -> None:
+    tasks = tasks_of(
+        ready_list(1), today=date(2026, 12, 16), scrutins=(POLL,), doubts=1, incomplete=1
+    )
+    to_do = in_order(tasks)["to_do"]
+    assert (to_do[0].state, to_do[0].due) == (LATE, date(2026, 11, 29))
+    days = [task.due for task in to_do if task.due]
+    assert days == sorted(days)
+    assert all(task.due for task in to_do[: len(days)]), "those without a day come after"
 
 
 @pytest.mark.parametrize(
@@ -378,3 +457,11 @@ def test_what_the_record_does_not_say_is_said_to_be_unknown() -> None:
     known = {task.title: task for task in tasks_of(doubts=2, incomplete=0)}
     assert (known["Régler les doutes"].state, known["Régler les doutes"].why[:1]) == (TO_DO, "2")
     assert known["Compléter les dates et les motifs"].state is DONE
+
+
+def test_a_list_to_correct_is_cured_as_each_anomaly_says() -> None:
+    """The REU is right where a spreadsheet has damaged the export: nothing is to be corrected there."""
+    tasks = tasks_of(ready_list(1, bloquantes=9))
+    (task,) = [task for task in tasks if task.title == CORRECT]
+    assert "Corrigez dans le REU" not in task.why
+    assert "Faites ce que dit chaque anomalie, puis donnez le nouvel export." in task.why

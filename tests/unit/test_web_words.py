@@ -66,7 +66,16 @@ def test_days_are_those_of_the_commune() -> None:
         environment.get_template("t").render(z=late)
     assert plain(weekday_date(date(2026, 11, 1))) == "dimanche 1er novembre 2026"
     assert plain(day_of("2027-04-11")) == "dimanche 11 avril 2027"
-    assert kept_until(late, 30) == datetime(2026, 12, 24, 23, 30, tzinfo=UTC)
+
+
+def test_the_page_of_a_file_says_until_when_it_is_kept() -> None:
+    late = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+    assert kept_until(ready_list(1, finished_at=late, code_commune="13055"), 30) == date(
+        2026, 12, 25
+    )
+    deposited = ready_list(1, finished_at=late, deposited_on=date(2026, 11, 25))
+    assert kept_until(deposited, 30) == date(2027, 11, 26)
+    assert kept_until(deposited, 1000) == date(2029, 8, 21), "the longer of the two"
 
 
 def _strings(source: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from producers.web.app import DOWNLOADS, ROUTES, create_app
+from producers.web.app import ROUTES, create_app
 from producers.web.page_context import WebServices
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
@@ -146,7 +146,15 @@ def execute(url: str, statement: str, **parameters: object) -> None:
 
 PAGES: Sequence[Route] = ROUTES
 COMMUNE_PAGES = tuple(route for route in PAGES if route.path.startswith("/communes/{commune}"))
-_NO_PAGE = DOWNLOADS | {"suivi", "correspondance", "brouillon"}
+_NO_PAGE = {
+    "dossier_zip",
+    "fichier",
+    "piece",
+    "statistiques_csv",
+    "suivi",
+    "correspondance",
+    "brouillon",
+}
 SHOWN_PAGES = [
     route
     for route in COMMUNE_PAGES

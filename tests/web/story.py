@@ -206,7 +206,7 @@ class Story:
             self.hand.tick(categorie)
         self.hand.write("Date", self.days.meeting)
         self.hand.press("Appliquer à tous et enregistrer")
-        self.hand.sees("Tous les mouvements ont leur date et leur motif")
+        self.hand.sees("Toutes les inscriptions et radiations ont leur date et leur motif")
         self.hand.follow("Demander le tableau")
         self.hand.press("Génération du fichier")
         self.hand.follow("Noter la publication")
@@ -347,7 +347,7 @@ class Story:
                 self.hand.write("Date", day)
                 self.hand.press("Appliquer à tous et enregistrer")
                 self.hand.sees("Enregistré")
-        self.hand.sees("Tous les mouvements ont leur date et leur motif")
+        self.hand.sees("Toutes les inscriptions et radiations ont leur date et leur motif")
 
     def ask_for_the_tableau(self) -> None:
         """Request the tableau des vingt jours of the principal list: it has no blocking anomaly."""

@@ -252,3 +252,11 @@ def test_tableaux_and_what_was_not_made_have_no_such_page(files: FilesScreen) ->
     )
     assert files.get("differences", export=files.desk.ask(CM)).status_code == 404
     assert files.get("differences", export=99).status_code == 404
+
+
+def test_an_unknown_period_is_not_said_to_be_corrected_in_the_reu(files: FilesScreen) -> None:
+    """The register lacks an export, or a file of mouvements is wrong: the REU may be right."""
+    number = files.make_tableau(TypeTableau.CINQ_JOURS_REU)
+    page = files.read("anomalies", export=number)
+    assert "Corrigez dans le REU" not in page
+    assert "Faites ce que dit chaque anomalie" in page

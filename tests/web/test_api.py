@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from common.cli import ExitCode
 from producers.errors import PublishError, QueueFullError, UnconfirmedError
 from producers.web import api
 from producers.web.app import create_app
-from producers.web.exports.stored_file import Delivery
 from producers.web.security import limits
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
@@ -29,9 +28,7 @@ from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
 from tests.unit.mail_samples import ASKED_AT, export, report
-from tests.web.files_desk import words
 from tests.web.security_desk import (
-    CLERK,
     CONTENT,
     FILE,
     GRANDVILLE,
@@ -43,8 +40,8 @@ from tests.web.security_desk import (
 )
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.exports.models import Export
-from worker.notifier.messages.events import file_event
+from worker.exports.models import Export, Recall
+from worker.notifier.messages.events import file_event, recall_event
 
 DIGEST = hashlib.sha256(CONTENT).digest()
 BYTES = "/api/v1/exports/1/fichier"
@@ -169,31 +166,6 @@ def test_another_communes_file_is_as_one_that_does_not_exist(
     assert len({answer.text for answer in answers}) == 1
 
 
-@pytest.mark.parametrize("is_page", [False, True], ids=["token", "agent"])
-def test_five_files_are_sent_at_once(
-    stranger: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch, *, is_page: bool
-) -> None:
-    address = f"/communes/{LIBREVILLE}/exports/1/fichier" if is_page else BYTES
-    headers = {"X-Remote-User": CLERK} if is_page else _showing(make_token(LIBREVILLE))
-    asked, answers, give = list[Delivery](), list[Any](), Delivery.__iter__
-
-    def ask_again(delivery: Delivery) -> Iterator[bytes]:
-        asked.append(delivery)
-        if len(asked) <= 5:
-            answers.append(stranger.get(address, headers=headers))
-        yield from give(delivery)
-
-    monkeypatch.setattr(Delivery, "__iter__", ask_again)
-    assert stranger.get(address, headers=headers).status_code == 200
-    assert [answer.status_code for answer in answers] == [429, 200, 200, 200, 200], (
-        "while the first five are sent"
-    )
-    assert (
-        "Cinq téléchargements sont en cours. Attendez la fin de l'un d'eux." in words(answers[0])
-    ) is is_page
-    assert stranger.get(address, headers=headers).status_code == 200
-
-
 def test_only_a_token_in_force_opens(
     stranger: TestClient, make_token: MakeToken, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -226,10 +198,8 @@ def test_guesses_are_bounded(
 ) -> None:
     """Wrong tokens are counted by address, a right one by itself: a neighbour does not block it."""
     token = make_token(LIBREVILLE)
-    rate, one = parse("3/minute"), parse("1/minute")
-    monkeypatch.setattr(
-        limits, "RATES", dict(limits.RATES) | {"token": (rate, rate), "download": (rate, one)}
-    )
+    rate = parse("3/minute")
+    monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {"stranger": rate, "agent": rate})
     answers = [stranger.get(BYTES, headers=_showing("wrong")) for _ in range(3)]
     assert {_code(answer) for answer in answers} == {(401, "jeton_refuse")}
     late = stranger.get(BYTES, headers=_showing("wrong"))
@@ -237,9 +207,9 @@ def test_guesses_are_bounded(
     assert int(late.headers["retry-after"]) > 0
     right = [stranger.get(BYTES, headers=_showing(token)) for _ in range(4)]
     assert [answer.status_code for answer in right] == [200, 200, 200, 429]
-    assert {answer.headers["ratelimit-policy"] for answer in right} == {'"download";q=3;w=60'}
+    assert {answer.headers["ratelimit-policy"] for answer in right} == {'"agent";q=3;w=60'}
     left = [answer.headers["ratelimit"].split(";t=")[0] for answer in right]
-    assert left == [f'"download";r={number}' for number in (2, 1, 0, 0)]
+    assert left == [f'"agent";r={number}' for number in (2, 1, 0, 0)]
 
 
 def test_a_token_is_not_kept_and_its_making_is_on_record(
@@ -297,12 +267,60 @@ def test_why_there_are_no_bytes(
     assert _code(stranger.get(BYTES, headers=_showing(token))) == expected
 
 
+def _recall(database: str, number: int = 1) -> None:
+    engine, why = build_engine(database), "l’import 3 a été annulé"
+    with Session(engine) as session, session.begin():
+        recall = Recall(id=5, code_commune=LIBREVILLE, because=why, recalled_by="mairie")
+        recall.created_at = ASKED_AT + timedelta(hours=1)
+        session.add(recall)
+        session.execute(update(Export).where(Export.id == number).values(recall_id=5))
+    engine.dispose()
+
+
+def test_a_recalled_file_is_not_served_as_a_good_one(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
+) -> None:
+    """The request, the events, the view and the bytes say it, for a program that reads no French."""
+    token = make_token(LIBREVILLE)
+    execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
+    execute(screen_database, "UPDATE import SET finished_at = '2026-01-01 00:00:00.000000'")
+    path = "/api/v1/request?source=/mairie/13900&id=1"
+    (good,) = stranger.get(path, headers=_showing(token)).json()["exports"]
+    assert (good["status"], good["state"], good["usable"]) == ("ready", "ready", True)
+    assert stranger.get(BYTES, headers=_showing(token)).headers["file-state"] == "ready"
+    _recall(screen_database)
+    (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
+    assert (file["status"], file["state"], file["usable"]) == ("recalled", "to_redo", False)
+    assert file["reason"] == "l’import 3 a été annulé"
+    assert read_rows(screen_database, "SELECT state FROM derniers_exports WHERE export_id = 1") == [
+        ("to_redo",)
+    ]
+    assert _code(stranger.get(file["url"], headers=_showing(token))) == (409, "fichier_a_refaire")
+    taken = stranger.get(f"{file['url']}?recalled=accept", headers=_showing(token))
+    assert (taken.status_code, taken.content, taken.headers["file-state"]) == (
+        200,
+        CONTENT,
+        "to_redo",
+    )
+    engine = build_engine(screen_database)
+    with Session(engine) as session:
+        (recalled,) = session.scalars(select(Export).where(Export.recall_id == 5))
+        published = recall_event(session.get_one(Recall, 5), recalled)
+    engine.dispose()
+    page = stranger.get("/api/v1/events", headers=_showing(token))
+    (said,) = page.json()
+    event = CloudEvent.model_validate(said)
+    assert event == published.model_copy(update={"source": event.source})
+    assert (event.data["status"], event.data["usable"]) == ("recalled", False)
+    assert stranger.get(page.links["next"]["url"], headers=_showing(token)).json() == []
+
+
 def test_a_program_asks_what_became_of_its_request(
     stranger: TestClient, make_token: MakeToken, screen_database: str
 ) -> None:
     token = make_token(LIBREVILLE)
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
-    path = "/api/v1/requests/%2Fmairie%2F13900/1"
+    path = "/api/v1/request?source=/mairie/13900&id=1"
     known = stranger.get(path, headers=_showing(token))
     (file,) = known.json()["exports"]
     assert (known.json()["request"], known.json()["outcome"]) == (
@@ -317,18 +335,22 @@ def test_a_program_asks_what_became_of_its_request(
     )
     (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (file["status"], file["code"], file["reason"]) == ("failed", "xsd", "Refusé.")
-    for address in (f"{path}x", "/api/v1/requests/x/1"):
+    for address in (f"{path}x", "/api/v1/request?source=x&id=1"):
         assert _code(stranger.get(address, headers=_showing(token))) == (404, "demande_inconnue")
     assert _code(stranger.get(path)) == (401, "jeton_refuse")
-    for source, status in (
-        ("/" * 200, 200),
-        ("/" * 201, 404),
-    ):  # each slash may end the source; none is longer
-        execute(screen_database, "UPDATE request SET source = :source WHERE id = 1", source=source)
-        assert (
-            stranger.get(f"/api/v1/requests/{source}/1", headers=_showing(token)).status_code
-            == status
-        )
+    for wrong in ("source=/mairie/13900", "id=1", ""):
+        answer = stranger.get(f"/api/v1/request?{wrong}", headers=_showing(token))
+        assert _code(answer) == (400, "parametre_faux")
+    for source, event_id in (("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c"), ("/" * 200, "&=é ")):
+        statement = "UPDATE request SET source = :source, event_id = :event_id WHERE id = 1"
+        execute(screen_database, statement, source=source, event_id=event_id)
+        for key, status in (((source, event_id), 200), (("a/b/c", ""), 400), (("a", "b"), 404)):
+            query = dict(zip(("source", "id"), key, strict=True))
+            answer = stranger.get("/api/v1/request", params=query, headers=_showing(token))
+            assert answer.status_code == status, key
+        swapped = {"source": "a", "id": "b/c"} if source != "a" else {"source": "a/b", "id": "c"}
+        answer = stranger.get("/api/v1/request", params=swapped, headers=_showing(token))
+        assert answer.status_code == 404, "a slash belongs to one of the two"
 
 
 def test_a_source_and_an_id_name_the_request_of_the_token_alone(
@@ -351,7 +373,7 @@ def test_a_source_and_an_id_name_the_request_of_the_token_alone(
     engine.dispose()
 
     def ask(name: str, event_id: str) -> Any:  # noqa: ANN401 — httpx's
-        path = f"/api/v1/requests/%2Fmairie%2F13900/{event_id}"
+        path = f"/api/v1/request?source=/mairie/13900&id={event_id}"
         return stranger.get(path, headers=_showing(tokens[name]))
 
     for name, number in (("agenda", 71), ("compta", 72)):
@@ -473,7 +495,7 @@ def test_a_program_sends_an_event_as_its_token(
         202,
         {"request": {"source": "/mairie/13900", "id": "a/b c"}},
     )
-    assert sent.headers["ratelimit-policy"].startswith('"post";')
+    assert sent.headers["ratelimit-policy"].startswith('"agent";')
     services = stranger.app.state.services  # type: ignore[attr-defined]
     assert (sent_by(stranger), services.publish.__self__.tokens) == ([event], ["jeton compta"])
     execute(

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, insert
 from common.calendrier import jour_a_paris, now
 from producers.web.copies import CopieState
 from schemas.envelope import CloudEvent
-from schemas.requests import CopieAsked, ListeExportRequested
+from schemas.requests import CopieAsked, ListeExportRequested, RequestReference, RetryRequested
 from schemas.vocabulary import Action, CopieFile, Liste, Qualite
 from tests.parts.databases import SqliteFiles
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE
@@ -214,6 +214,60 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
     assert "format_non_depose" in str(screen.desk.deposit(pdf["export_id"])["code"]), (
         "no copy is deposited"
     )
+
+
+def _age(screen: FilesScreen, days: int) -> date:
+    """Have the exports of the register taken so many days ago; that day."""
+    day: date = screen.app.state.services.clock().date() - timedelta(days=days)
+    screen.desk.run("UPDATE import SET taken_on = :day", day=day.isoformat())
+    return day
+
+
+@pytest.mark.parametrize("road", ["page", "event"])
+def test_a_copy_of_an_old_register_is_confirmed_and_says_its_day(
+    files: FilesScreen, road: str
+) -> None:
+    assert _ask(files) == ""
+    asked = {"commune": "13900", "listes": ["P"], "requested_by": AGENT}
+
+    def give(*, accepts: bool) -> str:
+        """What is said of the refusal; empty when the copy is to be made."""
+        if road == "page":
+            form = {"act": "remettre", "numero": "1", "engagement_on": "2026-11-05"}
+            answer = files.post("copies", form | ({"ancien": "oui"} if accepts else {}))
+            files.work()
+            return "" if answer.status_code == 303 else answer.text
+        copie = {"numero": 1, "engagement_on": "2026-11-05", "accept_old_register": accepts}
+        data = ListeExportRequested.model_validate(asked | {"copie": copie})
+        ingest_request(event := CloudEvent.wrap(data, source="/autre"), files.desk.services)
+        return str(files.desk.request(event)["reason"])
+
+    day = _age(files, 270)
+    assert f"{day:%d/%m/%Y}" in give(accepts=False)
+    assert files.desk.values("SELECT decision FROM copies") == [""]
+    assert give(accepts=True) == ""
+    pdf, _ = _make(files, "copie")
+    assert f"liste au {day:%d/%m/%Y} – usage commercial interdit" in _read_pdf(files, pdf)
+
+
+def test_a_copy_is_not_made_again_of_a_register_that_has_grown_old(files: FilesScreen) -> None:
+    _ask(files)
+    _give(files)
+    pdf, _ = _make(files, "copie")
+    _age(files, 270)
+    about = RequestReference(source=pdf["source"], id=pdf["event_id"])
+    data = RetryRequested(request=about, exports=[pdf["export_id"]], requested_by=AGENT)
+    ingest_request(event := CloudEvent.wrap(data, source="/autre"), files.desk.services)
+    assert files.desk.request(event)["code"] == "registre_ancien"
+
+
+@pytest.mark.parametrize(("days", "is_asked"), [(7, False), (8, True)])
+def test_a_register_of_more_than_a_week_is_old(
+    files: FilesScreen, days: int, *, is_asked: bool
+) -> None:
+    _ask(files)
+    _age(files, days)
+    assert (_give(files).status_code == 422) is is_asked
 
 
 def test_a_refusal_has_its_letter_with_the_ways_of_appeal(screen: FilesScreen) -> None:

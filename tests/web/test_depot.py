@@ -236,6 +236,72 @@ def test_an_answer_is_about_the_files_that_she_ticks_and_no_other(files: FilesSc
     assert [files.desk.row(export)["verdict"] for export in exports] == ["accepte", ""]
 
 
+def _deposit_together(files: FilesScreen) -> tuple[list[int], dict[str, str]]:
+    """Deposit CM, CE and P as files of one request; their ids and the hidden fields of the form of the answer."""
+    exports = [
+        files.make(liste)["export_id"]
+        for liste in (CM, Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.PRINCIPALE)
+    ]
+    files.desk.run("UPDATE export SET request_id = (SELECT min(request_id) FROM export)")
+    for export in exports:
+        files.desk.deposit(export)
+    (depot,) = re.findall(r'name="depot" value="(\d+)"', files.get("depot").text)
+    return exports, {"depot": depot, "jour": today().isoformat()}
+
+
+def _ticked(page: str) -> list[int]:
+    form = page.partition("La réponse concerne</legend>")[2].partition("</fieldset>")[0]
+    return [int(number) for number in re.findall(r'value="(\d+)" checked', form)]
+
+
+def _name_one_of(files: FilesScreen, export: int, others: list[int]) -> str:
+    """Name an elector of the file who is in none of the others."""
+    texts = [
+        files.desk.services.storage.path(files.commune, files.desk.row(it)["file_name"]).read_text(
+            "utf-8"
+        )
+        for it in (export, *others)
+    ]
+    lines = [[line.split(";") for line in text.splitlines()] for text in texts]
+    nom, born = (
+        lines[0][0].index(header_of(column))
+        for column in (Electeur.nom_naissance, Electeur.date_naissance)
+    )
+    elsewhere = {line[nom] for other in lines[1:] for line in other}
+    line = next(it for it in lines[0][1:] if it[nom] not in elsewhere and len(it[born]) == 10)
+    return f"{line[nom]} {line[born]} : adresse absente."
+
+
+def test_a_rejection_is_about_the_list_whose_electors_it_names(files: FilesScreen) -> None:
+    exports, form = _deposit_together(files)
+    principale = exports[-1]
+    form |= {"verdict": "rejete", "reponse": _name_one_of(files, principale, exports[:-1])}
+    asked = files.post("verdict", form | {"export": exports})
+    assert asked.status_code == 422
+    assert not files.broker.events
+    assert "rien d'autre n'est coché" in words(asked)
+    assert re.search(r"Liste principale — [^(]*\(1 électeur\)", words(asked))
+    assert _ticked(asked.text) == [principale]
+    (seen,) = re.findall(r'name="lue" value="(\w+)"', asked.text)
+    other_text = form | {"export": exports, "lue": seen, "reponse": "Sans nom."}
+    assert files.post("verdict", other_text).status_code == 422, "another text is read again"
+    assert files.post("verdict", form | {"export": [principale], "lue": seen}).status_code == 303
+    files.work()
+    assert [files.desk.row(it)["verdict"] for it in exports] == ["", "", "rejete"]
+
+
+def test_a_rejection_that_names_nobody_says_so_and_is_about_all_files(files: FilesScreen) -> None:
+    exports, form = _deposit_together(files)
+    form |= {"verdict": "rejete", "reponse": "Le séparateur est faux."}
+    asked = files.post("verdict", form | {"export": exports})
+    assert "La réponse ne nomme aucun électeur reconnu" in words(asked)
+    assert sorted(_ticked(asked.text)) == sorted(exports)
+    (seen,) = re.findall(r'name="lue" value="(\w+)"', asked.text)
+    assert files.post("verdict", form | {"export": exports, "lue": seen}).status_code == 303
+    files.work()
+    assert {files.desk.row(it)["verdict"] for it in exports} == {"rejete"}
+
+
 @pytest.mark.slow
 def test_what_the_platform_accepted_is_not_said_to_be_refused(files: FilesScreen) -> None:
     export = files.make()["export_id"]

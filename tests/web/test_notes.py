@@ -164,6 +164,27 @@ def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: F
     assert "Tableaux à refaire" in page
 
 
+def test_a_poll_in_the_past_is_confirmed(files: FilesScreen) -> None:
+    poll = {"act": "scrutin", "libelle": "Élection", "scrutin": "2025-03-16"}
+    assert _faults(files.post("reunions", poll)) == ["scrutin_passe"]
+    other = poll | {"scrutin_passe": "2025-03-09"}
+    assert _faults(files.post("reunions", other)) == ["scrutin_passe"], "another day was confirmed"
+    assert files.post("reunions", poll | {"scrutin_passe": "2025-03-16"}).status_code == 303
+    files.work()
+    correcting = poll | {"libelle": "Élection partielle", "scrutin_replaces": "2025-03-16"}
+    assert files.post("reunions", correcting).status_code == 303, "it is known already"
+
+
+def test_a_noted_poll_leads_to_the_dates_only_while_some_are_missing(files: FilesScreen) -> None:
+    poll = {"act": "scrutin", "libelle": "Élection", "scrutin": "2027-05-09"}
+    link = "Compléter les dates et les motifs</a>"
+    files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces', is_dated = true")
+    assert "0 mouvement" not in files.read("motifs")
+    assert link not in _send(files, "reunions", **poll).text
+    _without_motif(files)
+    assert link in _send(files, "reunions", **poll | {"libelle": "Autre élection"}).text
+
+
 def _without_motif(screen: FilesScreen) -> list[int]:
     screen.desk.run(
         "UPDATE mouvement SET categorie = '', motif = '' WHERE nature <> 'modification'"
@@ -263,7 +284,7 @@ def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> Non
     for_all |= {"tous-jour": "2026-11-02", "portee": "toutes"}
     answer = words(_send(screen, "motifs", **form | for_all))
     assert f"Enregistré : {number} mouvements complétés." in answer
-    assert "Tous les mouvements ont leur date et leur motif" in answer
+    assert "Toutes les inscriptions et radiations ont leur date et leur motif" in answer
     known = _dated(screen)
     assert known.total() == number
     assert {categorie for _, categorie, _ in known} == {"inscription_volontaire", "radiation_deces"}
@@ -352,6 +373,86 @@ def test_a_doubt_is_shown_side_by_side_and_decided(screen: FilesScreen) -> None:
     again = _send(screen, "doutes", doubt="901", decision="two_persons", verifie="oui")
     assert "a déjà cette réponse : deux personnes" in words(again)
     assert screen.post("doutes", {"doubt": "901", "decision": "perhaps"}).status_code == 404
+
+
+def _value(screen: FilesScreen, query: str, **values: object) -> str:
+    with screen.desk.engine.connect() as connection:
+        return str(connection.execute(text(query), values).scalar_one())
+
+
+def _seen(page: str, name: str) -> str:
+    value: str
+    (value,) = re.findall(rf'name="{name}" value="([^"]*)"', page)
+    return value
+
+
+def test_a_decision_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    plant_doubt(files)
+    mine = {"doubt": "901", "decision": "two_persons", "verifie": "oui"}
+    mine["vu"] = _seen(files.get("doutes").text, "vu")
+    theirs = mine | {"decision": "same_person"}
+    late = files.broker.events
+    assert files.post("doutes", mine).status_code == 303
+    event = late.pop()
+    assert files.post("doutes", theirs).status_code == 303
+    files.work()
+    late.append(event)
+    files.work()
+    decision = "SELECT decision FROM doubt WHERE id = 901"
+    assert _value(files, decision) == "same_person", "the worker compares too"
+    answer = files.post("doutes", mine)
+    assert _faults(answer) == ["verifie-901"]
+    assert "Un autre agent a noté depuis : même personne. Votre réponse" in words(answer)
+    assert files.post("doutes", mine | {"vu": _seen(answer.text, "vu")}).status_code == 303
+    files.work()
+    assert _value(files, decision) == "two_persons", "the agent has seen both"
+
+
+def test_a_motif_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    first, second = sorted(_without_motif(files)[:2])
+    page = files.get("motifs").text
+    form = {f"vu-{it}": _seen(page, f"vu-{it}") for it in (first, second)}
+    form |= {f"categorie-{it}": "" for it in (first, second)} | {
+        f"motif-{first}": "",
+        f"motif-{second}": "",
+    }
+    theirs = "UPDATE mouvement SET categorie = 'radiation_deces', motif = 'acte' WHERE id = :id"
+    files.desk.run(theirs, id=first)
+    files.desk.run("UPDATE mouvement SET nature = 'radiation'")
+    mine = {f"categorie-{first}": "radiation_decision"}
+    answer = files.post("motifs", form | mine)
+    assert _faults(answer) == [f"categorie-{first}"]
+    assert "Un autre agent a noté depuis : Décès" in words(answer)
+    alone = form | {f"categorie-{second}": "radiation_decision"}
+    assert files.post("motifs", alone).status_code == 303
+    files.work()
+    known = "SELECT categorie FROM mouvement WHERE id = :id"
+    assert _value(files, known, id=first) == "radiation_deces", "a line left alone is kept"
+    assert _value(files, known, id=second) == "radiation_decision"
+    knowing = form | mine | {f"vu-{first}": _seen(answer.text, f"vu-{first}")}
+    assert files.post("motifs", knowing).status_code == 303
+    files.desk.run("UPDATE mouvement SET motif = 'noté entre-temps' WHERE id = :id", id=first)
+    files.work()
+    assert _value(files, known, id=first) == "radiation_deces", "the worker compares too"
+
+
+def test_a_page_that_comes_back_shows_what_another_agent_noted_on_the_lines_left_alone(
+    files: FilesScreen,
+) -> None:
+    _without_motif(files)
+    files.desk.run("UPDATE mouvement SET nature = 'radiation', categorie = 'radiation_deces'")
+    page = files.get("motifs", "notes=1").text
+    first, second = re.findall(r'name="vu-(\d+)"', page)[:2]
+    opened = {f"vu-{it}": _seen(page, f"vu-{it}") for it in (first, second)}
+    opened |= {f"categorie-{it}": "radiation_deces" for it in (first, second)}
+    opened |= {f"motif-{it}": "" for it in (first, second)}
+    files.desk.run("UPDATE mouvement SET motif = 'acte reçu' WHERE id = :id", id=int(first))
+    wrong = opened | {f"categorie-{second}": "parade", f"motif-{second}": "gardé"}
+    answer = files.post("motifs", wrong, query="notes=1")
+    assert _faults(answer) == [f"categorie-{second}"]
+    assert _seen(answer.text, f"vu-{first}").endswith("|acte reçu")
+    shown = re.findall(rf'id="motif-(?:{first}|{second})" value="([^"]*)"', answer.text)
+    assert sorted(shown) == ["acte reçu", "gardé"]
 
 
 @pytest.mark.slow
@@ -503,7 +604,9 @@ def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) ->
         said = files.read(page)
         assert "INVENTÉE" not in said, page
         assert "0001" not in said, page
-    assert "Tous les mouvements ont leur date et leur motif" in files.read("motifs")
+    assert "Toutes les inscriptions et radiations ont leur date et leur motif" in files.read(
+        "motifs"
+    )
     files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces' WHERE nature = 'radiation'")
     assert "Aucun motif n'est noté" in files.read("motifs", "notes=1")
     assert "Personne sur la liste ne porte ce nom" in words(files.post("proteges", search))

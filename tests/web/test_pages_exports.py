@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx2 import Response
 from sqlalchemy.orm import Session
 
 from schemas.declarations import DeclarationNoted
+from schemas.http import EVENT_JSON
 from schemas.tableaux import TypeTableau
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_RETRY
 from schemas.vocabulary import Piece
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, open_screen, spaced_words
+from worker.access.management import make_token
 from worker.exports.models import Export
+from worker.handlers.requests.ingest_request import ingest_request
 
 MADE_AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 GOOD = "UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id"
@@ -303,6 +308,75 @@ def test_a_file_that_waits_is_not_there_yet(screen: FilesScreen) -> None:
     assert screen.get(f"/exports/{number}/pieces/rapport").status_code == 409
 
 
+@pytest.mark.parametrize(
+    ("spoil", "state"),
+    [
+        (lambda path: path.unlink(), "introuvable"),
+        (lambda path: path.rename(path.with_name("liste.csv")), "introuvable"),
+        (lambda path: path.write_bytes(b"X\n"), "altéré"),
+    ],
+    ids=["deleted", "renamed", "altered"],
+)
+def test_a_clerk_makes_a_lost_file_again(
+    files: FilesScreen, spoil: Callable[[Path], object], state: str
+) -> None:
+    """Another account asked for it: the clerk sees the file all the same."""
+    (number,) = files.ask_and_make("P")
+    files.desk.run("UPDATE request SET sender = 'compta'")
+    spoil(path_of(files, number))
+    assert files.get(f"/exports/{number}/fichier").status_code in {410, 500}
+    wait_until(lambda: not files.app.state.services.spool.waiting(), message="an empty spool")
+    files.work()
+    assert state in files.read_at(f"/exports/{number}")
+    assert files.desk.row(number)["state"] in {"missing", "altered"}
+    (request, *_) = files.requests()
+    files.press(f"/demandes/{request}/recommencer", on=f"/exports/{number}/fichier")
+    files.work()
+    (new,) = set(files.numbers()) - {number}
+    assert files.desk.process(new)["status"] == "ready"
+    assert files.get(f"/exports/{new}/fichier").status_code == 200
+
+
+def test_a_program_makes_a_lost_file_again(files: FilesScreen) -> None:
+    """From the problem to the bytes of the new file; another program's token is told of no call."""
+    with files.desk.engine.begin() as connection:
+        acts = [REQUEST_LISTE_EXPORT.split(".")[-2], REQUEST_RETRY.split(".")[-2]]
+        token = make_token(connection, "compta", ["13900"], acts, actor="test")
+        other = make_token(connection, "agenda", ["13900"], [], actor="test")
+    sent = {"Content-Type": EVENT_JSON}
+
+    def ask(path: str, token: str = token) -> Response:
+        return files.client.get(path, headers={"Authorization": f"Bearer {token}"})
+
+    def send(type_: str, event_id: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Send the event, make its file, and return what became of it."""
+        event = {"specversion": "1.0", "id": event_id, "source": "/compta", "type": type_}
+        answer = files.client.post(
+            "/api/v1/events",
+            json=event | {"data": data | {"requested_by": "compta"}},
+            headers={"Authorization": f"Bearer {token}"} | sent,
+        )
+        assert answer.status_code == 202, answer.text
+        ingest_request(files.broker.events.pop(), files.desk.services, sender="jeton compta")
+        files.desk.process(files.numbers()[-1])
+        said: dict[str, Any] = ask(answer.headers["location"]).json()
+        return said
+
+    (file,) = send(REQUEST_LISTE_EXPORT, "1", {"commune": "13900", "listes": ["P"]})["exports"]
+    path_of(files, file["export_id"]).unlink()
+    problem = ask(file["url"])
+    assert (problem.status_code, problem.json()["code"]) == (410, "fichier_absent")
+    assert "again" not in ask(file["url"], other).json()
+    wait_until(lambda: not files.app.state.services.spool.waiting(), message="an empty spool")
+    files.work()
+    again = problem.json()["again"]
+    (new,) = send(again["type"], "2", again["data"])["exports"]
+    assert ask(new["url"]).status_code == 200
+    whole = {"request": again["data"]["request"]}
+    (third,) = send(REQUEST_RETRY, "3", whole)["exports"]
+    assert third["label"] != new["label"], "the whole request knows of the lost file"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "status", "said"),
@@ -328,3 +402,17 @@ def test_what_is_not_the_file_of_the_record_is_not_handed_out(
     assert str(screen.desk.root) not in answer.text
     assert "attachment" not in answer.headers.get("content-disposition", "")
     assert declared(screen) == []
+
+
+def test_a_page_after_the_last_one_says_so_and_leads_to_the_last(files: FilesScreen) -> None:
+    assert "Rien n'a encore été demandé" in files.read_at("/exports?page=100")
+    files.ask("P")
+    record(files, 26, liste="CE")
+    page = files.get("/exports", "page=100&genre=liste").text
+    assert "Cette page n'existe pas." in page
+    assert "Rien n'a encore été demandé" not in page
+    (last,) = re.findall(r'<a href="([^"]+)">Voir la dernière page', page)
+    assert last.endswith("genre=liste&amp;page=2")
+    assert len(labels(files.read_at("/exports?genre=liste&page=2"))) > 0
+    nothing = files.read_at("/exports?page=100&genre=tableau")
+    assert "Aucun fichier ne répond à ces choix." in nothing

@@ -199,8 +199,7 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(screen: FilesScreen)
         screen.desk.run(f"UPDATE export SET {column}")  # noqa: S608 — ours
         assert refused(number) == "tableau_a_refaire"
     assert screen.desk.row(number)["published_on"] is None
-    for export in (liste, number):
-        assert screen.get("publication", export=export).status_code == 404
+    assert screen.get("publication", export=liste).status_code == 404
     for export, said in (
         (commission, "ses motifs sont complets"),
         (recapitulatif, "il ne nomme aucun électeur"),
@@ -312,6 +311,39 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScre
     assert [name for it in verified for name, _ in it.findings] == [path.name]
     desk.run("UPDATE request SET notified_at = created_at")
     total(purge_files(desk.engine, storage, days=0, actor=AGENT))
+    assert path.exists(), "it may be contested"
+    desk.run("UPDATE publication SET published_on = '2000-01-01'")
+    total(purge_files(desk.engine, storage, days=0, actor=AGENT))
     assert not path.exists()
     assert "effacé, et son certificat avec lui" in screen.read("publication", export=number)
     assert screen.get("piece", export=number, piece="certificat").status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("facts", "said", "button", "page"),
+    [
+        ("bloquantes = 2", "il est à corriger", "Voir pourquoi", "export"),
+        (
+            "provisoire_until = '2099-01-02'",
+            "Refaites-le à partir du 02/01/2099",
+            "Refaire",
+            "export",
+        ),
+        ("fault = 'missing'", "il est introuvable", "Refaire", "export"),
+        ("purged_at = finished_at", "il est effacé", "Refaire", "export"),
+        ("status = 'failed'", "il est en échec", "Voir pourquoi", "export"),
+        ("status = 'queued', finished_at = NULL", "il est en attente", "Suivre", "export"),
+    ],
+)
+def test_a_tableau_that_cannot_be_published_yet_says_why_and_what_to_do(
+    files: FilesScreen, facts: str, said: str, button: str, page: str
+) -> None:
+    number = _tableau(files)
+    files.desk.run(f"UPDATE export SET {facts} WHERE id = :id", id=number)  # noqa: S608 — ours
+    for answer in (
+        files.get("publication", export=number),
+        files.post("publication", _form(), export=number),
+    ):
+        assert answer.status_code == 409
+        assert said in answer.text
+        assert f'href="{files.path(page, export=number)}">{button}' in answer.text

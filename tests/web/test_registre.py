@@ -340,7 +340,10 @@ def test_an_export_is_undone_once_its_page_has_said_what_would_change(
     assert (screen.rows(count), "Aucun fichier n'est à refaire." in said) == ([(400,)], True)
     assert screen.press("reprendre", accepte=QUESTIONS).status_code == 303
     screen.work()
-    assert "La reprise est annulée" in screen.read()
+    said = screen.read()
+    assert "La reprise est annulée" in said
+    assert "Repris, puis annulé : le registre est celui d'avant." in said
+    assert "Repris dans le registre." not in said
     assert screen.rows(count) == before
     assert "annulé" in screen.read().partition("Derniers exports repris")[2]
 

@@ -154,7 +154,7 @@ def _write_nginx(folder: Path, deployed: Deployed, authority: Authority) -> list
     passwords = folder / "passwords"
     passwords.write_text("".join(f"{agent}:{{PLAIN}}{PASSWORD}\n" for agent in (CLERK, NEIGHBOUR)))
     (folder / "prefecture-secret.conf").write_text(
-        f'proxy_set_header X-Prefecture-Secret "{SECRET}";\nsecure_link_md5 "$remote_user {SECRET}";\n'
+        f'proxy_set_header X-Prefecture-Secret "{SECRET}";\n'
     )
     server = _fill(
         "nginx.conf",

@@ -127,10 +127,7 @@ def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
 def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:
     files.set_clock(NOON)
     page = files.get("echeances").text
-    eve = DAYS.scrutin - timedelta(days=6)
-    wanted = (
-        f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}&amp;until={eve}"
-    )
+    wanted = f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}"
     assert f'href="{wanted}"' in page
     form = files.read("tableaux", f"type=cinq_jours_reu&scrutin={DAYS.scrutin}")
     assert "Tableau des cinq jours" in form
@@ -149,3 +146,15 @@ def test_a_national_poll_is_everybodys_and_past_ones_are_left_out(files: FilesSc
     assert "Élection nationale dimanche 11 avril 2027" in page
     assert "Élection ailleurs" not in page
     assert "Élection passée" not in page
+
+
+def test_what_is_due_in_a_year_is_counted_and_found_among_the_dates(files: FilesScreen) -> None:
+    files.desk.run("DELETE FROM scrutin")
+    files.desk.run(
+        "INSERT INTO scrutin (code_commune, date, libelle) VALUES ('13900', '2027-12-19', 'Lointaine')"
+    )
+    files.set_clock(NOON)
+    page = files.read("taches")
+    assert "Lointaine du" not in page
+    assert re.search(r"\d tâches viennent après le \d\d/\d\d/\d{4}", page)
+    assert "Lointaine dimanche 19 décembre 2027" in files.read("echeances")

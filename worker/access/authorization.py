@@ -112,6 +112,10 @@ class Authorization:
                 field="type",
             )
 
+    def acts_for_agents(self, commune: str) -> bool:
+        """Whether the account acts for the agents of a commune, as the screen does."""
+        return (self._services.is_embedded and not self.sender) or self._speaks(commune)
+
     def communes_of(self, agent: str) -> list[str]:
         """Return the communes of an agent for which the account acts for agents."""
         codes = self._read(select(Agent.code_commune).where(Agent.name == agent))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from common.cli import ExitCode, LazyGroup, run_command
+from common.cli import EXIT_CODES, ExitCode, LazyGroup, run_command
 from common.database import explain_database_tls
 from common.logs import describe_exception
 from worker.errors import ConfigurationError, PrefectureError, TransientError
@@ -33,11 +33,7 @@ COMMANDS = {
 """The function of each command; its module is imported only when the command is called or its help is shown."""
 
 
-@click.group(
-    cls=LazyGroup,
-    commands_at=COMMANDS,
-    epilog="Codes de sortie : 0 fait ; 1 refus ou échec ; 2 commande ou configuration fausse ; 3 service injoignable.",
-)
+@click.group(cls=LazyGroup, commands_at=COMMANDS, epilog=EXIT_CODES)
 def cli() -> None:
     """Module Préfecture : le registre, les fichiers pour e-listelec et ceux qu'on en prévient."""
 

@@ -15,7 +15,7 @@ from common.calendrier import PARIS
 from common.cli import ExitCode, one_of, whole_number
 from common.french import count_of
 from common.logs import configure_logs
-from worker.audit import find_missing, read_audit, read_log
+from worker.audit import read_audit, read_log, verify_audit
 from worker.cli.options import (
     CODE_COMMUNE,
     JOUR,
@@ -149,7 +149,7 @@ def audit(
     logs: Sequence[TextIO],
     what: str | None,
 ) -> None:
-    """Montrer qui a fait quoi, le plus récent en tête ; ou dire ce qui y manque (verify).
+    """Montrer qui a fait quoi, le plus récent en tête ; ou dire ce qui y manque ou y a été changé (verify).
 
     Téléchargements, dépôts, purges, fichiers trouvés altérés, droits donnés ou retirés.
     """
@@ -183,10 +183,10 @@ def audit(
 def _verify_trail(context: click.Context, logs: Sequence[TextIO]) -> None:
     logged = read_log(chain.from_iterable(logs))
     with worker_database() as engine, engine.connect() as connection:
-        missing = find_missing(connection, logged)
-    for number in missing:
-        click.echo(f"n° {number} : dans le journal du service, absente de la base")
+        faults = verify_audit(connection, logged)
+    for number, reason in faults.items():
+        click.echo(f"n° {number} : {reason}")
     against = f"comparé à {count_of(len(logged), 'ligne')} du journal du service"
-    click.echo(f"{count_of(len(missing), 'ligne')} à expliquer ; {against}.")
-    if missing:
+    click.echo(f"{count_of(len(faults), 'ligne')} à expliquer ; {against}.")
+    if faults:
         context.exit(ExitCode.FAILED)

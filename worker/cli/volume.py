@@ -24,7 +24,7 @@ from worker.exports.integrity import (
     verify_files,
 )
 from worker.exports.models import Export
-from worker.exports.purge import Purged, find_due, purge_files, remove_files, total
+from worker.exports.purge import Due, Purged, find_due, purge_files, remove_files, total
 from worker.exports.storage import Storage
 from worker.registre.imports.history import purge_versions
 from worker.registre.imports.report import name_some
@@ -48,8 +48,9 @@ def purge(
 ) -> None:
     """Effacer les fichiers anciens.
 
-    Leur ligne reste dans la base, avec leurs comptes et leur empreinte. Les fichiers du volume que la base ne connaît
-    pas sont nommés, jamais effacés. Les versions du registre qu'aucune annulation ne peut plus remettre partent aussi.
+    Leur ligne reste dans la base, avec leurs comptes et leur empreinte. Ce qui a été publié ou déposé reste
+    un an : cela peut être contesté. Les fichiers du volume que la base ne connaît pas sont nommés, jamais effacés. Les
+    versions du registre qu'aucune annulation ne peut plus remettre partent aussi.
     """
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
@@ -65,7 +66,8 @@ def purge(
         if not (days or dry_run or yes):
             confirm(
                 "Tous les fichiers produits seront effacés, ceux d'aujourd'hui compris : "
-                f"{count_of(due.exports, 'export')} ({format_size(due.size)}). Continuer ?"
+                f"{count_of(due.exports, 'export')} ({format_size(due.size)}). Ce qui a été publié ou déposé depuis "
+                "moins d'un an reste. Continuer ?"
             )
         if not dry_run:
             again, actor = (
@@ -87,14 +89,24 @@ def purge(
             click.echo(f"Revenu après sa purge, serait effacé : {path}")
     else:
         _show_done(days, done)
-    if due.unnotified and not as_json:
-        click.echo(
-            f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.unnotified, 'export')}."
-        )
+    if not as_json:
+        _show_kept(due)
     for path in [] if as_json else found[_UNKNOWN]:
         click.echo(f"Inconnu de la base, à effacer à la main s'il ne sert pas : {path}")
     if done and done.failures:
         context.exit(ExitCode.FAILED)
+
+
+def _show_kept(due: Due) -> None:
+    if due.unnotified:
+        click.echo(
+            f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.unnotified, 'export')}."
+        )
+    if due.proofs:
+        click.echo(
+            "Plus anciens, mais publiés ou déposés depuis moins d'un an, donc gardés : "
+            f"{count_of(due.proofs, 'export')}."
+        )
 
 
 def _show_done(days: int, done: Purged) -> None:

@@ -296,7 +296,7 @@ class Inquiry:
             said = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             yield Stop(
                 f"{said} : la plateforme le rejetterait",
-                "la mairie corrige dans le REU, puis redemande",
+                "la mairie fait ce que dit chaque anomalie, puis redemande",
             )
         if export.a_completer:
             said = count_of(export.a_completer, "mouvement")

@@ -87,7 +87,7 @@ STREAM = {"yield_per": 500}
 
 
 FROZEN_SECONDS = 10
-"""The broker takes as long to notice a frozen consumer of events: two heartbeats."""
+"""Less than the broker takes to notice a frozen consumer of events: three heartbeats of five seconds."""
 
 
 def end_if_frozen(connection: Connection) -> None:

@@ -9,6 +9,8 @@ former columns keep their order: new columns are appended.
 from collections.abc import Iterable, Iterator, Mapping
 
 from common.calendrier import MAJORITE, OVERSEAS, YOUNGEST
+from schemas.file_state import STATE_RULES
+from schemas.vocabulary import ExportStatus
 
 _RESET = "WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW.id; END"
 _ABORT = "BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
@@ -238,7 +240,8 @@ SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by
        coalesce(p.published_by, '') AS published_by, p.certified_on,
        e.a_completer, coalesce(p.reason, '') AS publication_reason, p.withdrawn_on,
        coalesce((SELECT {by_kind}(s.kind, {document}('file_name', s.file_name, 'size', s.size, 'sha256', s.sha256))
-                 FROM piece s WHERE s.export_id = e.id), '{{}}') AS pieces, e.profile
+                 FROM piece s WHERE s.export_id = e.id), '{{}}') AS pieces, e.profile,
+       {state} AS state, e.fault
 FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.code = e.code_commune
      LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id
      LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste
@@ -349,8 +352,35 @@ def view_queries(dialect: str) -> Mapping[str, str]:
         "by_kind": "json_object_agg" if is_server else "json_group_object",
         "document": "json_build_object" if is_server else "json_object",
         "mineurs": _mineurs(dialect),
+        "state": sql_of_state(),
     }
     return {name: query.format(**words) for name, query in _VIEWS.items()}
+
+
+_FACTS = {
+    "verdict": "d.verdict",
+    "recalled_at": "rc.created_at",
+    "certified_on": "p.certified_on",
+    "published_on": "p.published_on",
+    "deposited_on": "d.deposited_on",
+    "purged_at": "e.purged_at",
+    "fault": "nullif(e.fault, '')",
+    "bloquantes": "nullif(e.bloquantes, 0)",
+    "provisoire_until": "e.provisoire_until",
+    "a_completer": "nullif(e.a_completer, 0)",
+    "outdated_at": "CASE WHEN im.finished_at > r.created_at THEN im.finished_at END",
+}
+"""The facts of `STATE_RULES` in the tables of `derniers_exports`: NULL where a fact is not there."""
+
+
+def sql_of_state() -> str:
+    """Return the SQL of the state of a file, as `schemas.file_state.find_state` computes it."""
+    rules = list[str]()
+    for rule in STATE_RULES:
+        is_there = f"= '{rule.value}'" if rule.value else "IS NOT NULL"
+        rules.append(f"WHEN {_FACTS[rule.column]} {is_there} THEN '{rule.state}'")
+    ready = ExportStatus.READY.value
+    return f"CASE WHEN e.status <> '{ready}' THEN e.status {' '.join(rules)} ELSE '{ready}' END"
 
 
 def _mineurs(dialect: str) -> str:

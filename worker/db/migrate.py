@@ -41,7 +41,7 @@ _WORK = ("SELECT, INSERT, UPDATE, DELETE", "work")
 _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
     ("SELECT (code_commune, id, name)", "token"),
-    # The columns and tables that declarations about the register change (ADR 0029).
+    # The columns and tables that declarations about the register change (ADR 0007).
     (
         "UPDATE (born_after, born_before, decision, decided_at, decided_by, modification_id)",
         "doubt",
@@ -60,6 +60,7 @@ _REQUESTS: _Grants = (
     ("SELECT, DELETE", "piece"),
     ("SELECT, INSERT, UPDATE", "copie, depot, export, preview, publication, request"),
     ("SELECT, INSERT, DELETE", "early_cancel"),
+    ("SELECT", "volume"),
     _WORK,
     *_TRAIL,
 )
@@ -81,7 +82,7 @@ _FILES: _Grants = (
         "export",
     ),
     ("UPDATE (reconciliation, remarques)", "export"),
-    ("UPDATE (profile, purged_at, rests_on, sha256, size, verified_at)", "export"),
+    ("UPDATE (fault, profile, purged_at, rests_on, sha256, size, verified_at)", "export"),
     (
         "SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)",
         "depot",
@@ -156,8 +157,8 @@ GRANTS: Mapping[str, _Grants] = {
         ("SELECT, INSERT", "reminder"),
         ("SELECT (decided_on, id, recue_on), DELETE", "copie"),
         ("UPDATE (disabled_at)", "recipient"),
-        ("SELECT (export_id), UPDATE (answer)", "depot"),
-        ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
+        ("SELECT (deposited_on, export_id), UPDATE (answer)", "depot"),
+        ("SELECT (export_id, published_on, published_until, withdrawn_on)", "publication"),
         ("SELECT", "audit"),
         ("SELECT, DELETE", "audit_unlogged"),
         (

@@ -88,10 +88,12 @@ def _record(engine: Engine, found: Verified, actor: str) -> bool:
     with engine.begin() as connection:
         if connection.scalar(finished_at) != export.finished_at:
             return False
+        is_it = update(Export).where(Export.id == export.id)
         if not found.findings:
-            connection.execute(
-                update(Export).where(Export.id == export.id).values(verified_at=utc_now())
-            )
+            connection.execute(is_it.values(verified_at=utc_now()))
+        faults = dict(found.findings)
+        fault = faults.get(export.file_name, FileFault.PERMISSIONS)
+        connection.execute(is_it.values(fault="" if fault is FileFault.PERMISSIONS else fault))
         for name, fault in found.findings:
             log.error("file_found_wrong", export_id=export.id)
             record_audit(

@@ -201,6 +201,9 @@ class Export(Base):
     verified_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, doc="When its files were last found intact."
     )
+    fault: Mapped[str] = empty(
+        "How the file was last found to differ from this row, a FileFault; empty when it was intact."
+    )
     differences: Mapped[dict[str, Any] | None] = _document(
         "Of a list file, with the one deposited before; see worker.domain.fingerprint."
     )

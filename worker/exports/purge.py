@@ -1,10 +1,14 @@
 """Purges files older than the retention from the volume. Their rows stay, with their counts and their SHA-256.
 
+A file that was published or deposited less than a year ago is kept: a list, or a tableau and its certificate, may be
+contested. The versions of the register that it rests on stay with it (worker/registre/imports/history.py).
+
 A transaction locks a few rows, removes their files and sets `purged_at`: each file is removed once, and no file that
 was made again meanwhile. A killed purge leaves rows whose files are gone; the next purge sets their `purged_at`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from itertools import islice
 from typing import NamedTuple
 
@@ -18,15 +22,17 @@ from sqlalchemy import (
     and_,
     cast,
     func,
+    or_,
     select,
     update,
 )
 
+from common.calendrier import PROOF_DAYS, jour_a_paris, now
 from schemas.vocabulary import PIECES, Action, ExportStatus
 from worker.audit import record_audit
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.exports.models import Depot, Export, Request, piece_name
+from worker.exports.models import Depot, Export, Publication, Request, piece_name
 from worker.exports.records import FILES_SIZE, IS_UNFINISHED
 from worker.exports.storage import Storage
 
@@ -53,17 +59,21 @@ class Purged(NamedTuple):
 
 
 class Due(NamedTuple):
-    """The work of a purge now: exports and their bytes, and older ones whose request is not notified yet."""
+    """The work of a purge now: exports and their bytes, and older ones that it keeps."""
 
     exports: int
     size: int
     unnotified: int
+    """Older exports whose request is not notified yet."""
+    proofs: int
+    """Older exports that were published or deposited less than a year ago."""
 
 
 def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) -> Iterator[Purged]:
     """Remove the files of exports that ended more than `days` ago, a few at a time.
 
-    Files of a request that is not notified yet are kept. Between two steps no row is locked.
+    Files of a request that is not notified yet are kept, and what was published or deposited less than a year ago.
+    Between two steps no row is locked.
 
     Raises:
         TransientError: the volume is absent; no row was marked.
@@ -89,14 +99,21 @@ def total(steps: Iterable[Purged]) -> Purged:
 
 def find_due(engine: Engine, days: float) -> Due:
     """Return the work that `purge_files` would do."""
-    told, ready = Request.notified_at.is_not(None), Export.status == ExportStatus.READY
+    is_proof, ready = _is_proof(), Export.status == ExportStatus.READY
+    told = and_(Request.notified_at.is_not(None), ~is_proof)
     bytes_due = cast(
         func.coalesce(func.sum(FILES_SIZE).filter(told), 0), BigInteger
     )  # PostgreSQL's sum is a decimal
-    counts = func.count().filter(told), bytes_due, func.count().filter(~told)
+    waiting = and_(Request.notified_at.is_(None), ~is_proof)
+    counts = (
+        func.count().filter(told),
+        bytes_due,
+        func.count().filter(waiting),
+        func.count().filter(is_proof),
+    )
     old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)
     with snapshot(engine) as connection:
-        return Due(*connection.execute(old.where(_is_old(days), ready)).one())
+        return Due(*connection.execute(old.where(_has_ended(days), ready)).one())
 
 
 def _find_old(engine: Engine, days: float) -> Sequence[int]:
@@ -106,6 +123,18 @@ def _find_old(engine: Engine, days: float) -> Sequence[int]:
 
 
 def _is_old(days: float) -> ColumnElement[bool]:
+    return and_(_has_ended(days), ~_is_proof())
+
+
+def _is_proof() -> ColumnElement[bool]:
+    since = jour_a_paris(now()) - timedelta(days=PROOF_DAYS)
+    # These columns and no others: the notifier may not read who published, nor what the platform replied.
+    published = select(Publication.export_id).where(Publication.published_on >= since)
+    deposited = select(Depot.export_id).where(Depot.deposited_on >= since)
+    return or_(Export.id.in_(published), Export.id.in_(deposited))
+
+
+def _has_ended(days: float) -> ColumnElement[bool]:
     seconds = min(days, _CENTURY_DAYS) * _DAY_SECONDS
     return and_(Export.finished_at < utc_now(-seconds), ~IS_UNFINISHED, Export.purged_at.is_(None))
 

@@ -172,6 +172,7 @@ def mark_ready(
             error_message="",
             purged_at=None,
             verified_at=None,
+            fault="",
         )
         connection.execute(delete(ExportPiece).where(ExportPiece.export_id == export_id))
         for piece, beside in pieces.items():

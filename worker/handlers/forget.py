@@ -287,12 +287,12 @@ def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
             raise RefusedError(
                 f"{name} est encore inscrit : retirez-le d'abord (« agents --remove »)"
             )
-        key = find_key(connection, name)
-        named = sum(_mask_agent(connection, name, key or ERASED))
-        if not (key or named):
+        found = find_key(connection, name)
+        named = sum(_mask_agent(connection, name, found or ERASED))
+        if not (found or named):
             raise RefusedError(f"rien de ce qui est gardé ne nomme {name}")
-        forget_words(connection, AuditWord.key == key)
-        said = f"un agent : {key or 'absent du journal'}"
+        forget_words(connection, AuditWord.key == found)
+        said = f"un agent : {found or 'absent du journal'}"
         record_audit(connection, Action.FORGOTTEN, actor=by, detail=said)
     _leave_no_copy(engine)
     return [
@@ -460,29 +460,29 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
                 is_it = [column == row[column.name] for column in key]
                 connection.execute(update(table).where(*is_it).values(found))
                 masked += len(found)
-    return masked + _delete_early_cancels(connection, code_commune, named)
+    return masked + _delete_early_cancels(connection, named)
 
 
 def _forget_said(connection: Connection, code: str, named: NameSearch | None) -> int:
-    of_commune = (
-        AuditWord.code_commune == code if named is None else AuditWord.code_commune.in_([code, ""])
-    )
-    texts = select(AuditWord.key, AuditWord.words).where(
-        AuditWord.kind == WordKind.TEXTE.value, of_commune
-    )
-    gone = [row.key for row in connection.execute(texts) if named is None or named.is_in(row.words)]
-    return forget_words(connection, AuditWord.key.in_(gone))
+    is_text = AuditWord.kind == WordKind.TEXTE.value
+    if named is None:
+        return forget_words(connection, and_(is_text, AuditWord.code_commune == code))
+    texts = select(AuditWord.key, AuditWord.words)
+    rows = connection.execute(texts.where(is_text, AuditWord.code_commune.in_([code, ""])))
+    keys = [row.key for row in rows if named.is_in(row.words)]
+    return sum(forget_words(connection, AuditWord.key == key) for key in keys)
 
 
-def _delete_early_cancels(
-    connection: Connection, code_commune: str, named: NameSearch | None
-) -> int:
-    """Delete the cancellations without a request, of accounts of this commune alone or with these names."""
-    deleted, senders = 0, set(connection.scalars(_senders(code_commune)))
+def _delete_early_cancels(connection: Connection, named: NameSearch | None) -> int:
+    """Delete the cancellations without a request that have these names, or all of them.
+
+    None of them names a commune: with a whole commune all go. A request that comes later is then
+    made, and is to be cancelled again.
+    """
+    deleted = 0
     key = [*EarlyCancel.__table__.primary_key]
-    for row in connection.execute(select(*key, EarlyCancel.requested_by)):
-        is_of_commune = named is not None or row.sender in senders
-        if is_of_commune and (named is None or any(map(named.is_in, row))):
+    for row in connection.execute(select(*key, EarlyCancel.requested_by)).all():
+        if named is None or any(map(named.is_in, row)):
             is_it = [column == row[place] for place, column in enumerate(key)]
             connection.execute(delete(EarlyCancel).where(*is_it))
             deleted += 1

@@ -11,7 +11,6 @@ account lets it publish under its own name only. Any other message is a token: a
 queue chooses neither an event nor a sender.
 """
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -41,9 +40,6 @@ from worker.messaging.encoder import (
 
 log = structlog.get_logger()
 
-_AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 5.0
-"""Seconds before a message is returned to the broker; doubled until a message of the queue is acknowledged."""
-
 NOT_FOUND = 404
 """The broker's reply code for a queue that does not exist."""
 
@@ -57,7 +53,6 @@ class GuardedConsumer(_RabbitmqConsumer):
         connects_by = SimpleNamespace(parameters=broker.parameters_of(queue_name))
         super().__init__(connects_by, queue_name, held, timeout)  # type: ignore[no-untyped-call]
         self.broker = broker
-        self._again = _AGAIN_SECONDS
 
     def __next__(self) -> MessageProxy | None:
         """Return the next message, marked with this consumer; None when none arrived, or it was dead-lettered."""
@@ -89,7 +84,6 @@ class GuardedConsumer(_RabbitmqConsumer):
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message of this consumer; another one's is delivered again, and its row is done then."""
         if getattr(message, "delivered_by", None) is self:
-            self._again = _AGAIN_SECONDS
             with suppress(
                 ConnectionClosed
             ):  # delivered again too; Dramatiq would block its thread for 5 s
@@ -98,16 +92,11 @@ class GuardedConsumer(_RabbitmqConsumer):
             log.warning("stale_ack", queue=self.queue_name)
 
     def nack(self, message: MessageProxy) -> None:
-        """Have the broker dead-letter a failed message, with its sender; or return it to the queue after a pause."""
+        """Have the broker dead-letter a failed message, with its sender; or return it to the head of the queue."""
         if getattr(message, "delivered_by", None) is not self:
             log.warning("stale_nack", queue=self.queue_name)
             return
         if getattr(message, "is_given_back", False):
-            if getattr(message, "was_held", False):  # the time of the hold was its pause
-                self._again = _AGAIN_SECONDS
-            elif self.channel.is_open:
-                time.sleep(self._again)
-                self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
             tag: int = message._tag  # noqa: SLF001 — no public access
             self.known_tags.discard(tag)
             with suppress(

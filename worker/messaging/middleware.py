@@ -18,7 +18,7 @@ from common.logs import SILENCE_SECONDS, request_keys
 from schemas.envelope import trace_id_of
 from schemas.topology import QUEUE_REGISTRE
 from worker.error_policy import conclude, is_waited_for, lacks_descriptors
-from worker.errors import DatabaseAwayError, ExhaustedError
+from worker.errors import ExhaustedError
 from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
 from worker.messaging.consumer import GuardedConsumer
 from worker.messaging.encoder import INGEST_ACTORS
@@ -91,8 +91,8 @@ class Redelivery(Middleware):
 
     After any other error the event is dead-lettered. A token is acknowledged: the sweep sends another.
 
-    While the database is away, the message is held first. In each process one thread at a time probes the database. No
-    other message starts meanwhile, since it would fail too.
+    The message is held first, until the database answers. In each process one thread at a time probes it. No other
+    message starts meanwhile, since it would fail too.
     """
 
     def __init__(self, answers: Callable[[], bool]) -> None:
@@ -117,11 +117,10 @@ class Redelivery(Middleware):
         """Mark a failed message; Dramatiq would acknowledge it."""
         if exception is None:
             return
-        if isinstance(conclude(exception), DatabaseAwayError) and not self._is_back():
+        if is_waited := is_waited_for(exception):
             self._hold()
-            message.was_held = True  # type: ignore[attr-defined]
         if message.actor_name in INGEST_ACTORS.values():
-            message.is_given_back = is_waited_for(exception)  # type: ignore[attr-defined]
+            message.is_given_back = is_waited  # type: ignore[attr-defined]
             message.fail()
 
     def _hold(self) -> None:

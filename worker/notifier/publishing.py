@@ -20,7 +20,17 @@ from worker.notifier.messages.events import AnsweredEvent, PublishEvent
 from worker.notifier.notices import Notice, Notices
 from worker.notifier.recipients import read_addressees
 from worker.notifier.records import finish_and_note, record
-from worker.work.queue import BATCH, About, Claim, NewWork, WorkKind, add, has_open, subject_of
+from worker.work.queue import (
+    BATCH,
+    About,
+    Claim,
+    NewWork,
+    WorkKind,
+    add,
+    has_open,
+    subject_of,
+    withdraw,
+)
 
 QUIET_SECONDS = 600
 """The agent who asked for files gets no mail if that agent downloads all of them within this time."""
@@ -29,7 +39,7 @@ MORNING = time(7)
 """When an agent who chose one mail a day gets it, in the time of the commune."""
 
 EVENTS_ONLY = "events"
-"""The part of a work that publishes the events of an end again and notifies nobody."""
+"""The part of a work that publishes the events of an end again, and sends no message."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -59,7 +69,7 @@ def announce_end(
     Raises:
         TransientError: the broker is away.
     """
-    works = []
+    works, replied = list[NewWork](), list[str]()
     claim = claims[0]
     with Session(engine, expire_on_commit=False) as session, session.begin():
         notice = notices.read(session, claim)
@@ -67,8 +77,11 @@ def announce_end(
         awaits_reply = _awaits_reply(session, claim)
     if notice:
         events = notice.end()
-        if events and awaits_reply:  # it is the first event: its own work may publish it once more
+        if (
+            events and awaits_reply
+        ):  # it is the first event, and its own work has nothing left to do
             events = [*notice.reply(), *events]
+            replied = [claim.subject]
         _publish(publish, notice, events)
         for one in _choose(notice, known.values()) if claim.part != EVENTS_ONLY else ():
             kind, seconds = plan(notice, one)
@@ -76,7 +89,12 @@ def announce_end(
             works.append(work._replace(seconds=seconds))
     else:
         log.warning("nothing_to_announce", subject=claim.subject)
-    record(engine, partial(finish_and_note, claims=claims, then=works))
+
+    def finish_both(connection: Connection) -> None:
+        finish_and_note(connection, claims, works)
+        withdraw(connection, [WorkKind.REPLY], replied)
+
+    record(engine, finish_both)
 
 
 def _awaits_reply(session: Session, claim: Claim) -> bool:

@@ -11,7 +11,7 @@ from secrets import token_hex
 
 import click
 
-from common.cli import ExitCode, LazyGroup, run_command
+from common.cli import EXIT_CODES, ExitCode, LazyGroup, run_command
 from common.files import keep_files_private
 from common.settings import PREFIX
 from producers.errors import ProducerError
@@ -51,7 +51,7 @@ COMMANDS = {
 } | {name: worker_commands.COMMANDS[name] for name in REGISTER_COMMANDS}
 
 
-@click.group(cls=LazyGroup, commands_at=COMMANDS)
+@click.group(cls=LazyGroup, commands_at=COMMANDS, epilog=EXIT_CODES)
 def cli() -> None:
     """Tout en un seul processus, sans RabbitMQ ni PostgreSQL : les données sont dans var/ (PREFECTURE_HOME)."""
 

@@ -94,11 +94,11 @@ def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
         prepare_database(solo.services.engine)
         solo.publish(event)  # before the start: the file may kill each process
         with solo:
-            request = state.request_progress(event.source, event.id)
+            request = state.request_progress(_LOCAL, event.source, event.id)
         is_refused = request.outcome is RequestOutcome.REFUSED
         if not is_refused:
             request = state.request_progress(
-                event.data["request"]["source"], event.data["request"]["id"]
+                _LOCAL, event.data["request"]["source"], event.data["request"]["id"]
             )
         print_request(make_console(), event, request, settings.exports_dir)
     return ExitCode.FAILED if is_refused else ExitCode.DONE
@@ -113,9 +113,13 @@ def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:
         State(settings.database_url.get_secret_value()) as state,
     ):
         solo.publish(event)
-        request = wait_for(state, event, console)
+        request = wait_for(state, _LOCAL, event, console)
         print_request(console, event, request, settings.exports_dir)
     return exit_code_of(request)
+
+
+_LOCAL = ""
+"""The sender of requests from this computer, which have no account."""
 
 
 @contextmanager
@@ -148,7 +152,7 @@ def demo() -> ExitCode:
         for title, asked in _requests(today):
             event = CloudEvent.wrap(asked, source="/demo")
             solo.publish(event)
-            request = wait_for(state, event, make_console(stderr=True))
+            request = wait_for(state, _LOCAL, event, make_console(stderr=True))
             console.print(f"\n{title}\n")
             print_request(console, event, request, settings.exports_dir)
             codes.append(exit_code_of(request))

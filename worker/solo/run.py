@@ -36,7 +36,8 @@ _ADD_AGENT = "python -m worker.solo agents --add NOM --commune CODE --email ADRE
 def run() -> ExitCode:
     """Ouvre l'écran des agents sur cet ordinateur, avec tout ce qu'il faut pour fabriquer les fichiers.
 
-    Sans agent, ouvre LIBREVILLE, la commune de démonstration. PREFECTURE_WEB_PORT change le port.
+    Sans agent, ouvre LIBREVILLE, la commune de démonstration. Entre plusieurs agents, PREFECTURE_WEB_AGENT dit lequel.
+    PREFECTURE_WEB_PORT change le port.
     """
     with exclusive_settings() as settings:
         return _run(settings, make_console())

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Row, String, column, literal, select, table, tuple_
@@ -36,36 +36,42 @@ from producers.web.exports.stored_file import (
     attachment,
     open_asked,
     record_of,
+    report_lost,
 )
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
-from producers.web.security.limits import Act, limit_body
+from producers.web.security.limits import limit_body
 from schemas.checking import find_faults
-from schemas.envelope import ATTRIBUTE_SIZE, CloudEvent
+from schemas.envelope import CloudEvent
 from schemas.events import (
     AnsweredRequest,
+    FileStage,
     FileStatus,
     RefusalFault,
     ended_fields,
     expected_fields,
     name_event,
+    recalled_fields,
 )
 from schemas.faults import Fault, join_faults
 from schemas.http import (
+    ACCEPTS_RECALLED,
     EVENT_JSON,
     EVENTS_JSON,
     EVENTS_PATH,
     FILE_PATH,
     PREFIX,
     PROBLEM_JSON,
+    RECALLED,
     REQUEST_PATH,
     REQUESTS_PATH,
     TOKEN_ACTOR,
     TOKEN_PREFIX,
+    Again,
     Problem,
     digest_secret,
 )
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_TYPES, SOURCE
+from schemas.topology import MAX_EVENT_BYTES, REQUEST_RETRY, REQUEST_TYPES, SOURCE
 from schemas.vocabulary import ExportStatus, Piece
 
 ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
@@ -107,7 +113,6 @@ _SAID = {
         "methode_refusee",
         "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement.",
     ),
-    408: ("trop_lent", "Le corps n'est pas arrivé à temps."),
     413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
     429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
 }
@@ -123,10 +128,12 @@ class ProblemError(HTTPException):
         code: str,
         detail: str,
         headers: Mapping[str, str] | None = None,
+        *,
         faults: Sequence[Fault] = (),
+        again: Again | None = None,
     ) -> None:
         super().__init__(status, detail, headers)
-        self.code, self.faults = code, faults
+        self.code, self.faults, self.again = code, faults, again
 
 
 class Bearer(NamedTuple):
@@ -168,16 +175,10 @@ class _RateFields:
             if message["type"] == "http.response.start" and (
                 bearer := scope.get("state", {}).get("agent")
             ):
-                MutableHeaders(scope=message).update(
-                    self._rates.describe(_act_of(scope["method"]), bearer)
-                )
+                MutableHeaders(scope=message).update(self._rates.describe(bearer))
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
-
-
-def _act_of(method: str) -> Act:
-    return "post" if method == "POST" else "download"
 
 
 async def exchange_events(request: Request) -> Response:
@@ -199,8 +200,8 @@ async def _receive_event(request: Request) -> Response:
     publish, limiter = _services(request).publish, request.app.state.publishing
     await to_thread.run_sync(lambda: publish(event, token=bearer.sender), limiter=limiter)
     said = {"request": {"source": event.source, "id": event.id}}
-    path = REQUEST_PATH.replace("{name:path}", quote(f"{event.source}/{event.id}", safe=""))
-    return JSONResponse(said, ACCEPTED, {"Location": f"{PREFIX}{path}"})
+    location = f"{PREFIX}{REQUEST_PATH}?{urlencode(said['request'])}"
+    return JSONResponse(said, ACCEPTED, {"Location": location})
 
 
 def _read_event(body: bytes) -> CloudEvent:
@@ -214,9 +215,10 @@ def _read_event(body: bytes) -> CloudEvent:
 
 
 def _send_events(request: Request) -> Response:
-    """Send a page of the events of files that ended, oldest first; `Link` has the address of the next page.
+    """Send a page of the last event of each file, oldest first; `Link` has the address of the next page.
 
-    A file that has just ended waits: another one that ended before may not be committed yet.
+    The last event is the recall of a recalled file, else the end of the file. What has just happened waits: an earlier
+    event may not be committed yet.
     """
     services, bearer = _services(request), _require_bearer(request)
     cursor = _CURSOR.fullmatch(request.query_params.get("after", "0-0"))
@@ -226,28 +228,31 @@ def _send_events(request: Request) -> Response:
         )
     micros, last = map(int, cursor.groups())
     view, until = DERNIERS_EXPORTS.c, services.clock() - _COMMITTED
-    query = select(DERNIERS_EXPORTS).where(
-        view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
-    )
+    query = select(DERNIERS_EXPORTS)
     if not bearer.opens(_EVERY_COMMUNE):
         query = query.where(view.code_commune.in_(bearer.communes))
-    since = literal(_EPOCH + micros * _MICROSECOND, UtcDateTime)
-    query = query.where(
-        tuple_(view.finished_at, view.export_id) > tuple_(since, last), view.finished_at < until
+    since = tuple_(literal(_EPOCH + micros * _MICROSECOND, UtcDateTime), last)
+    ended = query.where(
+        view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
     )
-    files = read_all(services.state, query.order_by(view.finished_at, view.export_id).limit(_PAGE))
+    recalled = query.where(view.recalled_at.is_not(None))
+    files = list[AskedFile]()
+    for which, at in ((ended, view.finished_at), (recalled, view.recalled_at)):
+        some = which.where(tuple_(at, view.export_id) > since, at < until)
+        files += read_all(services.state, some.order_by(at, view.export_id).limit(_PAGE))
+    files = sorted(files, key=lambda it: (_said_at(it), it.export_id))[:_PAGE]
     if files:
-        micros, last = (_ended_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
-    body = [_describe_end(it, services.settings.public_url) for it in files]
+        micros, last = (_said_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
+    body = [_describe_last(it, services.settings.public_url) for it in files]
     link = f'<{PREFIX}{EVENTS_PATH}?after={micros}-{last}>; rel="next"'
     return Response(f"[{','.join(body)}]", media_type=EVENTS_JSON, headers={"Link": link})
 
 
-def _ended_at(file: AskedFile) -> datetime:
-    return file.finished_at or file.requested_at
+def _said_at(file: AskedFile) -> datetime:
+    return file.recalled_at or file.finished_at or file.requested_at
 
 
-def _describe_end(file: AskedFile, public_url: str) -> str:
+def _describe_last(file: AskedFile, public_url: str) -> str:
     url = (
         f"{public_url.rstrip('/')}{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
         if public_url
@@ -255,9 +260,10 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
     )
     about = expected_fields(file, file.export_id) | {"commune": file.code_commune}
     asked = AnsweredRequest(source=file.source, id=file.event_id)
-    data = FileStatus(**about, request=asked, **ended_fields(file, url))
+    said = recalled_fields(file.recalled_because) if file.recalled_at else ended_fields(file, url)
+    data = FileStatus(**about, request=asked, **said)
     event_id = name_event(
-        file.source, file.event_id, file.export_id, data.EVENT_TYPE, _ended_at(file)
+        file.source, file.event_id, file.export_id, data.EVENT_TYPE, _said_at(file)
     )
     event = CloudEvent.wrap(
         data,
@@ -265,7 +271,7 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
         correlationid=file.correlation_id,
         causationid=file.event_id,
     )
-    return event.model_copy(update={"id": event_id, "time": _ended_at(file)}).model_dump_json(
+    return event.model_copy(update={"id": event_id, "time": _said_at(file)}).model_dump_json(
         exclude_none=True
     )
 
@@ -273,22 +279,8 @@ def _describe_end(file: AskedFile, public_url: str) -> str:
 def send_file(request: Request) -> Response:
     """Send the file or one range of it, after checking the bytes against the record."""
     services, bearer = _services(request), _require_bearer(request)
-    services.turns.download(request, bearer.sender)
-    number = read_number(request.path_params["export_id"])
-    asked = find_file(services.state, number) if number is not None else None
-    if asked is None or not bearer.opens(asked.code_commune):
-        said = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
-        raise ProblemError(NOT_FOUND, "fichier_inconnu", said)
-    if (recorded := record_of(asked)) is None:
-        raise ProblemError(
-            CONFLICT,
-            "fichier_pas_pret",
-            f"Ce fichier est {asked.status.label}. {asked.error_message}".strip(),
-        )
-    if not asked.is_available:
-        raise ProblemError(
-            GONE, "fichier_efface", "Ce fichier a été effacé, ou ne vaut plus ; le redemander."
-        )
+    asked = _require_made(request, bearer)
+    recorded = asked.files[0]
     etag = f'"{recorded.sha256}"'
     if _names(request, "if-match", etag, is_weak=False) is False:
         raise ProblemError(
@@ -303,6 +295,7 @@ def send_file(request: Request) -> Response:
     headers = attachment(recorded.file_name, stop - start) | {
         "ETag": etag,
         "Accept-Ranges": "bytes",
+        "File-State": asked.state.value,
         **digests,
     }
     if is_part:
@@ -310,13 +303,9 @@ def send_file(request: Request) -> Response:
     status, media_type = PARTIAL if is_part else 200, asked.media_type
     try:
         delivery = replace(open_asked(services.settings.exports_dir, asked), start=start, stop=stop)
-    except FileGoneError:
-        raise ProblemError(
-            GONE, "fichier_absent", "Ses octets ne sont plus là ; le redemander."
-        ) from None
-    except FileAlteredError:
-        said = "Ses octets ne sont plus ceux qui ont été faits ; le redemander."
-        raise ProblemError(BROKEN, "fichier_altere", said) from None
+    except (FileGoneError, FileAlteredError) as error:
+        report_lost(services, asked, bearer.sender)
+        raise _lost_problem(request, bearer, asked, error) from None
     download = Download(services, bearer.sender, Piece.FICHIER, [asked])
     if sent := download.send(
         request, delivery, headers=headers, media_type=media_type, status=status
@@ -327,16 +316,66 @@ def send_file(request: Request) -> Response:
     )
 
 
+def _require_made(request: Request, bearer: Bearer) -> AskedFile:
+    """Return the file of the path; raise `ProblemError` where it has no bytes, or bytes that are not to be used.
+
+    A recalled file needs a word of the program, in the query: none takes it without knowing.
+    """
+    number = read_number(request.path_params["export_id"])
+    asked = find_file(_services(request).state, number) if number is not None else None
+    if asked is None or not bearer.opens(asked.code_commune):
+        said = "Aucun fichier de ce numéro parmi ceux que ce jeton ouvre."
+        raise ProblemError(NOT_FOUND, "fichier_inconnu", said)
+    if not record_of(asked):
+        detail = f"Ce fichier est {asked.status.label}. {asked.error_message}".strip()
+        again = _again(request, bearer, asked) if asked.status.is_terminal else None
+        raise ProblemError(CONFLICT, "fichier_pas_pret", detail, again=again)
+    if not asked.is_available:
+        detail = "Ce fichier a été effacé, ou ne vaut plus ; le redemander."
+        again = _again(request, bearer, asked)
+        raise ProblemError(GONE, "fichier_efface", detail, again=again)
+    if asked.recalled_at and request.query_params.get(RECALLED) != ACCEPTS_RECALLED:
+        detail = (
+            f"Ce fichier est à refaire : {asked.recalled_because}. Le redemander ; "
+            f"« ?{RECALLED}={ACCEPTS_RECALLED} » donne quand même ses octets."
+        )
+        again = _again(request, bearer, asked)
+        raise ProblemError(CONFLICT, "fichier_a_refaire", detail, again=again)
+    return asked
+
+
+def _lost_problem(
+    request: Request, bearer: Bearer, asked: AskedFile, error: FileGoneError | FileAlteredError
+) -> ProblemError:
+    again = _again(request, bearer, asked)
+    if isinstance(error, FileGoneError):
+        detail = "Ses octets ne sont plus là : effacés, déplacés ou renommés. Le redemander."
+        return ProblemError(GONE, "fichier_absent", detail, again=again)
+    detail = "Ses octets ne sont plus ceux qui ont été faits. Le redemander."
+    return ProblemError(BROKEN, "fichier_altere", detail, again=again)
+
+
+def _again(request: Request, bearer: Bearer, asked: AskedFile) -> Again | None:
+    """Return the event that makes a file again; None of another sender's file, which the token asks for by itself."""
+    demande = _DEMANDES.c
+    mine = demande.request_id == asked.request_id, demande.sender == bearer.sender
+    if not _services(request).state.read(select(demande.request_id).where(*mine)):
+        return None
+    key = {"source": asked.source, "id": asked.event_id}
+    return Again(type=REQUEST_RETRY, data={"request": key, "exports": [asked.export_id]})
+
+
 def send_request(request: Request) -> Response:
     """Send the token's own request of this source and id, with its files.
 
     Other senders may have used the same pair for the same commune: it identifies a request only with its sender.
     """
     state, bearer, demande = _services(request).state, _require_bearer(request), _DEMANDES.c
-    name = request.path_params["name"]
-    slashes = (it.start() for it in re.finditer("/", name[: ATTRIBUTE_SIZE + 1]))
-    keys = [(name[:at], name[at + 1 :]) for at in slashes if len(name) - at <= ATTRIBUTE_SIZE + 1]
-    named = select(_DEMANDES).where(tuple_(demande.source, demande.event_id).in_(keys))
+    source, event_id = (request.query_params.get(name, "") for name in ("source", "id"))
+    if not (source and event_id):
+        said = "« source » et « id » sont ceux de l'événement envoyé."
+        raise ProblemError(400, "parametre_faux", said)
+    named = select(_DEMANDES).where(demande.source == source, demande.event_id == event_id)
     own = named.where(demande.sender == bearer.sender)
     rows = state.read(own.order_by(demande.outcome, demande.request_id).limit(1))
     if not rows:
@@ -404,9 +443,15 @@ def _describe_request(row: Row[Any]) -> dict[str, object]:
 
 
 def _describe(file: AskedFile) -> dict[str, object]:
-    about = {"export_id": file.export_id, "label": file.label, "status": file.status.value}
+    status = FileStage.RECALLED if file.recalled_at else file.status
+    about = {"export_id": file.export_id, "label": file.label, "status": status.value}
+    about |= {"state": file.state.value, "usable": file.is_usable}
+    if file.fault:
+        about["fault"] = file.fault
     if file.error_code:
         return about | {"code": file.error_code, "reason": file.error_message}
+    if file.recalled_at:
+        about["reason"] = file.recalled_because
     if not record_of(file):
         return about
     url = f"{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
@@ -440,7 +485,7 @@ def _require_bearer(request: Request) -> Bearer:
     shown = _TOKEN.fullmatch(request.headers.get("authorization", ""))
     bearer = _find_bearer(services, *shown.groups()) if shown else None
     if bearer is None:
-        services.rates.count("token", request)
+        services.rates.count_stranger(request)
         raise ProblemError(
             UNAUTHORIZED,
             "jeton_refuse",
@@ -451,7 +496,7 @@ def _require_bearer(request: Request) -> Bearer:
             },
         )
     request.state.agent = bearer.sender
-    services.rates.count(_act_of(request.method), agent=bearer.sender)
+    services.rates.count(request, bearer.sender)
     return bearer
 
 
@@ -496,6 +541,7 @@ async def _show_problem(_request: Request, error: Exception) -> Response:
         code=it.code,
         detail=it.detail,
         errors=errors,
+        again=it.again,
     )
     return Response(problem.model_dump_json(exclude_none=True), status, it.headers, PROBLEM_JSON)
 

@@ -22,12 +22,12 @@ from producers.web.notes import select_bureaux
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import read_registres
 from producers.web.suivi.requests import note_page, read_declarations, send_request
-from schemas.requests import CopieAsked, ListeExportRequested
+from schemas.requests import COPIE_MOST_DAYS, CopieAsked, ListeExportRequested
 from schemas.vocabulary import CopieFile, Liste, Qualite, SeenPage
 
 PAGE = 25
 NEW = ("demandeur", "qualite", "recue_on", "liste", "bureau", "encore")
-ANSWER = ("numero", "engagement_on", "refus")
+ANSWER = ("numero", "engagement_on", "refus", "ancien")
 """The fields of both forms, in the order of the page."""
 _MISSING = {
     "demandeur": "écrivez le nom et les prénoms du demandeur",
@@ -171,11 +171,27 @@ def _answer(context: PageContext) -> Response:
         found["engagement_on"] = (
             "sans engagement signé, la copie ne se remet pas : indiquez le jour de sa réception"
         )
+    accepts = bool(form.get("ancien")) and not is_refused
+    if known and not is_refused and not accepts:
+        found |= _find_old_register(context, known[0].liste)
     refuse(ANSWER, found)
-    copie = validate(CopieAsked, {"numero": number, **said}, ANSWER, {})
+    accepted = {"accept_old_register": True} if accepts else {}
+    copie = validate(CopieAsked, {"numero": number, **said, **accepted}, ANSWER, {})
     return _send(
         context, copie, Liste(known[0].liste), f"réponse à la demande n° {number}", [number]
     )
+
+
+def _find_old_register(context: PageContext, liste: str) -> Mapping[str, str]:
+    """Return the question to confirm that a copy is given of an old register; empty when the register is recent."""
+    registre = read_registres(context.services.state, context.commune.code).get(liste)
+    day = registre.taken_on if registre else None
+    if day is None or (context.today - day).days <= COPIE_MOST_DAYS:
+        return {}
+    return {
+        "ancien": f"la liste est celle du {short_date(day)} : importez d'abord un export récent dans « Le registre », "
+        "ou cochez la case pour la remettre telle quelle"
+    }
 
 
 def _send(

@@ -3,10 +3,11 @@
 Reply and file are read again for each request of an authorised agent; the result is not stored.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import IO, NamedTuple
 
@@ -16,7 +17,6 @@ from starlette.responses import Response
 from common.calendrier import MAJORITE
 from common.french import count_of, short_date
 from common.texte import fold
-from producers.records import FileState
 from producers.state import State
 from producers.web.anomalies.report import AnomalyLine, UnreadableReportError, find_about
 from producers.web.exports.query import (
@@ -31,6 +31,7 @@ from producers.web.exports.stored_file import FileAlteredError, FileGoneError, o
 from producers.web.forms import (
     IMPOSSIBLE_DAY,
     Paging,
+    order_faults,
     page_number,
     read_days,
     read_number,
@@ -40,9 +41,11 @@ from producers.web.forms import (
 )
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.requests import DEPOT, note_page, read_declarations, send_note
+from producers.web.templating import people_label
 from schemas.declarations import FileDeposited, VerdictReceived
+from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, picker
-from schemas.vocabulary import Format, Piece
+from schemas.vocabulary import Format, Piece, Verdict
 
 PAGE = 15
 
@@ -82,7 +85,50 @@ def record_verdict(context: PageContext) -> Response:
     }
     names = {"verdict_on": "jour-reponse", "answer": "texte"}
     note = validate(VerdictReceived, values, _FIELDS, found, names=names, better=_BETTER)
+    if note.verdict is Verdict.REJETE and (proposal := _propose(context, note, set(chosen))):
+        named, words = proposal
+        return show(replace(context, faults=order_faults(_FIELDS, {"concerne": words})), named)
     return _send(context, note, f"{note.verdict.label} le {short_date(note.verdict_on)}", chosen)
+
+
+def _propose(
+    context: PageContext, note: VerdictReceived, ticked: set[int]
+) -> tuple[set[int], str] | None:
+    """Return the files that a rejection is about, and why, if the agent has not seen it; None: record the answer.
+
+    A reply is about the files whose electors it names, and about all files of the deposit if it names none.
+    """
+    first, deposited = read_number(text(context.form, "depot")), _read_recent(context)
+    deposit = next(
+        (files for files in find_to_answer(deposited) if files[0].export_id == first), []
+    )
+    is_seen = text(context.form, "lue") == _digest(note.answer)
+    if len(deposit) <= 1 or not note.answer or is_seen:
+        return None
+    named, counted, unread = set[int](), list[str](), list[str]()
+    for file in deposit:
+        label = people_label(file, context.services.clock())
+        found, _, why_not = _find_named(context, file, note.answer, note.verdict_on)
+        if found:
+            named.add(file.export_id)
+            counted.append(f"{label} ({count_of(len(found), 'électeur')})")
+        if why_not:
+            unread.append(label)
+    every = {file.export_id for file in deposit}
+    if ticked == named or (not named and ticked != every):
+        return None
+    words = (
+        f"la réponse nomme des électeurs de : {', '.join(counted)} ; rien d'autre n'est coché"
+        if named
+        else "la réponse ne nomme aucun électeur reconnu : tous les fichiers restent cochés"
+    )
+    skipped = f". Non cherchés : {', '.join(unread)}" if unread else ""
+    return named or every, f"{words}{skipped}. Vérifiez, puis enregistrez de nouveau"
+
+
+def _digest(answer: str) -> str:
+    """Return what identifies the text that a page has compared with the files."""
+    return hashlib.sha256(answer.encode()).hexdigest()
 
 
 def _read_chosen(context: PageContext, field: str) -> tuple[list[int], dict[str, str]]:
@@ -97,22 +143,22 @@ def _send(
     return send_note(context, DEPOT, note, f"{words}, {count_of(len(exports), 'fichier')}", exports)
 
 
-def show(context: PageContext) -> Response:
-    """Show the page; the parameter `export` preselects files."""
+def show(context: PageContext, ticked: Collection[int] = ()) -> Response:
+    """Show the page; the parameter `export` preselects files. `ticked`: those of a rejection instead."""
     pending = read_declarations(context, DEPOT)
     state, commune = context.services.state, context.commune.code
     chosen = set(
         read_numbers((context.form or context.request.query_params).getlist("export"))[:_MOST]
     )
     current = read_current(state, commune) if context.platform.deposits_wanted else []
-    recent = read_deposited(state, commune, 100)
+    recent = _read_recent(context)
     page = page_number(context.query.get("page", ""))
     shown = (
         recent[: PAGE + 1]
         if page == 1
         else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
     )
-    to_deposit = find_to_deposit(current)
+    to_deposit = find_to_deposit(current, recent)
     known = {file.export_id for file in to_deposit}
     asked = [
         file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited
@@ -123,7 +169,8 @@ def show(context: PageContext) -> Response:
         context,
         "depot/depot.html",
         pending,
-        chosen=chosen,
+        chosen=ticked or chosen,
+        read_answer=_digest(text(context.form, "reponse")) if ticked else "",
         form={
             it: str(context.form.get(it, ""))
             for it in ("depot", "jour", "remarque", "verdict", "reponse")
@@ -135,6 +182,11 @@ def show(context: PageContext) -> Response:
         deposited=shown[:PAGE],
         paging=Paging.uncounted(context.url("depot"), {}, page=page, has_after=len(shown) > PAGE),
     )
+
+
+def _read_recent(context: PageContext) -> list[AskedFile]:
+    """Return the last deposits, as many as the page looks at."""
+    return read_deposited(context.services.state, context.commune.code, 100)
 
 
 def read_deposited(
@@ -156,9 +208,15 @@ def read_deposited(
         )
 
 
-def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
-    """Return the depositable files among the last ones of each kind; a list is deposited in one format only."""
-    return [it for it in _not_deposited(current) if is_depositable(it)]
+def find_to_deposit(
+    current: Iterable[AskedFile], deposited: Iterable[AskedFile] = ()
+) -> list[AskedFile]:
+    """Return the depositable files among the last ones of each kind; a list is deposited in one format only.
+
+    `deposited`: the deposits, newest first. A file that the platform holds already is left out.
+    """
+    held = find_held(deposited)
+    return [it for it in _not_deposited(current) if is_depositable(it) and it.sha256 not in held]
 
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
@@ -198,12 +256,34 @@ def find_to_answer(deposited: Iterable[AskedFile]) -> list[list[AskedFile]]:
 
 def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
     """Return the rejected or recalled files without a later deposit: each list or tableau once."""
+    return [file for file in _last_deposits(deposited) if file.is_rejected or file.recalled_at]
+
+
+def find_held(deposited: Iterable[AskedFile]) -> set[str | None]:
+    """Return the SHA-256 of the files that the platform holds: the last deposits, if it accepted them."""
+    return {
+        file.sha256
+        for file in _last_deposits(deposited)
+        if file.verdict == Verdict.ACCEPTE and not file.recalled_at
+    }
+
+
+def find_refused(deposited: Iterable[AskedFile]) -> dict[str | None, AskedFile]:
+    """Return the contents, by SHA-256, that the platform rejected when it last judged them, with that deposit."""
+    judged: dict[str | None, AskedFile] = {}
+    for file in deposited:
+        if file.verdict:
+            judged.setdefault(file.sha256, file)
+    return {content: file for content, file in judged.items() if file.is_rejected}
+
+
+def _last_deposits(deposited: Iterable[AskedFile]) -> Iterable[AskedFile]:
+    """Return the last deposit of each list, in any format, and of each tableau of one kind."""
     last: dict[tuple[object, ...], AskedFile] = {}
     for file in deposited:
-        # a deposit replaces those of the list in any format, or of the tableau of one kind
         kind = file.type_tableau, file.presentation, str(file.parameters.get("scrutin"))
         last.setdefault((file.liste, *(kind if file.is_tableau else ())), file)
-    return [file for file in last.values() if file.is_rejected or file.recalled_at]
+    return last.values()
 
 
 def _not_deposited(current: Iterable[AskedFile]) -> list[AskedFile]:
@@ -322,24 +402,34 @@ def show_answer(context: PageContext) -> Response:
 def _look(context: PageContext, file: AskedFile) -> tuple[list[Named], list[str], str]:
     if not file.answer:
         return [], [], ""
+    found, others, why_not = _find_named(
+        context, file, file.answer, file.verdict_on or context.today
+    )
+    if not (file.report and found):
+        return found, others, why_not
+    try:
+        with closing(
+            open_asked(context.services.settings.exports_dir, file, Piece.RAPPORT)
+        ) as report:
+            about = find_about(report.file, {it.electeur[1:4] for it in found})
+    except (FileGoneError, FileAlteredError, UnreadableReportError):
+        return [], [], _UNREADABLE
+    named = [Named(it.electeur, it.said, about.get(it.electeur[1:4], ())) for it in found]
+    return named, others, ""
+
+
+_UNREADABLE = "Le fichier n'est plus lisible sur le disque : les électeurs n'ont pas été cherchés."
+
+
+def _find_named(
+    context: PageContext, file: AskedFile, answer: str, said_on: date
+) -> tuple[list[Named], list[str], str]:
+    """Return the electors of the file whom the text names, its other lines, and why the file was not read."""
     if file.is_tableau or file.format != Format.CSV:
         return [], [], "Les électeurs ne sont cherchés que dans les listes en CSV."
-    root = context.services.settings.exports_dir
     try:
-        with closing(open_asked(root, file)) as delivery:
-            found, others = match(
-                file.answer,
-                file.verdict_on or context.today,
-                read_electeurs(delivery.file, file.form),
-            )
-        if file.report and found:
-            with closing(open_asked(root, file, Piece.RAPPORT)) as report:
-                about = find_about(report.file, {it.electeur[1:4] for it in found})
-            found = [Named(it.electeur, it.said, about.get(it.electeur[1:4], ())) for it in found]
-    except (FileGoneError, FileAlteredError, UnreadableReportError):
-        return (
-            [],
-            [],
-            "Le fichier n'est plus lisible sur le disque : les électeurs n'ont pas été cherchés.",
-        )
+        with closing(open_asked(context.services.settings.exports_dir, file)) as delivery:
+            found, others = match(answer, said_on, read_electeurs(delivery.file, file.form))
+    except (FileGoneError, FileAlteredError):
+        return [], [], _UNREADABLE
     return found, others, ""

@@ -24,7 +24,7 @@ from starlette.responses import Response
 
 from common.calendrier import civil_time
 from common.french import count_of, short_date
-from producers.records import WORDS, FileState, PieceFile
+from producers.records import WORDS, PieceFile
 from producers.web.exports.query import AskedFile, rank, read_current, read_made
 from producers.web.exports.stored_file import (
     Delivery,
@@ -39,6 +39,7 @@ from producers.web.page_context import AWAY, BROKEN, GONE, UNPROCESSABLE, PageCo
 from producers.web.registre.query import read_registres
 from producers.web.security import AgentCommune
 from producers.web.templating import add_words
+from schemas.file_state import FileState
 from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Labelled, Liste, Piece
 

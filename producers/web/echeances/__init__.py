@@ -106,9 +106,7 @@ class DueTableau:
         asked = {"type": self.echeance.type}
         if self.echeance.scrutin:
             asked["scrutin"] = self.echeance.scrutin.isoformat()
-        if not (
-            self.echeance.scrutin and self.type is TypeTableau.VINGT_JOURS
-        ):  # the register has its meeting
+        else:
             asked["until"] = (self.day - timedelta(days=1)).isoformat()
         return asked
 

@@ -3,13 +3,14 @@
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from producers.web.exports.query import ETATS, PAGE, AskedFile, read_page
+from producers.web.exports.query import ETATS, PAGE, AskedFile, find_last_page, read_page
 from producers.web.exports.stored_file import (
     Download,
     FileAlteredError,
     FileGoneError,
     attachment,
     open_asked,
+    report_lost,
 )
 from producers.web.forms import Paging, page_number, read_day
 from producers.web.journal import ACTIONS, read_history
@@ -25,9 +26,19 @@ def show_all(context: PageContext) -> Response:
     days = {name: read_day(asked[name]) for name in ("du", "au")}
     page = page_number(context.query.get("page", ""))
     files = read_page(context.services.state, context.commune.code, page, asked)
+    last = (
+        0
+        if files or page == 1
+        else find_last_page(context.services.state, context.commune.code, asked)
+    )
     return context.render(
         "exports/exports.html",
         files=files[:PAGE],
+        last_page=Paging.uncounted(
+            context.url("exports"), asked, page=last + 1, has_after=False
+        ).before
+        if last
+        else "",
         paging=Paging.uncounted(
             context.url("exports"), asked, page=page, has_after=len(files) > PAGE
         ),
@@ -73,9 +84,10 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
         return _refuse(context, asked, GONE, "purged" if asked.purged_at else "recalled")
     try:
         delivery = open_asked(context.services.settings.exports_dir, asked, piece)
-    except FileGoneError:
-        return _refuse(context, asked, GONE, "gone")
-    except FileAlteredError:
+    except (FileGoneError, FileAlteredError) as error:
+        report_lost(context.services, asked, context.agent.name)
+        if isinstance(error, FileGoneError):
+            return _refuse(context, asked, GONE, "gone")
         return _refuse(context, asked, BROKEN, "altered")
     recorded, media_type = delivery.recorded, (PIECES.get(piece) or asked).media_type
     headers = attachment(recorded.file_name, recorded.size) | {"ETag": f'"{recorded.sha256}"'}

@@ -1,19 +1,19 @@
 """Files of a commune in any state, from the view `derniers_exports`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal, not_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
 from common.calendrier import zone_of
 from common.french import capitalized, count_of
 from common.texte import fold
-from producers.records import STATE_RULES, WORDS, ExportState, FileState, PieceFile, StateRule
+from producers.records import WORDS, ExportState, PieceFile
 from producers.state import State, newest_first, read_exports, view_of
 from producers.web.forms import read_day
+from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
@@ -144,7 +144,7 @@ class AskedFile(ExportState):
         return tuple(getattr(self, name) for name in _SAME_KIND)
 
 
-DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile)
+DERNIERS_EXPORTS = view_of("derniers_exports", AskedFile, "state")
 
 
 def select_latest(connection: Connection, commune: str) -> list[AskedFile]:
@@ -221,25 +221,11 @@ def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
     )
 
 
-def _says(rule: StateRule) -> ColumnElement[bool]:
-    known = DERNIERS_EXPORTS.c[rule.column]
-    if rule.value is not None:
-        return known == rule.value
-    return known != 0 if rule.column in {"bloquantes", "a_completer"} else known.is_not(None)
-
-
-def _in_state(state: FileState) -> ColumnElement[bool]:
-    """Return the SQL condition equivalent to `ExportState.state`: for a finished file, the same rules in order."""
-    status = DERNIERS_EXPORTS.c.status
-    if state.value in set(ExportStatus) and state is not FileState.READY:
-        return status == state.value
-    before = list(takewhile(lambda rule: rule.state is not state, STATE_RULES))
-    own = [_says(rule) for rule in STATE_RULES if rule.state is state]
-    return and_(status == ExportStatus.READY, *(not_(_says(rule)) for rule in before), *own)
-
-
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    fold(state.label).replace(" ", "-"): (capitalized(state.label), _in_state(state))
+    fold(state.label).replace(" ", "-"): (
+        capitalized(state.label),
+        DERNIERS_EXPORTS.c.state == state.value,
+    )
     for state in FileState
 }
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
@@ -253,19 +239,9 @@ def read_page(
     `asked`: the filters `genre`, `liste`, `etat`, and the first and last civil day of the commune, `du` and `au`. An
     empty or invalid one matches everything.
     """
-    view, asked = DERNIERS_EXPORTS.c, asked or {}
-    since, until = (read_day(asked.get(name, "")) for name in ("du", "au"))
+    view = DERNIERS_EXPORTS.c
     query = select(view.export_id).limit(PAGE + 1).offset((page - 1) * PAGE)
-    if asked.get("genre") in set(ExportKind):
-        query = query.where(view.kind == asked["genre"])
-    if asked.get("liste") in set(Liste):
-        query = query.where(view.liste == asked["liste"])
-    if asked.get("etat") in ETATS:
-        query = query.where(ETATS[asked["etat"]][1])
-    if since:
-        query = query.where(view.requested_at >= _midnight(since, commune))
-    if until:
-        query = query.where(view.requested_at < _midnight(until + timedelta(days=1), commune))
+    query = query.where(*_conditions(commune, asked or {}))
     with state.reading() as connection:
         ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
         numbers = connection.scalars(
@@ -277,6 +253,31 @@ def read_page(
             .order_by(view.export_id.desc())
         )
         return read_files(connection, rows)
+
+
+def find_last_page(state: State, commune: str, asked: Mapping[str, str]) -> int:
+    """Count the files under these filters, and return the last page that has some; 0 without any file."""
+    view = DERNIERS_EXPORTS.c
+    query = select(func.count(view.export_id)).where(view.code_commune == commune)
+    with state.reading() as connection:
+        number = connection.scalars(query.where(*_conditions(commune, asked))).one()
+    return -(-number // PAGE)
+
+
+def _conditions(commune: str, asked: Mapping[str, str]) -> Iterator[ColumnElement[bool]]:
+    """Yield what the filters of `read_page` ask for."""
+    view = DERNIERS_EXPORTS.c
+    since, until = (read_day(asked.get(name, "")) for name in ("du", "au"))
+    if asked.get("genre") in set(ExportKind):
+        yield view.kind == asked["genre"]
+    if asked.get("liste") in set(Liste):
+        yield view.liste == asked["liste"]
+    if asked.get("etat") in ETATS:
+        yield ETATS[asked["etat"]][1]
+    if since:
+        yield view.requested_at >= _midnight(since, commune)
+    if until:
+        yield view.requested_at < _midnight(until + timedelta(days=1), commune)
 
 
 def _midnight(day: date, commune: str) -> datetime:

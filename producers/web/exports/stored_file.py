@@ -18,7 +18,7 @@ from producers.web.page_context import WebServices
 from schemas.declarations import DeclarationNoted, FileDownloaded
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import check_code_commune
-from schemas.screen_notes import DownloadBegun, ScreenNoted
+from schemas.screen_notes import DownloadBegun, FileNotServed, ScreenNoted
 from schemas.vocabulary import Piece
 
 
@@ -103,6 +103,15 @@ def open_file(root: Path, code_commune: str, recorded: PieceFile) -> Delivery:
         file.close()
         raise FileAlteredError(recorded.file_name)
     return Delivery(recorded, file)
+
+
+def report_lost(services: WebServices, asked: AskedFile, who: str) -> None:
+    """Have a worker look at a file that could not be sent, and record what it finds for all who ask for it."""
+    note = FileNotServed(export=asked.export_id)
+    data = ScreenNoted(commune=asked.code_commune, note=note, requested_by=who)
+    services.spool.send(
+        CloudEvent.wrap(data, source=services.settings.source, correlationid=asked.correlation_id)
+    )
 
 
 def attachment(name: str, size: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ from producers.web.forms import (
     validate,
 )
 from producers.web.page_context import NOT_FOUND, PageContext
+from producers.web.registre.query import count_left
 from producers.web.suivi.requests import note_page, read_declarations, send_note
 from schemas.declarations import (
     MOST_BUREAUX,
@@ -39,6 +40,7 @@ SCRUTIN_FIELDS = (
     *(
         "libelle",
         "scrutin",
+        "scrutin_passe",
         "cloture",
         "reunion_first",
         "reunion_last",
@@ -99,6 +101,7 @@ def show_calendar(context: PageContext) -> Response:
             if it.jour not in days and it.jour >= context.today
         ],
         has_tableaux=bool(tableaux),
+        incomplete=count_left(state, commune).get("motifs"),
         to_redo=[it for it in tableaux if it.recalled_at][:10],
     )
 
@@ -196,6 +199,9 @@ def _note_scrutin(context: PageContext) -> Response:
         )
         if poll.window_fault:
             found.setdefault("reunion_last", poll.window_fault)
+    is_past = day is not None and day < context.today and form["scrutin_replaces"] != str(day)
+    if is_past and form["scrutin_passe"] != form["scrutin"]:
+        found["scrutin_passe"] = "ce jour est passé : cochez que c'est bien lui, ou changez la date"
     if not form["libelle"]:
         found["libelle"] = "écrivez ce qu'on élit, et quel tour"
     if (any(others.values()) or not has_commission) and not form["texte"]:

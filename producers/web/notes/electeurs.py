@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Date, Row, Select, column, select, table
 from starlette.exceptions import HTTPException
@@ -27,6 +27,7 @@ from schemas.declarations import (
     DoubtDecided,
     ElecteurProtected,
     MotifsCompleted,
+    SeenMotif,
 )
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
@@ -104,6 +105,22 @@ class MouvementLine:
     @property
     def who(self) -> str:
         return " ".join(filter(None, (self.nom_naissance, self.prenoms))) or "(sans nom)"
+
+    @property
+    def day_text(self) -> str:
+        return self.day.isoformat() if self.day else ""
+
+    @property
+    def seen(self) -> str:
+        """What the page shows of it, as the hidden field of the form that is compared with a later change."""
+        return f"{self.categorie}|{self.day_text}|{self.motif}"
+
+    @property
+    def noted(self) -> str:
+        """What is noted, for an agent whose own note would replace it."""
+        label = Categorie(self.categorie).label if self.categorie else "sans catégorie"
+        day = f"le {short_date(self.day)}" if self.day else "sans date"
+        return ", ".join(filter(None, (label, day, self.motif)))
 
     @property
     def categories(self) -> Sequence[Categorie]:
@@ -197,12 +214,15 @@ class _Filled:
         names = categorie, motif, jour = [
             f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour")
         ]
-        kept = {
-            categorie: line.categorie,
-            motif: line.motif,
-            jour: line.day.isoformat() if line.day else "",
-        }
-        said = kept | {name: self._form[name] for name in names if name in self._form}
+        kept = {categorie: line.categorie, motif: line.motif, jour: line.day_text}
+        seen = self.read_seen(line)
+        typed = {name: self._form[name] for name in names if name in self._form}
+        changed = {name: words for name, words in typed.items() if words != seen[name]}
+        said = kept | changed  # a field that the agent left alone keeps what another one noted
+        if seen != kept and any(words != kept[name] for name, words in changed.items()):
+            self.found[categorie] = (
+                f"un autre agent a noté depuis : {line.noted}. Gardez sa note ou la vôtre, puis enregistrez"
+            )
         day = self._read_day(jour, said[jour])
         is_ticked = self._is_confirmed_of_all or f"propose-{line.mouvement}" in self._form
         if is_ticked and line.proposed and not self._form.get(categorie):
@@ -234,7 +254,30 @@ class _Filled:
             categorie=Categorie(said[categorie]),
             motif=said[motif],
             jour=None if day == line.day else day or "",
+            replaces=SeenMotif(
+                categorie=Categorie(line.categorie), motif=line.motif, jour=line.day or ""
+            ),
         )
+
+    def read_seen(self, line: MouvementLine) -> dict[str, str]:
+        """Return what the page showed of the line, by field; what is noted now if the form does not say."""
+        number = line.mouvement
+        categorie, _, rest = self._form.get(f"vu-{number}", line.seen).partition("|")
+        day, _, motif = rest.partition("|")
+        return {f"categorie-{number}": categorie, f"motif-{number}": motif, f"jour-{number}": day}
+
+    def drop_left_alone(self, lines: Sequence[MouvementLine]) -> dict[str, str]:
+        """Return the form without the fields that the agent left alone.
+
+        The page shows there what is noted now: sent again, an older value would overwrite a note of another agent.
+        """
+        alone = {
+            name
+            for line in lines
+            for name, words in self.read_seen(line).items()
+            if self._form.get(name) == words
+        }
+        return {name: words for name, words in self._form.items() if name not in alone}
 
     def _read_day(self, name: str, words: str) -> date | None:
         return read_days({name: words}, self.found).get(name)
@@ -256,6 +299,13 @@ def show_motifs(context: PageContext) -> Response:
         )
     rows, paging = context.read_page(query, MOUVEMENTS, {_OF_NOTED: "1"} if are_noted else {})
     lines = [_to_line(row) for row in rows]
+    refused = {read_number(name.rpartition("-")[2]) for name in context.faults}
+    refused -= {None, *(line.mouvement for line in lines)}
+    if refused:  # another agent has completed them since
+        commune = context.commune.code
+        view = _NOTES.c
+        ours = select(_NOTES).where(view.code_commune == commune, view.mouvement.in_(refused))
+        lines += map(_to_line, context.services.state.read(ours))
     context.record_seen(SeenPage.MOTIFS, len(lines))
     made = read_tableaux(context.services.state, context.commune.code) if are_noted else []
     return note_page(
@@ -269,7 +319,7 @@ def show_motifs(context: PageContext) -> Response:
             if any(may_print(it, one.liste, one.day or one.until) for one in lines)
         ],
         paging=paging,
-        form=typed(context.form),
+        form=_Filled(typed(context.form)).drop_left_alone(lines),
         are_noted=are_noted,
         most=MOST_MOTIFS,
         natures={nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
@@ -296,11 +346,35 @@ def decide_doubt(context: PageContext) -> Response:
     if text(context.form, "verifie") != "oui":
         unsure = f"cochez que vous avez vérifié dans le REU (doute n° {number})"
         refuse([f"verifie-{number}"], {f"verifie-{number}": unsure})
-    note = DoubtDecided(doubt=number, decision=said, reason=text(context.form, "reason")[:_LONGEST])
+    seen = _require_unchanged(context, number, said)
+    note = DoubtDecided(
+        doubt=number, decision=said, replaces=seen, reason=text(context.form, "reason")[:_LONGEST]
+    )
     query = f"?{_OF_DECIDED}=1" if _OF_DECIDED in context.query else ""
     return send_note(
         context, "doutes", note, f"doute n° {number}, {said.label}", [number], query=query
     )
+
+
+def _require_unchanged(
+    context: PageContext, number: int, said: DoubtDecision
+) -> DoubtDecision | Literal[""] | None:
+    """Return the decision that the page showed, None if it does not say; raise `FormRefused` if it is another now."""
+    if "vu" not in context.form:
+        return None
+    seen = text(context.form, "vu")
+    known = _DOUTES.c
+    query = select(known.decision).where(
+        known.code_commune == context.commune.code, known.doute == number
+    )
+    for row in context.services.state.read(query):
+        if row.decision not in {seen, said}:
+            other = DoubtDecision(row.decision).label if row.decision else "plus de réponse"
+            words = f"un autre agent a noté depuis : {other}. Votre réponse, « {said.label} », n'est pas notée"
+            refuse(
+                [f"verifie-{number}"], {f"verifie-{number}": f"{words} : relisez, puis répondez"}
+            )
+    return DoubtDecision(seen) if seen in set(DoubtDecision) else ""
 
 
 def show_doubts(context: PageContext) -> Response:
@@ -311,8 +385,15 @@ def show_doubts(context: PageContext) -> Response:
     query = select(_DOUTES).where(known.code_commune == commune, which)
     query = query.order_by(known.doute.desc() if are_decided else known.doute)
     doubts, paging = context.read_page(query, DOUBTS, {_OF_DECIDED: "1"} if are_decided else {})
+    refused = read_number(text(context.form, "doubt")) if context.faults else None
+    if refused and refused not in {
+        one.doute for one in doubts
+    }:  # another agent has decided it since
+        ours = select(_DOUTES).where(known.code_commune == commune, known.doute == refused)
+        doubts = [*context.services.state.read(ours), *doubts]
     context.record_seen(SeenPage.DOUBTS, 2 * len(doubts))
-    made = read_tableaux(context.services.state, commune) if are_decided else []
+    has_decided = any(one.decision for one in doubts)
+    made = read_tableaux(context.services.state, commune) if has_decided else []
     return note_page(
         context,
         "notes/doutes.html",

@@ -273,6 +273,7 @@ def show(context: PageContext) -> Response:
     pending = read_declarations(context, _PAGE)
     state, commune = context.services.state, context.commune.code
     apercus = read_apercus(state, commune, context.services.clock())
+    imports = read_imports(state, commune)
     return note_page(
         context,
         "registre/registre.html",
@@ -280,7 +281,8 @@ def show(context: PageContext) -> Response:
         is_waiting=any(it.status.is_at_work for it in apercus),
         apercus=apercus,
         registres=read_registres(state, commune),
-        imports=read_imports(state, commune),
+        imports=imports,
+        undone={it.import_id for it in imports if it.is_undone},
         doubts=count_left(state, commune).get("doutes"),
         form={name: text(context.form, name) for name in ("jour", "liste")},
         PreviewStatus=PreviewStatus,

@@ -61,6 +61,8 @@ class Apercu:
     reason: str
     wanted_by: str
     act: PreviewAct
+    import_id: int | None
+    """The import that it became, or that it corrects."""
 
     @property
     def label(self) -> str:

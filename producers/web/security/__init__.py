@@ -6,7 +6,6 @@ A session is a signed cookie with the agent and messages for the next page; it h
 import hashlib
 import secrets
 import time
-from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -70,9 +69,6 @@ _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 SECRET_HEADER = "X-Prefecture-Secret"  # noqa: S105 — the name of a header
 PROXY_HEADER = "X-Remote-User"
-
-KNOWN_COOKIE = "prefecture_known"
-"""Shows the proxy that this agent has logged in with this browser: it does not count their password as a guess."""
 
 
 @dataclass(frozen=True)
@@ -238,19 +234,9 @@ class ProxyIdentity:
 
     def identify(self, request: Request) -> AuthorizedAgent:
         who = self.who(request)
-        agent = (
+        return (
             find_agent(self._state, email=who) if "@" in who else find_agent(self._state, name=who)
         )
-        known = self._known(who)
-        if request.cookies.get(KNOWN_COOKIE) != known:
-            request.state.known = known
-        return agent
-
-    def _known(self, who: str) -> str:
-        """Return the digest that nginx compares (deploy/proxy/nginx.conf); its module has MD5 only."""
-        secret = self._secret.get_secret_value() if self._secret else ""
-        digest = hashlib.md5(f"{who} {secret}".encode("latin-1"), usedforsecurity=False)
-        return urlsafe_b64encode(digest.digest()).decode().rstrip("=")
 
     def _shows_secret(self, request: Request) -> bool:
         if self._secret is None:

@@ -1,5 +1,6 @@
 """« Vos demandes » within a page; the page of one request, and its actions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -9,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from common.french import count_of
+from producers.web.exports.query import AskedFile
 from producers.web.forms import read_number, texts
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext, WebServices, admit_agent
 from producers.web.security import is_partial
@@ -65,12 +67,15 @@ def show_request(context: PageContext) -> Response:
 
 
 def cancel(context: PageContext) -> Response:
-    return _ask_about(context, CancelRequested, "Annulation")
+    demande = _read_demande(context)
+    files = [it for it in demande.files if not it.status.is_terminal]
+    return _ask_about(context, demande, files, CancelRequested, "Annulation")
 
 
 def retry(context: PageContext) -> Response:
     """« Recommencer »: request the files again, with the data of today."""
-    return _ask_about(context, RetryRequested, "Nouvel essai")
+    demande = _read_demande(context)
+    return _ask_about(context, demande, demande.to_retry, RetryRequested, "Nouvel essai")
 
 
 def hide(context: PageContext) -> Response:
@@ -85,8 +90,8 @@ async def find(request: Request) -> Response:
     """Redirect to a request whose URL has no commune; 404 if it is not of the agent's communes."""
     services: WebServices = request.app.state.services
     number = read_number(request.path_params["demande"])
-    async with admit_agent(request) as agent:
-        code = await run_in_threadpool(find_commune, services.state, number) if number else ""
+    agent = await admit_agent(request)
+    code = await run_in_threadpool(find_commune, services.state, number) if number else ""
     commune = agent.commune(code)
     return RedirectResponse(
         request.app.url_path_for("demande", commune=commune.code, demande=number), SEE_OTHER
@@ -104,14 +109,21 @@ def _read_demande(context: PageContext) -> DemandeState:
 
 
 def _ask_about(
-    context: PageContext, contract: type[CancelRequested | RetryRequested], words: str
+    context: PageContext,
+    demande: DemandeState,
+    files: Sequence[AskedFile],
+    contract: type[CancelRequested | RetryRequested],
+    words: str,
 ) -> Response:
-    demande = _read_demande(context)
+    """Send the request about the chosen files, else about these `files`.
+
+    The files are named: another account may have asked for them, under a source and an id that others use too.
+    """
     own = {str(file.export_id): file for file in demande.files}
     numbers = texts(context.form, "export")
     if not own.keys() >= set(numbers):
         raise HTTPException(NOT_FOUND)
-    chosen = [own[number] for number in numbers]
+    chosen = [own[number] for number in numbers] or files
     data = contract.model_validate(
         {
             "request": {"source": demande.source, "id": demande.event_id},
@@ -119,10 +131,6 @@ def _ask_about(
             "requested_by": context.agent.name,
         }
     )
-    what = (
-        chosen[0].label
-        if len(chosen) == 1
-        else count_of(len(chosen or demande.files), "fichier", "fichiers")
-    )
+    what = chosen[0].label if len(chosen) == 1 else count_of(len(chosen), "fichier", "fichiers")
     send_request(context, data, f"{words} : {what}")
     return context.redirect(demande.home, "#demandes")

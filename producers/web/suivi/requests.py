@@ -18,7 +18,6 @@ from starlette.responses import Response
 
 from common.french import count_of
 from producers.errors import ProducerError
-from producers.records import FileState, Toned
 from producers.state import State, newest_first, to_record, view_of
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files, select_latest
 from producers.web.forms import FormRefused, read_once
@@ -26,6 +25,7 @@ from producers.web.page_context import PageContext
 from producers.web.security import is_partial
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
 from schemas.envelope import CloudEvent, Data
+from schemas.file_state import FileState
 from schemas.screen_notes import ScreenNote, ScreenNoted
 from schemas.topology import (
     REQUEST_CANCEL,
@@ -33,7 +33,7 @@ from schemas.topology import (
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportStatus, RequestOutcome, Toned
 
 _WITHOUT_FILES = {
     REQUEST_LISTE_EXPORT: "Fichiers de la liste électorale",
@@ -60,6 +60,8 @@ class Stage(Toned):
 _OF_FILES = {
     FileState.REJECTED: "rejetée",
     FileState.TO_REDO: "à refaire",
+    FileState.MISSING: "introuvable",
+    FileState.ALTERED: "altérée",
     FileState.TO_CORRECT: "à corriger",
     FileState.PROVISOIRE: "provisoire",
     FileState.TO_COMPLETE: "à compléter",
@@ -145,12 +147,11 @@ class DemandeState:
 
     @property
     def to_retry(self) -> tuple[AskedFile, ...]:
-        again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
-        return tuple(file for file in self.files if file.status in again)
+        return tuple(file for file in self.files if file.is_to_make_again)
 
 
-_DEMANDES = view_of("demandes", DemandeState)
-_REQUESTS = select(*(it for it in _DEMANDES.c if it.name != "files"))
+_DEMANDES = view_of("demandes", DemandeState, "sender")
+_REQUESTS = select(*(it for it in _DEMANDES.c if it.name not in {"files", "sender"}))
 
 
 def read_recent(state: State, commune: str) -> tuple[list[DemandeState], list[AskedFile], int]:
@@ -214,14 +215,15 @@ def find_commune(state: State, request_id: int) -> str:
     return next((row.code_commune for row in state.read(query)), "")
 
 
-def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict[str, DemandeState]:
-    """Return the requests of these events that a worker has read, by id, without files."""
+def find_requests(
+    state: State, sender: str, source: str, event_ids: Collection[str]
+) -> dict[str, DemandeState]:
+    """Return the requests of these events of a sender that a worker has read, by id, without files."""
     if not event_ids:
         return {}
     query = _REQUESTS.where(_DEMANDES.c.source == source, _DEMANDES.c.event_id.in_(event_ids))
-    query = query.order_by(
-        _DEMANDES.c.outcome.desc()
-    )  # accepted last: another account's event was refused
+    query = query.where(_DEMANDES.c.sender == sender)
+    query = query.order_by(_DEMANDES.c.outcome.desc())  # accepted last: the first of two is kept
     return {it.event_id: it for it in _join(state.read(query), ())}
 
 
@@ -456,7 +458,9 @@ def read_declarations(context: PageContext, page: str) -> PendingDeclarations:
 def _look(context: PageContext, page: str) -> list[Sent]:
     services, here = context.services, [context.commune.code, page]
     entries = [it for it in reversed(context.request.session.get(_KEY, [])) if it[1:3] == here]
-    known = find_requests(services.state, services.settings.source, {it[0] for it in entries})
+    known = find_requests(
+        services.state, services.sender, services.settings.source, {it[0] for it in entries}
+    )
     since = services.clock() - timedelta(hours=12)
     sent = [
         Sent(

@@ -35,6 +35,7 @@ from producers.web.suivi.requests import (
     send_request,
 )
 from schemas.declarations import TableauPublished
+from schemas.file_state import FileState
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import (
     Edition,
@@ -234,12 +235,46 @@ _BETTER = {
 }
 
 
+class Refusal(NamedTuple):
+    """Why a tableau cannot be published, in French, and the button of its page, where the clerk goes on."""
+
+    reason: str
+    button: str
+
+
+_COME_BACK = Refusal("Revenez quand il est prêt.", "Suivre le fichier")
+_REDO = Refusal("Refaites-le, puis publiez le nouveau.", "Refaire le tableau")
+_CURES = {
+    FileState.QUEUED: _COME_BACK,
+    FileState.RUNNING: _COME_BACK,
+    FileState.TO_REDO: _REDO,
+    FileState.PURGED: _REDO,
+    FileState.MISSING: _REDO,
+    FileState.ALTERED: _REDO,
+    FileState.CANCELLED: _REDO,
+}
+
+
+def _why_refused(file: AskedFile) -> Refusal | None:
+    if file.may_be_published:
+        return None
+    if file.never_published:
+        return Refusal(file.never_published.reason, "Revenir au fichier")
+    known = " ".join(file.blocking_messages) or file.error_message
+    cure = _CURES.get(file.state) or Refusal(known, "Voir pourquoi")
+    if file.state is FileState.PROVISOIRE and file.provisoire_until:
+        until = f"Refaites-le à partir du {short_date(file.provisoire_until)}."
+        cure = Refusal(f"Sa période n'était pas terminée. {until}", _REDO.button)
+    state = f"Ce tableau ne se publie pas : il est {file.state.label}."
+    return cure._replace(reason=f"{state} {cure.reason}".strip())
+
+
 def show_publication(context: PageContext) -> Response:
-    """Show the page; for a tableau that is never published, the reason."""
+    """Show the page; for a tableau that cannot be published, the reason and what to do."""
     pending = read_declarations(context, DEPOT)
     file = _read(context)
-    if file.never_published:
-        return context.render("tableaux/jamais_publie.html", CONFLICT, file=file)
+    if refusal := _why_refused(file):
+        return context.render("tableaux/pas_publie.html", CONFLICT, file=file, refusal=refusal)
     until = file.published_until
     return note_page(
         context,
@@ -254,7 +289,7 @@ def show_publication(context: PageContext) -> Response:
 
 def declare(context: PageContext) -> Response:
     file = _read(context)
-    if file.never_published:
+    if _why_refused(file):
         return show_publication(context)
     published = _read_form(context, file)
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
@@ -264,7 +299,7 @@ def declare(context: PageContext) -> Response:
 
 def _read(context: PageContext) -> AskedFile:
     file = context.file()
-    if not (file.may_be_published or file.never_published):
+    if not file.is_tableau:
         raise HTTPException(NOT_FOUND)
     return file
 

@@ -1,4 +1,4 @@
-"""The tasks of a commune, in the order of the procedure: one state and one button each.
+"""The tasks of a commune, in the order of their legal days: one state and one button each.
 
 From the export of the REU to the signed certificate. A fact that no record contains is shown as unknown.
 """
@@ -11,16 +11,22 @@ from typing import NamedTuple
 from starlette.responses import Response
 
 from common.french import capitalized, count_of, short_date, weekday_date
-from producers.records import FileState, Toned
 from producers.web.copies import CopieState, read_open
-from producers.web.depot import find_to_answer, find_to_redo, read_deposited
+from producers.web.depot import (
+    find_held,
+    find_refused,
+    find_to_answer,
+    find_to_redo,
+    read_deposited,
+)
 from producers.web.dossier import by_liste, pick, why_lacking
 from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.page_context import PageContext
 from producers.web.registre.query import count_left
+from schemas.file_state import FileState
 from schemas.profiles.platform import PlatformProfile
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Liste, Toned
 
 OLD_EXPORT = timedelta(days=30)
 """Age from which a new export of the REU is requested (our choice: no text gives a limit)."""
@@ -79,10 +85,23 @@ def find_tasks(it: Situation) -> list[Task]:
     ]
 
 
+HORIZON = timedelta(days=120)
+"""Tasks that are due later are not listed (our choice: longer than from the closing of the list to its certificate)."""
+
+
+def without_far_ones(tasks: Sequence[Task], today: date) -> list[Task]:
+    """Return the tasks without those that are still to come and due after the horizon."""
+    last = today + HORIZON
+    return [it for it in tasks if not (it.state is TaskState.TO_COME and it.due and it.due > last)]
+
+
 def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
+    """Group the tasks by state; in a group by legal day, then those without a day, in the order of the procedure."""
     groups: dict[str, list[Task]] = {"to_do": [], "to_come": [], "unknown": [], "done": []}
     for task in tasks:
         groups["to_do" if task.state is TaskState.LATE else task.state.value].append(task)
+    for group in groups.values():
+        group.sort(key=lambda task: task.due or date.max)
     return groups
 
 
@@ -180,7 +199,7 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
     law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
     why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
     if is_annual:
-        why = f"{why} Aucun scrutin connu n'appelle de réunion en {first.year}."
+        why = f"{why} Aucune réunion n'est notée en {first.year}. Si elle a eu lieu, notez-en le jour."
     if it.today > last:
         why = (
             why
@@ -219,11 +238,11 @@ def _about_listes(it: Situation) -> Iterator[Task]:
             yield _correct(liste, files[0])
     picked = {liste: pick(files) for liste, files in listes.items()}
     fit = {liste: file for liste, file in picked.items() if file and file.state is FileState.READY}
-    refused = {file.sha256: file for file in it.deposited if file.is_rejected}
+    refused, held = find_refused(it.deposited), find_held(it.deposited)
     for liste, file in fit.items():
         if file.sha256 in refused:
             yield _correct(liste, refused[file.sha256], is_same=True)
-    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in refused]
+    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in {*refused, *held}]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
@@ -256,7 +275,9 @@ def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
         number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         why = f"{number} : la plateforme la rejetterait."
         button = Button("Voir les anomalies", "anomalies", export=file.export_id)
-    why = f"{why} Corrigez dans le REU, puis donnez le nouvel export."
+    # The REU is right where a spreadsheet has damaged the export: each anomaly says what to do.
+    what = "anomalie" if file.state is FileState.TO_CORRECT else "ligne de la réponse"
+    why = f"{why} Faites ce que dit chaque {what}, puis donnez le nouvel export."
     return Task(f"Corriger la {_named(liste)}", TaskState.TO_DO, why, button)
 
 
@@ -396,10 +417,14 @@ def show(context: PageContext) -> Response:
         incomplete=left.get("motifs"),
         copies=read_open(context) if left else (),
     )
+    found = find_tasks(situation)
+    near = without_far_ones(found, context.today)
     return context.render(
         "taches/taches.html",
         has_scrutin=bool(situation.calendar.scrutins),
-        tasks=in_order(find_tasks(situation)),
+        tasks=in_order(near),
+        far=len(found) - len(near),
+        horizon=context.today + HORIZON,
         address_of=lambda task: _address(context, task.button),
     )
 

@@ -36,7 +36,7 @@ class Link:
     is_compared: bool
     """Whether it was compared with the link before it: the changes since then are known."""
     undated: int = 0
-    """Number of its mouvements without a known day: each happened at some time since the link before."""
+    """Number of its inscriptions and radiations without a known day: they happened since the link before."""
     import_id: int = 0
     """The id of its import."""
     electeurs: int = 0

@@ -101,7 +101,7 @@ class Demande:
     until: date | None = None
     """The last day of the mouvements, included: for the tableau des vingt jours, the meeting before the poll.
 
-    The tableau des cinq jours ends five days before the poll at the latest."""
+    The tableau des cinq jours ends five days before the poll at the latest; by default on the day before that."""
     commission: date | None = None
     """The meeting that was declared to the register, if it is the last day."""
     publication: date | None = None
@@ -179,7 +179,8 @@ class Demande:
     def last_day(self) -> date:
         """The last day of the mouvements of the tableau, included: since 2019, and for the cinq jours.
 
-        A tableau that is published on a day holds the mouvements up to the day before.
+        A tableau that is published on a day holds the mouvements up to the day before. So does the tableau des cinq
+        jours, which is published five days before the poll: it is final on that day.
         """
         if self.type is TypeTableau.VINGT_JOURS:
             if self.until:
@@ -194,7 +195,9 @@ class Demande:
         if self.type is not TypeTableau.CINQ_JOURS_REU:
             return fifth
         return min(
-            fifth, self.until or fifth, self.publication - _ONE_DAY if self.publication else fifth
+            fifth,
+            self.until or fifth - _ONE_DAY,
+            self.publication - _ONE_DAY if self.publication else fifth,
         )
 
     @cached_property

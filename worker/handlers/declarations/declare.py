@@ -350,7 +350,12 @@ def _record_decision(
     connection: Connection, code_commune: str, note: DoubtDecided, by: Actor
 ) -> None:
     decided = decide_doubt(
-        connection, note.doubt, note.decision, by=by.name, code_commune=code_commune
+        connection,
+        note.doubt,
+        note.decision,
+        by=by.name,
+        code_commune=code_commune,
+        replaces=note.replaces,
     )
     about = f"liste {decided.liste}"
     said = f"doute n° {note.doubt}, {about} : {note.decision.label} ({describe_differing(decided.differs)})"

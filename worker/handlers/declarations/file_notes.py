@@ -4,7 +4,9 @@ And the event `screen.note`: the screen's records about its agents. Only the acc
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -26,6 +28,7 @@ from schemas.profiles.platform import may_be_deposited
 from schemas.screen_notes import (
     DownloadBegun,
     ElecteursSeen,
+    FileNotServed,
     LoggedIn,
     ScreenNote,
     ScreenNoted,
@@ -46,8 +49,9 @@ from worker.access.authorization import Authorization
 from worker.access.models import Agent
 from worker.audit import Actor, record_audit
 from worker.db.engine import snapshot
-from worker.errors import RefusedError
+from worker.errors import RefusedError, TransientError
 from worker.exports.depots import read_depots, write_depot, write_publication, write_verdict
+from worker.exports.integrity import verify_files
 from worker.exports.models import Export, piece_name
 from worker.exports.records import mark_downloaded, subject_of_file
 from worker.handlers.requests.export_plan import read_data
@@ -426,10 +430,15 @@ class ScreenDeclaration(Declaration):
         )
 
 
+def _look_at_file(services: Services, commune: str, export_id: int, who: str) -> None:
+    """Compare the file with its row, and record what is found; while the volume is away, nothing is known."""
+    is_it = Export.id == export_id, Export.code_commune == commune
+    with suppress(TransientError):
+        deque(verify_files(services.engine, services.storage, *is_it, actor=who), maxlen=0)
+
+
 def read_screen_note(
-    event: CloudEvent,
-    services: Services,  # noqa: ARG001
-    authorization: Authorization,
+    event: CloudEvent, services: Services, authorization: Authorization
 ) -> ScreenDeclaration:
     """Read the note of an event.
 
@@ -438,6 +447,8 @@ def read_screen_note(
     """
     asked = read_data(event, ScreenNoted)
     authorization.require_screen(asked.commune)
+    if isinstance(asked.note, FileNotServed):
+        _look_at_file(services, asked.commune, asked.note.export, asked.requested_by)
     bindable = (
         authorization.communes_of(asked.requested_by) if isinstance(asked.note, LoggedIn) else ()
     )

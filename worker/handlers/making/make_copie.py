@@ -99,6 +99,7 @@ def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
     edition, number = CopieFile(export.edition), export.parameters["numero"]
     is_copie, is_refus = edition is CopieFile.COPIE, edition is CopieFile.REFUS
     known = f"D’après l’export du REU du {short_date(spec.basis.taken_on)}. " if spec.basis else ""
+    of_day = f"liste au {short_date(spec.basis.taken_on)} – " if spec.basis else ""
     masked = f"L’adresse d’une personne protégée n’est pas communiquée ({LAW_OF_PROTECTION})."
     signed = Signatures(Signataire.MAIRE.value, 1, f"Fait {at_commune(spec.nom_commune)}, le …")
     return Tableau(
@@ -116,7 +117,7 @@ def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
         sections=(),
         signatures=signed if is_refus else None,
         notes=(masked,) if is_copie else (),
-        mention=f"Copie n° {number} – usage commercial interdit" if is_copie else "",
+        mention=f"Copie n° {number} – {of_day}usage commercial interdit" if is_copie else "",
     )
 
 

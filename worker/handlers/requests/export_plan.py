@@ -12,11 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session, selectinload
 
-from common.calendrier import civil_day, is_poll_day
+from common.calendrier import civil_day, is_poll_day, now
 from common.french import short_date
 from schemas.envelope import CloudEvent
 from schemas.faults import explain, list_faults
 from schemas.requests import (
+    COPIE_MOST_DAYS,
     CancelRequested,
     Contract,
     CopieAsked,
@@ -27,17 +28,19 @@ from schemas.requests import (
     TableauxRenderRequested,
 )
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import Action, ExportKind, ExportStatus, FileFormat, Liste
+from schemas.vocabulary import Action, CopieFile, ExportKind, ExportStatus, FileFormat, Liste
 from worker.access.authorization import Authorization
 from worker.access.models import name_act
 from worker.arrivals import drop
 from worker.audit import Actor, record_audit
 from worker.db.engine import end_if_frozen, reading
+from worker.db.types import utc_now
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import RefusedError
 from worker.exports.models import WITHOUT_KEY, Copie, EarlyCancel, Export, Request
 from worker.exports.records import cancel, cancelled_by
 from worker.registre.communes import read_commune
+from worker.registre.imports.history import read_basis
 from worker.registre.scrutins import read_calendrier
 from worker.services import Services
 from worker.work.queue import BATCH, NewWork
@@ -144,11 +147,12 @@ class CopiePlan(ExportPlan):
         record_audit(
             connection, Action.COPIE_NOTED, actor=actor, code_commune=self.commune, detail=detail
         )
+        accepted = {"accept_old_register": True} if it.accept_old_register else {}
         formats = [FileFormat.PDF, FileFormat.CSV] if it.engagement_on else [FileFormat.PDF]
         about = {
             "liste": row.liste,
             "edition": edition,
-            "parameters": {"copie": row.id, "numero": number},
+            "parameters": {"copie": row.id, "numero": number} | accepted,
         }
         return [{"part": f"{row.liste}.{edition}.{it}", "format": it, **about} for it in formats]
 
@@ -159,11 +163,33 @@ def plan_listes(event: CloudEvent, services: Services, authorization: Authorizat
     authorization.require(asked.commune)
     require_register(services, asked.commune, asked.listes)
     if asked.copie:
+        if asked.copie.edition is CopieFile.COPIE and not asked.copie.accept_old_register:
+            _require_recent_register(services, asked.commune, asked.listes[0])
         return CopiePlan(
             asked.commune, asked.requested_by, (), copie=asked.copie, liste=asked.listes[0]
         )
     files = [{"part": f"{liste}.{it}", "liste": liste, "format": it} for liste, it in asked.parts()]
     return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
+
+
+def _require_recent_register(services: Services, code: str, liste: Liste) -> None:
+    """Check that the export of a list is recent enough for a copy, which is of the day of the answer (L. 37).
+
+    Raises:
+        RefusedError: it is older, and the request does not accept that.
+    """
+    with reading(services.registre) as connection:
+        versions = commune.versions if (commune := read_commune(connection, code)) else {}
+        version = versions.get(liste)
+        known = None if version is None else read_basis(connection, code, liste, version)
+    if known and (civil_day(now(), code) - known.taken_on).days > COPIE_MOST_DAYS:
+        raise RefusedError(
+            f"La liste est d'après un export du REU du {short_date(known.taken_on)}, et une copie se remet à jour du "
+            "jour de la réponse : importez d'abord un export récent, ou dites que celui-ci convient.",
+            commune=code,
+            code="registre_ancien",
+            field="data.copie.accept_old_register",
+        )
 
 
 def plan_tableaux(
@@ -225,30 +251,34 @@ def read_demande(export: Export, requested_at: datetime | None = None) -> Demand
 
 
 def plan_retry(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
-    """Read a request to make files again: one new row for each file that failed or was cancelled.
+    """Read a request to make files again: one new row for each file that has no good bytes any more.
 
-    Files that the request names are made again even if they are ready, because they may be altered or purged.
+    Files that the request names are made again even if nothing is known against them.
     """
     asked = read_data(event, RetryRequested)
     authorization.require_somewhere()
     with reading(services.engine) as connection:
-        known = find_request(connection, authorization.sender, asked.request)
+        known = _find_meant(connection, authorization, asked)
     if known is None:
         raise _unknown_request()
     authorization.require(known.code_commune)
     named = _choose(known, asked.exports)
     for kind in {export.kind for export in named}:
         authorization.require(known.code_commune, _MAKES[ExportKind(kind)])
-    states = _AGAIN | {ExportStatus.READY} if asked.exports else _AGAIN
-    exports = [export for export in named if export.status in states]
+    exports = [
+        it for it in named if _is_lost(it) or (asked.exports and it.status == ExportStatus.READY)
+    ]
     if not exports:
         raise RefusedError(
-            "Rien à redemander : aucun de ces fichiers n'est en échec ni annulé.",
+            "Rien à redemander : aucun de ces fichiers n'est en échec, annulé, à refaire, effacé ni perdu.",
             commune=known.code_commune,
             code="rien_a_redemander",
             field="data.request",
         )
     require_register(services, known.code_commune, [Liste(export.liste) for export in exports])
+    for it in exports:
+        if it.edition == CopieFile.COPIE and not it.parameters.get("accept_old_register"):
+            _require_recent_register(services, known.code_commune, Liste(it.liste))
     files = [
         {name: getattr(it, name) for name in _COPIED}
         | {
@@ -259,6 +289,13 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
         for it in exports
     ]
     return ExportPlan(known.code_commune, asked.requested_by, files, known.lane == BATCH)
+
+
+def _is_lost(export: Export) -> bool:
+    """Whether a file was not made, is recalled, or has lost its bytes."""
+    if export.status != ExportStatus.READY:
+        return export.status in _AGAIN
+    return export.recall_id is not None or export.purged_at is not None or bool(export.fault)
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
@@ -330,6 +367,24 @@ def find_request(
         return session.scalars(query).one_or_none()
 
 
+def _find_meant(
+    connection: Connection, authorization: Authorization, asked: CancelRequested | RetryRequested
+) -> Request | None:
+    """Return the request that an event names by its key, else by its files.
+
+    An account that acts for agents may name the files of another account: the agents see these files.
+    """
+    named = Request.source == asked.request.source, Request.event_id == asked.request.id
+    of_files = select(Request).where(
+        *named, Request.exports.any(Export.id.in_(asked.exports or ()))
+    )
+    with Session(connection) as session:
+        found = session.scalars(of_files.options(selectinload(Request.exports))).first()
+        if found and found.sender != authorization.sender:
+            found = found if authorization.acts_for_agents(found.code_commune) else None
+    return found or find_request(connection, authorization.sender, asked.request)
+
+
 def _choose(request: Request, numbers: Sequence[int] | None) -> list[Export]:
     """Return the files of a request that are named, or all of them."""
     exports = {export.id: export for export in request.exports}
@@ -358,6 +413,7 @@ class Cancellation:
 
     asked: CancelRequested
     sender: str
+    """The account that sent the request; it may be another one than that of the cancellation."""
     commune: str = ""
     """Of the request; empty while it is unknown."""
     requested_by: str = ""
@@ -436,12 +492,18 @@ def take_early_cancel(
     return connection.scalar(gone)
 
 
-def lock_key(connection: Connection, sender: str, source: str, event_id: str) -> None:
-    """Hold the key of a request until the end of the transaction: its cancellation may come by another queue."""
+def lock_key(connection: Connection, sender: str, source: str, event_id: str) -> datetime:
+    """Hold the key of a request until the end of the transaction, and return the instant.
+
+    The cancellation of the request may come by another queue.
+    """
     end_if_frozen(connection)
-    if connection.dialect.name == "postgresql":
-        key = func.hashtextextended(f"{sender}\n{source}\n{event_id}", 0)
-        connection.execute(select(func.pg_advisory_xact_lock(key)))
+    if connection.dialect.name != "postgresql":  # SQLite has one writer at a time
+        return connection.scalars(select(utc_now())).one()
+    key = func.hashtextextended(f"{sender}\n{source}\n{event_id}", 0)
+    instant: datetime
+    _, instant = connection.execute(select(func.pg_advisory_xact_lock(key), utc_now())).one()
+    return instant
 
 
 def read_cancellation(
@@ -451,12 +513,12 @@ def read_cancellation(
     asked = read_data(event, CancelRequested)
     authorization.require_somewhere()
     with reading(services.engine) as connection:
-        known = find_request(connection, authorization.sender, asked.request)
+        known = _find_meant(connection, authorization, asked)
     if known is None:
         return Cancellation(asked, authorization.sender, requested_by=asked.requested_by)
     authorization.require(known.code_commune)
     _choose(known, asked.exports)
-    return Cancellation(asked, authorization.sender, known.code_commune, asked.requested_by)
+    return Cancellation(asked, known.sender, known.code_commune, asked.requested_by)
 
 
 def _unknown_request() -> RefusedError:

@@ -36,7 +36,6 @@ from schemas.vocabulary import RequestOutcome
 from worker.access.authorization import Authorization, kind_of
 from worker.arrivals import share_of
 from worker.audit import Actor
-from worker.db.types import utc_now
 from worker.errors import RefusedError
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.records import add_exports
@@ -101,10 +100,11 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
 
 
 class ReceivedEvent(NamedTuple):
-    """An event, and the account that sent it."""
+    """An event, the rights of the account that sent it, and the hash of what it says."""
 
     event: CloudEvent
-    sender: str
+    authorization: Authorization
+    payload_hash: str
 
 
 def hash_payload(event: CloudEvent) -> str:
@@ -132,7 +132,7 @@ def ingest_request(
     After the commit it sends one token for each new work. Tokens that are lost are no loss: the
     sweep sends others within a second.
     """
-    received = ReceivedEvent(event, sender)
+    received = ReceivedEvent(event, Authorization(sender, services, event), hash_payload(event))
     keys = request_keys(event.correlationid, trace_id_of(event.traceparent))
     with structlog.contextvars.bound_contextvars(**keys):
         if faults:
@@ -165,8 +165,7 @@ def _refuse(received: ReceivedEvent, services: Services, refusal: RefusedError) 
 
 
 def _read(received: ReceivedEvent, services: Services) -> Read:
-    event = received.event
-    authorization = Authorization(received.sender, services, event)
+    event, authorization, _ = received
     reader = _READERS.get(event.type)
     if reader is None:
         raise RefusedError(
@@ -193,12 +192,11 @@ def _record(
 
     def record(session: Session) -> Sequence[NewWork]:
         connection = session.connection()
-        lock_key(connection, received.sender, received.event.source, received.event.id)
+        event, sender = received.event, received.authorization.sender
+        now = lock_key(connection, sender, event.source, event.id)
         if _is_copy(session, received, answer):
             return ()
-        now = session.scalars(select(utc_now())).one()
-        authorization = Authorization(received.sender, services, received.event)
-        request = _request(received, authorization, now, answer)
+        request = _request(received, now, answer)
         share = _take_turn(connection, request, answer, services)
         session.add(request)
         session.flush()
@@ -232,9 +230,9 @@ def _is_copy(session: Session, received: ReceivedEvent, answer: Read | RefusedEr
     Raises:
         RefusedError: the key belongs to another event, and `answer` is not that refusal yet.
     """
-    event, hashed = received.event, hash_payload(received.event)
+    event, hashed = received.event, received.payload_hash
     mine = (
-        Request.sender == received.sender,
+        Request.sender == received.authorization.sender,
         Request.source == event.source,
         Request.event_id == event.id,
     )
@@ -311,13 +309,8 @@ IGNORED = "ignore"
 """The code of a field of an accepted request that has no effect any more."""
 
 
-def _request(
-    received: ReceivedEvent,
-    authorization: Authorization,
-    now: datetime,
-    answer: Read | RefusedError,
-) -> Request:
-    event = received.event
+def _request(received: ReceivedEvent, now: datetime, answer: Read | RefusedError) -> Request:
+    event, authorization, payload_hash = received
     request = Request(
         source=event.source,
         event_id=event.id,
@@ -327,7 +320,7 @@ def _request(
         traceparent=event.traceparent or "",
         tracestate=event.tracestate or "",
         sender=authorization.sender,
-        payload_hash=hash_payload(event),
+        payload_hash=payload_hash,
         created_at=now,
         lane=PEOPLE,
         fair_tag=0,

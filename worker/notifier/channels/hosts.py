@@ -5,7 +5,7 @@ made to a checked address, not to a later resolution of the name.
 """
 
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
@@ -15,11 +15,6 @@ from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefu
 IpAddress = IPv4Address | IPv6Address
 
 VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
-_NAT64 = ip_network("64:ff9b::/96")
-_CLOSED = [
-    *map(ip_network, ("64:ff9b:1::/48", "fec0::/10", "3fff::/20", "5f00::/16", "192.88.99.0/24"))
-]
-"""Addresses that IANA reserves and some Python versions call public: local NAT64, site-local, documentation, relays."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +98,4 @@ def _parse(host: str) -> IpAddress | None:
 
 
 def _is_public(address: IpAddress | None) -> bool:
-    """Return whether the address is public, and so is each IPv4 address that an IPv6 address embeds."""
-    return address is not None and all(
-        one.is_global and not one.is_multicast and not any(one in network for network in _CLOSED)
-        for one in _meanings(address)
-    )
-
-
-def _meanings(address: IpAddress) -> Iterator[IpAddress]:
-    yield address
-    if isinstance(address, IPv6Address):
-        yield from (
-            one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one
-        )
-        # `::127.0.0.1` (RFC 4291, 2.5.5.1), `::ffff:0:127.0.0.1` (RFC 2765)
-        if address in _NAT64 or int(address) >> 32 in (0, 0xFFFF0000):
-            yield IPv4Address(int(address) & 0xFFFFFFFF)
+    return address is not None and address.is_global

@@ -11,7 +11,6 @@ from schemas.events import (
     AnsweredRequest,
     EcheanceNear,
     ExpectedFile,
-    FileStage,
     FileStatus,
     RefusalFault,
     RegistreStatus,
@@ -20,6 +19,7 @@ from schemas.events import (
     ended_fields,
     expected_fields,
     name_event,
+    recalled_fields,
 )
 from schemas.http import FILE_PATH, PREFIX
 from schemas.topology import SOURCE
@@ -49,9 +49,8 @@ def file_event(request: Request, export: Export, public_url: str = "") -> CloudE
 
 def recall_event(recall: Recall, export: Export) -> CloudEvent:
     """Return the event of a recalled file."""
-    about = _about(export.request, export)
-    data = FileStatus(**about, status=FileStage.RECALLED, reason=recall.because)
-    return _answer(export.request, data, recall.created_at, export.part)
+    data = FileStatus(**_about(export.request, export), **recalled_fields(recall.because))
+    return _answer(export.request, data, recall.created_at, export.id)
 
 
 def answer_event(request: Request) -> CloudEvent:

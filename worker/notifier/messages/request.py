@@ -15,6 +15,7 @@ from common.french import (
     short_date,
     without_commands,
 )
+from schemas.file_state import FileState, find_state
 from schemas.profiles.platform import may_be_deposited, profile_label
 from schemas.tableaux import TypeTableau, why_never_published
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
@@ -49,27 +50,16 @@ class State(NamedTuple):
     then: str = ""
 
 
-_READY = State("prêt", "prêts")
-_PROVISOIRE = State("provisoire", "provisoires", ", à refaire à partir du {}")
-_PROVISOIRE_UNSOUND = State(
-    "provisoire, à corriger", "provisoires, à corriger", ", à refaire à partir du {}"
-)
-_UNSOUND = State("à corriger", "à corriger")
-_INCOMPLETE = State("à compléter", "à compléter", " avant la publication")
-_RECALLED = State("à refaire", "à refaire", ", ce dont il vient ne vaut plus")
-_FAILED = State("en échec", "en échec")
-_CANCELLED = State("annulé", "annulés")
-_STATES = (
-    _READY,
-    _PROVISOIRE,
-    _PROVISOIRE_UNSOUND,
-    _UNSOUND,
-    _INCOMPLETE,
-    _RECALLED,
-    _FAILED,
-    _CANCELLED,
-)
-"""In the order of a message: each file is in one of these states."""
+_STATES = {
+    FileState.READY: State("prêt", "prêts"),
+    FileState.PROVISOIRE: State("provisoire", "provisoires"),
+    FileState.TO_CORRECT: State("à corriger", "à corriger"),
+    FileState.TO_COMPLETE: State("à compléter", "à compléter", " avant la publication"),
+    FileState.TO_REDO: State("à refaire", "à refaire", ", ce dont il vient ne vaut plus"),
+    FileState.FAILED: State("en échec", "en échec"),
+    FileState.CANCELLED: State("annulé", "annulés"),
+}
+"""In the order of a message: each file of a request that has just ended is in one of these states."""
 
 _NOUNS = {ExportKind.LISTE: ("fichier", "fichiers"), ExportKind.TABLEAU: ("tableau", "tableaux")}
 _ASKED = {
@@ -177,10 +167,10 @@ def outcome(report: RequestReport) -> str:
     if report.is_refused:
         return "demande refusée"
     parts: list[str] = []
-    for state in _STATES:
+    for state, words in _STATES.items():
         if files := [it for it in report.request.exports if _state_of(it) is state]:
             noun = "" if parts else f"{agree(len(files), *_NOUNS[ExportKind(files[0].kind)])} "
-            parts.append(f"{len(files)} {noun}{agree(len(files), state.one, state.many)}")
+            parts.append(f"{len(files)} {noun}{agree(len(files), words.one, words.many)}")
     if len(report.request.exports) == 1:
         parts = [part.removeprefix("1 ") for part in parts]
     if number := report.bloquantes:
@@ -188,23 +178,23 @@ def outcome(report: RequestReport) -> str:
     return ", ".join(parts)
 
 
-def _state_of(export: Export) -> State:
-    """Return the state of a finished file; an unusable file is never called ready."""
-    if export.status != ExportStatus.READY:
-        return _FAILED if export.status == ExportStatus.FAILED else _CANCELLED
-    if export.recall_id is not None:
-        return _RECALLED
-    if export.provisoire_until:
-        return _PROVISOIRE_UNSOUND if export.bloquantes else _PROVISOIRE
-    if export.bloquantes:
-        return _UNSOUND
-    return _INCOMPLETE if export.a_completer else _READY
+def _state_of(export: Export) -> FileState:
+    """Return the state of a file that has just ended, before any deposit or publication."""
+    facts = {
+        "recalled_at": export.recall_id is not None,
+        "bloquantes": export.bloquantes,
+        "provisoire_until": export.provisoire_until,
+        "a_completer": export.a_completer,
+    }
+    return find_state(ExportStatus(export.status), facts)
 
 
 def _name_state(export: Export) -> str:
     state = _state_of(export)
-    until = short_date(export.provisoire_until) if export.provisoire_until else ""
-    return state.one + state.then.format(until)
+    words = f"{_STATES[state].one}{_STATES[state].then}"
+    if export.provisoire_until and state is not FileState.TO_REDO:
+        words += f", à refaire à partir du {short_date(export.provisoire_until)}"
+    return words
 
 
 def _details(export: Export) -> Iterator[str]:

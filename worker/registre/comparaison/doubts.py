@@ -2,7 +2,7 @@
 
 A corrected date of birth, an added first name or a corrected birth name changes the identity key: the comparison sees
 one elector leave and another one arrive. It makes no guess. It stores the pair with its mouvements, and a tableau that
-shows one of them is not ready while the doubt is open (ADR 0020). If only the place of birth differs, the pair is one
+shows one of them is not ready while the doubt is open (ADR 0008). If only the place of birth differs, the pair is one
 person: it is stored as decided.
 """
 
@@ -365,14 +365,18 @@ def decide_doubt(
     *,
     by: str,
     code_commune: str | None = None,
+    replaces: str | None = None,
 ) -> Decided:
     """Record or change the decision of a doubt; `code_commune`: the commune that the doubt must belong to.
+
+    `replaces`: the decision that the agent saw, empty without any; None: not compared.
 
     One person: the two mouvements count for nothing, or become one change of bureau, and a protection also covers the
     corrected name. Two persons: the mouvements stay, or count again.
 
     Raises:
-        RefusedError: the doubt does not exist, has that decision, or its mouvements are gone; nothing changes.
+        RefusedError: the doubt does not exist, has that decision, has another one than the agent saw, or its
+            mouvements are gone; nothing changes.
     """
     query = select(Doubt.__table__).join(Import, Import.id == Doubt.import_id)
     found = connection.execute(
@@ -380,6 +384,14 @@ def decide_doubt(
     ).one_or_none()
     if found is None or (code_commune is not None and found.code_commune != code_commune):
         raise RefusedError(f"Doute n° {doubt_id} inconnu : voyez la page « Doutes ».")
+    if replaces is not None and found.decision not in {replaces, decision}:
+        now = DoubtDecision(found.decision).label if found.decision else "aucune"
+        raise RefusedError(
+            f"Le doute n° {doubt_id} a changé depuis que vous l'avez lu, sa réponse est : {now}. La vôtre n'est pas "
+            "notée : relisez-le, puis répondez de nouveau.",
+            code="note_changee",
+            field="data.note.replaces",
+        )
     said = {"decision": decision.value, "decided_by": by, "decided_at": utc_now()}
     is_it = Doubt.id == doubt_id, Doubt.decision == found.decision
     if (

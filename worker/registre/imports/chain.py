@@ -95,7 +95,10 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
 class _Counts:
     def __init__(self, connection: Connection, code_commune: str, liste: Liste) -> None:
         self.undated, self.growth = Counter[int](), Counter[int]()
-        """By import: mouvements without a known day, and electors that they add to the list."""
+        """By import: inscriptions and radiations without a known day, and electors that its mouvements add to the list.
+
+        R. 13 asks for no day of a change of bureau: an unknown one keeps no tableau from being complete.
+        """
         self.daily = defaultdict[date, Counter[str]](Counter)
         """By day, then by nature: applied mouvements that come from no export."""
         self.late: Counter[tuple[int, date]] = Counter()
@@ -119,7 +122,8 @@ class _Counts:
         rows = connection.execute(query.group_by(Import.kind, *columns))
         for kind, import_id, day, nature, etat, is_dated, is_moved, number in rows:
             if import_id is not None:
-                self.undated[import_id] += 0 if is_dated else number
+                if not is_dated and nature != Nature.MODIFICATION:
+                    self.undated[import_id] += number
                 self.growth[import_id] += number * _GROWTH.get(nature, 0)
                 if kind != REU:
                     self.late[import_id, day] += number

@@ -429,6 +429,7 @@ def _iterparse(source: BinaryIO) -> Iterator[Any]:
 @contextmanager
 def _open_workbook(stream: BinaryIO) -> Iterator["Workbook"]:
     """Open the workbook while its rows are read; formulas are not computed, macros and links are ignored."""
+    # openpyxl reads row by row. python-calamine is faster but allocates a dense sheet: 5 kB can ask for 549 GB.
     from openpyxl import load_workbook
     from openpyxl.reader import strings
     from openpyxl.worksheet import _reader as rows

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from common.calendrier import YOUNGEST, last_birth
 from common.french import short_date
 from common.texte import clean
-from schemas.declarations import CompletedMotif
+from schemas.declarations import CompletedMotif, SeenMotif
 from schemas.profiles.platform import IDENTITY
 from schemas.tableaux import Repere
 from schemas.vocabulary import CATEGORIES, Categorie, Liste, Nature
@@ -408,6 +408,41 @@ def note_motifs(
         _note(connection, code_commune, place, it, intervals)
 
 
+def _find_unchanged(
+    connection: Connection,
+    code_commune: str,
+    completed: CompletedMotif,
+    refuse: Callable[[str, str, str], RefusedError],
+) -> Row[Any]:
+    """Return the mouvement; raise what `refuse` builds if there is none, or if it is not what the agent saw."""
+    names = (
+        *("id", "liste", "nature", "import_id", "date_mouvement", "is_dated"),
+        *("categorie", "motif"),
+    )
+    is_it = (_TABLE.c.code_commune == code_commune) & (_TABLE.c.id == completed.mouvement)
+    query = select(*(_TABLE.c[name] for name in names)).where(is_it, _TABLE.c.doubt_id.is_(None))
+    known = connection.execute(query).first()
+    if known is None:
+        reason = "ce mouvement n'est pas, ou plus, dans le registre de la commune"
+        raise refuse("mouvement", "mouvement_inconnu", reason)
+    if _has_changed(completed.replaces, known):
+        reason = (
+            "sa date ou son motif a changé depuis que vous l'avez lu ; relisez-le, puis recommencez"
+        )
+        raise refuse("replaces", "note_changee", reason)
+    return known
+
+
+def _has_changed(seen: SeenMotif | None, known: Row[Any]) -> bool:
+    """Whether a mouvement is no longer what the agent saw of it."""
+    day = known.date_mouvement if known.is_dated else ""
+    return seen is not None and (seen.categorie, seen.motif, seen.jour) != (
+        known.categorie,
+        known.motif,
+        day,
+    )
+
+
 def _note(
     connection: Connection,
     code_commune: str,
@@ -419,13 +454,7 @@ def _note(
         message = f"Mouvement n° {completed.mouvement} : {reason}."
         return RefusedError(message, code=code, field=f"data.note.motifs.{place}.{field}")
 
-    names = ("id", "liste", "nature", "import_id", "date_mouvement", "is_dated")
-    is_it = (_TABLE.c.code_commune == code_commune) & (_TABLE.c.id == completed.mouvement)
-    query = select(*(_TABLE.c[name] for name in names)).where(is_it, _TABLE.c.doubt_id.is_(None))
-    known = connection.execute(query).first()
-    if known is None:
-        reason = "ce mouvement n'est pas, ou plus, dans le registre de la commune"
-        raise refuse("mouvement", "mouvement_inconnu", reason)
+    known = _find_unchanged(connection, code_commune, completed, refuse)
     values: dict[str, object] = {}
     if completed.categorie is not None:
         if completed.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[Nature(known.nature)]}:

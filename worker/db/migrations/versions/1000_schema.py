@@ -6,12 +6,15 @@ A new database does not run it: `worker.db.migrate` creates its tables.
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from alembic import op
 
 from schemas.envelope import CloudEvent
 from schemas.profiles.platform import read_shipped
 from worker.db.migrate import add_decreed_scrutin
 from worker.db.types import Base, UtcDateTime, utc_now
+
+log = structlog.get_logger()
 
 revision = "1000"
 down_revision = None
@@ -122,13 +125,11 @@ FROM export e JOIN request r ON r.id = e.request_id WHERE e.status IN ('queued',
     "UPDATE export SET purged_at = NULL WHERE owner = 'purge' AND purged_at IS NOT NULL AND status <> 'queued'",
 )
 # A chat is served no more: a webhook reaches the same services.
-_CHATS = (
-    """
+_UNSENT_TO_CHATS = """
 UPDATE notification SET settled_at = CURRENT_TIMESTAMP, refusal = 'les discussions ne sont plus servies'
 WHERE settled_at IS NULL AND channel = 'discussion'
-""",
-    "DELETE FROM recipient WHERE channel = 'discussion'",
-)
+"""
+_CHATS = "DELETE FROM recipient WHERE channel = 'discussion' RETURNING id, code_commune"
 _UNSENT = """
 INSERT INTO work (kind, subject, part, lane, fair_tag, starts, created_at)
 SELECT CASE WHEN n.channel = 'courriel' THEN 'mail' ELSE 'webhook' END,
@@ -170,8 +171,9 @@ def _move_to_work() -> None:
         op.execute(f"DROP VIEW IF EXISTS {view}")
     for table in ("work", "early_cancel"):
         Base.metadata.tables[table].create(connection)
-    for statement in (_COMPLETE, _OPEN, *_CHATS, _UNSENT, _PREVIEWS, *_FILES):
+    for statement in (_COMPLETE, _OPEN, _UNSENT_TO_CHATS, _UNSENT, _PREVIEWS, *_FILES):
         op.execute(sa.text(statement.replace(":", "\\:")))
+    _remove_chats(connection)
     op.execute("UPDATE request SET lane = CAST(is_bulk AS integer), fair_tag = turn")
     _close_parked(connection)
     for name in _FORMER_INDEXES:
@@ -188,6 +190,12 @@ def _move_to_work() -> None:
     for table in ("request", "notification", "export", "depot"):
         for index in Base.metadata.tables[table].indexes:
             index.create(connection, checkfirst=True)
+
+
+def _remove_chats(connection: sa.Connection) -> None:
+    """Name each removed chat for the operator, who tells its commune; an address is secret."""
+    for removed in connection.exec_driver_sql(_CHATS):
+        log.warning("chat_removed", recipient=removed.id, commune=removed.code_commune)
 
 
 def _close_parked(connection: sa.Connection) -> None:
@@ -297,7 +305,7 @@ _NEW_COLUMNS = {
     "commission": ("has_deliberated",),
     "mouvement": ("is_dated", "doubt_id"),
     "doubt": ("modification_id",),
-    "export": ("a_completer", "profile"),
+    "export": ("a_completer", "profile", "fault"),
     "publication": ("reason", "withdrawn_on"),
     "reminder": ("echeances",),
     "request": ("kind", "lane", "fair_tag"),
