@@ -102,19 +102,26 @@ PAGE = (
 )
 """Request a page as the agent « mairie », with the header of a reverse proxy on this host."""
 
-LETTERS = """
+NO_EVENT = """
+import pika
+with pika.BlockingConnection(pika.URLParameters(open("/run/secrets/prefecture_amqp_url").read())) as connection:
+    connection.channel().basic_publish("", "requests", b"not JSON", pika.BasicProperties(delivery_mode=2))
+"""
+"""The service of requests publishes a message that is no event; no other account may write to its queue."""
+
+LATE_EVENT = """
 import json, pika
-account = pika.URLParameters(open("/run/secrets/prefecture_amqp_url").read())
-channel = pika.BlockingConnection(account).channel()
-channel.basic_publish("", "requests", b"not JSON", pika.BasicProperties(delivery_mode=2))
+connection = pika.BlockingConnection(pika.URLParameters(open("/run/secrets/prefecture_amqp_url").read()))
 late = pika.BasicProperties(user_id="exploitant", delivery_mode=2, expiration="1")
 key = "fr.openelec.prefecture.request.liste_export.v1"
 data = {"commune": "13055", "requested_by": "essai", "listes": ["P"], "formats": ["csv"]}
 event = {"specversion": "1.0", "id": "lettre", "source": "/essai", "type": key, "data": data}
 event |= {"time": "2026-11-25T08:00:00Z", "datacontenttype": "application/json"}
-channel.basic_publish("prefecture", "programs.exploitant." + key, json.dumps(event).encode(), late)
+body = json.dumps(event).encode()
+connection.channel().basic_publish("prefecture", "programs.exploitant." + key, body, late)
+connection.close()
 """
-"""A program that publishes a message that is no token, and an event that expires unless it is read at once."""
+"""A program publishes an event that expires unless it is read at once."""
 
 
 LOAD = """
@@ -565,10 +572,12 @@ def _prepare(installation: Installation, mark: str, commands: str) -> str:
     """Do what the document requires before a block; return the block."""
     match mark.split(": ", maxsplit=1)[0]:
         case "a dead letter":
-            (installation.folder / "letters.py").write_text(LETTERS)
+            (installation.folder / "no_event.py").write_text(NO_EVENT)
+            (installation.folder / "late_event.py").write_text(LATE_EVENT)
             installation.run(
                 "docker compose stop worker-requests\n"
-                "docker compose run --rm -T --entrypoint python command - < letters.py\n"
+                "docker compose run --rm -T --entrypoint python worker-requests - < no_event.py\n"
+                "docker compose run --rm -T --entrypoint python command - < late_event.py\n"
                 "sleep 2; docker compose start worker-requests"
             )
             installation.healthy()

@@ -212,6 +212,15 @@ def test_guesses_are_bounded(
     assert left == [f'"agent";r={number}' for number in (2, 1, 0, 0)]
 
 
+def test_events_of_one_token_are_bounded(stranger: TestClient, make_token: MakeToken) -> None:
+    """What one token sends at once would delay the forms of clerks, which share its queue."""
+    token = make_token(LIBREVILLE)
+    answers = [_send(stranger, token, _asked()) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [202] * 10 + [429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 5
+    assert stranger.get(BYTES, headers=_showing(token)).status_code == 200
+
+
 def test_a_token_is_not_kept_and_its_making_is_on_record(
     make_token: MakeToken, screen_database: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

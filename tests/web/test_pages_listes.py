@@ -288,7 +288,7 @@ def test_a_failure_gives_its_reason_until_it_is_asked_again(screen: FilesScreen)
     (event, other) = screen.broker.events
     assert event.id == other.id
     asked = RetryRequested.model_validate(event.data)
-    assert (asked.exports, asked.requested_by) == (None, AGENT)
+    assert (asked.exports, asked.requested_by) == ([failed], AGENT)
     screen.work()
     assert len(screen.numbers()) == 3
     assert "en échec" not in current(screen)

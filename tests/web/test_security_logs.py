@@ -65,18 +65,6 @@ def test_an_agent_who_asks_too_often_waits(web_client: TestClient, tighten: Tigh
     assert web_client.post(f"/communes/{GRANDVILLE}/listes", headers=other).status_code == 403
 
 
-def test_forms_and_events_have_a_rate_of_their_own(
-    web_client: TestClient, tighten: Tighten
-) -> None:
-    """A burst of one agent would delay the requests of all others."""
-    tighten("post", "2/5 second")
-    data = {"jeton": token_of(web_client)}
-    answers = [web_client.post(HOME, data=data) for _ in range(3)]
-    assert [answer.status_code == 429 for answer in answers] == [False, False, True]
-    assert 1 <= int(answers[-1].headers["retry-after"]) <= 5
-    assert web_client.get(HOME).status_code == 200
-
-
 def test_an_address_is_counted_whatever_the_agents(
     web_client: TestClient, tighten: Tighten
 ) -> None:

@@ -497,6 +497,8 @@ def _require_bearer(request: Request) -> Bearer:
         )
     request.state.agent = bearer.sender
     services.rates.count(request, bearer.sender)
+    if request.method == "POST":
+        services.rates.count_event(bearer.sender)
     return bearer
 
 

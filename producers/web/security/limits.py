@@ -14,18 +14,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Scope
 
-Counted = Literal["agent", "post", "address", "stranger"]
+Counted = Literal["agent", "event", "address", "stranger"]
 
 RATES: Mapping[Counted, RateLimitItem] = {
     "agent": parse("600/minute"),
-    "post": parse("10/5 second"),
+    "event": parse("10/5 second"),
     "address": parse("12000/minute"),
     "stranger": parse("60/minute"),
 }
-"""Requests of an agent or a token; of these, forms and events; requests of an address; its logins and wrong tokens.
+"""Requests of an agent or a token; events that a token sends; requests of an address; its logins and wrong tokens.
 
-Events of people are read in one queue, a hundred a second. So the window of forms and events is short: what one
-agent sends at once delays the others by a tenth of a second.
+The events of tokens share one queue with the forms of people, and the worker reads a hundred a second. So the window
+of events is short: what one token sends at once delays a clerk by a tenth of a second. Forms have no limit of their
+own: a clerk who types fast must not lose a form.
 """
 
 FORM_BYTES, FILE_BYTES = 128 << 10, 512 << 20
@@ -81,9 +82,11 @@ class RateLimits:
     def count(self, request: Request, agent: str) -> None:
         """Count a request of an agent or a token. Raises `HTTPException` 429 with the seconds to wait."""
         self._hit("agent", agent)
-        if request.method == "POST":
-            self._hit("post", agent)
         self._hit("address", client_address(request.scope))
+
+    def count_event(self, token: str) -> None:
+        """Count an event that a token sends. Raises `HTTPException` 429 with the seconds to wait."""
+        self._hit("event", token)
 
     def count_stranger(self, request: Request) -> None:
         """Count a login or a wrong token. Raises `HTTPException` 429 with the seconds to wait."""
