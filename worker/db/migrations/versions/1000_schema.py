@@ -338,8 +338,9 @@ def _unchain_audit() -> None:
     op.execute("ALTER TABLE audit DROP COLUMN chain")
     Base.metadata.tables["audit_unlogged"].create(op.get_bind())
     op.drop_index("uq_audit_word_agent", "audit_word")
-    for former, name in (("sign", "pseudonym"), ("said", "words")):
+    for former, name in (("sign", "key"), ("said", "words")):
         op.execute(f"ALTER TABLE audit_word RENAME COLUMN {former} TO {name}")
+    op.execute("ALTER TABLE audit_word DROP COLUMN salt")
     for index in Base.metadata.tables["audit_word"].indexes:
         index.create(op.get_bind(), checkfirst=True)
 
