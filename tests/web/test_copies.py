@@ -216,9 +216,23 @@ def test_a_request_is_recorded_answered_and_told_by_its_number(screen: FilesScre
     )
 
 
+@pytest.fixture
+def files(files: FilesScreen) -> FilesScreen:
+    """The screen of a register that was exported today: a copy of an old one is asked about."""
+    _age(files, 0)
+    return files
+
+
+@pytest.fixture
+def screen(screen: FilesScreen) -> FilesScreen:
+    """The same on both databases."""
+    _age(screen, 0)
+    return screen
+
+
 def _age(screen: FilesScreen, days: int) -> date:
     """Have the exports of the register taken so many days ago; that day."""
-    day: date = screen.app.state.services.clock().date() - timedelta(days=days)
+    day = jour_a_paris(screen.app.state.services.clock()) - timedelta(days=days)
     screen.desk.run("UPDATE import SET taken_on = :day", day=day.isoformat())
     return day
 
