@@ -17,7 +17,7 @@ CINQ_JOURS_REU = "cinq_jours_reu"
 
 _FORMER_CODE = "Code électoral (avant 2019)"
 _UNREAD_CODE = "Code électoral (rédaction applicable ici, à vérifier)"
-"""Where the yearly revision goes on: nobody has read its articles in the version in force."""
+"""Communes with the yearly revision. Its articles in the version in force were not read."""
 _PARAGRAPH = re.compile(r" \(.*\)")
 
 
@@ -72,7 +72,7 @@ LAW_OF_ANNUAL_MEETING = cite("L. 19, III", "R. 10")
 def law_of(type_: str, scrutin: object, code_commune: str = "") -> str:
     """Return the articles of a tableau, by the table of regimes; without a poll, vingt jours also cites L. 19-1.
 
-    The tableaux of the yearly revision are those of before 2019. In a commune where it goes on, nobody has read the
+    The tableaux of the yearly revision are those of before 2019. In a commune where it goes on, we have not read the
     articles in the version in force: they are « à vérifier » and have no paragraph numbers.
     """
     regimes = read_regimes()

@@ -47,7 +47,7 @@ class Vote(StrEnum):
 
 @dataclass(frozen=True)
 class Source:
-    """Where a row was read; a row that nobody has read is « à vérifier »."""
+    """Where a row was read; a row without the day of a reading is « à vérifier »."""
 
     texte: str = ""
     adresse: str = ""

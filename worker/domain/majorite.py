@@ -7,8 +7,8 @@ the person is in no count and on no page. The day on which age counts: `Demande.
 An elector who is of age before the tableau has the mouvements of the register. One who is a minor even after it has
 none. An elector who comes of age in between does not count before: earlier mouvements are not shown. If they are on the
 list on their birthday, they arrive once, whether the register holds their entry or not. The line has the day and the
-category of the entry, as far as they are known: the birthday is neither, and nobody is said to be inscribed d'office
-whom no clerk has confirmed. It has the number and the address of the birthday: those of the last export taken until
+category of the entry, as far as they are known. It never has the birthday in place of that day, and « d'office » only
+if a clerk has confirmed it. It has the number and the address of the birthday: those of the last export taken until
 then whose version of the list is kept.
 """
 
