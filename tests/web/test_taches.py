@@ -83,7 +83,7 @@ def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(screen: Fi
     page = screen.read("echeances")
     assert "en retard" not in page
     assert "publication non notée Liste principale, du" in page
-    missing = "la liste complémentaire européenne ni la liste complémentaire municipale"
+    missing = "la liste complémentaire municipale"
     assert f"Pas de tableau pour {missing} : il en faut un si elle vote à ce scrutin." in page
 
 

@@ -88,7 +88,7 @@ class DueTableau:
     unfinished: Mapping[str, AskedFile]
     """The last file of each list that has no publishable one."""
     missing: Sequence[str]
-    """The other lists of the commune; a complementary list may not take part in this poll."""
+    """The other lists of the commune that vote; all others, if the name of the poll does not say which lists vote."""
 
     @property
     def type(self) -> TypeTableau:
@@ -170,6 +170,8 @@ def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
 def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[str]) -> Agenda:
     """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists."""
     due = []
+    votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else set[str]()
+    voting = [liste for liste in listes if liste in votes] if votes else listes
     for echeance in cycle.due:
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
@@ -182,7 +184,7 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
                 echeance,
                 _in_order(made),
                 _in_order(others),
-                [liste for liste in listes if liste not in made],
+                [liste for liste in voting if liste not in made],
             )
         )
     scrutin = cycle.scrutin

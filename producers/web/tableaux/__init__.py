@@ -21,7 +21,6 @@ from common.calendrier import (
     why_too_short,
 )
 from common.french import short_date, weekday_date
-from common.regimes import read_regimes
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
 from producers.web.forms import read_day, read_days, text, texts, validate
@@ -170,14 +169,9 @@ class Offer(NamedTuple):
     due: DueTableau
 
     @property
-    def listes(self) -> Sequence[str]:
-        """The missing lists that vote, as the title of the poll says; all missing ones, if it does not say."""
-        votes = read_regimes().lists_of(self.about)
-        return [it for it in self.due.missing if it in votes] if votes else self.due.missing
-
-    @property
     def query(self) -> str:
-        return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.listes)])
+        asked = self.due.asked.items()
+        return urlencode([*asked, *(("listes", liste) for liste in self.due.missing)])
 
 
 def show(context: PageContext) -> Response:
@@ -203,7 +197,7 @@ def _prefill(context: PageContext, offers: Sequence[Offer]) -> TableauxForm:
     query = dict(context.query)
     if not query.get("type") and offers:
         query = offers[0].due.asked
-    offered = next((it.listes for it in offers if it.due.asked.items() <= query.items()), ())
+    offered = next((it.due.missing for it in offers if it.due.asked.items() <= query.items()), ())
     listes = context.request.query_params.getlist("listes") or offered
     return TableauxForm(
         type=query["type"] if query.get("type") in set(TypeTableau) else TypeTableau.VINGT_JOURS,
