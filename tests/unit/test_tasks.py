@@ -186,7 +186,7 @@ def test_a_meeting_without_a_poll_calls_for_its_tableau_the_day_after() -> None:
     assert states(tasks)[ANNUAL] is DONE
     task = next(task for task in tasks if task.title == f"Préparer le {TABLEAU}")
     assert (task.state, task.due) == (TO_DO, DAY)
-    assert task.button.after == "?type=vingt_jours&until=2026-11-24#demander"
+    assert task.button.facts["ask"] == "type=vingt_jours&until=2026-11-24"
 
     made = ready_tableau(1, parameters={"scrutin": None, "until": "2026-11-24"})
     assert states(tasks_of(made, reunions=meeting))["Publier le tableau"] is TO_DO
@@ -210,6 +210,28 @@ def test_a_commune_without_a_register_is_asked_for_the_export_first() -> None:
     tasks = find_tasks(Situation(DAY, Calendar([], [], [], {}), [], [], read_shipped()))
     assert (tasks[0].title, tasks[0].state) == ("Déposer l'export du REU", TO_DO)
     assert {task.state for task in tasks[1:]} == {TaskState.UNKNOWN}
+
+
+def test_no_commission_is_asked_for_where_the_lists_are_revised_once_a_year() -> None:
+    """In Nouméa; elsewhere a commission that has to be renewed is a task."""
+    poll = CalendarScrutin(date(2026, 3, 15), "Élections municipales")
+    asked = {
+        yearly: states(
+            find_tasks(
+                Situation(
+                    DAY,
+                    Calendar([], [], [], {}, to_renew=poll, is_yearly=yearly),
+                    [],
+                    [],
+                    read_shipped(),
+                )
+            )
+        )
+        for yearly in (True, False)
+    }
+    assert not [title for title in asked[True] if "commission" in title]
+    assert asked[False]["Renouveler la commission de contrôle"] is TO_DO
+    assert asked[False]["Noter la réunion de la commission de contrôle"] is TaskState.UNKNOWN
 
 
 @pytest.mark.parametrize(("days", "state"), [(0, DONE), (30, DONE), (31, TO_DO), (34, TO_DO)])
@@ -278,7 +300,7 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     tasks = tasks_of(refused, again)
     (task,) = [task for task in tasks if task.title == CORRECT]
     assert "la même que celle que la plateforme a rejetée" in task.why
-    assert task.button.export == refused.export_id
+    assert task.button.facts["export"] == refused.export_id
     assert DEPOSIT not in states(tasks)
     corrected = ready_list(3, request_id=3, sha256="b" * 64)
     assert states(tasks_of(refused, corrected))[DEPOSIT] is TO_DO
@@ -408,7 +430,7 @@ def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
         for it in tasks_of(ready_tableau(1, **CINQ_JOURS, **days), today=today)
         if "Retirer" in it.title
     ]
-    assert (task.title, task.state, task.button.export) == ("Retirer le tableau", state, 1)
+    assert (task.title, task.state, task.button.facts["export"]) == ("Retirer le tableau", state, 1)
     assert task.due == (None if withdrawn_on else date(2026, 12, 23))
 
 

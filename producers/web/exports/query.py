@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
-from common.calendrier import zone_of
+from common.calendrier import is_yearly, zone_of
 from common.french import capitalized, count_of
 from common.texte import fold
 from producers.records import WORDS, ExportState, PieceFile
 from producers.state import State, newest_first, read_exports, view_of
 from producers.web.forms import read_day
+from schemas.cures import Facts, Link, facts_of_file, find_cure
 from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.seen import FILE_FACTS, seen_of
@@ -91,8 +92,9 @@ class AskedFile(ExportState):
 
     @property
     def is_repealed(self) -> bool:
-        """Whether it is a tableau of the yearly revision, now an archive or a duplicate."""
-        return self.is_tableau and TypeTableau(self.type_tableau).is_repealed
+        """Whether it is a tableau of the yearly revision, an archive or a duplicate where that revision has ended."""
+        is_ended = not is_yearly(self.code_commune)
+        return self.is_tableau and is_ended and TypeTableau(self.type_tableau).is_repealed
 
     @property
     def form(self) -> FileForm:
@@ -124,7 +126,9 @@ class AskedFile(ExportState):
     def never_published(self) -> NeverPublished | None:
         """Why a tableau is never published; None if it may be, and for a list."""
         return (
-            why_never_published(self.type_tableau, self.presentation, self.edition)
+            why_never_published(
+                self.type_tableau, self.presentation, self.edition, self.code_commune
+            )
             if self.is_tableau
             else None
         )
@@ -151,6 +155,33 @@ class AskedFile(ExportState):
     def seen(self, kind: str) -> str:
         """Return the hidden value of a form that writes a note of this kind."""
         return seen_of(self.noted(kind))
+
+    @property
+    def period(self) -> tuple[date, date] | None:
+        """The days that the mouvements of a tableau lie between: after the first one, until the last one.
+
+        The last one is the poll where the request gives no nearer day. None where the law of before 2019 gives none.
+        """
+        asked = self.parameters
+        first = read_day(asked.get("reunion") or "")
+        ends = (asked.get(name) or "" for name in ("until", "publication", "scrutin"))
+        last = next((day for it in ends if (day := read_day(it))), None)
+        return (first, last) if first and last else None
+
+    @property
+    def facts(self) -> Facts:
+        """What selects it on the pages of its cures."""
+        about = self.export_id, self.code_commune, self.liste, self.type_tableau
+        return facts_of_file(*about, self.parameters)
+
+    @property
+    def cure(self) -> Link | None:
+        """The cure of its state; None for a file that may be used as it is."""
+        return find_cure(self.state, self.facts)
+
+    def find_cure(self, code: str, **facts: object) -> Link | None:
+        """Return the cure of one of its anomalies, or of a refusal about it."""
+        return find_cure(code, {**self.facts, **facts})
 
     @property
     def same_as(self) -> tuple[str, ...]:

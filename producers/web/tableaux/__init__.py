@@ -21,7 +21,7 @@ from common.calendrier import (
     why_too_short,
 )
 from common.french import short_date, weekday_date
-from common.texte import fold
+from common.regimes import read_regimes
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
 from producers.web.forms import find_unseen, read_day, read_days, refuse, text, texts, validate
@@ -34,6 +34,7 @@ from producers.web.suivi.requests import (
     send_note,
     send_request,
 )
+from schemas.cures import Link
 from schemas.declarations import TableauPublished
 from schemas.file_state import FileState
 from schemas.requests import TableauxRenderRequested
@@ -163,11 +164,6 @@ class TableauxForm:
         )
 
 
-_VOTES = {"municipal": Liste.COMPLEMENTAIRE_MUNICIPALE, "europeen": Liste.COMPLEMENTAIRE_EUROPEENNE}
-_NO_COMPLEMENTARY = ("president", "legislat", "departement", "region", "referendum", "senat")
-"""Words of the polls at which the electors of the complementary lists do not vote."""
-
-
 class Offer(NamedTuple):
     """A due tableau that some lists lack, with the title of its meeting or poll."""
 
@@ -177,10 +173,8 @@ class Offer(NamedTuple):
     @property
     def listes(self) -> Sequence[str]:
         """The missing lists that vote, as the title of the poll says; all missing ones, if it does not say."""
-        words = fold(self.about)
-        votes = {Liste.PRINCIPALE, *(liste for word, liste in _VOTES.items() if word in words)}
-        is_known = len(votes) > 1 or any(word in words for word in _NO_COMPLEMENTARY)
-        return [it for it in self.due.missing if it in votes] if is_known else self.due.missing
+        votes = read_regimes().lists_of(self.about)
+        return [it for it in self.due.missing if it in votes] if votes else self.due.missing
 
     @property
     def query(self) -> str:
@@ -237,15 +231,14 @@ _BETTER = {
 
 
 class Refusal(NamedTuple):
-    """Why a tableau cannot be published, in French, and the button of its page, where the clerk goes on."""
+    """Why a tableau cannot be published, in French, and what cures it."""
 
     reason: str
-    button: str
+    cure: Link | None
 
 
-_COME_BACK = Refusal("Revenez quand il est prêt.", "Suivre le fichier")
-_REDO = Refusal("Refaites-le, puis publiez le nouveau.", "Refaire le tableau")
-_CURES = {
+_COME_BACK, _REDO = "Revenez quand il est prêt.", "Refaites-le, puis publiez le nouveau."
+_ADVICE = {
     FileState.QUEUED: _COME_BACK,
     FileState.RUNNING: _COME_BACK,
     FileState.TO_REDO: _REDO,
@@ -260,14 +253,15 @@ def _why_refused(file: AskedFile) -> Refusal | None:
     if file.may_be_published:
         return None
     if file.never_published:
-        return Refusal(file.never_published.reason, "Revenir au fichier")
+        refusal = file.never_published
+        return Refusal(refusal.reason, file.find_cure(refusal.code))
     known = " ".join(file.blocking_messages) or file.error_message
-    cure = _CURES.get(file.state) or Refusal(known, "Voir pourquoi")
+    advice = _ADVICE.get(file.state) or known
     if file.state is FileState.PROVISOIRE and file.provisoire_until:
         until = f"Refaites-le à partir du {short_date(file.provisoire_until)}."
-        cure = Refusal(f"Sa période n'était pas terminée. {until}", _REDO.button)
+        advice = f"Sa période n'était pas terminée. {until}"
     state = f"Ce tableau ne se publie pas : il est {file.state.label}."
-    return cure._replace(reason=f"{state} {cure.reason}".strip())
+    return Refusal(f"{state} {advice}".strip(), file.cure)
 
 
 def show_publication(context: PageContext) -> Response:
