@@ -1,6 +1,6 @@
 """Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Self, TypeVar
@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 from common.french import capitalized, short_date
 from schemas.faults import explain_fault
 from schemas.requests import LARGEST_ID, Jour
+from schemas.seen import overwrites_unseen
 from schemas.vocabulary import parse_jour
 
 IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'année en entier"
@@ -136,6 +137,25 @@ def validate(
         ) from None
     refuse(fields, found)
     return read
+
+
+def find_unseen(
+    form: FormData,
+    name: str,
+    known: Sequence[Sequence[object]],
+    said: Sequence[Sequence[object]],
+    words: str,
+) -> dict[str, str]:
+    """Return the fault of a form that would replace the notes `known`, which it did not show, with `said`.
+
+    `name`: the hidden field that bears `seen_of` the notes shown; without it nothing is compared. `words`: the notes
+    `known`, for the agent.
+    """
+    if name not in form or not overwrites_unseen(text(form, name), known, said):
+        return {}
+    return {
+        name: f"il est déjà noté : {words}. Comparez avec votre saisie. Pour le remplacer, enregistrez de nouveau"
+    }
 
 
 def refuse(fields: Iterable[str], found: Mapping[str, str]) -> None:

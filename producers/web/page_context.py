@@ -147,6 +147,7 @@ class PageContext:
             "now": self.services.clock(),
             "today": self.today,
             "once": read_once(self.form),
+            "sent": self.form,
             "faults": self.faults,
             "failure": self.failure,
             "settings": self.services.settings,

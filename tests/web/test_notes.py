@@ -408,6 +408,72 @@ def test_a_decision_of_another_agent_is_shown_and_not_overwritten(files: FilesSc
     assert _value(files, decision) == "two_persons", "the agent has seen both"
 
 
+def _has_deliberated(files: FilesScreen) -> bool:
+    """Whether the meeting of a test has deliberated."""
+    query = "SELECT count(*) FROM commission WHERE date = :day AND has_deliberated"
+    return files.desk.values(query, day=f"{_MET}") == [1]
+
+
+_MET = today() - timedelta(days=3)
+
+
+def test_a_meeting_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    mine: dict[str, str] = {"act": "reunion", "jour": f"{_MET}", "sans_deliberation": "1"}
+    mine["vu-reunion"] = _seen(files.get("reunions").text, "vu-reunion")
+    theirs = {"act": "reunion", "jour": f"{_MET}"}
+    for form in (theirs, mine):
+        assert files.post("reunions", form).status_code == 303
+    files.work()
+    assert _has_deliberated(files), "the worker compares too"
+    assert "Une autre note est venue depuis" in files.read("reunions")
+    answer = files.post("reunions", mine)
+    assert _faults(answer) == ["vu-reunion"]
+    assert f"Il est déjà noté : réunion du {_MET:%d/%m/%Y}, toutes les listes." in words(answer)
+    assert 'id="sans_deliberation" value="1" checked' in answer.text, "what was typed is kept"
+    knowing = mine | {"vu-reunion": _seen(answer.text, "vu-reunion")}
+    assert files.post("reunions", knowing).status_code == 303
+    files.work()
+    assert not _has_deliberated(files), "the agent has seen both"
+
+
+def test_a_meeting_that_another_agent_corrected_is_not_taken_away_unseen(
+    files: FilesScreen,
+) -> None:
+    _send(files, "reunions", act="reunion", jour=f"{_MET}")
+    field = f"vu-retirer-{_MET}-"
+    mine = {"act": "reunion-removed", "jour": f"{_MET}", "liste": ""}
+    mine[field] = _seen(files.get("reunions").text, field)
+    _send(files, "reunions", act="reunion", jour=f"{_MET}", sans_deliberation="1")
+    answer = files.post("reunions", mine)
+    assert _faults(answer) == [field]
+    assert "elle n'a pas délibéré" in words(answer)
+    assert files.post("reunions", mine | {field: _seen(answer.text, field)}).status_code == 303
+
+
+def test_a_poll_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    poll = {"act": "scrutin", "libelle": "Élection partielle", "scrutin": "2027-05-09"}
+    _send(files, "reunions", **poll)
+    page = files.get("reunions", "scrutin=2027-05-09").text
+    mine = poll | {"scrutin_replaces": "2027-05-09", "scrutin": "2027-05-16"}
+    mine["vu-scrutin"] = _seen(page, "vu-scrutin")
+    decree = {"cloture": "2027-03-01", "texte": "décret n° 2027-1"}
+    theirs = poll | decree | {"scrutin_replaces": "2027-05-09"}
+    for form in (theirs, mine):
+        assert files.post("reunions", form).status_code == 303
+    files.work()
+    days = "SELECT count(*) FROM scrutin WHERE texte = 'décret n° 2027-1'"
+    assert files.desk.values(days) == [1], "the worker compares too"
+    without_name = files.post("reunions", mine | {"libelle": ""})
+    assert _faults(without_name) == ["libelle"]
+    kept = {"vu-scrutin": _seen(without_name.text, "vu-scrutin")}
+    answer = files.post("reunions", mine | kept)
+    assert _faults(answer) == ["vu-scrutin"], "another fault hides no later note"
+    noted = "scrutin du 09/05/2027, Élection partielle, clôture le 01/03/2027, décret n° 2027-1"
+    assert noted in words(answer)
+    knowing = mine | {"vu-scrutin": _seen(answer.text, "vu-scrutin")}
+    assert files.post("reunions", knowing).status_code == 303
+
+
 def test_a_motif_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
     first, second = sorted(_without_motif(files)[:2])
     page = files.get("motifs").text

@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from schemas.declarations import FileDeposited, TableauPublished, VerdictReceived
+from schemas.declarations import FileDeposited, FileNote, TableauPublished, VerdictReceived
+from schemas.seen import FILE_FACTS
 from schemas.vocabulary import ExportKind, Piece, Verdict
 from worker.exports.models import Depot, Export, ExportPiece, Publication, Request
 
@@ -52,6 +53,23 @@ def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[in
         select(Depot.export_id, Depot.deposited_on).where(Depot.export_id.in_(export_ids))
     )
     return {row.export_id: row.deposited_on for row in rows}
+
+
+def read_noted(
+    connection: Connection, note: FileNote, export_ids: Sequence[int]
+) -> Sequence[Row[Any]]:
+    """Return what is recorded of these files and the note may replace, by number, then as in `FILE_FACTS`.
+
+    The files are locked until the end of the transaction: a note that comes at the same time waits.
+    """
+    if note.kind not in FILE_FACTS:
+        return []
+    for number in sorted(export_ids):
+        _hold(connection, number)
+    noted = Publication if isinstance(note, TableauPublished) else Depot
+    columns = [getattr(noted, name) for name in ("export_id", *FILE_FACTS[note.kind])]
+    query = select(*columns).where(noted.export_id.in_(export_ids)).order_by(noted.export_id)
+    return connection.execute(query).all()
 
 
 def write_depot(

@@ -16,6 +16,7 @@ from producers.web.forms import read_day
 from schemas.cures import Facts, Link, facts_of_file, find_cure
 from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
+from schemas.seen import FILE_FACTS, seen_of
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
 
@@ -141,6 +142,19 @@ class AskedFile(ExportState):
     @property
     def is_rejected(self) -> bool:
         return self.verdict == Verdict.REJETE
+
+    def noted(self, kind: str) -> list[tuple[object, ...]]:
+        """Return what is recorded of the file and a note of this kind may replace; empty if nothing is."""
+        is_noted = self.published_on if kind == "published" else self.deposited_on
+        if is_noted is None:
+            return []
+        named = {"mode": self.publication_mode, "reason": self.publication_reason}
+        facts = (named[it] if it in named else getattr(self, it) for it in FILE_FACTS[kind])
+        return [(self.export_id, *facts)]
+
+    def seen(self, kind: str) -> str:
+        """Return the hidden value of a form that writes a note of this kind."""
+        return seen_of(self.noted(kind))
 
     @property
     def period(self) -> tuple[date, date] | None:

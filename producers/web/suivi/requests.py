@@ -391,10 +391,12 @@ def send_note(
     about: Iterable[int] = (),
     *,
     query: str = "",
+    seen: str | None = None,
 ) -> Response:
     """Publish the note of a form of that page, once, as `send_request` does; return to the page, with the `query`.
 
-    `about` holds the files of the note, or the rows that the page marks until the note is recorded.
+    `about` holds the files of the note, or the rows that the page marks until the note is recorded. `seen`: what the
+    agent saw of the notes that this one replaces, for the worker; None: not compared.
     """
     about = list(about)
     who = {"commune": context.commune.code, "requested_by": context.agent.name}
@@ -403,7 +405,7 @@ def send_note(
         data = ScreenNoted(note=note, **who)
     else:
         data = DeclarationNoted(
-            note=note, exports=about if isinstance(note, FileNote) else None, **who
+            note=note, exports=about if isinstance(note, FileNote) else None, seen=seen, **who
         )
     send_request(context, data, words, page=page, about=about)
     return context.redirect(page, f"{query}#enregistrement")

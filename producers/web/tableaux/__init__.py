@@ -23,7 +23,7 @@ from common.calendrier import (
 from common.french import short_date, weekday_date
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
-from producers.web.forms import read_day, read_days, text, texts, validate
+from producers.web.forms import find_unseen, read_day, read_days, refuse, text, texts, validate
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.requests import (
@@ -37,6 +37,7 @@ from schemas.cures import Link
 from schemas.declarations import TableauPublished
 from schemas.file_state import FileState
 from schemas.requests import TableauxRenderRequested
+from schemas.seen import FILE_FACTS, seen_of
 from schemas.tableaux import (
     Edition,
     Presentation,
@@ -45,7 +46,7 @@ from schemas.tableaux import (
     find_wrong_dates,
     name_tableau,
 )
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Liste, PublicationMode
 
 DATES = ("scrutin", "date_tableau", "reunion", "until")
 FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
@@ -280,8 +281,14 @@ def declare(context: PageContext) -> Response:
     if _why_refused(file):
         return show_publication(context)
     published = _read_form(context, file)
+    known = file.noted("published")
+    said = [(file.export_id, *(getattr(published, it) for it in FILE_FACTS["published"]))]
+    name = f"vu-publication-{file.export_id}"
+    unseen = find_unseen(context.form, name, known, said, _describe_publication(file))
+    refuse(unseen, unseen)
+    seen = seen_of(known) if name in context.form else None
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
-    send_note(context, DEPOT, published, words, [file.export_id])
+    send_note(context, DEPOT, published, words, [file.export_id], seen=seen)
     return context.redirect("publication", export=file.export_id)
 
 
@@ -317,6 +324,22 @@ def _read_form(context: PageContext, file: AskedFile) -> TableauPublished:
     return validate(
         TableauPublished, values, PUBLICATION_FIELDS, found, names=names, better=_BETTER
     )
+
+
+def _describe_publication(file: AskedFile) -> str:
+    """Return what is noted of the publication, for an agent whose own note would replace it."""
+    if file.published_on is None:
+        return ""
+    mode = PublicationMode(file.publication_mode).label
+    days = (
+        (f"{mode} depuis le", file.published_on),
+        ("jusqu'au", file.published_until),
+        ("retiré le", file.withdrawn_on),
+        ("certificat signé le", file.certified_on),
+    )
+    noted = ", ".join(f"{word} {short_date(day)}" for word, day in days if day)
+    reason = f", « {file.publication_reason} »" if file.publication_reason else ""
+    return f"{noted}{reason} (par {file.published_by})"
 
 
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:

@@ -6,7 +6,7 @@ tableaux that become stale are recalled in the same transaction. The audit trail
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import date, datetime
 from functools import cache
 
@@ -60,7 +60,12 @@ from worker.errors import RefusedError
 from worker.exports.models import Copie, Export
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.exports.records import restart
-from worker.handlers.declarations.file_notes import Declaration, read_file_note, refuse_future
+from worker.handlers.declarations.file_notes import (
+    Declaration,
+    read_file_note,
+    refuse_changed,
+    refuse_future,
+)
 from worker.handlers.requests.export_plan import read_data, read_demande, require_own_register
 from worker.registre.communes import (
     NO_VERSION,
@@ -87,6 +92,8 @@ from worker.registre.scrutins import (
     read_calendrier,
     remove_reunion,
     remove_scrutin,
+    select_reunions,
+    select_scrutins,
     set_scrutin,
 )
 from worker.services import Services
@@ -111,6 +118,8 @@ class RegisterDeclaration(Declaration):
             check_commune(connection, self.commune)
             if isinstance(self.note, ElecteurProtected):
                 _require_may_protect(connection, self.commune, self.requested_by)
+            if isinstance(self.note, ReunionNoted | ScrutinNoted):
+                _refuse_changed_day(connection, self.commune, self.note, self.seen)
             declare(connection, self.commune, self.note, by=Actor(self.requested_by, self.account))
         except RefusedError as refusal:
             raise RefusedError(
@@ -129,7 +138,9 @@ def read_declaration(
         return read_file_note(asked, asked.note, event.time, services, authorization)
     authorization.require(asked.commune)
     require_own_register(services)
-    return RegisterDeclaration(asked.commune, asked.requested_by, event.time, note=asked.note)
+    return RegisterDeclaration(
+        asked.commune, asked.requested_by, event.time, note=asked.note, seen=asked.seen
+    )
 
 
 def declare(
@@ -183,12 +194,45 @@ def _describe_bureau(bureau: DescribedBureau) -> str:
     return f"{said}, circonscription {bureau.code_circonscription or '?'} {bureau.libelle_circonscription}".rstrip()
 
 
+def _to_reunion(note: ReunionNoted) -> CalendarReunion:
+    liste = note.liste.value if note.liste else ALL_LISTS
+    return CalendarReunion(note.jour, liste, note.has_deliberated)
+
+
+def _to_scrutin(code_commune: str, note: ScrutinNoted) -> CalendarScrutin:
+    values = note.model_dump(include={field.name for field in fields(CalendarScrutin)})
+    return CalendarScrutin(code_commune=code_commune, **values)
+
+
+def _refuse_changed_day(
+    connection: Connection, code_commune: str, note: ReunionNoted | ScrutinNoted, seen: str | None
+) -> None:
+    """Compare what is noted on the day of a meeting or poll, and on the day that it replaces, with what was seen.
+
+    Raises:
+        RefusedError: another agent has changed it since.
+    """
+    known: list[CalendarReunion] | list[CalendarScrutin]
+    said: CalendarReunion | CalendarScrutin
+    if isinstance(note, ReunionNoted):
+        said = _to_reunion(note)
+        known = [it for it in select_reunions(connection, code_commune) if it.liste == said.liste]
+    else:
+        said = _to_scrutin(code_commune, note)
+        known = [
+            it
+            for it in select_scrutins(connection, code_commune)
+            if it.code_commune == code_commune
+        ]
+    days = {note.jour, note.replaces}
+    there = [astuple(it) for it in known if it.jour in days]
+    refuse_changed(seen, there, [] if note.removed else [astuple(said)])
+
+
 def _declare_reunion(
     connection: Connection, code_commune: str, note: ReunionNoted, by: Actor
 ) -> list[str]:
-    reunion = CalendarReunion(
-        note.jour, note.liste.value if note.liste else ALL_LISTS, note.has_deliberated
-    )
+    reunion = _to_reunion(note)
     about = f" (liste {note.liste})" if note.liste else ""
 
     def change() -> None:
@@ -219,8 +263,7 @@ def _declare_scrutin(
         if gone:
             remove_scrutin(connection, code_commune, gone)
         if not note.removed:
-            values = note.model_dump(include={field.name for field in fields(CalendarScrutin)})
-            set_scrutin(connection, CalendarScrutin(code_commune=code_commune, **values))
+            set_scrutin(connection, _to_scrutin(code_commune, note))
 
     said = f"{note.libelle or 'sans libellé'}{f', {note.texte}' if note.texte else ''}"
     because = f"le scrutin du {short_date(note.jour)} est noté ({said})"

@@ -34,6 +34,7 @@ from schemas.screen_notes import (
     ScreenNoted,
     WishesChosen,
 )
+from schemas.seen import overwrites_unseen
 from schemas.tableaux import Edition, why_never_published
 from schemas.vocabulary import (
     PIECES,
@@ -50,7 +51,13 @@ from worker.access.models import Agent
 from worker.audit import Actor, record_audit
 from worker.db.engine import snapshot
 from worker.errors import RefusedError, TransientError
-from worker.exports.depots import read_depots, write_depot, write_publication, write_verdict
+from worker.exports.depots import (
+    read_depots,
+    read_noted,
+    write_depot,
+    write_publication,
+    write_verdict,
+)
 from worker.exports.integrity import verify_files
 from worker.exports.models import Export, piece_name
 from worker.exports.records import mark_downloaded, subject_of_file
@@ -68,6 +75,8 @@ class Declaration(ABC):
     said_at: datetime
     files: Sequence[Export] = ()
     account: str = field(default="", kw_only=True)
+    seen: str | None = field(default=None, kw_only=True)
+    """What the form showed of the notes that this one replaces; None: not compared."""
 
     @abstractmethod
     def apply(self, connection: Connection, now: datetime) -> None:
@@ -96,6 +105,23 @@ def refuse_future(day: date, now: datetime, *, commune: str, field: str) -> None
         )
 
 
+def refuse_changed(
+    seen: str | None, known: Sequence[Sequence[object]], said: Sequence[Sequence[object]]
+) -> None:
+    """Check that writing `said` overwrites no note that the agent has not seen, of the notes `known`.
+
+    Raises:
+        RefusedError: it does; another agent has noted something since.
+    """
+    if seen is not None and overwrites_unseen(seen, known, said):
+        raise RefusedError(
+            "Une autre note est venue depuis que vous avez lu la page. La vôtre n'est pas notée : relisez la page, "
+            "puis recommencez.",
+            code="note_changee",
+            field="data.seen",
+        )
+
+
 _LATE_SECONDS = 60
 """The audit line of an older event also has the time of the download."""
 
@@ -116,6 +142,10 @@ class FileDeclaration(Declaration):
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write the note of each file that has no later one, and its audit line. The note replaces an earlier one."""
         self._check(connection, now)
+        known = read_noted(connection, self.note, [file.id for file in self.files])
+        values = self.note.model_dump()
+        said = [[values.get(name, it) for name, it in row._mapping.items()] for row in known]  # noqa: SLF001 — the public name
+        refuse_changed(self.seen, known, said)
         said_at = min(self.said_at, now)  # a clock that is ahead would block later corrections
         written = [file for file in self.files if self._write(connection, file, said_at)]
         if not written:
@@ -288,7 +318,7 @@ def read_file_note(
         if refusal := _why_refused(file, note):
             code, said = refusal
             raise RefusedError(said, code=code, field="data.exports")
-    return FileDeclaration(asked.commune, asked.requested_by, at, files, note=note)
+    return FileDeclaration(asked.commune, asked.requested_by, at, files, note=note, seen=asked.seen)
 
 
 def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
