@@ -1,0 +1,145 @@
+"""What is true in a town of a history: who is on its lists, since which day and why, and what its mayor and platform do.
+
+A clerk may only state what stands here.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from random import Random
+from typing import NamedTuple
+
+from common.calendrier import is_mineur, majorite_on
+from tests.oracle.generator import Chance, World
+from tests.oracle.history import COMMUNES, LIBREVILLE, LISTES, Inscrit, Personne
+from tests.oracle.product import reu_rows
+from tests.unit.reu_sample import format_reu
+
+_CHANGES = (
+    *("arrive", "arrive", "arrive", "leave", "leave", "change_bureau", "change_bureau"),
+    *("move", "spell", "come_back", "correct", "renumber", "close_bureau", "rewrite"),
+)
+_CAME = ("inscription_volontaire", "inscription_volontaire", "inscription_judiciaire")
+_LEFT = ("radiation_deces", "radiation_autre_commune", "radiation_decision")
+
+
+class Fact(NamedTuple):
+    """A mouvement as the papers of the town hall tell it."""
+
+    liste: str
+    nature: str
+    personne: Personne
+    day: date
+    categorie: str
+    """Empty: the papers do not say why."""
+
+
+@dataclass
+class Town:
+    """One commune, from its first export on. Its days pass by `live`."""
+
+    random: Random
+    day: date
+    facts: list[Fact] = field(default_factory=list)
+    met: list[date] = field(default_factory=list)
+    """The meetings of the commission that were held."""
+
+    def __post_init__(self) -> None:
+        self.chance = Chance(self.random)
+        self.world = World(self.chance)
+        self.world.is_steady = True  # a corrected birthday crosses no majority
+        is_overseas = self.chance.happens(0.25)
+        others = [it for it in COMMUNES if it .code[:2] == "98"]
+        self.commune = self.chance.pick(others) if is_overseas else LIBREVILLE
+        self.is_forgetful = self.chance.happens(0.2)
+        """Whether some papers do not tell why a person came or left."""
+        self._same: dict[tuple[str, Personne], Personne] = {}
+        for _ in range(self.chance.number(4, 20)):
+            self.world.arrive("P", self.day)
+        for _ in range(self.chance.number(0, 3)):
+            self.world.arrive("CE", self.day)
+
+    def live(self, day: date) -> None:
+        """Let the days until `day` pass: people come, leave and move."""
+        while self.day < day:
+            self.day += timedelta(days=1)
+            if self.chance.happens(0.2):
+                self._change()
+
+    def export(self) -> bytes:
+        """Return the export of the REU of this day."""
+        listes = {liste: tuple(lines) for liste, lines in self.world.listes.items() if lines}
+        return format_reu(reu_rows(listes, self.commune)).encode()
+
+    def find(
+        self, liste: str, nature: str, who: str, born: str, since: date, until: date
+    ) -> Fact | None:
+        """Return the last mouvement of a person in an interval; None: the papers have none.
+
+        A person who came as a minor is registered by the mairie on the eighteenth birthday.
+        """
+        for fact in reversed(self.facts):
+            one = fact.personne
+            if (fact.liste, fact.nature, f"{one.nom} {one.prenoms}") != (liste, nature, who):
+                continue
+            if one.naissance != born:
+                continue
+            if nature == "inscription" and is_mineur(one.naissance, fact.day):
+                day = majorite_on(one.naissance)
+                fact = fact._replace(day=day or fact.day, categorie="inscription_office")  # noqa: PLW2901
+            if since <= fact.day <= until:
+                return fact
+        return None
+
+    def is_same(self, liste: str, left: Personne, came: Personne) -> bool:
+        """Whether the one who left the list and the one who came are one person, with another civil status."""
+        return self._origin(liste, left) == self._origin(liste, came)
+
+    def correct_in_reu(self, liste: str, who: str) -> None:
+        """The REU is corrected for a person of the list: who may not be on it leaves; of another the address changes."""
+        lines = self.world.listes[liste]
+        before = {it: self._persons(it) for it in LISTES}
+        wrong = [it for it in lines if f"{it.personne.nom} {it.personne.prenoms}" == who]
+        if wrong and liste != "P" and wrong[0].nationalite in {"Suisse", "Française"}:
+            lines.remove(wrong[0])
+        elif lines:
+            self.world.move(liste)
+        self.facts += self._told(before, is_civil=False)
+
+    def _change(self) -> None:
+        liste = self.chance.pick(("P", "P", "P", "CE", "CM"))
+        act = self.chance.pick(_CHANGES)
+        before = {it: self._persons(it) for it in LISTES}
+        known = len(self.world.corrected)
+        getattr(self.world, act)(*((liste, self.day) if act == "arrive" else (liste,)))
+        is_civil = len(self.world.corrected) > known or act == "spell"
+        if len(self.world.corrected) > known:
+            _, former, personne = self.world.corrected[-1]
+            self._same[liste, personne] = former
+        self.facts += self._told(before, is_civil=is_civil)
+
+    def _told(self, before: dict[str, Counter[Personne]], *, is_civil: bool) -> Iterator[Fact]:
+        for liste in LISTES:
+            after = self._persons(liste)
+            for nature, persons, why in (
+                ("radiation", before[liste] - after, _LEFT),
+                ("inscription", after - before[liste], _CAME),
+            ):
+                for personne in persons:
+                    is_told = not (is_civil or (self.is_forgetful and self.chance.happens(0.3)))
+                    categorie = self.chance.pick(why) if is_told else ""
+                    yield Fact(liste, nature, personne, self.day, categorie)
+
+    def _persons(self, liste: str) -> Counter[Personne]:
+        return Counter(it.personne for it in self.world.listes[liste])
+
+    def _origin(self, liste: str, personne: Personne) -> Personne:
+        while (liste, personne) in self._same:
+            personne = self._same[liste, personne]
+        return personne
+
+
+def somebody_of(lines: list[Inscrit], chance: Chance) -> Personne | None:
+    """Return a person of a list; None if nobody is on it."""
+    return chance.pick(lines).personne if lines else None
