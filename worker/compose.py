@@ -55,6 +55,7 @@ def build_services(settings: Settings, send_tokens: services.SendTokens) -> serv
         profiles=_load(load_profiles, settings),
         source=_load(load_sources, settings),
         ruined_values=settings.ruined_values,
+        public_url=settings.public_url,
         most_lane=PEOPLE if settings.worker_lane == "people" else BATCH,
     )
 

@@ -366,7 +366,7 @@ def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(
     [line] = _anomalies(tableaux)
     assert line[0] == "bloquante"
     assert line[-2].startswith("1 doute est ouvert : une radiation et une inscription")
-    assert "Le dire (page « Doutes »)" in line[-2]
+    assert "Le dire, puis redemander le tableau." in line[-2]
     assert _anomalies(tableaux, reunion="2026-10-01", until="2026-10-20") == [], "another period"
     assert _anomalies(tableaux, listes=[Liste.COMPLEMENTAIRE_EUROPEENNE]) == [], "another list"
     _decide(desk, found.doute, TWO)

@@ -207,7 +207,7 @@ FAULTS = [
     INSCRIPTION | named("CATÉGORIE FAUSSE", categorie="radiation_deces"),
 ]
 DOUBLE = "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."
-SANS_MOTIF = "Motif inconnu : l'indiquer (page « Dates et motifs »)."
+SANS_MOTIF = "Motif inconnu : l'indiquer."
 
 
 def _line(severity: str, bureau: str, numero: str, *rest: str) -> list[str]:

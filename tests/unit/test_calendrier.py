@@ -437,6 +437,7 @@ def test_a_meeting_is_reminded_of_until_its_last_day(day: int, expected: int | N
 def describe(*deadlines: Deadline, today: date = date(2027, 3, 12)) -> Text:
     return describe_deadlines(
         deadlines,
+        commune="13900",
         lieu="LIBREVILLE (13900)",
         today=today,
         public_url="https://prefecture.example.org",

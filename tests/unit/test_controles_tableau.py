@@ -305,9 +305,9 @@ def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -
 @pytest.mark.parametrize("day", [AT, AFTER])
 def test_an_export_of_which_nobody_said_the_day_ends_no_period(day: date) -> None:
     """It may have been taken a fortnight before the meeting."""
-    assert _found(FIRST, _link(day, is_dated=False)) == [("couverture_date", Severity.BLOCKING)]
+    assert _found(FIRST, _link(day, is_dated=False)) == [("couverture_export", Severity.BLOCKING)]
     assert _found(FIRST, _link(AT, 3, is_dated=False), _link(AFTER)) == [
-        ("couverture_date", Severity.BLOCKING)
+        ("couverture_export", Severity.BLOCKING)
     ]
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(day, is_dated=False)]))
     assert (

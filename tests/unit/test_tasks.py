@@ -186,7 +186,7 @@ def test_a_meeting_without_a_poll_calls_for_its_tableau_the_day_after() -> None:
     assert states(tasks)[ANNUAL] is DONE
     task = next(task for task in tasks if task.title == f"Préparer le {TABLEAU}")
     assert (task.state, task.due) == (TO_DO, DAY)
-    assert task.button.after == "?type=vingt_jours&until=2026-11-24#demander"
+    assert task.button.facts["ask"] == "type=vingt_jours&until=2026-11-24"
 
     made = ready_tableau(1, parameters={"scrutin": None, "until": "2026-11-24"})
     assert states(tasks_of(made, reunions=meeting))["Publier le tableau"] is TO_DO
@@ -278,7 +278,7 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     tasks = tasks_of(refused, again)
     (task,) = [task for task in tasks if task.title == CORRECT]
     assert "la même que celle que la plateforme a rejetée" in task.why
-    assert task.button.export == refused.export_id
+    assert task.button.facts["export"] == refused.export_id
     assert DEPOSIT not in states(tasks)
     corrected = ready_list(3, request_id=3, sha256="b" * 64)
     assert states(tasks_of(refused, corrected))[DEPOSIT] is TO_DO
@@ -408,7 +408,7 @@ def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
         for it in tasks_of(ready_tableau(1, **CINQ_JOURS, **days), today=today)
         if "Retirer" in it.title
     ]
-    assert (task.title, task.state, task.button.export) == ("Retirer le tableau", state, 1)
+    assert (task.title, task.state, task.button.facts["export"]) == ("Retirer le tableau", state, 1)
     assert task.due == (None if withdrawn_on else date(2026, 12, 23))
 
 

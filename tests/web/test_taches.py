@@ -45,7 +45,7 @@ def test_every_button_leads_to_a_page(files: FilesScreen) -> None:
     assert len(addresses) >= 5
     for address in addresses:
         assert files.client.get(address.replace("&amp;", "&")).status_code == 200, address
-    assert files.path("anomalies", export=number) in addresses
+    assert f"{files.path('anomalies', export=number)}?gravite=bloquante#lignes" in addresses
 
 
 DAYS = demo_calendrier(TODAY)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -39,6 +39,7 @@ from common.french import (
     short_date,
 )
 from common.texte import INSTEAD, is_altered, is_clean, is_garbled, without_separators
+from schemas.cures import Facts, find_cure
 from schemas.profiles.platform import Encoding, can_encode
 from schemas.vocabulary import SEPARATORS, Format, Severity
 from worker.db.engine import STREAM
@@ -382,6 +383,7 @@ HEADER = (
     "Colonne",
     "Anomalie",
     "Code",
+    "Que faire",
 )
 
 
@@ -413,8 +415,23 @@ class Tally:
         ]
 
 
-def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None = None) -> Tally:
+class ReportSubject(NamedTuple):
+    """The file that a report is about, and the address of the screen, if any: what the links to cures need."""
+
+    facts: Facts
+    public_url: str = ""
+
+    def describe_cure(self, code: str, bureau: str) -> str:
+        """Return what cures an anomaly, with the address of the page; empty for one that asks for nothing."""
+        link = find_cure(code, {**self.facts, "bureau": bureau})
+        return link.describe(self.public_url) if link else ""
+
+
+def write_report(
+    anomalies: Iterable[Anomaly], sink: Sink, subject: ReportSubject, tally: Tally | None = None
+) -> Tally:
     """Write each anomaly as one line, in the given order, and return the counts; `tally`: of the lines before."""
+    describe_cure = cache(subject.describe_cure)
     file: Any = sink
     text: Any = getwriter("utf-8")(file)
     writer = SheetWriter(text)
@@ -431,5 +448,7 @@ def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None =
             anomaly.prenoms,
             format_birth(anomaly.naissance),
         )
-        writer.write((anomaly.severity.label, *who, anomaly.column, anomaly.message, anomaly.code))
+        found = anomaly.column, anomaly.message, anomaly.code
+        cure = describe_cure(anomaly.code, anomaly.bureau)
+        writer.write((anomaly.severity.label, *who, *found, cure))
     return tally

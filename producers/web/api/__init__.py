@@ -448,6 +448,8 @@ def _describe(file: AskedFile) -> dict[str, object]:
     about |= {"state": file.state.value, "usable": file.is_usable}
     if file.fault:
         about["fault"] = file.fault
+    if file.cure:
+        about["cure"] = file.cure.address
     if file.error_code:
         return about | {"code": file.error_code, "reason": file.error_message}
     if file.recalled_at:

@@ -15,7 +15,18 @@ from producers.web.exports.stored_file import (
 from producers.web.forms import Paging, page_number, read_day
 from producers.web.journal import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
+from schemas.cures import Refusal
+from schemas.file_state import FileState
 from schemas.vocabulary import PIECES, ExportKind, Liste, Piece
+
+_CURES = {
+    "purged": FileState.PURGED,
+    "recalled": Refusal.COPIE,
+    "gone": FileState.MISSING,
+    "altered": FileState.ALTERED,
+    "unnoted": Refusal.UNNOTED,
+}
+"""What cures a refused download, where the recorded state of the file does not say it."""
 
 
 def show_all(context: PageContext) -> Response:
@@ -97,4 +108,7 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
 
 
 def _refuse(context: PageContext, asked: AskedFile, status_code: int, why: str) -> Response:
-    return context.render("exports/telechargement.html", status_code, file=asked, why=why)
+    cure = asked.find_cure(_CURES.get(why, asked.state))
+    return context.render(
+        "exports/telechargement.html", status_code, file=asked, why=why, cure_link=cure
+    )

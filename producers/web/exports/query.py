@@ -13,6 +13,7 @@ from common.texte import fold
 from producers.records import WORDS, ExportState, PieceFile
 from producers.state import State, newest_first, read_exports, view_of
 from producers.web.forms import read_day
+from schemas.cures import Facts, Link, facts_of_file, find_cure
 from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
@@ -137,6 +138,33 @@ class AskedFile(ExportState):
     @property
     def is_rejected(self) -> bool:
         return self.verdict == Verdict.REJETE
+
+    @property
+    def period(self) -> tuple[date, date] | None:
+        """The days that the mouvements of a tableau lie between: after the first one, until the last one.
+
+        The last one is the poll where the request gives no nearer day. None where the law of before 2019 gives none.
+        """
+        asked = self.parameters
+        first = read_day(asked.get("reunion") or "")
+        ends = (asked.get(name) or "" for name in ("until", "publication", "scrutin"))
+        last = next((day for it in ends if (day := read_day(it))), None)
+        return (first, last) if first and last else None
+
+    @property
+    def facts(self) -> Facts:
+        """What selects it on the pages of its cures."""
+        about = self.export_id, self.code_commune, self.liste, self.type_tableau
+        return facts_of_file(*about, self.parameters)
+
+    @property
+    def cure(self) -> Link | None:
+        """The cure of its state; None for a file that may be used as it is."""
+        return find_cure(self.state, self.facts)
+
+    def find_cure(self, code: str, **facts: object) -> Link | None:
+        """Return the cure of one of its anomalies, or of a refusal about it."""
+        return find_cure(code, {**self.facts, **facts})
 
     @property
     def same_as(self) -> tuple[str, ...]:

@@ -275,7 +275,10 @@ def describe_bureaux(context: PageContext) -> Response:
 
 def show_bureaux(context: PageContext) -> Response:
     pending = read_declarations(context, "bureaux")
-    bureaux, paging = context.read_page(select_bureaux(context), MOST_BUREAUX, {})
+    query, code = select_bureaux(context), context.query.get("bureau", "")
+    if code:
+        query = query.where(_BUREAUX.c.bureau == code)
+    bureaux, paging = context.read_page(query, MOST_BUREAUX, {"bureau": code} if code else {})
     form = typed(context.form)
     return note_page(
         context,
@@ -285,6 +288,7 @@ def show_bureaux(context: PageContext) -> Response:
         paging=paging,
         form=form,
         fields=_BUREAU_LABELS,
+        is_one=bool(code),
     )
 
 

@@ -8,16 +8,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
+from urllib.parse import urlencode
 
-from sqlalchemy import Date, Row, Select, column, select, table
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Date,
+    Row,
+    Select,
+    TableClause,
+    and_,
+    column,
+    not_,
+    or_,
+    select,
+    table,
+)
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.calendrier import majorite_on
+from common.calendrier import LONGEST_BETWEEN_ROUNDS, last_birth, majorite_on
 from common.french import count_of, format_birth, short_date
 from common.texte import fold
 from producers.state import to_record
 from producers.web.echeances import may_print, read_tableaux
+from producers.web.exports.query import AskedFile
 from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.requests import note_page, read_declarations, send_note
@@ -43,10 +58,16 @@ _BIRTH = re.compile(r"\d{2}/\d{2}/\d{4}|\d{4}-\d{2}-\d{2}", re.ASCII)
 _WHO = ("nom_naissance", "nom_usage", "prenoms", "date_naissance")
 _MOUVEMENT = (
     *("mouvement", "code_commune", "liste", "nature", *_WHO, "ancien_bureau", "nouveau_bureau"),
-    *("categorie", "motif", "is_dated"),
+    *("categorie", "motif"),
 )
+_DAYS = "jour", "since", "until"
 _INCOMPLETE, _NOTES = (
-    table(name, *map(column, _MOUVEMENT), *(column(it, Date) for it in ("jour", "since", "until")))
+    table(
+        name,
+        *map(column, _MOUVEMENT),
+        *(column(it, Date) for it in _DAYS),
+        column("is_dated", Boolean),
+    )
     for name in ("mouvements_a_completer", "motifs_notes")
 )
 _OF_DECIDED = "tranches"
@@ -156,10 +177,41 @@ class MouvementLine:
         return day if day and self.may_be_on(day) and self.day in {None, day} else None
 
 
-def select_incomplete(commune: str) -> Select[Any]:
+def select_incomplete(commune: str, tableau: AskedFile | None) -> Select[Any]:
     view = _INCOMPLETE.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
-    return select(_INCOMPLETE).where(view.code_commune == commune).order_by(*order)
+    of_tableau = _conditions(_INCOMPLETE, tableau)
+    return select(_INCOMPLETE).where(view.code_commune == commune, *of_tableau).order_by(*order)
+
+
+def select_noted(commune: str, tableau: AskedFile | None) -> Select[Any]:
+    view = _NOTES.c
+    of_tableau = _conditions(_NOTES, tableau)
+    query = select(_NOTES).where(view.code_commune == commune, *of_tableau)
+    return query.order_by(view.jour.desc(), view.mouvement.desc())
+
+
+def _conditions(
+    mouvements: TableClause, tableau: AskedFile | None
+) -> Iterator[ColumnElement[bool]]:
+    """Yield what selects the mouvements that a tableau may print: those of its list, on a possible day of its period.
+
+    It also prints, on their birthday, electors who come of age in the period: their mouvement may be of another day.
+    """
+    if tableau is None:
+        return
+    view = mouvements.c
+    yield view.liste == tableau.liste
+    if tableau.period:
+        first, last = tableau.period
+        is_known = or_(view.is_dated, view.until.is_(None))
+        may_be_in = and_(view.until > first, or_(view.since.is_(None), view.since < last))
+        born_after, born_before = last_birth(first), last_birth(last + LONGEST_BETWEEN_ROUNDS)
+        yield or_(
+            and_(is_known, view.jour > first, view.jour <= last),
+            and_(not_(is_known), may_be_in),
+            and_(view.date_naissance > born_after, view.date_naissance <= born_before),
+        )
 
 
 def _to_line(row: Row[Any]) -> MouvementLine:
@@ -180,7 +232,7 @@ def complete_motifs(context: PageContext) -> Response:
     ]
     lines = list({row.mouvement: _to_line(row) for row in rows}.values())
     if filled.is_for_all and form.get("portee") == "toutes":
-        more = state.read(select_incomplete(commune).limit(MOST_MOTIFS))
+        more = state.read(select_incomplete(commune, context.selected_file()).limit(MOST_MOTIFS))
         lines = list({line.mouvement: line for line in (*lines, *map(_to_line, more))}.values())[
             :MOST_MOTIFS
         ]
@@ -191,8 +243,17 @@ def complete_motifs(context: PageContext) -> Response:
         found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
     refuse(found, found)
     act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "mouvement complété")
-    query = f"?{_OF_NOTED}=1" if _are_noted(context) else ""
+    query = _write_query(_kept(context, _OF_NOTED))
     return send_note(context, "motifs", act, said, (it.mouvement for it in completed), query=query)
+
+
+def _kept(context: PageContext, which: str) -> dict[str, str]:
+    """Return the parameters that a page keeps when a form is sent: the other view `which`, and the selected file."""
+    return {name: it for name in (which, "export") if (it := context.query.get(name))}
+
+
+def _write_query(kept: Mapping[str, str]) -> str:
+    return f"?{urlencode(kept)}" if kept else ""
 
 
 class _Filled:
@@ -289,15 +350,9 @@ def _are_noted(context: PageContext) -> bool:
 
 def show_motifs(context: PageContext) -> Response:
     pending, are_noted = read_declarations(context, "motifs"), _are_noted(context)
-    query = select_incomplete(context.commune.code)
-    if are_noted:
-        view, commune = _NOTES.c, context.commune.code
-        query = (
-            select(_NOTES)
-            .where(view.code_commune == commune)
-            .order_by(view.jour.desc(), view.mouvement.desc())
-        )
-    rows, paging = context.read_page(query, MOUVEMENTS, {_OF_NOTED: "1"} if are_noted else {})
+    tableau, kept = context.selected_file(), _kept(context, _OF_NOTED)
+    query = (select_noted if are_noted else select_incomplete)(context.commune.code, tableau)
+    rows, paging = context.read_page(query, MOUVEMENTS, kept)
     lines = [_to_line(row) for row in rows]
     refused = {read_number(name.rpartition("-")[2]) for name in context.faults}
     refused -= {None, *(line.mouvement for line in lines)}
@@ -321,6 +376,8 @@ def show_motifs(context: PageContext) -> Response:
         paging=paging,
         form=_Filled(typed(context.form)).drop_left_alone(lines),
         are_noted=are_noted,
+        selected=tableau,
+        kept=_write_query(kept),
         most=MOST_MOTIFS,
         natures={nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
     )
@@ -350,7 +407,7 @@ def decide_doubt(context: PageContext) -> Response:
     note = DoubtDecided(
         doubt=number, decision=said, replaces=seen, reason=text(context.form, "reason")[:_LONGEST]
     )
-    query = f"?{_OF_DECIDED}=1" if _OF_DECIDED in context.query else ""
+    query = _write_query(_kept(context, _OF_DECIDED))
     return send_note(
         context, "doutes", note, f"doute n° {number}, {said.label}", [number], query=query
     )
@@ -382,9 +439,12 @@ def show_doubts(context: PageContext) -> Response:
     pending, are_decided = read_declarations(context, "doutes"), _OF_DECIDED in context.query
     known, commune = _DOUTES.c, context.commune.code
     which = known.decision != "" if are_decided else known.decision == ""
+    tableau, kept = context.selected_file(), _kept(context, _OF_DECIDED)
     query = select(_DOUTES).where(known.code_commune == commune, which)
+    if tableau:
+        query = query.where(known.liste == tableau.liste)
     query = query.order_by(known.doute.desc() if are_decided else known.doute)
-    doubts, paging = context.read_page(query, DOUBTS, {_OF_DECIDED: "1"} if are_decided else {})
+    doubts, paging = context.read_page(query, DOUBTS, kept)
     refused = read_number(text(context.form, "doubt")) if context.faults else None
     if refused and refused not in {
         one.doute for one in doubts
@@ -402,6 +462,8 @@ def show_doubts(context: PageContext) -> Response:
         lines={one.doute: list(_compare(one._mapping)) for one in doubts},  # noqa: SLF001 — the public name
         paging=paging,
         are_decided=are_decided,
+        selected=tableau,
+        kept=_write_query(kept),
         decisions=tuple(DoubtDecision),
         dependents={
             one.doute: [it for it in made if may_print(it, one.liste, one.jour)] for one in doubts

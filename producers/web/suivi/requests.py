@@ -23,6 +23,7 @@ from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files,
 from producers.web.forms import FormRefused, read_once
 from producers.web.page_context import PageContext
 from producers.web.security import is_partial
+from schemas.cures import REFUSALS, Link, Refusal, facts_of_file, find_cure
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
 from schemas.envelope import CloudEvent, Data
 from schemas.file_state import FileState
@@ -84,7 +85,17 @@ class DemandeState:
     requested_at: datetime
     outcome: RequestOutcome
     reason: str
+    code: str = ""
     files: tuple[AskedFile, ...] = ()
+
+    @property
+    def cure(self) -> Link | None:
+        """What cures its refusal; None for one that is not refused."""
+        if not self.is_refused:
+            return None
+        again = Refusal.TABLEAU if self.home == "tableaux" else Refusal.LISTE
+        code = self.code if self.code in REFUSALS else again
+        return find_cure(code, facts_of_file(0, self.code_commune, "", "", {}))
 
     @property
     def is_refused(self) -> bool:

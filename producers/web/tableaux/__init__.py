@@ -34,6 +34,7 @@ from producers.web.suivi.requests import (
     send_note,
     send_request,
 )
+from schemas.cures import Link
 from schemas.declarations import TableauPublished
 from schemas.file_state import FileState
 from schemas.requests import TableauxRenderRequested
@@ -236,15 +237,14 @@ _BETTER = {
 
 
 class Refusal(NamedTuple):
-    """Why a tableau cannot be published, in French, and the button of its page, where the clerk goes on."""
+    """Why a tableau cannot be published, in French, and what cures it."""
 
     reason: str
-    button: str
+    cure: Link | None
 
 
-_COME_BACK = Refusal("Revenez quand il est prêt.", "Suivre le fichier")
-_REDO = Refusal("Refaites-le, puis publiez le nouveau.", "Refaire le tableau")
-_CURES = {
+_COME_BACK, _REDO = "Revenez quand il est prêt.", "Refaites-le, puis publiez le nouveau."
+_ADVICE = {
     FileState.QUEUED: _COME_BACK,
     FileState.RUNNING: _COME_BACK,
     FileState.TO_REDO: _REDO,
@@ -259,14 +259,15 @@ def _why_refused(file: AskedFile) -> Refusal | None:
     if file.may_be_published:
         return None
     if file.never_published:
-        return Refusal(file.never_published.reason, "Revenir au fichier")
+        refusal = file.never_published
+        return Refusal(refusal.reason, file.find_cure(refusal.code))
     known = " ".join(file.blocking_messages) or file.error_message
-    cure = _CURES.get(file.state) or Refusal(known, "Voir pourquoi")
+    advice = _ADVICE.get(file.state) or known
     if file.state is FileState.PROVISOIRE and file.provisoire_until:
         until = f"Refaites-le à partir du {short_date(file.provisoire_until)}."
-        cure = Refusal(f"Sa période n'était pas terminée. {until}", _REDO.button)
+        advice = f"Sa période n'était pas terminée. {until}"
     state = f"Ce tableau ne se publie pas : il est {file.state.label}."
-    return cure._replace(reason=f"{state} {cure.reason}".strip())
+    return Refusal(f"{state} {advice}".strip(), file.cure)
 
 
 def show_publication(context: PageContext) -> Response:

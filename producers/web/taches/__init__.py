@@ -6,6 +6,7 @@ From the export of the REU to the signed certificate. A fact that no record cont
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.page_context import PageContext
 from producers.web.registre.query import count_left
+from schemas.cures import CURES, Facts, Link, Todo, find_cure
 from schemas.file_state import FileState
 from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Liste, Toned
@@ -40,13 +42,15 @@ class TaskState(Toned):
     DONE = "done", "fait", "ok"
 
 
-class Button(NamedTuple):
-    """The button of a task and its page; `after`: query and fragment of the URL."""
+class Cure(NamedTuple):
+    """What cures a task: its code in `schemas.cures`, and the facts that select the thing on the page."""
 
-    label: str
-    page: str
-    after: str = ""
-    export: int | None = None
+    code: Todo
+    facts: Facts = MappingProxyType({})
+
+    @property
+    def label(self) -> str:
+        return CURES[self.code].label
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Task:
     title: str
     state: TaskState
     why: str
-    button: Button
+    button: Cure
     due: date | None = None
 
 
@@ -106,7 +110,7 @@ def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
 
 
 def _about_registre(it: Situation) -> Iterator[Task]:
-    title, button = "Déposer l'export du REU", Button("Déposer l'export", "registre", "#deposer")
+    title, button = "Déposer l'export du REU", Cure(Todo.EXPORT)
     days = [day for registre in it.calendar.registres.values() if (day := registre.taken_on)]
     if not it.calendar.registres:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
@@ -138,7 +142,7 @@ def _about_copies(it: Situation) -> Iterator[Task]:
         state = TaskState.LATE if copie.last_day < it.today else TaskState.TO_DO
         title, button = (
             f"Répondre à la demande de copie n° {copie.numero}",
-            Button("Répondre", "copies", "#repondre"),
+            Cure(Todo.COPIE, {"numero": copie.numero}),
         )
         yield Task(title, state, why, button, copie.last_day)
 
@@ -147,17 +151,17 @@ def _about_mouvements(it: Situation) -> Iterator[Task]:
     if not it.calendar.registres:
         return
     left = "doute attend votre réponse.", "doutes attendent votre réponse."
-    button = Button("Voir les doutes", "doutes")
+    button = Cure(Todo.DOUTES)
     yield _count(it.doubts, "Régler les doutes", left, "s'il reste des doutes à trancher", button)
     left = "mouvement n'a pas de date ou de motif.", "mouvements n'ont pas de date ou de motif."
-    title, button = "Compléter les dates et les motifs", Button("Compléter", "motifs")
+    title, button = "Compléter les dates et les motifs", Cure(Todo.MOTIFS)
     yield _count(
         it.incomplete, title, left, "s'il manque des dates ou des motifs aux mouvements", button
     )
 
 
 def _count(
-    number: int | None, title: str, left: tuple[str, str], unknown: str, button: Button
+    number: int | None, title: str, left: tuple[str, str], unknown: str, button: Cure
 ) -> Task:
     if number is None:
         return Task(title, TaskState.UNKNOWN, f"Cette page ne sait pas {unknown}.", button)
@@ -176,9 +180,7 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
     )
     if not (is_met or polls or is_due):
         why = f"Aucune réunion n'est notée en {it.today.year}. Si elle a eu lieu, notez-en le jour."
-        yield Task(
-            _NOTE_THE_MEETING, TaskState.UNKNOWN, why, Button("Noter la réunion", "reunions")
-        )
+        yield Task(_NOTE_THE_MEETING, TaskState.UNKNOWN, why, Cure(Todo.REUNION))
     for agenda in (*annual, *polls[:1]):
         yield _meet(it, agenda)
 
@@ -189,7 +191,7 @@ _NOTE_THE_MEETING = "Noter la réunion de la commission de contrôle"
 def _meet(it: Situation, agenda: Agenda) -> Task:
     first, last = agenda.cycle.window or (date.min, date.max)
     is_annual = agenda.scrutin is None
-    title, button = _NOTE_THE_MEETING, Button("Noter la réunion", "reunions")
+    title, button = _NOTE_THE_MEETING, Cure(Todo.REUNION)
     if is_annual:
         title = f"Réunir la commission de contrôle ({first.year})"
     if met := agenda.cycle.reunion:
@@ -230,9 +232,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         " ".join(lacking)
         or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
     )
-    yield Task(
-        "Préparer les listes", state, why, Button("Préparer les fichiers", "listes", "#demander")
-    )
+    yield Task("Préparer les listes", state, why, Cure(Todo.LISTES))
     for liste, files in listes.items():
         if _is_to_correct(files):
             yield _correct(liste, files[0])
@@ -247,12 +247,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
-        yield Task(
-            f"Déposer sur {it.platform.label}",
-            TaskState.TO_DO,
-            why,
-            Button("Préparer le dossier", "dossier"),
-        )
+        yield Task(f"Déposer sur {it.platform.label}", TaskState.TO_DO, why, Cure(Todo.DOSSIER))
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:
@@ -265,7 +260,7 @@ def _is_to_correct(files: Sequence[AskedFile]) -> bool:
 
 def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
     """Return the task to correct a list; `is_same`: its new file is the same as this one, which was rejected."""
-    button = Button("Lire la réponse", "reponse", export=file.export_id)
+    button = Cure(Todo.LISTE_REJECTED, file.facts)
     on = f" le {short_date(file.verdict_on)}" if file.verdict_on else ""
     why = f"La plateforme l'a rejetée{on}."
     if is_same:
@@ -274,7 +269,7 @@ def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
     elif file.state is not FileState.REJECTED:
         number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         why = f"{number} : la plateforme la rejetterait."
-        button = Button("Voir les anomalies", "anomalies", export=file.export_id)
+        button = Cure(Todo.LISTE_TO_CORRECT, file.facts)
     # The REU is right where a spreadsheet has damaged the export: each anomaly says what to do.
     what = "anomalie" if file.state is FileState.TO_CORRECT else "ligne de la réponse"
     why = f"{why} Faites ce que dit chaque {what}, puis donnez le nouvel export."
@@ -288,14 +283,9 @@ def _about_deposits(it: Situation) -> Iterator[Task]:
         on = deposit[0].deposited_on or it.today
         why = f"Déposé le {short_date(on)} : {names}. La réponse arrive par courriel, en général le lendemain matin."
         state = TaskState.TO_DO if on < it.today else TaskState.TO_COME
-        yield Task(title, state, why, Button("Noter la réponse", "depot", "#reponse"))
+        yield Task(title, state, why, Cure(Todo.ANSWER))
     if not waiting and (last := next((file for file in it.deposited if file.verdict), None)):
-        yield Task(
-            title,
-            TaskState.DONE,
-            f"La dernière : {last.state.label}.",
-            Button("Voir les dépôts", "depot"),
-        )
+        yield Task(title, TaskState.DONE, f"La dernière : {last.state.label}.", Cure(Todo.DEPOTS))
 
 
 def _about_tableaux(it: Situation) -> Iterator[Task]:
@@ -311,7 +301,7 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
 
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
     what = due.titre[:1].lower() + due.titre[1:]
-    ask = Button("Demander ce tableau", "tableaux", f"?{due.query}#demander")
+    ask = {"ask": due.query}
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
         if liste != Liste.PRINCIPALE and (
             due.made or due.unfinished or Liste.PRINCIPALE in due.missing
@@ -321,7 +311,7 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         state = _until(it, due.day)
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
-        yield Task(f"Préparer le {what}", state, why, ask, due.day)
+        yield Task(f"Préparer le {what}", state, why, Cure(Todo.ASK, ask), due.day)
     for file in due.unfinished.values():
         about = f"{agenda.title}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
@@ -329,62 +319,57 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
             why = (
                 f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             )
-            yield Task(f"Refaire le {what}", state, why, ask, due.day)
+            yield Task(f"Refaire le {what}", state, why, Cure(Todo.ASK_AGAIN, ask), due.day)
         elif file.state is FileState.TO_COMPLETE:
             why = f"{about} : {file.missing} à indiquer, puis à refaire."
             yield Task(
                 f"Compléter le {what}",
                 _until(it, due.day),
                 why,
-                Button("Compléter", "motifs"),
+                Cure(Todo.COMPLETE, file.facts),
                 due.day,
             )
         else:
             number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
-            button = Button("Voir pourquoi", "export", export=file.export_id)
+            button = Cure(Todo.CORRECT, file.facts)
             yield Task(f"Corriger le {what}", _until(it, due.day), why, button, due.day)
     for file in due.made.values():
         yield from _about_publication(it, file, due.day)
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
-    def button(label: str) -> Button:
-        return Button(label, "publication", export=file.export_id)
+    def button(todo: Todo) -> Cure:
+        return Cure(todo, file.facts)
 
     title, what = "Certifier la publication", f"{file.titre}, {_named(file.liste)}."
     until = file.published_until
     if file.published_on is None:
         if file.may_be_published:
-            yield Task(
-                "Publier le tableau", _until(it, due), what, button("Noter la publication"), due
-            )
+            yield Task("Publier le tableau", _until(it, due), what, button(Todo.PUBLISH), due)
     elif file.certified_on:
         why = f"{what} Certificat signé le {short_date(file.certified_on)}."
-        yield Task(title, TaskState.DONE, why, button("Revoir"))
+        yield Task(title, TaskState.DONE, why, button(Todo.CERTIFIED))
     elif until is None:
         why = f"{what} Publié depuis le {short_date(file.published_on)} ; le dernier jour n'est pas noté."
-        yield Task(title, TaskState.TO_DO, why, button("Noter le dernier jour"))
+        yield Task(title, TaskState.TO_DO, why, button(Todo.END))
     elif it.today <= until:
         why = f"{what} Publié jusqu'au {short_date(until)} : le certificat se signe ensuite."
-        yield Task(title, TaskState.TO_COME, why, button("Suivre la publication"))
+        yield Task(title, TaskState.TO_COME, why, button(Todo.FOLLOW))
     else:
         why = (
             f"{what} Publié jusqu'au {short_date(until)} : le certificat est à signer par le maire."
         )
-        yield Task(title, TaskState.TO_DO, why, button("Prendre le certificat"))
+        yield Task(title, TaskState.TO_DO, why, button(Todo.CERTIFY))
     if until:
         yield _withdraw(it, file, what, until)
 
 
 def _withdraw(it: Situation, file: AskedFile, what: str, until: date) -> Task:
-    title, button = (
-        "Retirer le tableau",
-        Button("Noter le retrait", "publication", "#retire", file.export_id),
-    )
+    title, button = "Retirer le tableau", Cure(Todo.WITHDRAW, file.facts)
     if file.withdrawn_on:
         why = f"{what} Retiré le {short_date(file.withdrawn_on)}."
-        return Task(title, TaskState.DONE, why, button._replace(label="Revoir"))
+        return Task(title, TaskState.DONE, why, button._replace(code=Todo.WITHDRAWN))
     due = until + timedelta(days=1)
     if it.today <= until:
         why = f"{what} Il reste à la disposition des électeurs jusqu'au {short_date(until)} inclus."
@@ -425,10 +410,9 @@ def show(context: PageContext) -> Response:
         tasks=in_order(near),
         far=len(found) - len(near),
         horizon=context.today + HORIZON,
-        address_of=lambda task: _address(context, task.button),
+        cure_of=lambda task: _link(context, task.button),
     )
 
 
-def _address(context: PageContext, button: Button) -> str:
-    path = {"export": button.export} if button.export else {}
-    return f"{context.url(button.page, **path)}{button.after}"
+def _link(context: PageContext, cure: Cure) -> Link | None:
+    return find_cure(cure.code, {"commune": context.commune.code, **cure.facts})

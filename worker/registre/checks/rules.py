@@ -565,7 +565,7 @@ HOMONYM = _remark(
 CANTON_ABSENT = _remark(
     "canton_absent",
     Bureau.code_canton,
-    "Code du canton inconnu pour ce bureau : l'indiquer une fois (page « Bureaux »).",
+    "Code du canton inconnu pour ce bureau : l'indiquer une fois.",
 )
 CANTON_ELSEWHERE = _remark(
     "canton_incoherent",
