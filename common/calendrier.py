@@ -212,7 +212,7 @@ class Cycle:
     @property
     def is_second_round(self) -> bool:
         """Whether the poll is the second round of another poll, so that nothing is due for it."""
-        return self.scrutin is not None and not self.due
+        return self.scrutin is not None and not self.reference_legale
 
 
 def days_before(scrutin: date, days: int) -> date:
@@ -417,10 +417,22 @@ def find_cycles(
         for year in years
         if (cycle := annual_cycle(today, year, reunions, scrutins, register_since))
     ]
-    polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
+    polls = [
+        _within_register(cycle_of(it, reunions, scrutins), register_since)
+        for it in scrutins
+        if it.jour >= today
+    ]
     if not any(cycle.window for cycle in (*own, *polls)):
         own += filter(None, [annual_cycle(today, today.year + 1, (), scrutins)])
     return [*own, *polls]
+
+
+def _within_register(cycle: Cycle, register_since: date | None) -> Cycle:
+    """Return the cycle without the tableaux that end before the register has data: nobody can make them."""
+    if register_since is None:
+        return cycle
+    known = (it for it in cycle.due if it.due_on - timedelta(days=1) > register_since)
+    return replace(cycle, due=tuple(known))
 
 
 PROOF_DAYS = 366

@@ -97,6 +97,7 @@ CINQ_JOURS = FOR_POLL | {"type_tableau": TypeTableau.CINQ_JOURS_REU.value}
 LISTES_MADE, CORRECT = "Préparer les listes", "Corriger la liste principale"
 DEPOSIT, ANSWER = "Déposer sur e-listelec", "Noter la réponse de la plateforme"
 TO_DO, TO_COME, DONE, LATE = TaskState.TO_DO, TaskState.TO_COME, TaskState.DONE, TaskState.LATE
+UNKNOWN = TaskState.UNKNOWN
 
 
 def tasks_of(
@@ -141,8 +142,8 @@ TABLEAU = "tableau des inscriptions et radiations"
         (date(2026, 11, 19), TO_COME),
         (date(2026, 11, 20), TO_DO),
         (date(2026, 12, 30), TO_DO),
-        (date(2026, 12, 31), LATE),
-        (date(2027, 1, 31), LATE),
+        (date(2026, 12, 31), UNKNOWN),
+        (date(2027, 1, 31), UNKNOWN),
     ],
 )
 def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(
@@ -165,7 +166,7 @@ def test_a_meeting_that_a_poll_called_and_nobody_held_does_not_replace_the_annua
     )
     assert states(tasks_of(today=date(2026, 3, 17), **known))[ANNUAL] is TO_COME
     assert states(tasks_of(today=date(2026, 12, 2), **known))[ANNUAL] is TO_DO
-    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is LATE
+    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is UNKNOWN
     held = (CalendarReunion(date(2026, 2, 20)),)
     assert ANNUAL not in states(tasks_of(today=date(2026, 12, 2), reunions=held, **known))
     in_autumn = (CalendarReunion(date(2026, 12, 1)),)
@@ -331,7 +332,7 @@ def test_tasks_stand_in_the_order_of_their_legal_days() -> None:
         ready_list(1), today=date(2026, 12, 16), scrutins=(POLL,), doubts=1, incomplete=1
     )
     to_do = in_order(tasks)["to_do"]
-    assert (to_do[0].state, to_do[0].due) == (LATE, date(2026, 11, 29))
+    assert (to_do[0].state, to_do[0].due) == (LATE, date(2026, 11, 30))
     days = [task.due for task in to_do if task.due]
     assert days == sorted(days)
     assert all(task.due for task in to_do[: len(days)]), "those without a day come after"
@@ -415,6 +416,18 @@ def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
 RECAPITULATIF = CINQ_JOURS | {"presentation": "recapitulatif"}
 
 
+def test_a_wrong_tableau_is_made_again_once_the_register_was_imported_again() -> None:
+    """Its page would ask for an export that the register has."""
+    wrong = FOR_POLL | {"bloquantes": 1}
+    today = date(2026, 11, 30)
+    found = tasks_of(ready_tableau(1, **wrong), today=today, scrutins=(POLL,))
+    assert "Corriger le tableau des vingt jours" in states(found)
+    file = ready_tableau(1, **wrong, outdated_at=NOON)
+    (task,) = [it for it in tasks_of(file, today=today, scrutins=(POLL,)) if "Refaire" in it.title]
+    assert (task.title, task.button.code) == ("Refaire le tableau des vingt jours", "tableau_provisoire")
+    assert "listes=P" in str(task.button.facts["ask"])
+
+
 def test_a_recapitulatif_is_never_the_tableau_that_is_due() -> None:
     found = tasks_of(ready_tableau(1, **RECAPITULATIF), today=date(2026, 12, 15), scrutins=(POLL,))
     assert states(found)["Préparer le tableau des cinq jours"] is TO_DO
@@ -439,7 +452,7 @@ def test_what_is_never_published_has_no_task_of_a_publication(facts: dict[str, A
         (date(2026, 11, 25), (), TO_COME),
         (date(2026, 11, 26), (), TO_DO),
         (date(2026, 11, 29), (), TO_DO),
-        (date(2026, 11, 30), (), LATE),
+        (date(2026, 11, 30), (), UNKNOWN),
         (date(2026, 11, 30), (CalendarReunion(date(2026, 11, 28), ""),), DONE),
     ],
 )

@@ -55,6 +55,11 @@ class Form:
     def words(self) -> str:
         return words_of(self.element)
 
+    @property
+    def around(self) -> str:
+        """The words of the part of the page that holds the form."""
+        return words_of(self.element.getparent())
+
     def has(self, name: str) -> bool:
         return name in self.values
 

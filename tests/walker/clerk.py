@@ -51,11 +51,14 @@ class Clerk:
     town: Town
     followed: int = 0
     """How many cures were followed to their end."""
+    noted_until: date = date.min
+    """The day of the last meeting that was noted."""
+    waits_for_papers: bool = False
+    """Whether a mouvement of the last page of motifs waits for a paper."""
     deposits: list[Judged] = field(default_factory=list)
-    given_at: date | None = None
-    """The day of the last export that was given."""
 
     def __post_init__(self) -> None:
+        self._reason: list[str] = []
         self._browsers = [self.site.browser(it) for it in AGENTS]
         self._ways: tuple[tuple[str, Callable[[Browser, Page, Task], bool]], ...] = (
             (r"/registre$", self._give_export),
@@ -70,6 +73,7 @@ class Clerk:
             (r"/exports/\d+/reponse$", self._redo_after_answer),
             (r"/exports/\d+/anomalies$", self._redo_after_anomalies),
             (r"/exports/\d+$", self._redo_tableau),
+            (r"/copies$", self._answer_copy),
         )
 
     @property
@@ -85,20 +89,29 @@ class Clerk:
         waiting: set[tuple[str, ...]] = set()
         tasks = self.read()
         for _ in range(MOST_STEPS):
-            task = next((it for it in open_ones(tasks) if it.identity not in waiting), None)
+            task = next((it for it in self._list_open(tasks) if it.identity not in waiting), None)
             if task is None:
                 return
             self.site.walk.append(f"   {task}")
             if self.follow(task):
                 self.followed += 1
-                tasks = self.read()
-                if task.identity in {it.identity for it in tasks}:
+                reason, tasks = self._reason, self.read()
+                same = next((it for it in tasks if it.identity == task.identity), None)
+                if same and self._read_reason(self._somebody().open(same.href)) == reason:
                     raise DeadEndError(f"the cure was followed, and the task is the same: {task}")
-            elif task.due is None:
-                raise DeadEndError(f"nothing can be done, and no day is given: {task}")
+            elif self.waits_for_papers and "/motifs" in task.href:
+                waiting.add(task.identity)
+            elif task.due is None or task.due < self.today:
+                raise DeadEndError(f"nothing true can be done, and no day to wait for is given: {task}")
             else:
                 waiting.add(task.identity)
         raise DeadEndError(f"{MOST_STEPS} steps, and still open: {[*map(str, open_ones(tasks))]}")
+
+    def _list_open(self, tasks: list[Task]) -> list[Task]:
+        """Return the open tasks, and those that ask for something unknown that the town knows."""
+        is_told = self.town.met and max(self.town.met) > self.noted_until
+        unknown = [it for it in tasks if it.group == "unknown" and "/reunions" in it.href]
+        return [*open_ones(tasks), *(unknown if is_told else ())]
 
     def read(self) -> list[Task]:
         """Return the tasks of today, once what holds for each reading of them was checked."""
@@ -116,17 +129,54 @@ class Clerk:
         Raises:
             DeadEndError: the page is not the one that the task needs, or refuses what is true.
         """
-        path = urlsplit(urldefrag(task.href)[0]).path
         browser = self._somebody()
-        page = browser.open(task.href)
-        for ending, way in self._ways:
-            if re.search(ending, path):
-                return way(browser, page, task)
-        raise DeadEndError(f"nobody knows what to do at {path}")
+        self._reason = self._read_reason(browser.open(task.href))
+        return self._follow_way(browser, task.href, task)
 
-    def give_export(self, browser: Browser) -> None:
+    def give_export(self) -> None:
         """Give the export of today, and take it over."""
+        browser = self._somebody()
         self._give_export(browser, browser.open(self.site.address("registre") + "#deposer"), None)
+
+    def undo_export(self) -> None:
+        """Undo the last import, if the page offers it: it was taken over too early."""
+        browser = self._somebody()
+        page = browser.open(self.site.address("registre"))
+        undoing = [it for it in page.forms("/corriger", "act") if it.values["act"] == ["undo"]]
+        if undoing:
+            form = browser.send(undoing[0], "Voir ce que").form("/reprendre", "apercu")
+            if form.has("raison"):
+                form.fill("raison", "Export repris trop tôt.")
+            browser.send(form, "Annuler")
+
+    def note_poll(self, day: date, libelle: str) -> None:
+        """Note a poll of the commune."""
+        browser = self._somebody()
+        form = browser.open(self.site.address("reunions")).form("/reunions", "libelle")
+        form.fill("libelle", libelle)
+        form.fill("scrutin", day.isoformat())
+        browser.send(form, "Ajouter")
+
+    def note_copy_request(self) -> None:
+        """An elector asks for a copy of the principal list."""
+        browser = self._somebody()
+        form = browser.open(self.site.address("copies")).form("/copies", "demandeur")
+        form.fill("demandeur", f"ZZINVENTÉ {self.town.chance.number(1, 99)}")
+        form.fill("qualite", "carte")
+        form.fill("recue_on", self.today.isoformat())
+        browser.send(form, "Noter la demande")
+
+    def ask_listes(self) -> None:
+        """Ask for the lists again, without need."""
+        browser = self._somebody()
+        page = browser.open(self.site.address("listes"))
+        if page.forms("/listes", "listes"):
+            browser.send(page.form("/listes", "listes"), "Génération")
+
+    @staticmethod
+    def _read_reason(page: Page) -> list[str]:
+        """Return what the page of a file finds wrong: another reason is another task, in the same words."""
+        return [words_of(it) for it in page.main.xpath(".//*[contains(@class, 'notice-error')]")]
 
     def _somebody(self) -> Browser:
         return self.town.chance.pick(self._browsers)
@@ -162,6 +212,8 @@ class Clerk:
         page = browser.send(form, "Voir ce qui changerait")
         taken = page.forms("/registre/reprendre")
         if not taken:
+            if "déjà dans le registre" in page.words and task is None:
+                return True
             raise DeadEndError(f"the export cannot be taken over: {page.words[:600]}")
         form = taken[0]
         form.fill("accepte", *form.choices("accepte")) if form.has("accepte") else None
@@ -169,10 +221,19 @@ class Clerk:
         page = browser.send(form, "Reprendre")
         if "Repris dans le registre" not in page.words:
             raise DeadEndError(f"the export was not taken over: {page.words[:600]}")
-        self.given_at = self.today
+        self._decide_all(browser, page)
         return True
 
-    def _decide(self, browser: Browser, page: Page, task: Task) -> bool:
+    def _decide_all(self, browser: Browser, page: Page) -> None:
+        """Answer the doubts that the page of the register leads to, if it does."""
+        ways = [it[0] for it in page.links("/doutes") if it[1] == "Trancher"]
+        for address in ways[:1]:
+            page = browser.open(address)
+            while page.forms("/doutes", "doubt"):
+                self._decide(browser, page, None)
+                page = browser.open(address)
+
+    def _decide(self, browser: Browser, page: Page, task: Task | None) -> bool:
         forms = page.forms("/doutes", "doubt")
         if not forms:
             raise DeadEndError(f"no doubt is on the page of {task}")
@@ -200,6 +261,7 @@ class Clerk:
         if not forms:
             raise DeadEndError(f"no mouvement is on the page of {task}")
         form, is_known = forms[0], False
+        self.waits_for_papers = False
         for row in form.element.xpath(".//tbody/tr"):
             is_known |= self._fill_line(form, row)
         if not is_known:
@@ -224,21 +286,31 @@ class Clerk:
         if form.has(day) and form.values[day] != [fact.day.isoformat()]:
             form.fill(day, fact.day.isoformat())
             is_new = True
-        if fact.categorie and form.values[categorie] != [fact.categorie]:
+        self.waits_for_papers |= fact.told_on > self.today
+        if fact.told_on <= self.today and fact.categorie and form.values[categorie] != [fact.categorie]:
             form.fill(categorie, fact.categorie)
             is_new = True
         return is_new
 
     def _note_meeting(self, browser: Browser, page: Page, task: Task) -> bool:
-        noted = {french for it in page.links() if (french := parse_qs(urlsplit(it[0]).query).get("reunion"))}
-        days = {it[0] for it in noted} if noted else set()
-        for held in self.town.met:
-            if held.isoformat() not in days:
-                form = page.form("/reunions", "sans_deliberation")
-                form.fill("jour", held.isoformat())
-                browser.send(form, "Noter la réunion")
-                return True
-        return False
+        """Note the meetings that were held. The commission may meet today, if the task asks for it."""
+        is_due = task.group == "to_do" and self.today not in self.town.met
+        if is_due and self.town.chance.happens(0.4):
+            self.town.met.append(self.today)
+            if self.town.chance.happens(0.3):
+                return False  # it is noted later
+        noted = {
+            day[0] for it in page.links("/reunions") if (day := parse_qs(urlsplit(it[0]).query).get("reunion"))
+        }
+        lacking = [it for it in self.town.met if it.isoformat() not in noted]
+        for held in lacking:
+            form = page.form("/reunions", "sans_deliberation")
+            form.fill("jour", held.isoformat())
+            if self.town.chance.happens(0.15):
+                form.fill("sans_deliberation", "1")
+            page = browser.send(form, "Noter la réunion")
+            self.noted_until = max(self.noted_until, held)
+        return bool(lacking)
 
     def _ask_listes(self, browser: Browser, page: Page, task: Task) -> bool:
         form = page.form("/listes", "listes")
@@ -270,7 +342,10 @@ class Clerk:
         forms = page.forms("/depot/verdict", "verdict")
         if not forms:
             raise DeadEndError(f"no answer can be noted: {task}")
-        form = forms[0]
+        day = french_day(task.why)
+        form = next((it for it in forms if f"déposé le {day:%d/%m/%Y}" in it.around), None)
+        if form is None:
+            raise DeadEndError(f"{page.address} has no answer to the deposit of {day}: {task}")
         exports = [int(it) for it in form.choices("export")]
         mine = [it for it in self.deposits if it.export in exports]
         if any(it.day >= self.today for it in mine):
@@ -281,7 +356,11 @@ class Clerk:
         concerned = exports
         if is_rejected:
             form.fill("reponse", "Erreur du serveur : fichier non lu. Recommencez le dépôt.")
-        browser.send(form, "Enregistrer")
+        page = browser.try_to_send(form, "Enregistrer")
+        if page.status == 422:  # the page proposes which files the answer is about
+            form = next(it for it in page.forms("/depot/verdict") if it.values["verdict"])
+            concerned = [int(it) for it in form.values["export"]]
+            browser.send(form, "Enregistrer")
         for it in mine:
             if it.export in concerned:
                 it.verdict = "rejete" if is_rejected else "accepte"
@@ -290,7 +369,7 @@ class Clerk:
     def _redo_after_answer(self, browser: Browser, page: Page, task: Task) -> bool:
         liste = liste_of(task.title)
         self.town.correct_in_reu(liste, "")
-        self.give_export(browser)
+        self.give_export()
         addresses = [it[0] for it in page.links("/listes")]
         if not addresses:
             raise DeadEndError(f"{page.address} does not lead to the request of the list")
@@ -316,16 +395,44 @@ class Clerk:
         return True
 
     def _redo_tableau(self, browser: Browser, page: Page, task: Task) -> bool:
-        """Do what the page of the tableau says, then make it again."""
-        said = page.words
-        if "Reprendre un export" in said or "comparer un export" in said.lower():
-            self.give_export(browser)
-        elif "Dates et motifs" in said:
-            self._complete(browser, browser.open(self.site.address("motifs")), task)
-        elif "doute" in said:
-            self._decide(browser, browser.open(self.site.address("doutes")), task)
-        page = browser.open(page.address)
-        browser.send(page.form("/recommencer"), "")
+        """Follow each cure that the page of the tableau names, then make the tableau again."""
+        cures = page.main.xpath(".//a[@data-cure and not(@aria-label)]/@href")
+        ways = [it for it in cures if re.search(r"/(registre|doutes|motifs|reunions|tableaux)$", it.partition("?")[0].partition("#")[0])]
+        if not ways and "à corriger" in page.words:
+            raise DeadEndError(f"{page.address} does not say what to do: {page.words[:900]}")
+        for address in (it for it in ways if "/tableaux" not in it):
+            self._follow_way(browser, address, task)
+        begins = re.search(r"entre la réunion et le (\d\d/\d\d/\d{4})", page.words)
+        if begins and (asked := [it for it in cures if "/tableaux?" in it]):
+            form = browser.open(asked[0]).form("/tableaux", "type")
+            form.fill("reunion", str(french_day(begins[0])))
+            browser.send(form, "Génération")
+            return True
+        browser.send(browser.open(page.address).form("/recommencer"), "")
+        return True
+
+    def _follow_way(self, browser: Browser, address: str, task: Task) -> bool:
+        path = urlsplit(urldefrag(address)[0]).path
+        for ending, way in self._ways:
+            if re.search(ending, path):
+                return way(browser, browser.open(address), task)
+        raise DeadEndError(f"nobody knows what to do at {path}")
+
+    def _answer_copy(self, browser: Browser, page: Page, task: Task) -> bool:
+        """The signed engagement came today: hand out the copy, of a register of today."""
+        form = next((it for it in page.forms("/copies", "engagement_on")), None)
+        if form is None:
+            raise DeadEndError(f"{page.address} has no answer to give: {task}")
+        form.fill("engagement_on", self.today.isoformat())
+        answered = browser.try_to_send(form, "Remettre")
+        if answered.status == 422:
+            ways = answered.links("/registre")
+            if not ways:
+                raise DeadEndError(f"{answered.faults}")
+            self._follow_way(browser, ways[0][0], task)
+            form = browser.open(task.href).form("/copies", "engagement_on")
+            form.fill("engagement_on", self.today.isoformat())
+            browser.send(form, "Remettre")
         return True
 
     def _publish(self, browser: Browser, page: Page, task: Task) -> bool:

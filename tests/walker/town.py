@@ -33,6 +33,8 @@ class Fact(NamedTuple):
     day: date
     categorie: str
     """Empty: the papers do not say why."""
+    told_on: date
+    """The day on which the paper that says why reaches the town hall."""
 
 
 @dataclass
@@ -52,8 +54,8 @@ class Town:
         is_overseas = self.chance.happens(0.25)
         others = [it for it in COMMUNES if it .code[:2] == "98"]
         self.commune = self.chance.pick(others) if is_overseas else LIBREVILLE
-        self.is_forgetful = self.chance.happens(0.2)
-        """Whether some papers do not tell why a person came or left."""
+        self.is_slow = self.chance.happens(0.2)
+        """Whether some papers reach the town hall weeks later."""
         self._same: dict[tuple[str, Personne], Personne] = {}
         for _ in range(self.chance.number(4, 20)):
             self.world.arrive("P", self.day)
@@ -79,18 +81,21 @@ class Town:
 
         A person who came as a minor is registered by the mairie on the eighteenth birthday.
         """
-        for fact in reversed(self.facts):
-            one = fact.personne
-            if (fact.liste, fact.nature, f"{one.nom} {one.prenoms}") != (liste, nature, who):
-                continue
-            if one.naissance != born:
-                continue
-            if nature == "inscription" and is_mineur(one.naissance, fact.day):
-                day = majorite_on(one.naissance)
-                fact = fact._replace(day=day or fact.day, categorie="inscription_office")  # noqa: PLW2901
-            if since <= fact.day <= until:
-                return fact
-        return None
+        named = [
+            it.personne
+            for it in self.facts
+            if (it.liste, f"{it.personne.nom} {it.personne.prenoms}") == (liste, who)
+            and it.personne.naissance == born
+        ]
+        origins = {self._origin(liste, it) for it in named}
+        known = [
+            self._of_age(it, until)
+            for it in self.facts
+            if (it.liste, it.nature) == (liste, nature)
+            and self._origin(liste, it.personne) in origins
+        ]
+        known = [it for it in known if since <= it.day <= until]
+        return next((it for it in reversed(known) if it.categorie), known[-1] if known else None)
 
     def is_same(self, liste: str, left: Personne, came: Personne) -> bool:
         """Whether the one who left the list and the one who came are one person, with another civil status."""
@@ -106,6 +111,15 @@ class Town:
         elif lines:
             self.world.move(liste)
         self.facts += self._told(before, is_civil=False)
+
+    @staticmethod
+    def _of_age(fact: Fact, until: date) -> Fact:
+        """Return the inscription of a minor as the mairie made it: on the eighteenth birthday, if that is known."""
+        if fact.nature != "inscription" or not is_mineur(fact.personne.naissance, fact.day):
+            return fact
+        of_age = majorite_on(fact.personne.naissance)
+        day = of_age if of_age and of_age <= until else fact.day
+        return fact._replace(day=day, categorie="inscription_office")
 
     def _change(self) -> None:
         liste = self.chance.pick(("P", "P", "P", "CE", "CM"))
@@ -127,9 +141,11 @@ class Town:
                 ("inscription", after - before[liste], _CAME),
             ):
                 for personne in persons:
-                    is_told = not (is_civil or (self.is_forgetful and self.chance.happens(0.3)))
-                    categorie = self.chance.pick(why) if is_told else ""
-                    yield Fact(liste, nature, personne, self.day, categorie)
+                    categorie = "" if is_civil else self.chance.pick(why)
+                    told_on = self.day
+                    if self.is_slow and self.chance.happens(0.3):
+                        told_on += timedelta(days=self.chance.number(5, 25))
+                    yield Fact(liste, nature, personne, self.day, categorie, told_on)
 
     def _persons(self, liste: str) -> Counter[Personne]:
         return Counter(it.personne for it in self.world.listes[liste])

@@ -200,15 +200,13 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
         return Task(title, TaskState.DONE, why, button)
     law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
     why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
-    if is_annual:
-        why = f"{why} Aucune réunion n'est notée en {first.year}. Si elle a eu lieu, notez-en le jour."
-    if it.today > last:
-        why = (
-            why
-            if is_annual
-            else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
-        )
-        return Task(title, TaskState.LATE, why, button, last)
+    if not is_annual and it.today > last:
+        why = f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
+    if is_annual or it.today > last:
+        about = f" n'est notée en {first.year}" if is_annual else " n'est notée"
+        why = f"{why} Aucune réunion{about}. Si elle a eu lieu, notez-en le jour."
+    if it.today > last:  # nobody can hold it any more: only a meeting that was held can be noted
+        return Task(title, TaskState.UNKNOWN, why, button, last)
     return Task(
         title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last
     )
@@ -329,6 +327,11 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
                 Cure(Todo.COMPLETE, file.facts),
                 due.day,
             )
+        elif file.state is FileState.TO_CORRECT and file.outdated_at:
+            # What was wrong may be cured: « reprendre un export » would lead to an export that is there.
+            why = f"{about} : le registre a été importé de nouveau depuis."
+            button = Cure(Todo.ASK_AGAIN, file.facts)
+            yield Task(f"Refaire le {what}", _until(it, due.day), why, button, due.day)
         else:
             number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
