@@ -80,6 +80,7 @@ growth: .dev ## how work grows with a list and with the past: exponents, seven m
 
 schemas: .runtime ## write the JSON Schemas and the examples again, from the models, and the alerts of Kubernetes
 	$(RUN) -m schemas write
+	$(RUN) -m common.regimes_page
 	@set -e; cd deploy/kubernetes/monitoring; rules=$$(sed '/^spec:/q' alerts.yaml; sed 's/^./  &/' ../../monitoring/alerts.yml); \
 	printf '%s\n' "$$rules" > alerts.yaml
 

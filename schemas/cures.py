@@ -180,7 +180,13 @@ ANOMALIES: Mapping[str, Cure] = {
     ),
     # Mouvements of a tableau.
     **dict.fromkeys(
-        ("motif_absent", "date_du_mouvement_absente", "date_et_motif_absents", "categorie_absente"),
+        (
+            "motif_absent",
+            "date_du_mouvement_absente",
+            "date_et_motif_absents",
+            "date_et_motif_d_avance",
+            "categorie_absente",
+        ),
         _MOTIFS,
     ),
     "categorie_incoherente": Cure("motifs", "Corriger un motif noté", "?notes=1&export={export}"),

@@ -15,7 +15,7 @@ from tests.boxes.engine import Engine, require_engine
 from tests.boxes.test_operations import (
     BLOCK,
     DOCUMENT,
-    LETTERS,
+    NO_EVENT,
     ROOT,
     Installation,
     _check_out,
@@ -69,7 +69,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         made = Installation(engine, folder / "prefecture")
         _check_out(made.folder)
         (made.folder / ".env").write_text(SETTINGS)
-        (made.folder / "letters.py").write_text(LETTERS)
+        (made.folder / "no_event.py").write_text(NO_EVENT)
         write_reu(made.folder / "liste.csv", [*electeurs(300)])
         made.run(
             "mkdir -p var/metrics var/secrets; echo smtp://10.213.57.1:2526 > var/secrets/alerts_smtp_server"

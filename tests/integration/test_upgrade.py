@@ -102,8 +102,8 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
     before = _rows(engine)
     assert [table for table, rows in before.items() if not rows] == []
     migrate(engine)
-    found, newest = current_revision(engine)
-    assert found == newest
+    reached, newest = current_revision(engine)
+    assert reached == newest
 
     other_url = f"sqlite:///{tmp_path}/new.sqlite3"
     if engine.dialect.name != "sqlite":
@@ -128,7 +128,8 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
     }
     for table, name, new_name in (
         ("audit", "chain", None),
-        ("audit_word", "sign", "pseudonym"),
+        ("audit_word", "sign", "key"),
+        ("audit_word", "salt", None),
         ("audit_word", "said", "words"),
     ):
         for row in before[table]:

@@ -43,7 +43,7 @@ _HOUSES = ("1", "12 BIS", "7 TER", "")
 _NATIONALITES = ("Belge", "Belge", "Italienne", "Allemande", "Suisse", "Française")
 _CATEGORIES = {
     "inscription": (*(it.value for it in CATEGORIES[Nature.INSCRIPTION]), ""),
-    "radiation": ("radiation_deces", "radiation_autre_commune", "radiation_decision", ""),
+    "radiation": ("radiation_deces", "radiation_autre_commune", "radiation_judiciaire", ""),
     "modification": ("changement_bureau",),
 }
 _POLLS = ("Municipales 2026", "Européennes 2026", "Présidentielle 2026", "Référendum du 1er mai")

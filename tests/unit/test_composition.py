@@ -226,7 +226,7 @@ def test_the_date_of_each_tableau_and_the_day_from_which_it_is_final(
     [
         ("13900", "2026-03-09T23:00Z"),
         ("98735", "2026-03-10T10:00Z"),
-        ("98818", "2026-03-09T13:00Z"),
+        ("97411", "2026-03-09T20:00Z"),
     ],
 )
 def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(

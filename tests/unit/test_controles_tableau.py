@@ -170,6 +170,13 @@ def test_the_commission_reads_a_motif_without_category() -> None:
     assert codes(only_motif, asked=replace(VINGT, edition=Edition.COMMISSION)) == []
 
 
+def test_a_transfer_of_communes_that_merge_needs_no_day() -> None:
+    transfer = mouvement(IN_PERIOD, **SOMEWHEN, categorie=Categorie.INSCRIPTION_TRANSFERT)
+    assert codes(transfer, asked=VINGT) == []
+    other = mouvement(IN_PERIOD, **SOMEWHEN, categorie=Categorie.INSCRIPTION_COMMISSION)
+    assert codes(other, asked=VINGT) == ["date_du_mouvement_absente"]
+
+
 @pytest.mark.parametrize("presentation", Presentation)
 def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Presentation) -> None:
     asked = replace(VINGT, type=TypeTableau.CINQ_JOURS_REU, until=None, presentation=presentation)
@@ -183,9 +190,6 @@ def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Pr
             asked=asked,
         )
         == []
-    )
-    assert codes(mouvement(IN_PERIOD, is_presumed=True), asked=asked) == ["categorie_absente"], (
-        "eighteen before the poll"
     )
 
 

@@ -213,6 +213,28 @@ def test_a_commune_without_a_register_is_asked_for_the_export_first() -> None:
     assert {task.state for task in tasks[1:]} == {TaskState.UNKNOWN}
 
 
+def test_no_commission_is_asked_for_where_the_lists_are_revised_once_a_year() -> None:
+    """In Nouméa; elsewhere a commission that has to be renewed is a task."""
+    poll = CalendarScrutin(date(2026, 3, 15), "Élections municipales")
+    asked = {
+        yearly: states(
+            find_tasks(
+                Situation(
+                    DAY,
+                    Calendar([], [], [], {}, to_renew=poll, is_yearly=yearly),
+                    [],
+                    [],
+                    read_shipped(),
+                )
+            )
+        )
+        for yearly in (True, False)
+    }
+    assert not [title for title in asked[True] if "commission" in title]
+    assert asked[False]["Renouveler la commission de contrôle"] is TO_DO
+    assert asked[False]["Noter la réunion de la commission de contrôle"] is TaskState.UNKNOWN
+
+
 @pytest.mark.parametrize(("days", "state"), [(0, DONE), (30, DONE), (31, TO_DO), (34, TO_DO)])
 def test_an_export_of_more_than_thirty_days_is_asked_for_again(days: int, state: TaskState) -> None:
     task = tasks_of(imported_at=datetime(2026, 11, 25, 12, tzinfo=UTC) - timedelta(days=days))[0]

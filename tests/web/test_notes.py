@@ -234,13 +234,13 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> Non
     unchanged = screen.post("motifs", form, query="notes=1")
     assert _faults(unchanged) == [categorie]
     assert "Changez une ligne au moins." in words(unchanged)
-    answer = screen.post("motifs", form | {categorie: "radiation_decision"}, query="notes=1")
+    answer = screen.post("motifs", form | {categorie: "radiation_judiciaire"}, query="notes=1")
     assert answer.headers["location"].endswith("motifs?notes=1#enregistrement")
     screen.work()
     answer = screen.get("motifs", "notes=1")
     assert "Enregistré : 1 mouvement complété." in words(answer)
     options = answer.text.partition(f'id="{categorie}"')[2].partition("</select>")[0]
-    assert 'value="radiation_decision" selected' in options
+    assert 'value="radiation_judiciaire" selected' in options
     assert _said(screen)[-1] == (
         Action.MOTIFS_COMPLETED,
         "la date ou le motif de 1 mouvement a été complété",
@@ -419,16 +419,16 @@ def test_a_motif_of_another_agent_is_shown_and_not_overwritten(files: FilesScree
     theirs = "UPDATE mouvement SET categorie = 'radiation_deces', motif = 'acte' WHERE id = :id"
     files.desk.run(theirs, id=first)
     files.desk.run("UPDATE mouvement SET nature = 'radiation'")
-    mine = {f"categorie-{first}": "radiation_decision"}
+    mine = {f"categorie-{first}": "radiation_judiciaire"}
     answer = files.post("motifs", form | mine)
     assert _faults(answer) == [f"categorie-{first}"]
     assert "Un autre agent a noté depuis : Décès" in words(answer)
-    alone = form | {f"categorie-{second}": "radiation_decision"}
+    alone = form | {f"categorie-{second}": "radiation_judiciaire"}
     assert files.post("motifs", alone).status_code == 303
     files.work()
     known = "SELECT categorie FROM mouvement WHERE id = :id"
     assert _value(files, known, id=first) == "radiation_deces", "a line left alone is kept"
-    assert _value(files, known, id=second) == "radiation_decision"
+    assert _value(files, known, id=second) == "radiation_judiciaire"
     knowing = form | mine | {f"vu-{first}": _seen(answer.text, f"vu-{first}")}
     assert files.post("motifs", knowing).status_code == 303
     files.desk.run("UPDATE mouvement SET motif = 'noté entre-temps' WHERE id = :id", id=first)

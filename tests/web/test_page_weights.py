@@ -24,7 +24,8 @@ from worker.registre.models import Doubt, Import, MouvementRegistre, Protection
 
 MOST_BYTES = 200_000
 """Bytes of a page and everything that it loads, before a proxy compresses them."""
-MOST_PIXELS = 4_000
+MOST_PIXELS = 4_200
+"""Height on a telephone. « Dates et motifs » is the highest: it lists each motif with the authority that decides."""
 REQUESTS, DOUBTS, PROTECTED = 600, 150, 1_000
 
 _WHO = {"code_commune": COMMUNE, "nom_naissance": "INVENTÉE", "date_naissance": "1961-08-05"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
-from common.calendrier import zone_of
+from common.calendrier import is_yearly, zone_of
 from common.french import capitalized, count_of
 from common.texte import fold
 from producers.records import WORDS, ExportState, PieceFile
@@ -91,8 +91,9 @@ class AskedFile(ExportState):
 
     @property
     def is_repealed(self) -> bool:
-        """Whether it is a tableau of the yearly revision, now an archive or a duplicate."""
-        return self.is_tableau and TypeTableau(self.type_tableau).is_repealed
+        """Whether it is a tableau of the yearly revision, an archive or a duplicate where that revision has ended."""
+        is_ended = not is_yearly(self.code_commune)
+        return self.is_tableau and is_ended and TypeTableau(self.type_tableau).is_repealed
 
     @property
     def form(self) -> FileForm:
@@ -124,7 +125,9 @@ class AskedFile(ExportState):
     def never_published(self) -> NeverPublished | None:
         """Why a tableau is never published; None if it may be, and for a list."""
         return (
-            why_never_published(self.type_tableau, self.presentation, self.edition)
+            why_never_published(
+                self.type_tableau, self.presentation, self.edition, self.code_commune
+            )
             if self.is_tableau
             else None
         )

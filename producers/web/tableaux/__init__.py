@@ -21,7 +21,7 @@ from common.calendrier import (
     why_too_short,
 )
 from common.french import short_date, weekday_date
-from common.texte import fold
+from common.regimes import read_regimes
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
 from producers.web.forms import read_day, read_days, text, texts, validate
@@ -163,11 +163,6 @@ class TableauxForm:
         )
 
 
-_VOTES = {"municipal": Liste.COMPLEMENTAIRE_MUNICIPALE, "europeen": Liste.COMPLEMENTAIRE_EUROPEENNE}
-_NO_COMPLEMENTARY = ("president", "legislat", "departement", "region", "referendum", "senat")
-"""Words of the polls at which the electors of the complementary lists do not vote."""
-
-
 class Offer(NamedTuple):
     """A due tableau that some lists lack, with the title of its meeting or poll."""
 
@@ -177,10 +172,8 @@ class Offer(NamedTuple):
     @property
     def listes(self) -> Sequence[str]:
         """The missing lists that vote, as the title of the poll says; all missing ones, if it does not say."""
-        words = fold(self.about)
-        votes = {Liste.PRINCIPALE, *(liste for word, liste in _VOTES.items() if word in words)}
-        is_known = len(votes) > 1 or any(word in words for word in _NO_COMPLEMENTARY)
-        return [it for it in self.due.missing if it in votes] if is_known else self.due.missing
+        votes = read_regimes().lists_of(self.about)
+        return [it for it in self.due.missing if it in votes] if votes else self.due.missing
 
     @property
     def query(self) -> str:

@@ -171,6 +171,15 @@ def _count(
 
 
 def _about_reunion(it: Situation) -> Iterator[Task]:
+    if it.calendar.is_yearly:
+        return
+    if poll := it.calendar.to_renew:
+        why = (
+            f"Ses membres sont nommés de nouveau après le scrutin du {short_date(poll.jour)} (art. R. 7). "
+            "Une fois qu'elle s'est réunie, notez-en le jour."
+        )
+        title = "Renouveler la commission de contrôle"
+        yield Task(title, TaskState.TO_DO, why, Cure(Todo.REUNION))
     asked = [agenda for agenda in it.calendar.agendas if agenda.cycle.window]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]

@@ -23,7 +23,7 @@ from common.french import (
 )
 from common.law import CONSULTATION, LAW_OF_PROTECTION, appeals_of, cite, law_of
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
-from schemas.vocabulary import Categorie, Liste
+from schemas.vocabulary import Liste
 from worker.domain.identite import Mouvement
 from worker.domain.tableau.couverture import Chain, Link, exports_used, last_known_day
 from worker.domain.tableau.demande import Demande, correction, is_in, is_in_period
@@ -74,9 +74,7 @@ class Survey:
             self.has_lines = True
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
-            self.has_majorite |= (
-                mouvement.is_majorite and mouvement.categorie is Categorie.INSCRIPTION_OFFICE
-            )
+            self.has_majorite |= mouvement.is_majorite
             shown = ShownMouvement(mouvement.id, mouvement.arrives_in, mouvement.leaves)
             self._kept.append((order_key(mouvement.personne), shown))
         elif self._demande.type is TypeTableau.CINQ_JOURS_REU and is_in_period(
@@ -254,7 +252,7 @@ def compose_tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
         titre=demande.titre,
-        reference_legale=law_of(demande.type, demande.scrutin),
+        reference_legale=law_of(demande.type, demande.scrutin, demande.code_commune),
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
         departement=liste.departement,
@@ -332,7 +330,7 @@ def _make_notes(
         )
     if survey.has_majorite:
         yield (
-            "S’y ajoutent les inscriptions d’office des électeurs qui ont dix-huit ans le "
+            "S’y ajoutent les électeurs inscrits avant leurs dix-huit ans, qui les ont le "
             f"{short_date(demande.age_apres)} au plus tard ({cite('L. 11, II, 1°')})."
         )
     yield from _for_citizens(demande, liste.code_commune)

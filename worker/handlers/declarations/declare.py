@@ -42,7 +42,7 @@ from schemas.vocabulary import (
 )
 from worker.access.authorization import Authorization
 from worker.access.models import Agent
-from worker.audit import Actor, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, WordKind, Words, record_audit
 from worker.domain.identite import Mouvement, Personne, identite_of
 from worker.domain.majorite import OfAge, Period
 from worker.domain.tableau.demande import (
@@ -165,7 +165,7 @@ def declare(
                 for it in bureaux
             }
             if changed := set_bureaux(connection, code_commune, values):
-                detail = [Pseudonymised(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
+                detail = [Words(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
                 record_audit(
                     connection,
                     Action.BUREAU_DESCRIBED,

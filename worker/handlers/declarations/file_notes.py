@@ -316,7 +316,9 @@ def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
             "pas_un_tableau",
             f"Seul un tableau se publie ainsi : « {file.label} » est une liste.",
         )
-    if refusal := why_never_published(file.type_tableau, file.presentation, file.edition):
+    if refusal := why_never_published(
+        file.type_tableau, file.presentation, file.edition, file.code_commune
+    ):
         return refusal.code, refusal.reason
     if file.provisoire_until or file.bloquantes:
         return (

@@ -63,7 +63,9 @@ def make_certificat(tableau: Export, claim: Claim, services: Services) -> None:
 
 def _is_publishable(tableau: Export) -> bool:
     is_there = tableau.status == ExportStatus.READY and not tableau.purged_at
-    never = why_never_published(tableau.type_tableau, tableau.presentation, tableau.edition)
+    never = why_never_published(
+        tableau.type_tableau, tableau.presentation, tableau.edition, tableau.code_commune
+    )
     return is_there and not never
 
 
@@ -75,7 +77,9 @@ def compose_certificat(
         type=file.type_tableau,
         presentation=Presentation.COMMUNE.value,
         titre="Certificat de publication",
-        reference_legale=law_of(file.type_tableau, file.parameters.get("scrutin")),
+        reference_legale=law_of(
+            file.type_tableau, file.parameters.get("scrutin"), file.code_commune
+        ),
         nom_commune=nom,
         code_commune=file.code_commune,
         departement=departement,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
-from common.calendrier import days_before
+from common.calendrier import counted_back
 from common.french import weekday_date
 from common.law import LAW_OF_ANNUAL_MEETING, LAW_OF_MEETING, law_of
 from schemas.cures import Todo, find_cure
@@ -63,6 +63,9 @@ def _facts(deadline: Deadline) -> Iterator[str]:
         yield f"À tenir : au plus tard le {weekday_date(deadline.until)}"
     if deadline.scrutin:
         yield f"Scrutin : {', '.join(filter(None, (weekday_date(deadline.scrutin), deadline.libelle)))}"
+    if deadline.echeance != COMMISSION and TypeTableau(deadline.echeance).is_repealed:
+        yield "Textes : révision annuelle, à vérifier"
+        return
     meeting = LAW_OF_MEETING if deadline.scrutin else LAW_OF_ANNUAL_MEETING
     yield f"Textes : {meeting if deadline.echeance == COMMISSION else law_of(deadline.echeance, deadline.scrutin)}"
 
@@ -81,7 +84,7 @@ def _name(deadline: Deadline) -> str:
     if deadline.echeance in _NAMES:
         return _NAMES[deadline.echeance]
     scrutin = deadline.scrutin
-    is_decreed = scrutin is not None and deadline.due_on > days_before(scrutin, 20)
+    is_decreed = scrutin is not None and deadline.due_on > counted_back("vingt_jours", scrutin)
     return name_tableau(TypeTableau(deadline.echeance), scrutin, is_decreed)
 
 

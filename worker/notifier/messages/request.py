@@ -39,8 +39,13 @@ from worker.notifier.messages.text import Line, Text, Topic, link, write
 IN_TOWN_HALL = {
     TypeTableau.VINGT_JOURS: "à tenir sept jours à la disposition des électeurs, puis à retirer",
     TypeTableau.CINQ_JOURS_REU: "à publier cinq jours avant le scrutin, ou le jour que fixe un décret, puis à retirer",
+    **{
+        type_: "à établir pour la révision annuelle, dont le texte est à vérifier"
+        for type_ in TypeTableau
+        if type_.is_repealed
+    },
 }
-"""The duties for the published tableaux of today's law."""
+"""The duties for the published tableaux of the law in force in the commune."""
 
 
 class State(NamedTuple):
@@ -231,7 +236,8 @@ def _advise(exports: Sequence[Export]) -> dict[str, Any]:
     listes = [it for it in exports if it.kind == ExportKind.LISTE]
     tableaux = [it for it in exports if it.kind == ExportKind.TABLEAU]
     never = {
-        it: why_never_published(it.type_tableau, it.presentation, it.edition) for it in tableaux
+        it: why_never_published(it.type_tableau, it.presentation, it.edition, it.code_commune)
+        for it in tableaux
     }
     public = [
         it
