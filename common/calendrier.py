@@ -516,10 +516,19 @@ def find_cycles(
 
 
 def _within_register(cycle: Cycle, register_since: date | None) -> Cycle:
-    """Return the cycle without the tableaux that end before the register has data: nobody can make them."""
+    """Return the cycle without the tableaux that end before the register has data: nobody can make them.
+
+    The first one ends with the meeting, or with the first day of the meeting while none is recorded: the register
+    takes no later day for the meeting before it.
+    """
     if register_since is None:
         return cycle
-    known = (it for it in cycle.due if it.due_on - timedelta(days=1) > register_since)
+    ends = {VINGT_JOURS: cycle.end}
+    known = [
+        it
+        for it in cycle.due
+        if (ends.get(it.type) or it.due_on - timedelta(days=1)) > register_since
+    ]
     return replace(cycle, due=tuple(known))
 
 

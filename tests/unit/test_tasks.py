@@ -108,14 +108,17 @@ def tasks_of(
     scrutins: tuple[CalendarScrutin, ...] = (),
     reunions: tuple[CalendarReunion, ...] = (),
     wanted: bool = True,
+    to_renew: CalendarScrutin | None = None,
+    emptied: Registre | None = None,
     **known: Any,  # noqa: ANN401 — of Situation
 ) -> list[Task]:
     registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
+    registres |= {"CE": emptied} if emptied else {}
     tableaux = [file for file in reversed(files) if file.is_tableau]
     cycles = find_cycles(today, scrutins, reunions, register_since)
     agendas = [build_agenda(it, tableaux, ["P"]) for it in cycles]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
-    calendar = Calendar(agendas, tableaux, reunions, registres, register_since)
+    calendar = Calendar(agendas, tableaux, reunions, registres, register_since, to_renew=to_renew)
     platform = read_shipped().model_copy(update={"deposits_wanted": wanted})
     return find_tasks(Situation(today, calendar, files, deposited, platform, **known))
 
@@ -233,6 +236,21 @@ def test_no_commission_is_asked_for_where_the_lists_are_revised_once_a_year() ->
     assert not [title for title in asked[True] if "commission" in title]
     assert asked[False]["Renouveler la commission de contrôle"] is TO_DO
     assert asked[False]["Noter la réunion de la commission de contrôle"] is TaskState.UNKNOWN
+
+
+def test_a_commission_is_renewed_before_it_meets_next() -> None:
+    tasks = tasks_of(to_renew=MARCH, today=date(2026, 9, 1))
+    (task,) = [it for it in tasks if it.title == "Renouveler la commission de contrôle"]
+    assert (task.state, task.due) == (TO_DO, date(2026, 12, 30))
+
+
+def test_an_emptied_list_does_not_make_the_export_old() -> None:
+    """No later export holds it, so that its day stays."""
+    emptied = Registre("CE", 0, NOON, taken_on=date(2026, 1, 3))
+    found = states(tasks_of(emptied=emptied))
+    assert found["Déposer l'export du REU"] is DONE
+    filled = Registre("CE", 1, NOON, taken_on=date(2026, 1, 3))
+    assert states(tasks_of(emptied=filled))["Déposer l'export du REU"] is TO_DO
 
 
 @pytest.mark.parametrize(("days", "state"), [(0, DONE), (30, DONE), (31, TO_DO), (34, TO_DO)])

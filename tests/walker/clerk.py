@@ -97,7 +97,8 @@ class Clerk:
                 self.followed += 1
                 reason, tasks = self._reason, self.read()
                 same = next((it for it in tasks if it.identity == task.identity), None)
-                if same and self._read_reason(self._somebody().open(same.href)) == reason:
+                is_partial = self.waits_for_papers and "/motifs" in task.href
+                if same and not is_partial and self._read_reason(self._somebody().open(same.href)) == reason:
                     raise DeadEndError(f"the cure was followed, and the task is the same: {task}")
             elif self.waits_for_papers and "/motifs" in task.href:
                 waiting.add(task.identity)
@@ -322,6 +323,8 @@ class Clerk:
 
     def _ask_tableau(self, browser: Browser, page: Page, task: Task | None) -> bool:
         form = page.form("/tableaux", "type")
+        if form.values["type"] == ["vingt_jours"] and form.values["reunion"] == [""]:
+            form.fill("reunion", self.town.previous.isoformat())
         browser.send(form, "Génération")
         return True
 

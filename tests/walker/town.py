@@ -21,7 +21,7 @@ _CHANGES = (
     *("move", "spell", "come_back", "correct", "renumber", "close_bureau", "rewrite"),
 )
 _CAME = ("inscription_volontaire", "inscription_volontaire", "inscription_judiciaire")
-_LEFT = ("radiation_deces", "radiation_autre_commune", "radiation_decision")
+_LEFT = ("radiation_deces", "radiation_autre_commune", "radiation_maire", "radiation_insee")
 
 
 class Fact(NamedTuple):
@@ -54,6 +54,8 @@ class Town:
         is_overseas = self.chance.happens(0.25)
         others = [it for it in COMMUNES if it .code[:2] == "98"]
         self.commune = self.chance.pick(others) if is_overseas else LIBREVILLE
+        self.previous = self.day - timedelta(days=self.chance.number(30, 300))
+        """The last meeting of the commission before the history."""
         self.is_slow = self.chance.happens(0.2)
         """Whether some papers reach the town hall weeks later."""
         self._same: dict[tuple[str, Personne], Personne] = {}

@@ -111,7 +111,9 @@ def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
 
 def _about_registre(it: Situation) -> Iterator[Task]:
     title, button = "Déposer l'export du REU", Cure(Todo.EXPORT)
-    days = [day for registre in it.calendar.registres.values() if (day := registre.taken_on)]
+    listes = it.calendar.registres.values()  # the next export does not hold a list without electors
+    filled = [registre for registre in listes if registre.electeurs != 0] or listes
+    days = [day for registre in filled if (day := registre.taken_on)]
     if not it.calendar.registres:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
         yield Task(title, TaskState.TO_DO, why, button)
@@ -179,7 +181,9 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
             "Une fois qu'elle s'est réunie, notez-en le jour."
         )
         title = "Renouveler la commission de contrôle"
-        yield Task(title, TaskState.TO_DO, why, Cure(Todo.REUNION))
+        ends = [last for agenda in it.calendar.agendas for last in (agenda.cycle.window or ())[1:]]
+        due = min((last for last in ends if last >= it.today), default=None)
+        yield Task(title, TaskState.TO_DO, why, Cure(Todo.REUNION), due)
     asked = [agenda for agenda in it.calendar.agendas if agenda.cycle.window]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
