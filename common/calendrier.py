@@ -193,6 +193,15 @@ class Cycle:
             return self.reunion.jour
         return self.window[0] if self.window else min((it.due_on for it in self.due), default=None)
 
+    def last_day(self, echeance: Echeance) -> date:
+        """Return the last day of the mouvements of a tableau: the register begins before it, or cannot make it.
+
+        The first one ends with the meeting, or with the first day of the meeting while none is recorded: a later day
+        is not taken for that of the meeting before.
+        """
+        day_before = echeance.due_on - timedelta(days=1)
+        return (self.end or day_before) if echeance.type == VINGT_JOURS else day_before
+
 
 def days_before(scrutin: date, days: int) -> date:
     """Return the day `days` calendar days before a poll: J-5, J-20."""
@@ -516,19 +525,8 @@ def find_cycles(
 
 
 def _within_register(cycle: Cycle, register_since: date | None) -> Cycle:
-    """Return the cycle without the tableaux that end before the register has data: nobody can make them.
-
-    The first one ends with the meeting, or with the first day of the meeting while none is recorded: the register
-    takes no later day for the meeting before it.
-    """
-    if register_since is None:
-        return cycle
-    ends = {VINGT_JOURS: cycle.end}
-    known = [
-        it
-        for it in cycle.due
-        if (ends.get(it.type) or it.due_on - timedelta(days=1)) > register_since
-    ]
+    """Return the cycle without the tableaux that end before the register has data: nobody can make them."""
+    known = (it for it in cycle.due if not register_since or cycle.last_day(it) > register_since)
     return replace(cycle, due=tuple(known))
 
 

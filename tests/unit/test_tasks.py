@@ -89,6 +89,16 @@ def test_what_cannot_be_posted_is_not_done() -> None:
     assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
 
 
+def test_a_list_that_came_after_a_tableau_has_none() -> None:
+    cycle = cycle_of(SCRUTIN, [])
+    end = cycle.last_day(cycle.due[0])
+    for came, listes in ((end, ["P"]), (end - timedelta(days=1), ["P", "CM"])):
+        first, second = build_agenda(cycle, [], ["P", "CM"], {"P": DAY, "CM": came}).due
+        assert (first.missing, second.missing) == (listes, ["P", "CM"])
+    wrong = ready_tableau(1, parameters=MADE_FOR, liste="CM", bloquantes=1)
+    assert build_agenda(cycle, [wrong], ["P", "CM"], {"CM": end}).due[0].unfinished == {}
+
+
 POLL = CalendarScrutin(date(2026, 12, 20), "Élection municipale partielle", None)
 FOR_POLL = {"parameters": {"scrutin": "2026-12-20"}}
 POSTED = {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)}
@@ -464,7 +474,10 @@ def test_a_wrong_tableau_is_made_again_once_the_register_was_imported_again() ->
     assert "Corriger le tableau des vingt jours" in states(found)
     file = ready_tableau(1, **wrong, outdated_at=NOON)
     (task,) = [it for it in tasks_of(file, today=today, scrutins=(POLL,)) if "Refaire" in it.title]
-    assert (task.title, task.button.code) == ("Refaire le tableau des vingt jours", "tableau_provisoire")
+    assert (task.title, task.button.code) == (
+        "Refaire le tableau des vingt jours",
+        "tableau_provisoire",
+    )
     assert "listes=P" in str(task.button.facts["ask"])
 
 

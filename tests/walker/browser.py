@@ -70,7 +70,9 @@ class Form:
 
     def label(self, name: str, value: str) -> str:
         """Return the words beside a box."""
-        for label in self.element.xpath(".//label[.//input[@name=$n and @value=$v]]", n=name, v=value):
+        for label in self.element.xpath(
+            ".//label[.//input[@name=$n and @value=$v]]", n=name, v=value
+        ):
             return words_of(label)
         return ""
 
@@ -91,7 +93,9 @@ class Form:
         """Yield what a browser would say before it sends the form."""
         for one in self._fields():
             name = one.get("name", "")
-            given = [it for it in self.values.get(name, []) if it] or [*self.files.get(name, ("",))[:1]]
+            given = [it for it in self.values.get(name, []) if it] or [
+                *self.files.get(name, ("",))[:1]
+            ]
             if one.get("required") is not None and not any(given):
                 yield f"{name} is required"
             last = one.get("max")
@@ -160,7 +164,9 @@ class Page:
         """
         for it in self.forms(action, having):
             return it
-        raise DeadEndError(f"{self.address} has no form to {action or 'anywhere'} with {having or 'fields'}")
+        raise DeadEndError(
+            f"{self.address} has no form to {action or 'anywhere'} with {having or 'fields'}"
+        )
 
     def links(self, ending: str = "") -> list[tuple[str, str]]:
         """Return the addresses and words of the links of the main part."""
@@ -198,16 +204,22 @@ class Browser:
         """
         page = self.try_to_send(form, button)
         if page.status != 200:
-            raise DeadEndError(f"{form.action} answers {page.status}: {page.faults or page.words[:300]}")
+            raise DeadEndError(
+                f"{form.action} answers {page.status}: {page.faults or page.words[:300]}"
+            )
         return page
 
     def try_to_send(self, form: Form, button: str = "") -> Page:
         """Press a button; the page may be the form again with what is wrong."""
         pressed = next((it for it in form.buttons() if button in words_of(it)), None)
         if pressed is None:
-            raise DeadEndError(f"{form.page.address}: the form to {form.action} has no button {button}")
+            raise DeadEndError(
+                f"{form.page.address}: the form to {form.action} has no button {button}"
+            )
         if pressed.get("formnovalidate") is None and (faults := list(form.faults())):
-            raise DeadEndError(f"{form.page.address}: the browser does not send: {', '.join(faults)}")
+            raise DeadEndError(
+                f"{form.page.address}: the browser does not send: {', '.join(faults)}"
+            )
         data = {name: values for name, values in form.values.items() if values and name}
         if pressed.get("name"):
             data[pressed.get("name")] = [pressed.get("value", "")]
@@ -236,4 +248,9 @@ class Browser:
     def _read(self, answer: httpx2.Response, fragment: str = "") -> Page:
         is_page = "html" in answer.headers.get("content-type", "")
         tree = html.fromstring(answer.text if is_page and answer.text.strip() else "<html></html>")
-        return Page(str(answer.url.copy_with(scheme="", host="").raw_path.decode()), answer.status_code, tree, fragment)
+        return Page(
+            str(answer.url.copy_with(scheme="", host="").raw_path.decode()),
+            answer.status_code,
+            tree,
+            fragment,
+        )

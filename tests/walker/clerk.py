@@ -14,11 +14,7 @@ from tests.walker.town import Town
 
 MOST_STEPS = 30
 _DAY = re.compile(r"(\d\d)/(\d\d)/(\d{4})")
-_LISTES = {
-    "principale": "P",
-    "complémentaire européenne": "CE",
-    "complémentaire municipale": "CM",
-}
+_LISTES = {"principale": "P", "complémentaire européenne": "CE", "complémentaire municipale": "CM"}
 
 
 def french_day(text: str) -> date | None:
@@ -98,12 +94,18 @@ class Clerk:
                 reason, tasks = self._reason, self.read()
                 same = next((it for it in tasks if it.identity == task.identity), None)
                 is_partial = self.waits_for_papers and "/motifs" in task.href
-                if same and not is_partial and self._read_reason(self._somebody().open(same.href)) == reason:
+                if (
+                    same
+                    and not is_partial
+                    and self._read_reason(self._somebody().open(same.href)) == reason
+                ):
                     raise DeadEndError(f"the cure was followed, and the task is the same: {task}")
             elif self.waits_for_papers and "/motifs" in task.href:
                 waiting.add(task.identity)
             elif task.due is None or task.due < self.today:
-                raise DeadEndError(f"nothing true can be done, and no day to wait for is given: {task}")
+                raise DeadEndError(
+                    f"nothing true can be done, and no day to wait for is given: {task}"
+                )
             else:
                 waiting.add(task.identity)
         raise DeadEndError(f"{MOST_STEPS} steps, and still open: {[*map(str, open_ones(tasks))]}")
@@ -198,7 +200,11 @@ class Clerk:
         """Return the SHA-256 of the last file of the list."""
         browser = self._somebody()
         page = browser.open(f"{self.site.address('exports')}?genre=liste&liste={liste}")
-        numbers = [int(it[0].rpartition("/")[2]) for it in page.links() if re.search(r"/exports/\d+$", it[0])]
+        numbers = [
+            int(it[0].rpartition("/")[2])
+            for it in page.links()
+            if re.search(r"/exports/\d+$", it[0])
+        ]
         return self._sha(max(numbers)) if numbers else ""
 
     def _sha(self, export: int) -> str:
@@ -240,7 +246,9 @@ class Clerk:
             raise DeadEndError(f"no doubt is on the page of {task}")
         panel = next(iter(forms[0].element.xpath("ancestor::section")))
         rows = {
-            words_of(row.xpath("./th")[0]).removesuffix(" diffère"): [words_of(it) for it in row.xpath("./td")]
+            words_of(row.xpath("./th")[0]).removesuffix(" diffère"): [
+                words_of(it) for it in row.xpath("./td")
+            ]
             for row in panel.xpath(".//tbody/tr")
         }
         left, came = (
@@ -265,10 +273,25 @@ class Clerk:
         self.waits_for_papers = False
         for row in form.element.xpath(".//tbody/tr"):
             is_known |= self._fill_line(form, row)
+        if (
+            not is_known
+            and "export" in parse_qs(urlsplit(page.address).query)
+            and self.waits_for_papers
+        ):
+            return self._publish_incomplete(browser, page)
         if not is_known:
             return False
         browser.send(form, "Enregistrer")
         return True
+
+    def _publish_incomplete(self, browser: Browser, page: Page) -> bool:
+        """Publish a tableau of which papers are missing, with the reason, as its page offers."""
+        (export,) = parse_qs(urlsplit(page.address).query)["export"]
+        page = browser.open(self.site.address("export", export=export))
+        ways = page.links(f"/exports/{export}/publication")
+        if not ways:
+            raise DeadEndError(f"{page.address} does not offer to publish without what is unknown")
+        return self._publish(browser, browser.open(ways[0][0]), None)
 
     def _fill_line(self, form: Form, row: object) -> bool:
         """Fill in what the papers tell of one mouvement, if the page lacks it."""
@@ -277,7 +300,9 @@ class Clerk:
         who = re.sub(r" \([^)]*\)| \d\d/\d\d/\d{4}.*", "", cells[0])
         born = "-".join(reversed(_birth(cells[0]).split("/")))
         days = [date(int(y), int(m), int(d)) for d, m, y in _DAY.findall(cells[1])]
-        since, until = (days if len(days) > 1 else [date.min, days[0]]) if days else (date.min, self.today)
+        since, until = (
+            (days if len(days) > 1 else [date.min, days[0]]) if days else (date.min, self.today)
+        )
         nature = cells[1].split(" ")[0]
         fact = self.town.find(liste_of(cells[1]), nature, who, born, since, until)
         if fact is None:
@@ -288,7 +313,11 @@ class Clerk:
             form.fill(day, fact.day.isoformat())
             is_new = True
         self.waits_for_papers |= fact.told_on > self.today
-        if fact.told_on <= self.today and fact.categorie and form.values[categorie] != [fact.categorie]:
+        if (
+            fact.told_on <= self.today
+            and fact.categorie
+            and form.values[categorie] != [fact.categorie]
+        ):
             form.fill(categorie, fact.categorie)
             is_new = True
         return is_new
@@ -301,7 +330,9 @@ class Clerk:
             if self.town.chance.happens(0.3):
                 return False  # it is noted later
         noted = {
-            day[0] for it in page.links("/reunions") if (day := parse_qs(urlsplit(it[0]).query).get("reunion"))
+            day[0]
+            for it in page.links("/reunions")
+            if (day := parse_qs(urlsplit(it[0]).query).get("reunion"))
         }
         lacking = [it for it in self.town.met if it.isoformat() not in noted]
         for held in lacking:
@@ -333,7 +364,9 @@ class Clerk:
         shown = form.words
         for words, code in _LISTES.items():
             if words in task.why and words not in shown:
-                raise DeadEndError(f"the dossier does not hold the list {code} that is ready: {task}")
+                raise DeadEndError(
+                    f"the dossier does not hold the list {code} that is ready: {task}"
+                )
         exports = [int(it) for it in form.values["export"]]
         items = [words_of(it) for it in form.element.xpath(".//li")]
         browser.send(form, "Marquer")
@@ -400,7 +433,14 @@ class Clerk:
     def _redo_tableau(self, browser: Browser, page: Page, task: Task) -> bool:
         """Follow each cure that the page of the tableau names, then make the tableau again."""
         cures = page.main.xpath(".//a[@data-cure and not(@aria-label)]/@href")
-        ways = [it for it in cures if re.search(r"/(registre|doutes|motifs|reunions|tableaux)$", it.partition("?")[0].partition("#")[0])]
+        ways = [
+            it
+            for it in cures
+            if re.search(
+                r"/(registre|doutes|motifs|reunions|tableaux)$",
+                it.partition("?")[0].partition("#")[0],
+            )
+        ]
         if not ways and "à corriger" in page.words:
             raise DeadEndError(f"{page.address} does not say what to do: {page.words[:900]}")
         for address in (it for it in ways if "/tableaux" not in it):
@@ -438,7 +478,7 @@ class Clerk:
             browser.send(form, "Remettre")
         return True
 
-    def _publish(self, browser: Browser, page: Page, task: Task) -> bool:
+    def _publish(self, browser: Browser, page: Page, task: Task | None) -> bool:
         if page.status != 200:
             raise DeadEndError(f"{page.address}: {page.words[:400]}")
         form = page.form("/publication", "mode")

@@ -8,7 +8,13 @@ from tests.walker.clerk import Clerk
 from tests.walker.site import Site
 from tests.walker.town import Town
 
-_BEGINS = (date(2026, 1, 5), date(2026, 2, 9), date(2026, 6, 1), date(2026, 9, 14), date(2026, 11, 2))
+_BEGINS = (
+    date(2026, 1, 5),
+    date(2026, 2, 9),
+    date(2026, 6, 1),
+    date(2026, 9, 14),
+    date(2026, 11, 2),
+)
 _ROUNDS = 4, 9
 _POLLS = ("Élection municipale partielle, 1er tour", "Référendum local, tour unique")
 

@@ -61,7 +61,11 @@ def prepare(url: str) -> None:
 
 
 def read_here(
-    parser: Callable[..., Iterable[object]], files: Sequence[IO[bytes]], _budget: object, *about: object, **_how: object
+    parser: Callable[..., Iterable[object]],
+    files: Sequence[IO[bytes]],
+    _budget: object,
+    *about: object,
+    **_how: object,
 ) -> Iterator[Any]:
     """Run the reader of an export in this process: a child for each takes half the time of a history."""
     for file in files:

@@ -34,7 +34,9 @@ class Task(NamedTuple):
         return self.group, self.title, self.why, re.sub(r"/\d+", "", self.href)
 
     def __str__(self) -> str:
-        return f"[{self.group}] {self.title} | {self.why} | {self.button} -> {self.href} | {self.due}"
+        return (
+            f"[{self.group}] {self.title} | {self.why} | {self.button} -> {self.href} | {self.due}"
+        )
 
 
 def read_tasks(page: Page) -> list[Task]:

@@ -52,7 +52,7 @@ class Town:
         self.world = World(self.chance)
         self.world.is_steady = True  # a corrected birthday crosses no majority
         is_overseas = self.chance.happens(0.25)
-        others = [it for it in COMMUNES if it .code[:2] == "98"]
+        others = [it for it in COMMUNES if it.code[:2] == "98"]
         self.commune = self.chance.pick(others) if is_overseas else LIBREVILLE
         self.previous = self.day - timedelta(days=self.chance.number(30, 300))
         """The last meeting of the commission before the history."""
@@ -127,13 +127,43 @@ class Town:
         liste = self.chance.pick(("P", "P", "P", "CE", "CM"))
         act = self.chance.pick(_CHANGES)
         before = {it: self._persons(it) for it in LISTES}
-        known = len(self.world.corrected)
-        getattr(self.world, act)(*((liste, self.day) if act == "arrive" else (liste,)))
-        is_civil = len(self.world.corrected) > known or act == "spell"
-        if len(self.world.corrected) > known:
-            _, former, personne = self.world.corrected[-1]
-            self._same[liste, personne] = former
-        self.facts += self._told(before, is_civil=is_civil)
+        if act == "correct":
+            self._correct(liste)
+        else:
+            getattr(self.world, act)(*((liste, self.day) if act == "arrive" else (liste,)))
+        former, after = before[liste], self._persons(liste)
+        if act in {"correct", "spell"}:
+            self._same |= {
+                (liste, new): old for old, new in zip(former - after, after - former, strict=True)
+            }
+        self.facts += self._told(before, is_civil=act in {"correct", "spell"})
+
+    def _correct(self, liste: str) -> None:
+        """Correct one part of the civil status of a person whose birthday is known to the day, once.
+
+        The register recognises no more at a time, and no page says of two mouvements that they are one person's.
+        """
+        lines = self.world.listes[liste]
+        counts = self._persons(liste)
+        fit = [
+            place
+            for place, it in enumerate(lines)
+            if counts[it.personne] == 1
+            and "-00" not in it.personne.naissance
+            and (liste, it.personne) not in self._same
+        ]
+        if fit:
+            place = self.chance.pick(fit)
+            one = lines[place].personne
+            other_day = "17" if one.naissance.endswith("18") else "18"
+            corrected = self.chance.pick(
+                (
+                    one._replace(nom=f"{one.nom[:8]}IX"),
+                    one._replace(prenoms=f"{one.prenoms} Zzbaba"),
+                    one._replace(naissance=f"{one.naissance[:8]}{other_day}"),
+                )
+            )
+            lines[place] = lines[place]._replace(personne=corrected)
 
     def _told(self, before: dict[str, Counter[Personne]], *, is_civil: bool) -> Iterator[Fact]:
         for liste in LISTES:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from common.calendrier import annual_window
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.web.copies import CopieState, read_open
 from producers.web.depot import (
@@ -182,7 +183,8 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
         )
         title = "Renouveler la commission de contrôle"
         ends = [last for agenda in it.calendar.agendas for last in (agenda.cycle.window or ())[1:]]
-        due = min((last for last in ends if last >= it.today), default=None)
+        ends += [annual_window(it.today.year + later)[1] for later in (0, 1)]
+        due = min(last for last in ends if last >= it.today)
         yield Task(title, TaskState.TO_DO, why, Cure(Todo.REUNION), due)
     asked = [agenda for agenda in it.calendar.agendas if agenda.cycle.window]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
