@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of, find_cycles
+from common.french import LACKS_BOTH, LACKS_ENTRY
 from producers.web.echeances import Agenda, Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
@@ -479,6 +480,15 @@ def test_a_wrong_tableau_is_made_again_once_the_register_was_imported_again() ->
         "tableau_provisoire",
     )
     assert "listes=P" in str(task.button.facts["ask"])
+
+
+def test_a_tableau_that_lacks_what_no_page_can_note_is_to_publish_with_the_reason() -> None:
+    """« Dates et motifs » lists the mouvements of the register: it has none of an elector who came before it."""
+    for code, title in ((LACKS_ENTRY, "Publier"), (LACKS_BOTH, "Compléter")):
+        anomalies = [{"code": code, "severity": "a_completer", "count": 1, "messages": []}]
+        file = ready_tableau(1, **FOR_POLL, a_completer=1, anomalies=anomalies)
+        found = states(tasks_of(file, today=date(2026, 11, 30), scrutins=(POLL,)))
+        assert found[f"{title} le tableau des vingt jours"] is TO_DO
 
 
 def test_a_recapitulatif_is_never_the_tableau_that_is_due() -> None:

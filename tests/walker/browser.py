@@ -237,7 +237,7 @@ class Browser:
             headers=self._headers | {"Origin": str(self._client.base_url).rstrip("/")},
         )
         self._settle()  # type: ignore[operator]
-        if answer.status_code == 303:  # noqa: PLR2004 — See Other
+        if answer.status_code == 303:
             return self.open(urljoin(form.action, answer.headers["location"]))
         return self._read(answer)
 

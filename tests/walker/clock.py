@@ -45,7 +45,7 @@ class Clock:
         def answer(*given: Any) -> Any:  # noqa: ANN401 — values of SQLite
             now = self.now().replace(tzinfo=None).isoformat(" ", timespec="milliseconds")
             asked = [now if it == "now" else it for it in given]
-            query = f"SELECT {name}({', '.join('?' * len(asked))})"  # noqa: S608 — our own names
+            query = f"SELECT {name}({', '.join('?' * len(asked))})"
             with self._lock:
                 return self._asked.execute(query, asked).fetchone()[0]
 

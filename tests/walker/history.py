@@ -29,7 +29,7 @@ def play(site: Site, seed: int) -> int:
     Raises:
         WalkError: a cure did not lead to its end.
     """
-    random = Random(seed)  # noqa: S311 — a game
+    random = Random(seed)
     town = Town(random, random.choice(_BEGINS) + timedelta(days=random.randint(0, 25)))
     site.begin(town.commune, town.day)
     clerk = Clerk(site, town)
@@ -68,12 +68,12 @@ def _happen(town: Town, clerk: Clerk) -> None:
     kind = town.chance.number(0, 9)
     if kind in {0, 1}:
         clerk.give_export()
-    elif kind == 2:  # noqa: PLR2004 — a draw
+    elif kind == 2:
         clerk.undo_export()
-    elif kind == 3:  # noqa: PLR2004
+    elif kind == 3:
         sunday = town.day + timedelta(days=6 - town.day.weekday() + 7 * town.chance.number(4, 10))
         clerk.note_poll(sunday, town.chance.pick(_POLLS))
-    elif kind == 4:  # noqa: PLR2004
+    elif kind == 4:
         clerk.note_copy_request()
-    elif kind == 5:  # noqa: PLR2004
+    elif kind == 5:
         clerk.ask_listes()

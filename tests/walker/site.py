@@ -3,16 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import date, datetime, time
 from pathlib import Path
 from threading import Event
 from typing import IO, Any
-from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
-from sqlalchemy import delete, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 

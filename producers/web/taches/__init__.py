@@ -333,6 +333,10 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
                 f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             )
             yield Task(f"Refaire le {what}", state, why, Cure(Todo.ASK_AGAIN, ask), due.day)
+        elif file.state is FileState.TO_COMPLETE and file.lacks_only_entries:
+            why = f"{about} : {file.missing}, que le registre ne connaît pas. Publiez-le en disant pourquoi."
+            button = Cure(Todo.PUBLISH, file.facts)
+            yield Task(f"Publier le {what}", _until(it, due.day), why, button, due.day)
         elif file.state is FileState.TO_COMPLETE:
             why = f"{about} : {file.missing} à indiquer, puis à refaire."
             yield Task(
