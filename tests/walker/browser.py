@@ -1,7 +1,7 @@
 """A browser without scripts: pages as trees, forms sent with all their fields, links that must lead to something."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urldefrag, urljoin
 
@@ -45,7 +45,7 @@ class Form:
 
     @property
     def action(self) -> str:
-        return urljoin(self.page.address, self.element.get("action") or self.page.address)
+        return str(urljoin(self.page.address, self.element.get("action") or self.page.address))
 
     @property
     def method(self) -> str:
@@ -68,22 +68,15 @@ class Form:
         options = self.element.xpath(".//select[@name=$name]/option/@value", name=name)
         return [*options, *self.element.xpath(".//input[@name=$name]/@value", name=name)]
 
-    def label(self, name: str, value: str) -> str:
-        """Return the words beside a box."""
-        for label in self.element.xpath(
-            ".//label[.//input[@name=$n and @value=$v]]", n=name, v=value
-        ):
-            return words_of(label)
-        return ""
-
     def fill(self, name: str, *values: str) -> None:
         """Set a field of the form.
 
         Raises:
             DeadEndError: the form has no such field.
         """
-        if name not in self.values:
-            raise DeadEndError(f"{self.page.address}: the form has no field {name}")
+        offered = self.choices(name) if self._is_choice(name) else values
+        if name not in self.values or not set(values) <= set(offered):
+            raise DeadEndError(f"{self.page.address}: the form has no field {name} for {values}")
         self.values[name] = list(values)
 
     def buttons(self) -> list[HtmlElement]:
@@ -101,6 +94,10 @@ class Form:
             last = one.get("max")
             if one.get("type") == "date" and last and any(it > last for it in given):
                 yield f"{name} is after {last}"
+
+    def _is_choice(self, name: str) -> bool:
+        wanted = ".//select[@name=$n] | .//input[@name=$n and (@type='radio' or @type='checkbox')]"
+        return bool(self.element.xpath(wanted, n=name))
 
     def _fields(self) -> list[HtmlElement]:
         found = self.element.xpath(".//input[@name] | .//select[@name] | .//textarea[@name]")
@@ -168,16 +165,38 @@ class Page:
             f"{self.address} has no form to {action or 'anywhere'} with {having or 'fields'}"
         )
 
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What the page says is wrong with its thing."""
+        return tuple(
+            words_of(it) for it in self.main.xpath(".//*[contains(@class, 'notice-error')]")
+        )
+
     def links(self, ending: str = "") -> list[tuple[str, str]]:
-        """Return the addresses and words of the links of the main part."""
+        """Return the addresses and words of the links of the main part to a path with this ending."""
         found = [(str(it.get("href")), words_of(it)) for it in self.main.xpath(".//a[@href]")]
         return [it for it in found if urldefrag(it[0])[0].partition("?")[0].endswith(ending)]
 
+    def require_link(self, ending: str) -> str:
+        """Return the address of the first such link.
+
+        Raises:
+            DeadEndError: the page has none.
+        """
+        for address, _ in self.links(ending):
+            return address
+        raise DeadEndError(f"{self.address} does not lead to {ending}: {self.words[:600]}")
+
 
 class Browser:
-    """One clerk's browser. It keeps the walk: each page that was opened and each form that was sent."""
+    """One clerk's browser. It keeps the walk: each page that was opened and each form that was sent.
 
-    def __init__(self, client: httpx2.Client, agent: str, walk: list[str], settle: object) -> None:
+    `settle` is called once a form was sent, before the next page is read.
+    """
+
+    def __init__(
+        self, client: httpx2.Client, agent: str, walk: list[str], settle: Callable[[], None]
+    ) -> None:
         self._client, self.agent, self._walk = client, agent, walk
         self._settle = settle
 
@@ -236,7 +255,7 @@ class Browser:
             files=files if files or not is_multipart else None,
             headers=self._headers | {"Origin": str(self._client.base_url).rstrip("/")},
         )
-        self._settle()  # type: ignore[operator]
+        self._settle()
         if answer.status_code == 303:
             return self.open(urljoin(form.action, answer.headers["location"]))
         return self._read(answer)

@@ -17,7 +17,7 @@ POSTGRESQL = (
     "CREATE TABLE IF NOT EXISTS walker_clock (at timestamptz NOT NULL)",
     "INSERT INTO walker_clock SELECT pg_catalog.now() WHERE NOT EXISTS (SELECT FROM walker_clock)",
     *(
-        f"CREATE OR REPLACE FUNCTION public.{name}() RETURNS timestamptz LANGUAGE sql STABLE AS"
+        f"CREATE OR REPLACE FUNCTION public.{name}() RETURNS timestamptz LANGUAGE sql STABLE AS"  # noqa: S608 — ours
         " 'SELECT at FROM public.walker_clock'"
         for name in ("now", "statement_timestamp")
     ),

@@ -15,7 +15,7 @@ _BEGINS = (
     date(2026, 9, 14),
     date(2026, 11, 2),
 )
-_ROUNDS = 4, 9
+_ROUNDS = 2, 6
 _POLLS = ("Élection municipale partielle, 1er tour", "Référendum local, tour unique")
 
 
@@ -67,13 +67,13 @@ def _happen(town: Town, clerk: Clerk) -> None:
     """Something that no task asks for happens, or nothing."""
     kind = town.chance.number(0, 9)
     if kind in {0, 1}:
-        clerk.give_export()
+        clerk.acts.give_export()
     elif kind == 2:
-        clerk.undo_export()
+        clerk.acts.undo_export()
     elif kind == 3:
         sunday = town.day + timedelta(days=6 - town.day.weekday() + 7 * town.chance.number(4, 10))
-        clerk.note_poll(sunday, town.chance.pick(_POLLS))
+        clerk.acts.note_poll(sunday, town.chance.pick(_POLLS))
     elif kind == 4:
-        clerk.note_copy_request()
+        clerk.acts.note_copy_request()
     elif kind == 5:
-        clerk.ask_listes()
+        clerk.acts.ask_listes()

@@ -3,12 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import date, datetime, time
 from pathlib import Path
 from threading import Event
 from typing import IO, Any
 from zoneinfo import ZoneInfo
 
+from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -103,6 +105,10 @@ class Site:
             web_proxy_secret=SecretStr(_SECRET),
         )
         self._app = create_app(web, self._solo.publish)
+        self._stack = ExitStack()
+        self._portal = self._stack.enter_context(
+            start_blocking_portal()
+        )  # one loop for all requests
 
     @property
     def screen(self) -> WebServices:
@@ -119,7 +125,6 @@ class Site:
         self.commune = commune
         self.walk: list[str] = []
         self.screen.seen.clear()
-        self._clients = dict.fromkeys(AGENTS, None)
         self.go_to(day)
 
     def go_to(self, day: date) -> None:
@@ -141,6 +146,7 @@ class Site:
             headers={"X-Prefecture-Secret": _SECRET},
             follow_redirects=False,
         )
+        client.portal = self._portal
         return Browser(client, agent, self.walk, self.settle)
 
     def settle(self) -> None:
@@ -158,6 +164,7 @@ class Site:
     def close(self) -> None:
         self.engine.dispose()
         self.screen.state.close()
+        self._stack.close()
 
     def _work(self) -> bool:
         done = False

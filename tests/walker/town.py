@@ -1,4 +1,4 @@
-"""What is true in a town of a history: who is on its lists, since which day and why, and what its mayor and platform do.
+"""What is true in the town of a history: who is on its lists, since which day and why, and when its commission met.
 
 A clerk may only state what stands here.
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from common.calendrier import is_mineur, majorite_on
 from tests.oracle.generator import Chance, World
-from tests.oracle.history import COMMUNES, LIBREVILLE, LISTES, Inscrit, Personne
+from tests.oracle.history import COMMUNES, LIBREVILLE, LISTES, Personne
 from tests.oracle.product import reu_rows
 from tests.unit.reu_sample import format_reu
 
@@ -35,6 +35,17 @@ class Fact(NamedTuple):
     """Empty: the papers do not say why."""
     told_on: date
     """The day on which the paper that says why reaches the town hall."""
+
+
+class Line(NamedTuple):
+    """A mouvement as « Dates et motifs » shows it."""
+
+    liste: str
+    nature: str
+    who: str
+    """Birth name and first names."""
+    born: str
+    """AAAA-MM-JJ."""
 
 
 @dataclass
@@ -76,9 +87,7 @@ class Town:
         listes = {liste: tuple(lines) for liste, lines in self.world.listes.items() if lines}
         return format_reu(reu_rows(listes, self.commune)).encode()
 
-    def find(
-        self, liste: str, nature: str, who: str, born: str, since: date, until: date
-    ) -> Fact | None:
+    def find(self, line: Line, since: date, until: date) -> Fact | None:
         """Return the last mouvement of a person in an interval; None: the papers have none.
 
         A person who came as a minor is registered by the mairie on the eighteenth birthday.
@@ -86,15 +95,15 @@ class Town:
         named = [
             it.personne
             for it in self.facts
-            if (it.liste, f"{it.personne.nom} {it.personne.prenoms}") == (liste, who)
-            and it.personne.naissance == born
+            if (it.liste, f"{it.personne.nom} {it.personne.prenoms}") == (line.liste, line.who)
+            and it.personne.naissance == line.born
         ]
-        origins = {self._origin(liste, it) for it in named}
+        origins = {self._origin(line.liste, it) for it in named}
         known = [
             self._of_age(it, until)
             for it in self.facts
-            if (it.liste, it.nature) == (liste, nature)
-            and self._origin(liste, it.personne) in origins
+            if (it.liste, it.nature) == (line.liste, line.nature)
+            and self._origin(it.liste, it.personne) in origins
         ]
         known = [it for it in known if since <= it.day <= until]
         return next((it for it in reversed(known) if it.categorie), known[-1] if known else None)
@@ -104,7 +113,7 @@ class Town:
         return self._origin(liste, left) == self._origin(liste, came)
 
     def correct_in_reu(self, liste: str, who: str) -> None:
-        """The REU is corrected for a person of the list: who may not be on it leaves; of another the address changes."""
+        """Correct the REU for a person of a list: who may not be on it leaves; of another the address changes."""
         lines = self.world.listes[liste]
         before = {it: self._persons(it) for it in LISTES}
         wrong = [it for it in lines if f"{it.personne.nom} {it.personne.prenoms}" == who]
@@ -186,8 +195,3 @@ class Town:
         while (liste, personne) in self._same:
             personne = self._same[liste, personne]
         return personne
-
-
-def somebody_of(lines: list[Inscrit], chance: Chance) -> Personne | None:
-    """Return a person of a list; None if nobody is on it."""
-    return chance.pick(lines).personne if lines else None
