@@ -183,6 +183,8 @@ class Cycle:
     due: tuple[Echeance, ...]
     reference_legale: str
     """The articles that fix the days of the meeting."""
+    is_second_round: bool = False
+    """Whether the poll is the second round of another poll, so that nothing is due for it."""
 
     @property
     def end(self) -> date | None:
@@ -191,10 +193,14 @@ class Cycle:
             return self.reunion.jour
         return self.window[0] if self.window else min((it.due_on for it in self.due), default=None)
 
-    @property
-    def is_second_round(self) -> bool:
-        """Whether the poll is the second round of another poll, so that nothing is due for it."""
-        return self.scrutin is not None and not self.due
+    def last_day(self, echeance: Echeance) -> date:
+        """Return the last day of the mouvements of a tableau: the register begins before it, or cannot make it.
+
+        The first one ends with the meeting, or with the first day of the meeting while none is recorded: a later day
+        is not taken for that of the meeting before.
+        """
+        day_before = echeance.due_on - timedelta(days=1)
+        return (self.end or day_before) if echeance.type == VINGT_JOURS else day_before
 
 
 def days_before(scrutin: date, days: int) -> date:
@@ -435,7 +441,7 @@ def cycle_of(
     deliberated, it is due on the twentieth day before the poll at the latest. `scrutins` are the known polls.
     """
     if is_second_round(scrutin, scrutins):
-        return Cycle(scrutin, None, None, (), "")
+        return Cycle(scrutin, None, None, (), "", is_second_round=True)
     if is_yearly(scrutin.code_commune):
         day = counted_back("cinq_jours", scrutin.jour)
         five = Echeance("cinq_jours", day, scrutin.jour, scrutin.code_commune)
@@ -500,7 +506,11 @@ def find_cycles(
     A yearly meeting stays in the list for a month after 31 December (our choice). If no cycle has a meeting, the yearly
     meeting of the next year is added. `scrutins` has one poll per day.
     """
-    polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
+    polls = [
+        _within_register(cycle_of(it, reunions, scrutins), register_since)
+        for it in scrutins
+        if it.jour >= today
+    ]
     if is_yearly(code_commune):
         return [_yearly_cycle(today, code_commune), *polls]
     years = sorted({(today - timedelta(days=31)).year, today.year})
@@ -512,6 +522,12 @@ def find_cycles(
     if not any(cycle.window for cycle in (*own, *polls)):
         own += filter(None, [annual_cycle(today, today.year + 1, (), scrutins)])
     return [*own, *polls]
+
+
+def _within_register(cycle: Cycle, register_since: date | None) -> Cycle:
+    """Return the cycle without the tableaux that end before the register has data: nobody can make them."""
+    known = (it for it in cycle.due if not register_since or cycle.last_day(it) > register_since)
+    return replace(cycle, due=tuple(known))
 
 
 def _yearly_cycle(today: date, code_commune: str) -> Cycle:

@@ -180,15 +180,11 @@ ANOMALIES: Mapping[str, Cure] = {
     ),
     # Mouvements of a tableau.
     **dict.fromkeys(
-        (
-            "motif_absent",
-            "date_du_mouvement_absente",
-            "date_et_motif_absents",
-            "date_et_motif_d_avance",
-            "categorie_absente",
-        ),
+        ("motif_absent", "date_du_mouvement_absente", "date_et_motif_absents", "categorie_absente"),
         _MOTIFS,
     ),
+    # « Dates et motifs » lists the mouvements of the register, which has none of this elector.
+    "date_et_motif_d_avance": Cure("publication", "Publier en disant pourquoi"),
     "categorie_incoherente": Cure("motifs", "Corriger un motif noté", "?notes=1&export={export}"),
     **dict.fromkeys(
         (

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -44,6 +44,7 @@ from tests.oracle.history import (
     Import,
     Inscrit,
     Line,
+    Lines,
     Liste,
     Meeting,
     Personne,
@@ -184,7 +185,7 @@ class Product:
 
     def _import(self, step: Import) -> Answer:
         self._imports.append(None)
-        path = write_reu(self._folder / "reu.csv", _rows(step, self._commune))
+        path = write_reu(self._folder / "reu.csv", reu_rows(step.listes, self._commune))
         summary = import_file(
             self._engine,
             path,
@@ -438,8 +439,9 @@ def _who(doubt: Row[Any]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _rows(step: Import, commune: Commune) -> Iterator[dict[str, str]]:
-    for liste, lines in step.listes.items():
+def reu_rows(listes: Mapping[str, Lines], commune: Commune) -> Iterator[dict[str, str]]:
+    """Yield the lines of an export of the REU, by title."""
+    for liste, lines in listes.items():
         for it in lines:
             yield (
                 ELECTEUR

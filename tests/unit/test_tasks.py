@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of, find_cycles
+from common.french import LACKS_BOTH, LACKS_ENTRY
 from producers.web.echeances import Agenda, Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
@@ -89,6 +90,16 @@ def test_what_cannot_be_posted_is_not_done() -> None:
     assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
 
 
+def test_a_list_that_came_after_a_tableau_has_none() -> None:
+    cycle = cycle_of(SCRUTIN, [])
+    end = cycle.last_day(cycle.due[0])
+    for came, listes in ((end, ["P"]), (end - timedelta(days=1), ["P", "CM"])):
+        first, second = build_agenda(cycle, [], ["P", "CM"], {"P": DAY, "CM": came}).due
+        assert (first.missing, second.missing) == (listes, ["P", "CM"])
+    wrong = ready_tableau(1, parameters=MADE_FOR, liste="CM", bloquantes=1)
+    assert build_agenda(cycle, [wrong], ["P", "CM"], {"CM": end}).due[0].unfinished == {}
+
+
 POLL = CalendarScrutin(date(2026, 12, 20), "Élection municipale partielle", None)
 FOR_POLL = {"parameters": {"scrutin": "2026-12-20"}}
 POSTED = {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)}
@@ -97,6 +108,7 @@ CINQ_JOURS = FOR_POLL | {"type_tableau": TypeTableau.CINQ_JOURS_REU.value}
 LISTES_MADE, CORRECT = "Préparer les listes", "Corriger la liste principale"
 DEPOSIT, ANSWER = "Déposer sur e-listelec", "Noter la réponse de la plateforme"
 TO_DO, TO_COME, DONE, LATE = TaskState.TO_DO, TaskState.TO_COME, TaskState.DONE, TaskState.LATE
+UNKNOWN = TaskState.UNKNOWN
 
 
 def tasks_of(
@@ -107,14 +119,17 @@ def tasks_of(
     scrutins: tuple[CalendarScrutin, ...] = (),
     reunions: tuple[CalendarReunion, ...] = (),
     wanted: bool = True,
+    to_renew: CalendarScrutin | None = None,
+    emptied: Registre | None = None,
     **known: Any,  # noqa: ANN401 — of Situation
 ) -> list[Task]:
     registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
+    registres |= {"CE": emptied} if emptied else {}
     tableaux = [file for file in reversed(files) if file.is_tableau]
     cycles = find_cycles(today, scrutins, reunions, register_since)
     agendas = [build_agenda(it, tableaux, ["P"]) for it in cycles]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
-    calendar = Calendar(agendas, tableaux, reunions, registres, register_since)
+    calendar = Calendar(agendas, tableaux, reunions, registres, register_since, to_renew=to_renew)
     platform = read_shipped().model_copy(update={"deposits_wanted": wanted})
     return find_tasks(Situation(today, calendar, files, deposited, platform, **known))
 
@@ -141,8 +156,8 @@ TABLEAU = "tableau des inscriptions et radiations"
         (date(2026, 11, 19), TO_COME),
         (date(2026, 11, 20), TO_DO),
         (date(2026, 12, 30), TO_DO),
-        (date(2026, 12, 31), LATE),
-        (date(2027, 1, 31), LATE),
+        (date(2026, 12, 31), UNKNOWN),
+        (date(2027, 1, 31), UNKNOWN),
     ],
 )
 def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(
@@ -165,7 +180,7 @@ def test_a_meeting_that_a_poll_called_and_nobody_held_does_not_replace_the_annua
     )
     assert states(tasks_of(today=date(2026, 3, 17), **known))[ANNUAL] is TO_COME
     assert states(tasks_of(today=date(2026, 12, 2), **known))[ANNUAL] is TO_DO
-    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is LATE
+    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is UNKNOWN
     held = (CalendarReunion(date(2026, 2, 20)),)
     assert ANNUAL not in states(tasks_of(today=date(2026, 12, 2), reunions=held, **known))
     in_autumn = (CalendarReunion(date(2026, 12, 1)),)
@@ -232,6 +247,21 @@ def test_no_commission_is_asked_for_where_the_lists_are_revised_once_a_year() ->
     assert not [title for title in asked[True] if "commission" in title]
     assert asked[False]["Renouveler la commission de contrôle"] is TO_DO
     assert asked[False]["Noter la réunion de la commission de contrôle"] is TaskState.UNKNOWN
+
+
+def test_a_commission_is_renewed_before_it_meets_next() -> None:
+    tasks = tasks_of(to_renew=MARCH, today=date(2026, 9, 1))
+    (task,) = [it for it in tasks if it.title == "Renouveler la commission de contrôle"]
+    assert (task.state, task.due) == (TO_DO, date(2026, 12, 30))
+
+
+def test_an_emptied_list_does_not_make_the_export_old() -> None:
+    """No later export holds it, so that its day stays."""
+    emptied = Registre("CE", 0, NOON, taken_on=date(2026, 1, 3))
+    found = states(tasks_of(emptied=emptied))
+    assert found["Déposer l'export du REU"] is DONE
+    filled = Registre("CE", 1, NOON, taken_on=date(2026, 1, 3))
+    assert states(tasks_of(emptied=filled))["Déposer l'export du REU"] is TO_DO
 
 
 @pytest.mark.parametrize(("days", "state"), [(0, DONE), (30, DONE), (31, TO_DO), (34, TO_DO)])
@@ -353,7 +383,7 @@ def test_tasks_stand_in_the_order_of_their_legal_days() -> None:
         ready_list(1), today=date(2026, 12, 16), scrutins=(POLL,), doubts=1, incomplete=1
     )
     to_do = in_order(tasks)["to_do"]
-    assert (to_do[0].state, to_do[0].due) == (LATE, date(2026, 11, 29))
+    assert (to_do[0].state, to_do[0].due) == (LATE, date(2026, 11, 30))
     days = [task.due for task in to_do if task.due]
     assert days == sorted(days)
     assert all(task.due for task in to_do[: len(days)]), "those without a day come after"
@@ -437,6 +467,30 @@ def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
 RECAPITULATIF = CINQ_JOURS | {"presentation": "recapitulatif"}
 
 
+def test_a_wrong_tableau_is_made_again_once_the_register_was_imported_again() -> None:
+    """Its page would ask for an export that the register has."""
+    wrong = FOR_POLL | {"bloquantes": 1}
+    today = date(2026, 11, 30)
+    found = tasks_of(ready_tableau(1, **wrong), today=today, scrutins=(POLL,))
+    assert "Corriger le tableau des vingt jours" in states(found)
+    file = ready_tableau(1, **wrong, outdated_at=NOON)
+    (task,) = [it for it in tasks_of(file, today=today, scrutins=(POLL,)) if "Refaire" in it.title]
+    assert (task.title, task.button.code) == (
+        "Refaire le tableau des vingt jours",
+        "tableau_provisoire",
+    )
+    assert "listes=P" in str(task.button.facts["ask"])
+
+
+def test_a_tableau_that_lacks_what_no_page_can_note_is_to_publish_with_the_reason() -> None:
+    """« Dates et motifs » lists the mouvements of the register: it has none of an elector who came before it."""
+    for code, title in ((LACKS_ENTRY, "Publier"), (LACKS_BOTH, "Compléter")):
+        anomalies = [{"code": code, "severity": "a_completer", "count": 1, "messages": []}]
+        file = ready_tableau(1, **FOR_POLL, a_completer=1, anomalies=anomalies)
+        found = states(tasks_of(file, today=date(2026, 11, 30), scrutins=(POLL,)))
+        assert found[f"{title} le tableau des vingt jours"] is TO_DO
+
+
 def test_a_recapitulatif_is_never_the_tableau_that_is_due() -> None:
     found = tasks_of(ready_tableau(1, **RECAPITULATIF), today=date(2026, 12, 15), scrutins=(POLL,))
     assert states(found)["Préparer le tableau des cinq jours"] is TO_DO
@@ -461,7 +515,7 @@ def test_what_is_never_published_has_no_task_of_a_publication(facts: dict[str, A
         (date(2026, 11, 25), (), TO_COME),
         (date(2026, 11, 26), (), TO_DO),
         (date(2026, 11, 29), (), TO_DO),
-        (date(2026, 11, 30), (), LATE),
+        (date(2026, 11, 30), (), UNKNOWN),
         (date(2026, 11, 30), (CalendarReunion(date(2026, 11, 28), ""),), DONE),
     ],
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from sqlalchemy import select
@@ -27,7 +28,7 @@ from common.regimes import Unit, read_regimes
 from producers.state import State, to_record, view_of
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.page_context import PageContext
-from producers.web.registre.query import Registre, read_register_since, read_registres
+from producers.web.registre.query import Registre, read_first_days, read_registres
 from schemas.tableaux import TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, Liste
 
@@ -167,24 +168,36 @@ def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
 
 
-def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[str]) -> Agenda:
-    """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists."""
+def build_agenda(
+    cycle: Cycle,
+    tableaux: Sequence[AskedFile],
+    listes: Sequence[str],
+    first_days: Mapping[str, date] = MappingProxyType({}),
+) -> Agenda:
+    """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists.
+
+    `first_days`: the first export of each list. A list that came later than a tableau's last day has no such tableau.
+    """
     due = []
     votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else set[str]()
     voting = [liste for liste in listes if liste in votes] if votes else listes
     for echeance in cycle.due:
+        last = cycle.last_day(echeance)
+        of_period = [liste for liste in voting if first_days.get(liste, date.min) < last]
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
             if _is_for(file, echeance, cycle.window):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
-        others = {liste: file for liste, file in unfinished.items() if liste not in made}
+        others = {
+            liste: unfinished[liste] for liste in of_period if liste in {*unfinished} - {*made}
+        }
         due.append(
             DueTableau(
                 echeance,
                 _in_order(made),
                 _in_order(others),
-                [liste for liste in voting if liste not in made],
+                [liste for liste in of_period if liste not in made],
             )
         )
     scrutin = cycle.scrutin
@@ -244,13 +257,14 @@ class Calendar:
 
 def read_calendar(state: State, commune: str, today: date) -> Calendar:
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
-    noted, since = read_scrutins(state, commune), read_register_since(state, commune)
+    noted, first_days = read_scrutins(state, commune), read_first_days(state, commune)
+    since = min(first_days.values(), default=None)
     polls = polls_of(commune, noted)
     cycles = find_cycles(today, polls, reunions, since, commune)
     listes = [liste.value for liste in Liste if liste in registres]
     tableaux = read_tableaux(state, commune)
     to_note = [it for it in polls_to_note(commune, noted) if it.jour >= today]
-    agendas = [build_agenda(it, tableaux, listes) for it in cycles]
+    agendas = [build_agenda(it, tableaux, listes, first_days) for it in cycles]
     to_renew = commission_to_renew(today, polls, reunions)
     yearly = is_yearly(commune)
     return Calendar(agendas, tableaux, reunions, registres, since, to_note, to_renew, yearly)

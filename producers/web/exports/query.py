@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
 
 from common.calendrier import is_yearly, zone_of
-from common.french import capitalized, count_of
+from common.french import LACKS_ENTRY, capitalized, count_of
 from common.texte import fold
 from producers.records import WORDS, ExportState, PieceFile
 from producers.state import State, newest_first, read_exports, view_of
@@ -18,7 +18,16 @@ from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
 from schemas.seen import FILE_FACTS, seen_of
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
-from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
+from schemas.vocabulary import (
+    FORMATS,
+    CopieFile,
+    ExportKind,
+    ExportStatus,
+    Liste,
+    Piece,
+    Severity,
+    Verdict,
+)
 
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
 PAGE = 25
@@ -138,6 +147,12 @@ class AskedFile(ExportState):
         """Whether it is a tableau that is, or may be, published; a publication can be corrected in any later state."""
         is_one = self.is_tableau and not self.never_published
         return is_one and (self.published_on is not None or self.state in _PUBLISHABLE)
+
+    @property
+    def lacks_only_entries(self) -> bool:
+        """Whether what it lacks is of electors without a mouvement, so that no page can complete it."""
+        codes = {it["code"] for it in self.anomalies if it["severity"] == Severity.TO_COMPLETE}
+        return codes == {LACKS_ENTRY}
 
     @property
     def is_rejected(self) -> bool:

@@ -236,12 +236,15 @@ def read_imports(state: State, commune: str) -> list[FinishedImport]:
     ]
 
 
-def read_register_since(state: State, commune: str) -> date | None:
-    """Return the day of the first export of the register; None if other software writes the register."""
+def read_first_days(state: State, commune: str) -> dict[str, date]:
+    """Return the day of the first export of each list; empty if other software writes the register."""
     query = select(_IMPORTS).where(
         _IMPORTS.c.code_commune == commune, _IMPORTS.c.undone_at.is_(None)
     )
-    return min(map(_day_of, state.read(query)), default=None)
+    found: dict[str, date] = {}
+    for row in state.read(query):
+        found[row.liste] = min(_day_of(row), found.get(row.liste, date.max))
+    return found
 
 
 def _day_of(row: Row[Any]) -> date:

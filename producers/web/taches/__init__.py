@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
+from common.calendrier import annual_window
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.web.copies import CopieState, read_open
 from producers.web.depot import (
@@ -111,7 +112,9 @@ def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
 
 def _about_registre(it: Situation) -> Iterator[Task]:
     title, button = "Déposer l'export du REU", Cure(Todo.EXPORT)
-    days = [day for registre in it.calendar.registres.values() if (day := registre.taken_on)]
+    listes = it.calendar.registres.values()  # the next export does not hold a list without electors
+    filled = [registre for registre in listes if registre.electeurs != 0] or listes
+    days = [day for registre in filled if (day := registre.taken_on)]
     if not it.calendar.registres:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
         yield Task(title, TaskState.TO_DO, why, button)
@@ -179,7 +182,10 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
             "Une fois qu'elle s'est réunie, notez-en le jour."
         )
         title = "Renouveler la commission de contrôle"
-        yield Task(title, TaskState.TO_DO, why, Cure(Todo.REUNION))
+        ends = [last for agenda in it.calendar.agendas for last in (agenda.cycle.window or ())[1:]]
+        ends += [annual_window(it.today.year + later)[1] for later in (0, 1)]
+        due = min(last for last in ends if last >= it.today)
+        yield Task(title, TaskState.TO_DO, why, Cure(Todo.REUNION), due)
     asked = [agenda for agenda in it.calendar.agendas if agenda.cycle.window]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
@@ -209,15 +215,13 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
         return Task(title, TaskState.DONE, why, button)
     law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
     why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
-    if is_annual:
-        why = f"{why} Aucune réunion n'est notée en {first.year}. Si elle a eu lieu, notez-en le jour."
-    if it.today > last:
-        why = (
-            why
-            if is_annual
-            else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
-        )
-        return Task(title, TaskState.LATE, why, button, last)
+    if not is_annual and it.today > last:
+        why = f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
+    if is_annual or it.today > last:
+        about = f" n'est notée en {first.year}" if is_annual else " n'est notée"
+        why = f"{why} Aucune réunion{about}. Si elle a eu lieu, notez-en le jour."
+    if it.today > last:  # nobody can hold it any more: only a meeting that was held can be noted
+        return Task(title, TaskState.UNKNOWN, why, button, last)
     return Task(
         title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last
     )
@@ -329,6 +333,10 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
                 f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             )
             yield Task(f"Refaire le {what}", state, why, Cure(Todo.ASK_AGAIN, ask), due.day)
+        elif file.state is FileState.TO_COMPLETE and file.lacks_only_entries:
+            why = f"{about} : {file.missing}, que le registre ne connaît pas. Publiez-le en disant pourquoi."
+            button = Cure(Todo.PUBLISH, file.facts)
+            yield Task(f"Publier le {what}", _until(it, due.day), why, button, due.day)
         elif file.state is FileState.TO_COMPLETE:
             why = f"{about} : {file.missing} à indiquer, puis à refaire."
             yield Task(
@@ -338,6 +346,11 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
                 Cure(Todo.COMPLETE, file.facts),
                 due.day,
             )
+        elif file.state is FileState.TO_CORRECT and file.outdated_at:
+            # What was wrong may be cured: « reprendre un export » would lead to an export that is there.
+            why = f"{about} : le registre a été importé de nouveau depuis."
+            button = Cure(Todo.ASK_AGAIN, file.facts)
+            yield Task(f"Refaire le {what}", _until(it, due.day), why, button, due.day)
         else:
             number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."

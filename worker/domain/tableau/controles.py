@@ -63,7 +63,7 @@ _MESSAGES = {
     LACKS_BOTH: (_TO_COMPLETE, "Date et motif inconnus : les indiquer."),
     LACKS_ENTRY: (
         _TO_COMPLETE,
-        "Inscrit avant ses 18 ans, date et motif inconnus : les lire dans le REU, puis les indiquer.",
+        "Inscrit avant ses 18 ans et avant le premier export : date et motif inconnus. Publier en disant pourquoi.",
     ),
     LACKS_CATEGORIE: (
         _TO_COMPLETE,
