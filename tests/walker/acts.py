@@ -129,7 +129,8 @@ class Acts:
         """Ask for the lists again, without need."""
         browser = self.somebody()
         form = browser.open(self.site.address("listes")).form("/listes", "listes")
-        browser.send(form, "Génération")
+        if form.values["listes"]:
+            self._ask(browser, form)
 
     # The pages of the cures.
 
@@ -252,8 +253,14 @@ class Acts:
         wanted = {code for words, code in _LISTES.items() if words in task.why}
         if not wanted <= set(form.values["listes"]):
             raise DeadEndError(f"{page.address} does not tick {wanted}: {task}")
-        browser.send(form, "Génération")
+        self._ask(browser, form)
         return True
+
+    def _ask(self, browser: Browser, form: Form) -> None:
+        """Ask for lists, also for those that the page says the clerk has already."""
+        answered = browser.try_to_send(form, "Génération")
+        if answered.status == UNFIT:
+            browser.send(answered.form("/listes", "listes"), "Refaire quand même")
 
     def _ask_tableau(self, browser: Browser, page: Page, task: Task) -> bool:
         form = page.form("/tableaux", "type")
@@ -308,7 +315,7 @@ class Acts:
         form = browser.open(page.require_link("/listes")).form("/listes", "listes")
         if form.values["listes"] != [liste]:
             raise DeadEndError(f"{form.page.address} does not tick the list {liste}: {task}")
-        browser.send(form, "Génération")
+        self._ask(browser, form)
         return True
 
     def _redo_after_anomalies(self, browser: Browser, page: Page, task: Task) -> bool:
