@@ -7,6 +7,7 @@ import pytest
 
 from producers.web.templating import NAVIGATION, SETTINGS
 from schemas.tableaux import Edition, TypeTableau
+from tests.integration.depots_desk import today
 from tests.parts.town import TODAY
 from tests.web.files_desk import FilesScreen
 from worker.demo.libreville import demo_calendrier
@@ -46,6 +47,50 @@ def test_every_button_leads_to_a_page(files: FilesScreen) -> None:
     for address in addresses:
         assert files.client.get(address.replace("&amp;", "&")).status_code == 200, address
     assert f"{files.path('anomalies', export=number)}?gravite=bloquante#lignes" in addresses
+
+
+def _steps(files: FilesScreen) -> dict[str, str]:
+    """Where the month stands at each step, as the page says it."""
+    road = files.get("taches").text.partition('<ol class="road">')[2].partition("</ol>")[0]
+    found = re.findall(r'href="([^"]+)">([^<]+)</a> <span class="badge[^>]*>([^<]+)<', road)
+    for address, _, _ in found:
+        assert files.client.get(address).status_code == 200
+    return {label: state for _, label, state in found}
+
+
+def test_the_four_steps_say_where_the_month_stands(files: FilesScreen) -> None:
+    files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces', is_dated = true")
+    begun = {"Export": "fait", "Dates": "fait", "Fichiers": "à faire", "Déposé": "pas encore"}
+    assert _steps(files) == begun
+    files.desk.run(
+        "UPDATE mouvement SET categorie = '' WHERE id = (SELECT min(id) FROM mouvement"
+        " WHERE nature <> 'modification')"
+    )
+    assert _steps(files) == begun | {"Dates": "à faire"}
+    files.ask_and_make("P", "CE", "CM")
+    files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
+    made = _steps(files)
+    assert made["Fichiers"] == "fait"
+    assert made["Déposé"] == "à faire"
+    form = {"export": [str(it) for it in files.numbers()[-3:]], "jour": today().isoformat()}
+    assert files.post("depot", form).status_code == 303
+    files.work()
+    assert _steps(files)["Déposé"] == "réponse attendue"
+    files.set_clock(datetime.now(UTC) + timedelta(days=34))
+    assert _steps(files) == begun | dict.fromkeys(("Fichiers", "Déposé"), "pas encore") | {
+        "Export": "à faire",
+        "Dates": "à faire",
+    }, "another month has begun"
+
+
+def test_a_register_without_a_day_leaves_the_first_step_unknown(files: FilesScreen) -> None:
+    files.desk.run("UPDATE import SET taken_on = NULL")
+    assert _steps(files)["Export"] == "on ne sait pas"
+    files.desk.run("DELETE FROM mouvement")
+    files.desk.run("DELETE FROM electeur")
+    files.desk.run("DELETE FROM liste")
+    nothing = dict.fromkeys(("Dates", "Fichiers", "Déposé"), "pas encore")
+    assert _steps(files) == {"Export": "à faire"} | nothing
 
 
 DAYS = demo_calendrier(TODAY)
