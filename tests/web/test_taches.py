@@ -1,10 +1,12 @@
 """The first page of a commune, one list of tasks; its calendar, the tableaux that each coming poll requires."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 import pytest
 
+from producers.web.echeances.ribbon import place
 from producers.web.templating import NAVIGATION, SETTINGS
 from schemas.tableaux import Edition, TypeTableau
 from tests.integration.depots_desk import today
@@ -116,6 +118,38 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(
         "dans 6 jours",
     ):
         assert expected in page
+
+
+def test_the_ribbon_shows_the_days_of_the_poll_and_today(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    page = unescape(files.get("echeances").text)
+    ribbon = page.partition('<div class="ribbon">')[2].partition("</div>")[0]
+    said = re.findall(r"<li[^>]*>([^<]+)</li>", ribbon)
+    assert said[:2] == ["30/10/2026 – clôture", "13/11/2026 – réunion"]
+    assert said[-4:] == [
+        "25/11/2026 – aujourd'hui",
+        "26/11/2026 – dernier jour de l'article L. 30",
+        "01/12/2026 – J-5\u202f: Tableau des cinq jours",
+        "06/12/2026 – scrutin",
+    ]
+    circles = [float(it) for it in re.findall(r'cx="([\d.]+)%"', ribbon)]
+    assert circles == sorted(circles)
+    assert len(circles) == len(said)
+
+
+_POLL = date(2026, 12, 6)
+
+
+@pytest.mark.parametrize(
+    ("today", "edge"), [(date(2026, 6, 1), 4.0), (date(2027, 3, 1), 96.0), (_POLL, 96.0)]
+)
+def test_today_stays_on_the_ribbon(today: date, edge: float) -> None:
+    marks = place([(date(2026, 10, 30), "clôture"), (_POLL, "scrutin")], today)
+    assert [it.x for it in marks if it.is_today] == [edge]
+    assert all(4 <= it.x <= 96 for it in marks)
+    for one in marks:
+        near = [it for it in marks if it is not one and it.row == one.row]
+        assert all(abs(it.x - one.x) >= 7 for it in near), "circles do not touch"
 
 
 @pytest.mark.slow
