@@ -197,6 +197,9 @@ class Keys(Mouse):
         if isinstance(value, str):
             self.page.keyboard.type(value)
             return
+        if field.get_attribute("type") == "text":
+            self.page.keyboard.type(f"{value:%d%m%Y}")
+            return
         for order in ("%d%m%Y", "%m%d%Y"):  # in the browser's own language
             self.page.keyboard.type(value.strftime(order))
             if field.input_value() == value.isoformat():

@@ -1,6 +1,6 @@
 """The calendar of a poll or a year, in chronological order: closing of the list, meeting, tableaux."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from common.calendrier import (
 from common.french import short_date
 from common.regimes import Unit, read_regimes
 from producers.state import State, to_record, view_of
+from producers.web.echeances.ribbon import place
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.page_context import PageContext
 from producers.web.registre.query import Registre, read_first_days, read_registres
@@ -163,6 +164,25 @@ class Agenda:
             return f"Réunion du {short_date(self.cycle.reunion.jour)}"
         return f"Révision annuelle de {self.due[0].day.year}" if self.due else ""
 
+    @property
+    def days(self) -> Iterator[tuple[date, str]]:
+        """Yield the legal days of a poll with their short names, for its ribbon; none of a year without a poll."""
+        if self.scrutin is None or self.cycle.is_second_round:
+            return
+        window = self.cycle.window
+        met = self.cycle.reunion.jour if self.cycle.reunion else window and window[0]
+        known = (
+            (self.last_day_to_register, "clôture"),
+            (met, "réunion" if self.cycle.reunion else "première réunion possible"),
+            (self.last_day_l30, "dernier jour de l'article L. 30"),
+            *(
+                (due.day, f"J-{(self.scrutin.jour - due.day).days} : {due.titre}")
+                for due in self.due
+            ),
+            (self.scrutin.jour, "scrutin"),
+        )
+        yield from ((day, words) for day, words in known if day)
+
 
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
@@ -275,6 +295,7 @@ def show(context: PageContext) -> Response:
     return context.render(
         "echeances/echeances.html",
         agendas=calendar.agendas,
+        ribbons=[place(agenda.days, context.today) for agenda in calendar.agendas],
         has_scrutin=bool(calendar.scrutins),
         to_note=calendar.to_note,
         to_renew=calendar.to_renew,

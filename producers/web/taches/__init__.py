@@ -43,6 +43,24 @@ class TaskState(Toned):
     DONE = "done", "fait", "ok"
 
 
+class StepState(Toned):
+    """Where a month stands at one of its four steps."""
+
+    TO_DO = "to_do", "à faire", "warning"
+    UNKNOWN = "unknown", "on ne sait pas", "idle"
+    WAITING = "waiting", "réponse attendue", "info"
+    TO_COME = "to_come", "pas encore", "idle"
+    DONE = "done", "fait", "ok"
+
+
+class Step(NamedTuple):
+    """One of the four steps of a month, with its page."""
+
+    label: str
+    state: StepState
+    page: str
+
+
 class Cure(NamedTuple):
     """What cures a task: its code in `schemas.cures`, and the facts that select the thing on the page."""
 
@@ -407,6 +425,49 @@ def _until(it: Situation, due: date) -> TaskState:
     return TaskState.TO_DO if due - it.today <= timedelta(days=30) else TaskState.TO_COME
 
 
+def find_steps(it: Situation, tasks: Sequence[Task]) -> list[Step]:
+    """Return the steps of this month, from the tasks of the page; only two if the platform wants no deposit.
+
+    While a new export is to be given, a step that was finished for the former one has not begun.
+    """
+    export = _state_of(tasks, Todo.EXPORT)
+    has_day = any(registre.taken_on for registre in it.calendar.registres.values())
+    if (
+        it.calendar.registres and not has_day
+    ):  # another program keeps the register, and tells no day
+        export = StepState.UNKNOWN
+    dates = _state_of(tasks, Todo.DOUTES, Todo.MOTIFS)
+    steps = [Step("Export", export, "registre"), Step("Dates", dates, "motifs")]
+    if it.platform.deposits_wanted:
+        files = _state_of(tasks, Todo.LISTES, Todo.LISTE_TO_CORRECT, Todo.LISTE_REJECTED)
+        steps += [
+            Step("Fichiers", files, "listes"),
+            Step("Déposé", _find_deposit(tasks, files), "depot"),
+        ]
+    if export is not StepState.TO_DO:
+        return steps
+    is_over = {StepState.DONE, StepState.WAITING}
+    return [one._replace(state=StepState.TO_COME) if one.state in is_over else one for one in steps]
+
+
+def _find_deposit(tasks: Sequence[Task], files: StepState) -> StepState:
+    codes = {task.button.code for task in tasks}
+    if Todo.DOSSIER in codes:
+        return StepState.TO_DO
+    if files is not StepState.DONE:
+        return StepState.TO_COME
+    if Todo.ANSWER in codes:
+        return StepState.WAITING
+    return StepState.DONE if Todo.DEPOTS in codes else StepState.UNKNOWN
+
+
+def _state_of(tasks: Sequence[Task], *codes: Todo) -> StepState:
+    """Return the least finished state of the tasks of these codes; to come if there is none."""
+    found = [task.state for task in tasks if task.button.code in codes]
+    states = {StepState.TO_DO if it is TaskState.LATE else StepState(it.value) for it in found}
+    return next((state for state in StepState if state in states), StepState.TO_COME)
+
+
 def _named(liste: str) -> str:
     return Liste(liste).short_label.lower()
 
@@ -430,6 +491,7 @@ def show(context: PageContext) -> Response:
         "taches/taches.html",
         has_scrutin=bool(situation.calendar.scrutins),
         tasks=in_order(near),
+        steps=find_steps(situation, found),
         far=len(found) - len(near),
         horizon=context.today + HORIZON,
         cure_of=lambda task: _link(context, task.button),
