@@ -210,6 +210,10 @@ class Pages:
             y = draw_lines(
                 canvas, _ASIDE, y, styles.strong, styles.strong.break_text(tableau.objet, width)
             )
+        if tableau.periode:
+            with tags.element("P"):
+                lines = styles.body.break_text(tableau.periode, width)
+                y = draw_lines(canvas, _ASIDE, y, styles.body, lines)
         with tags.element("P"):
             lines = styles.body.break_text(tableau.edite_le, width)
             return draw_lines(canvas, _ASIDE, y - 1, styles.body, lines, GREY)
@@ -233,7 +237,7 @@ def show_form(name: str, x: float, y: float) -> str:
 
 
 GAP = 6.0
-_PAD = 2.3
+_PAD = 2.0
 _FORM = "Heading"
 _TITRES = 60.0
 """Height reserved for titles: a row that leaves less of a page counts as taller than a page."""

@@ -23,7 +23,7 @@ from worker.pdf.pages import (
     set_lines,
 )
 
-_TERM = 118.0
+_TERM = 128.0
 _AUTRES = "Autres mouvements, non portés à ce tableau"
 """Takes the width of two terms."""
 _NAMES = (
@@ -178,20 +178,23 @@ def _break(style: Style, text: str) -> Sequence[str]:
 _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
 _TOTAL_PAD = 5.0
 _TOGETHER = 2
-"""Number of last lines that stay together in a part: no line is alone above the signatures."""
+"""Number of first and of last lines that stay together in a part: no line is alone below its title, or above the
+signatures."""
+_WINDOW = _TOGETHER + 2
+"""Number of lines read ahead: a part with fewer lines is not divided."""
 
 _Values = Callable[[Ligne], tuple[str, ...]]
 
 _LIGNE = {
-    "numero": ("N° d’ordre", (33, 33, 33, 33)),
-    "nom_naissance": ("Nom de naissance", (104, 92, 94, 84)),
-    "nom_usage": ("Nom d’usage", (70, 54, 60, 54)),
-    "prenoms": ("Prénoms", (90, 78, 80, 70)),
-    "naissance": ("Date et lieu de naissance", (170, 168, 158, 144)),
-    "adresse": ("Adresse", (134, 122, 116, 104)),
+    "numero": ("N° d’ordre", (32, 32, 32, 32)),
+    "nom_naissance": ("Nom de naissance", (96, 88, 90, 82)),
+    "nom_usage": ("Nom d’usage", (62, 52, 54, 50)),
+    "prenoms": ("Prénoms", (86, 76, 76, 68)),
+    "naissance": ("Date et lieu de naissance", (165, 165, 158, 142)),
+    "adresse": ("Adresse", (146, 122, 114, 102)),
     "nationalite": ("Nationalité", (0, 0, 58, 54)),
-    "bureau": ("Bureau", (36, 34, 34, 34)),
-    "date": ("Date du mouvement", (0, 50, 0, 50)),
+    "bureau": ("Bureau", (54, 54, 54, 54)),
+    "date": ("Date du mouvement", (0, 48, 0, 48)),
 }
 """Each title with four widths: with neither nationality nor date, the date, the nationality, both; 0: no column.
 
@@ -292,7 +295,7 @@ def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Endin
 
 
 def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
-    """Draw each section where the whole of it fits, else from the next page on.
+    """Draw the sections one after the other; a section begins where its first lines fit, else on the next page.
 
     A signed section has pages of its own: a bureau's commission signs the pages of its bureau only. A bureau without
     mouvement is one line, unless a commission signs it.
@@ -331,8 +334,9 @@ class _SectionDrawer:
         tail = height_of_bilan(styles, section.bilan, is_commune=is_commune) + ending.height
         pages.run(0)
         if not pages.is_fresh:
-            room = pages.room - _BEFORE_SECTION - tail - len(lines) * styles.section.leading
-            if ending.signatures or not self._fits(section.parties, room, has_neant=has_neant):
+            opening = _BEFORE_SECTION + len(lines) * styles.section.leading
+            opening += self._opening(section.parties, tail, has_neant=has_neant)
+            if ending.signatures or pages.lacks(opening):
                 pages.begin_next()
             else:
                 pages.y -= _BEFORE_SECTION
@@ -360,24 +364,30 @@ class _SectionDrawer:
         pages.bookmark(section.titre)
         pages.text("H2", style, lines)
 
-    def _fits(self, parties: Sequence[Partie], room: float, *, has_neant: bool) -> bool:
-        for partie in parties:
-            titre = (
-                len(self._styles.partie.break_text(partie.titre, WIDTH))
-                * self._styles.partie.leading
-            )
-            room -= _BEFORE_TITRE + titre + _AFTER_TITRE + self._height_of_total(partie)
-            is_empty = True
-            for ligne in partie.lignes:
-                if is_empty:
-                    room -= self._table.heading_height
-                is_empty = False
-                room -= self._table.height(self._values(ligne))
-                if room < 0:
-                    return False
-            if is_empty and has_neant:
-                room -= self._styles.body.leading
-        return room >= 0
+    def _opening(self, parties: Sequence[Partie], tail: float, *, has_neant: bool) -> float:
+        """Return the height that a section needs to begin: its first part with two lines, or all of a short one."""
+        if not parties:
+            return tail
+        partie, is_last = parties[0], len(parties) == 1
+        rows = list(islice(map(self._values, partie.lignes), _WINDOW))
+        after = self._height_below_titre(partie, rows, tail if is_last else 0, has_neant=has_neant)
+        lines = self._styles.partie.break_text(partie.titre, WIDTH)
+        return _BEFORE_TITRE + len(lines) * self._styles.partie.leading + _AFTER_TITRE + after
+
+    def _height_below_titre(
+        self, partie: Partie, rows: Sequence[tuple[str, ...]], tail: float, *, has_neant: bool
+    ) -> float:
+        """Return the height that stays with the title of a part, given its first rows: its first two rows.
+
+        A part of three rows would leave one of them alone: all of it stays with its title, and so does `tail`, the
+        height of the content that follows it.
+        """
+        below = self._height_of_total(partie)
+        if not rows:
+            return (self._styles.body.leading if has_neant else 0) + below + tail
+        is_short = len(rows) < _WINDOW
+        first = sum(map(self._table.height, rows if is_short else rows[:_TOGETHER]))
+        return self._table.heading_height + first + below + (tail if is_short else 0)
 
     def _height_of_total(self, partie: Partie) -> float:
         return (
@@ -390,23 +400,21 @@ class _SectionDrawer:
         pages, styles, table = self._pages, self._styles, self._table
         table.below = self._height_of_total(partie)
         rows = map(self._values, partie.lignes)
-        last = list(islice(rows, _TOGETHER + 1))
+        last = list(islice(rows, _WINDOW))
         role = "H3" if titre else "H2"
+        after = self._height_below_titre(partie, last, tail, has_neant=has_neant)
+        self._draw_titre(role, partie.titre, after)
         if not last:
-            self._draw_titre(role, partie.titre, styles.body.leading + table.below + tail)
             if has_neant:
                 pages.text("P", styles.body, ["Néant"])
         else:
-            is_short = len(last) <= _TOGETHER
-            first = sum(map(table.height, last if is_short else last[:1]))
-            after = table.heading_height + first + table.below + (tail if is_short else 0)
-            self._draw_titre(role, partie.titre, after)
+            is_short = len(last) < _WINDOW
             self._run(titre, partie.titre, has_heading=True)
             table.begin()
             for values in rows:
                 table.add(last.pop(0))
                 last.append(values)
-            if not is_short:
+            while not is_short and len(last) > _TOGETHER:
                 table.add(last.pop(0))
             table.add_last(last, tail)
             table.end()

@@ -41,6 +41,7 @@ from worker.domain.tableau.model import (
     Signataire,
     Signatures,
     Tableau,
+    format_date,
     format_numero,
     order_key,
 )
@@ -54,6 +55,10 @@ class ShownMouvement(NamedTuple):
     leaves: str | None
 
 
+_SHARED = 4
+"""Minimum number of lines with the same unknown day from which a tableau prints it once, at the top."""
+
+
 class Survey:
     """The result of one pass over all mouvements: about 250 bytes for each one that the tableau shows."""
 
@@ -62,6 +67,8 @@ class Survey:
         """By bureau: number to add to its electors in the list to get those before the tableau."""
         self.others: Counter[str] = Counter()
         """By bureau: balance of the mouvements of the period that the tableau does not show."""
+        self.dates: Counter[str] = Counter()
+        """Number of lines of the tableau by printed date, for the mouvements whose day is not known."""
         self.has_lines = self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
         self._kept: list[tuple[bytes, ShownMouvement]] = []
@@ -75,12 +82,25 @@ class Survey:
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
             self.has_majorite |= mouvement.is_majorite
+            if mouvement.after is not None:
+                self.dates[format_date(mouvement)] += 1
             shown = ShownMouvement(mouvement.id, mouvement.arrives_in, mouvement.leaves)
             self._kept.append((order_key(mouvement.personne), shown))
         elif self._demande.type is TypeTableau.CINQ_JOURS_REU and is_in_period(
             mouvement, self._demande
         ):
             move_electeur(mouvement, self.others, 1)
+
+    def shared_periode(self) -> str:
+        """Return the unknown day that most lines share, `entre le … et le …`, to print it once; empty if none."""
+        for printed, count in self.dates.most_common(1):
+            if count >= _SHARED and 2 * count > len(self._kept):
+                return printed
+        return ""
+
+    def has_only(self, printed: str) -> bool:
+        """Return whether every line has this date."""
+        return self.dates[printed] == len(self._kept)
 
     def drain(self) -> Iterator[ShownMouvement]:
         """Yield the shown mouvements in the order of the lines, homonyms by id; can be called once."""
@@ -241,9 +261,11 @@ def compose_tableau(
     for mouvement in source.stream():
         survey.add(mouvement)
     has_nationalite = liste.liste is not Liste.PRINCIPALE
-    has_dates = MODELES[demande.type].has_dates
+    is_dated = MODELES[demande.type].has_dates
+    shared = survey.shared_periode() if is_dated else ""
+    has_dates = is_dated and not (shared and survey.has_only(shared))
     left_out = "" if liste.has_arrondissements else liste.nom_commune
-    rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out)
+    rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out, shared)
     sections = tuple(
         _make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules))
     )
@@ -265,10 +287,17 @@ def compose_tableau(
         notes=tuple(_make_notes(demande, liste, survey, chain)),
         has_nationalite=has_nationalite,
         has_dates=has_dates,
+        periode=_periode(demande, shared, has_dates=has_dates),
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
         mouvements=commune.inscriptions + commune.radiations + commune.changements,
         bilans=tuple((it.code, it.titre, it.bilan) for it in sections),
     )
+
+
+def _periode(demande: Demande, shared: str, *, has_dates: bool) -> str:
+    if not shared or demande.presentation is Presentation.RECAPITULATIF:
+        return ""
+    return f"Date des mouvements{', sauf indication' if has_dates else ''} : {shared}"
 
 
 def _objet(demande: Demande) -> str:
