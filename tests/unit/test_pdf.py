@@ -37,6 +37,7 @@ from tests.unit.pdf_samples import (
     tableau,
 )
 from worker.domain.tableau.model import Bilan, Section, Signatures, Tableau
+from worker.pdf.render import render_copie
 
 ALPHABETS = replace(
     PLAIN,
@@ -360,3 +361,18 @@ def test_a_row_taller_than_a_page_goes_on_and_loses_nothing(before: int) -> None
     )
     assert len(pages) > 10
     assert re.findall(r"motif\d+", " ".join(pages)) == motif.split()
+
+
+def test_a_page_of_a_copy_has_thirty_electors_and_bureaux_follow_each_other() -> None:
+    row = ("12", "INVENTÉE", "", "Zélie, Prudence", "14/03/1962 à GAP (05)", "3 Rue du Puits")
+    titles = ["N° d’ordre", "Nom", "Nom d’usage", "Prénoms", "Naissance", "Adresse"]
+    sink = BytesIO()
+    sections = ((f"Bureau {code}", iter([row] * 188)) for code in ("0001", "0002", "0003"))
+    count = render_copie(tableau(notes=("Une note.",)), titles, sections, sink)
+    pages = read_pages(sink.getvalue())
+    assert sum(page.count("INVENTÉE") for page in pages) == 3 * 188
+    assert count == len(pages) <= 3 * 188 / 30 + 1
+    (second,) = [page for page in pages if "Bureau 0002 N°" in page]
+    before, _, after = second.partition("Bureau 0002")
+    assert before.count("INVENTÉE") >= 2
+    assert after.count("INVENTÉE") >= 2

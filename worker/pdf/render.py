@@ -1,7 +1,7 @@
 """Writes the file of a Tableau: the sections, their parts with totals, the balance, the signatures."""
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 
 from common.files import Sink
@@ -231,8 +231,12 @@ def render_letter(head: Tableau, paragraphs: Sequence[str], sink: Sink) -> int:
     return pages.finish()
 
 
-_OF_COPIE = (36.0, 36.0, 120.0, 90.0, 120.0, 170.0)
+_OF_COPIE = (36.0, 120.0, 96.0, 130.0, 166.0)
 """The widths of the columns of a copy; the last one is as wide as the page allows."""
+_PAD_OF_COPIE = 0.9
+"""A page holds thirty electors or more."""
+_NAME = 1
+"""The place of the birth name in a row of a copy."""
 
 
 def render_copie(
@@ -241,23 +245,29 @@ def render_copie(
     sections: Iterable[tuple[str, Iterable[Sequence[str]]]],
     sink: Sink,
 ) -> int:
-    """Write electors by bureau, page after page: no line is kept; return the number of pages."""
+    """Write electors by bureau, one below the other, page after page; return the number of pages.
+
+    A row holds the values of the titles; no line is kept.
+    """
     pages = Pages(sink, head)
     widths = *_OF_COPIE, WIDTH - sum(_OF_COPIE) - len(titles) * GAP
     columns = [
-        TableColumn(*it, is_row_title=place == 2)  # noqa: PLR2004 — the name
+        TableColumn(*it, is_strong=place == _NAME, is_row_title=place == _NAME)
         for place, it in enumerate(zip(titles, widths, strict=True))
     ]
-    table = Table(pages, columns)
-    for titre, rows in sections:
+    table = Table(pages, columns, _PAD_OF_COPIE)
+    for titre, lines in sections:
+        rows = iter(lines)
+        first = list(islice(rows, _TOGETHER))
+        style, after = pages.styles.section, table.heading_height + sum(map(table.height, first))
         pages.run(0)
-        if not pages.is_fresh:
-            pages.begin_next()
+        pages.y -= 0 if pages.is_fresh else _BEFORE_TITRE
+        pages.need(style.leading + after)
         pages.bookmark(titre)
-        pages.text("H2", pages.styles.section, [titre])
+        pages.text("H2", style, [titre])
         pages.run(table.heading_height, table.show_heading(pages.body_top))
         table.begin()
-        for values in rows:
+        for values in chain(first, rows):
             table.add(values)
         table.end()
     pages.run(0)

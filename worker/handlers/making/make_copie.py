@@ -6,6 +6,7 @@ persons. Its number is on every page, in the metadata of the PDF and in the name
 
 from codecs import getwriter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -31,7 +32,7 @@ from worker.registre.checks.facts import is_of_age
 from worker.registre.imports.chain import read_rests_on
 from worker.registre.models import ORDRE, Electeur
 from worker.registre.mouvements.queries import select_entries
-from worker.registre.reference import name_departement
+from worker.registre.reference import arrondissements_of, name_departement
 from worker.registre.versions import is_on_liste
 from worker.services import Services
 from worker.work.queue import Claim
@@ -65,12 +66,13 @@ def among(spec: ListeSpec, bureau: str = "") -> tuple[ColumnElement[bool], ...]:
 
 
 def select_lines(
-    connection: Connection, spec: ListeSpec, bureau: str, progress: Progress
+    connection: Connection, spec: ListeSpec, bureau: str, progress: Progress, commune: str = ""
 ) -> Iterator[Line]:
-    """Yield the electors of a copy, in the order of the list."""
+    """Yield the electors of a copy, in the order of the list; `commune`: the name that addresses leave out."""
+    rules = replace(_RULES, commune=commune)
     entries = select_entries(connection, spec.code_commune, *among(spec, bureau), order=ORDRE)
     for place, entry in enumerate(entries, 1):
-        bureau, numero, *rest = _VALUES(_RULES.to_ligne(entry))
+        bureau, numero, *rest = _VALUES(rules.to_ligne(entry))
         yield bureau, numero if entry.numero else "", *rest
         if place % _BLOCK == 0:
             progress(place)
@@ -87,11 +89,15 @@ def write_csv(lines: Iterable[Line], sink: Sink) -> None:
 
 
 def write_pdf(head: Tableau, lines: Iterable[Line], sink: Sink) -> int:
-    """Draw a copy, each bureau on pages of its own; return the number of pages."""
+    """Draw a copy, each bureau under its title, which its lines do not repeat; return the number of pages."""
     from worker.pdf.render import render_copie  # fonts and reportlab: the CSV does without
 
-    sections = ((f"Bureau {code}", rows) for code, rows in groupby(lines, key=itemgetter(0)))
-    return render_copie(head, [*COLUMNS.values()], sections, sink)
+    sections = (
+        (f"Bureau {code}", map(itemgetter(slice(1, None)), rows))
+        for code, rows in groupby(lines, key=itemgetter(0))
+    )
+    _, *titles = COLUMNS.values()
+    return render_copie(head, titles, sections, sink)
 
 
 def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
@@ -100,6 +106,7 @@ def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
     is_copie, is_refus = edition is CopieFile.COPIE, edition is CopieFile.REFUS
     known = f"D’après l’export du REU du {short_date(spec.basis.taken_on)}. " if spec.basis else ""
     of_day = f"liste au {short_date(spec.basis.taken_on)} – " if spec.basis else ""
+    place = f"Une adresse sans commune est {at_commune(spec.nom_commune)}."
     masked = f"L’adresse d’une personne protégée n’est pas communiquée ({LAW_OF_PROTECTION})."
     signed = Signatures(Signataire.MAIRE.value, 1, f"Fait {at_commune(spec.nom_commune)}, le …")
     return Tableau(
@@ -116,7 +123,9 @@ def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
         is_provisoire=False,
         sections=(),
         signatures=signed if is_refus else None,
-        notes=(masked,) if is_copie else (),
+        notes=(masked, *(() if arrondissements_of(spec.code_commune) else (place,)))
+        if is_copie
+        else (),
         mention=f"Copie n° {number} – {of_day}usage commercial interdit" if is_copie else "",
     )
 
@@ -165,10 +174,12 @@ def make_copie(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
                 connection, spec, census, Format.CSV, ours=services.ruined_values
             ):
                 tally.add(anomaly)
-            lines = select_lines(connection, spec, copie.bureau, heartbeat.progress)
+            ours = copie.bureau, heartbeat.progress
             if export.format == FileFormat.CSV:
-                write_csv(lines, file)
+                write_csv(select_lines(connection, spec, *ours), file)
             else:
+                left_out = "" if arrondissements_of(spec.code_commune) else spec.nom_commune
+                lines = select_lines(connection, spec, *ours, left_out)
                 pages = write_pdf(head, lines, file)
         else:
             from worker.pdf.render import render_letter
