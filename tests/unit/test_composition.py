@@ -183,7 +183,8 @@ def test_only_the_commission_s_copy_says_that_it_is_not_to_be_posted(
     presentation: Presentation,
 ) -> None:
     posted, read = (compose(MOUVEMENT, edition=one, presentation=presentation) for one in Edition)
-    assert posted.mention == ""
+    is_recapitulatif = presentation is Presentation.RECAPITULATIF
+    assert posted.mention == ("Document de travail — ne pas publier" if is_recapitulatif else "")
     assert read.mention == "Exemplaire de la commission — ne pas afficher"
 
 
@@ -290,9 +291,33 @@ IS_SHOWN = (
     ids=str,
 )
 def test_what_is_not_posted_tells_a_citizen_nothing(private: dict[str, Any]) -> None:
-    notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS, **private).notes
-    assert notes[0] == IS_SHOWN
-    assert not [note for note in notes if "Publié" in note or "tribunal" in note]
+    asked = {"is_signed_by_maire": True} | VINGT_JOURS | private
+    tableau = compose(type_=TypeTableau.VINGT_JOURS, **asked)
+    assert tableau.notes[0].replace("Ce récapitulatif compte", "Ce tableau indique") == IS_SHOWN
+    assert tableau.avis == ()
+    assert tableau.signatures is None, "the mayor signs what is published"
+
+
+def test_a_posted_tableau_tells_a_citizen_what_it_is_and_both_cases_of_article_l_20() -> None:
+    tableau = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS)
+    shown, days, consulted, electors, *_ = tableau.avis
+    assert (shown, days[:10]) == (IS_SHOWN, "Publié le ")
+    assert "se consulte en mairie" in consulted
+    assert "réclamer l’inscription d’un électeur omis" in electors
+    assert "la radiation d’un électeur indûment inscrit" in electors
+    assert "contester la décision de radiation ou d’inscription d’un électeur" in electors
+    assert not {*tableau.avis} & {*tableau.notes}
+
+
+def test_a_recapitulatif_does_not_look_like_the_tableau_that_is_published() -> None:
+    asked = VINGT_JOURS | {"presentation": Presentation.RECAPITULATIF}
+    posted = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS)
+    recapitulatif = compose(type_=TypeTableau.VINGT_JOURS, **asked)
+    assert recapitulatif.titre == "Récapitulatif des mouvements"
+    assert recapitulatif.reference_legale == ""
+    assert recapitulatif.mention == "Document de travail — ne pas publier"
+    assert posted.mention == ""
+    assert [note for note in recapitulatif.notes if "ne se publie pas" in note]
 
 
 @pytest.mark.parametrize(

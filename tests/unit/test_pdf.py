@@ -376,3 +376,16 @@ def test_a_page_of_a_copy_has_thirty_electors_and_bureaux_follow_each_other() ->
     before, _, after = second.partition("Bureau 0002")
     assert before.count("INVENTÉE") >= 2
     assert after.count("INVENTÉE") >= 2
+
+
+@pytest.mark.parametrize("count", range(14, 24))
+def test_the_notice_to_electors_is_whole_and_before_the_signature(count: int) -> None:
+    avis = ("Publié le ____________.", *(f"Phrase {number} de la loi." for number in range(5)))
+    maire = Signatures("Le maire", 1, "Publié à LIBREVILLE, le …")
+    for signatures in (None, maire):
+        subject = tableau(commune((PLAIN,) * count), avis=avis, signatures=signatures)
+        pages = read_pages(draw(subject))
+        (told,) = [page for page in pages if "À l’attention des électeurs" in page]
+        assert all(sentence in told for sentence in avis)
+        assert ("Nom et signature" in told) == (signatures is not None)
+        assert signatures is None or told.index("loi.") < told.index("Publié à LIBREVILLE")

@@ -227,6 +227,8 @@ class Styles:
     body: Style
     heading: Style
     mark: Style
+    avis: Style
+    note: Style
     figure: Style
     strong_figure: Style
 
@@ -244,6 +246,8 @@ class Styles:
             body=Style(regular, document, 9, 11),
             heading=Style(regular, document, 8.5, 9.5),
             mark=Style(bold, document, 11, 12),
+            avis=Style(regular, document, 9.5, 12),
+            note=Style(regular, document, 8.5, 10),
             figure=Style(regular, document, 12, 14),
             strong_figure=Style(bold, document, 12, 14),
         )

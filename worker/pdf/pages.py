@@ -193,7 +193,9 @@ class Pages:
                 )
         self.y = y - 1
         self.text("P", styles.strong, styles.strong.break_text(tableau.liste, width))
-        self.text("P", styles.body, styles.body.break_text(tableau.reference_legale, width), GREY)
+        if tableau.reference_legale:
+            lines = styles.body.break_text(tableau.reference_legale, width)
+            self.text("P", styles.body, lines, GREY)
         return self.y
 
     def _draw_aside(self) -> float:

@@ -40,6 +40,8 @@ _BEFORE_NOTES, _BEFORE_SIGNATURES, _AFTER_LIEU = 10.0, 18.0, 6.0
 _DATE_WIDTH = 120.0
 _PLACE_WIDTH, _PLACE_HEIGHT, _GUTTER = 119.0, 58.0, 14.0
 """2 cm high: a signature, its line and the words below it; five are as wide as the page beside the seal."""
+_PAD_OF_AVIS = 7.0
+_TITLE_OF_AVIS = "À l’attention des électeurs"
 _SEAL = 100.0
 """35 mm, the diameter of a town hall's seal."""
 
@@ -75,29 +77,66 @@ def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) ->
 
 
 class Ending:
-    """Notes and signatures, on one page with the content before them: no page has signatures alone."""
+    """The framed notice to the electors, the signatures and the notes.
+
+    Signatures are on the page of the content before them; the notice and the notes may begin a page of their own.
+    """
 
     def __init__(
-        self, styles: Styles, notes: tuple[str, ...], signatures: Signatures | None
+        self,
+        styles: Styles,
+        notes: tuple[str, ...],
+        signatures: Signatures | None,
+        avis: tuple[str, ...] = (),
     ) -> None:
         self._styles = styles
-        self._notes = [styles.body.break_text(note, WIDTH) for note in notes]
+        self._notes = [styles.note.break_text(note, WIDTH) for note in notes]
+        self._avis = [styles.avis.break_text(it, WIDTH - 2 * _PAD_OF_AVIS) for it in avis]
         self.signatures = signatures
-        self.height = sum(map(len, self._notes)) * styles.body.leading + (
+        self._height_of_notes = sum(map(len, self._notes)) * styles.note.leading + (
             _BEFORE_NOTES if notes else 0
         )
+        self.height = 0.0
+        """The height that stays with the content before: all of it if there are signatures."""
         if signatures is not None:
-            self.height += _height_of_signatures(styles, signatures)
+            self.height = self._height_of_avis + _height_of_signatures(styles, signatures)
+            self.height += self._height_of_notes
+
+    @property
+    def _height_of_frame(self) -> float:
+        lines = sum(map(len, self._avis)) * self._styles.avis.leading
+        return lines + self._styles.strong.leading + 2 * _PAD_OF_AVIS
+
+    @property
+    def _height_of_avis(self) -> float:
+        return _BEFORE_NOTES + self._height_of_frame if self._avis else 0
 
     def draw(self, pages: Pages) -> None:
-        """Draw the notes and signatures at the current position."""
+        """Draw the notice, the signatures and the notes at the current position."""
+        if self._avis:
+            pages.need(self._height_of_avis + self._height_of_notes)
+            pages.y -= 0 if pages.is_fresh else _BEFORE_NOTES
+            self._draw_frame(pages)
+        if self.signatures is not None:
+            _draw_signatures(pages, self.signatures)
         if self._notes:
             pages.y -= _BEFORE_NOTES
         for lines in self._notes:
-            pages.need(len(lines) * self._styles.body.leading)
-            pages.text("P", self._styles.body, lines, GREY)
-        if self.signatures is not None:
-            _draw_signatures(pages, self.signatures)
+            pages.need(len(lines) * self._styles.note.leading)
+            pages.text("P", self._styles.note, lines, GREY)
+
+    def _draw_frame(self, pages: Pages) -> None:
+        styles, height = self._styles, self._height_of_frame
+        with pages.tags.artifact():
+            pages.canvas.setLineWidth(0.8)
+            pages.canvas.setStrokeGray(GREY)
+            pages.canvas.rect(LEFT, pages.y - height, WIDTH, height)
+        y = pages.y - _PAD_OF_AVIS
+        paragraphs = [(styles.strong, [_TITLE_OF_AVIS]), *((styles.avis, it) for it in self._avis)]
+        for style, lines in paragraphs:
+            with pages.tags.element("P"):
+                y = draw_lines(pages.canvas, LEFT + _PAD_OF_AVIS, y, style, lines)
+        pages.y -= height
 
 
 def _has_note(bilan: Bilan, *, is_commune: bool) -> bool:
@@ -211,7 +250,7 @@ def render_tableau(tableau: Tableau, sink: Sink) -> int:
         The number of pages.
     """
     pages = Pages(sink, tableau)
-    ending = Ending(pages.styles, tableau.notes, tableau.signatures)
+    ending = Ending(pages.styles, tableau.notes, tableau.signatures, tableau.avis)
     if tableau.presentation == "recapitulatif":
         _draw_recapitulatif(pages, tableau.sections, ending)
     else:

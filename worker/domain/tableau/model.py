@@ -203,10 +203,12 @@ class Tableau:
     bureau, then the commune, drawn as rows of one table of Bilan."""
     signatures: Signatures | None
     notes: tuple[str, ...] = field(default=())
-    """Printed once, at the end: what number 0 means, « consultable jusqu'au 05/12/2026 », masked addresses…"""
+    """Printed once, small, at the end: the sources, what number 0 means, masked addresses…"""
     has_nationalite: bool = False
     """Complementary lists print the nationality column (LO 227-3)."""
     has_dates: bool = False
+    avis: tuple[str, ...] = field(default=())
+    """Printed once in a frame, for the electors: what the tableau is, until when to read it, who may contest it."""
     periode: str = ""
     """On every page, the days that most lines share: `Date des mouvements, sauf indication : entre le … et le …`."""
     mention: str = ""
