@@ -229,6 +229,7 @@ class Styles:
     mark: Style
     avis: Style
     note: Style
+    letter: Style
     figure: Style
     strong_figure: Style
 
@@ -248,6 +249,7 @@ class Styles:
             mark=Style(bold, document, 11, 12),
             avis=Style(regular, document, 9.5, 12),
             note=Style(regular, document, 8.5, 10),
+            letter=Style(regular, document, 10, 13.5),
             figure=Style(regular, document, 12, 14),
             strong_figure=Style(bold, document, 12, 14),
         )

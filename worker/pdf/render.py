@@ -258,18 +258,6 @@ def render_tableau(tableau: Tableau, sink: Sink) -> int:
     return pages.finish()
 
 
-def render_letter(head: Tableau, paragraphs: Sequence[str], sink: Sink) -> int:
-    """Write a letter about a tableau: its top, paragraphs, notes and signatures; return the number of pages."""
-    pages = Pages(sink, head)
-    for paragraph in paragraphs:
-        lines = pages.styles.partie.break_text(paragraph, WIDTH)
-        pages.need(_BEFORE_TITRE + len(lines) * pages.styles.partie.leading)
-        pages.y -= _BEFORE_TITRE
-        pages.text("P", pages.styles.partie, lines)
-    Ending(pages.styles, head.notes, head.signatures).draw(pages)
-    return pages.finish()
-
-
 _OF_COPIE = (36.0, 120.0, 96.0, 130.0, 166.0)
 """The widths of the columns of a copy; the last one is as wide as the page allows."""
 _PAD_OF_COPIE = 0.9
