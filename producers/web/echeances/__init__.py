@@ -91,6 +91,8 @@ class DueTableau:
     """The last file of each list that has no publishable one."""
     missing: Sequence[str]
     """The other lists of the commune that vote; all others, if the name of the poll does not say which lists vote."""
+    beyond_register: Sequence[str] = ()
+    """The lists whose first export is not before the tableau's last day: nobody can make it from the register."""
 
     @property
     def type(self) -> TypeTableau:
@@ -196,28 +198,26 @@ def build_agenda(
 ) -> Agenda:
     """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists.
 
-    `first_days`: the first export of each list. A list that came later than a tableau's last day has no such tableau.
+    `first_days`: the day of the first export of each list, which tells what the register is too young for.
     """
     due = []
     votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else set[str]()
     voting = [liste for liste in listes if liste in votes] if votes else listes
     for echeance in cycle.due:
         last = cycle.last_day(echeance)
-        of_period = [liste for liste in voting if first_days.get(liste, date.min) < last]
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
             if _is_for(file, echeance, cycle.window):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
-        others = {
-            liste: unfinished[liste] for liste in of_period if liste in {*unfinished} - {*made}
-        }
+        others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
             DueTableau(
                 echeance,
                 _in_order(made),
                 _in_order(others),
-                [liste for liste in of_period if liste not in made],
+                [liste for liste in voting if liste not in made],
+                [liste for liste in listes if first_days.get(liste, date.min) >= last],
             )
         )
     scrutin = cycle.scrutin

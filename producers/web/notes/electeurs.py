@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -181,7 +181,7 @@ class MouvementLine:
             return ""
         last = short_date(self.until)
         return (
-            f"entre le {short_date(self.since)} et le {last}"
+            f"entre le {short_date(min(self.since + timedelta(days=1), self.until))} et le {last}"
             if self.since
             else f"au plus tard le {last}"
         )

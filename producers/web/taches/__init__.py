@@ -15,6 +15,7 @@ from common.calendrier import annual_window
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.web.copies import CopieState, read_open
 from producers.web.depot import (
+    content_of,
     find_held,
     find_refused,
     find_to_answer,
@@ -271,9 +272,10 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     fit = {liste: file for liste, file in picked.items() if file and file.state is FileState.READY}
     refused, held = find_refused(it.deposited), find_held(it.deposited)
     for liste, file in fit.items():
-        if file.sha256 in refused:
-            yield _correct(liste, refused[file.sha256], is_same=True)
-    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in {*refused, *held}]
+        if content_of(file) in refused:
+            yield _correct(liste, refused[content_of(file)], is_same=True)
+    judged = {*refused, *held}
+    ready = [_named(liste) for liste, file in fit.items() if content_of(file) not in judged]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
@@ -333,7 +335,8 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
     what = due.titre[:1].lower() + due.titre[1:]
     ask = {"ask": due.query}
-    for liste in (liste for liste in due.missing if liste not in due.unfinished):
+    left_out = {*due.unfinished, *due.beyond_register}
+    for liste in (it for it in due.missing if it not in left_out):
         if liste != Liste.PRINCIPALE and (
             due.made or due.unfinished or Liste.PRINCIPALE in due.missing
         ):
@@ -343,7 +346,8 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
         yield Task(f"Préparer le {what}", state, why, Cure(Todo.ASK, ask), due.day)
-    for file in due.unfinished.values():
+    # No export to come can cure a tableau beyond the register: « Échéances » still shows its day.
+    for file in (it for it in due.unfinished.values() if it.liste not in due.beyond_register):
         about = f"{agenda.title}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
             state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
