@@ -16,7 +16,7 @@ _SPACES = re.compile(r"[\s\u00a0\u202f]+")
 
 
 class DeadEndError(Exception):
-    """The screen leads nowhere: what was expected, and what was found. A fault of the walker itself is another error."""
+    """The screen leads nowhere: what was expected, and what was found. The walker's own faults are other errors."""
 
 
 def plain(text: str) -> str:
