@@ -268,7 +268,7 @@ def _describe(found: ImportPreview, mapping: SourceMapping) -> dict[str, Any]:
             for it in summary.listes
         ],
         "kept": [
-            {"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept if it.electeurs
+            {"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept
         ],
         "questions": [
             {"kind": it.kind, "liste": it.liste or None, "found": it.found, "cause": it.cause}
