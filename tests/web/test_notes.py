@@ -272,7 +272,7 @@ def _dated(screen: FilesScreen) -> Counter[tuple[str, str, str]]:
 def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> None:
     first, *others = undate(screen)
     page = screen.get("motifs").text
-    assert page.count("entre le 10/09/2026 et le 20/11/2026") == len(others) + 1
+    assert page.count("entre le 11/09/2026 et le 20/11/2026") == len(others) + 1
     number = _dated(screen).total()
     assert number > electeurs.MOUVEMENTS, "more than one page has"
     form = {f"categorie-{it}": "" for it in (first, *others)} | {f"jour-{first}": "2026-10-01"}
@@ -298,7 +298,7 @@ def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesS
     first, *_ = undate(files)
     answer = files.post("motifs", {f"categorie-{first}": "", f"jour-{first}": "2026-09-10"})
     assert _faults(answer) == [f"jour-{first}"]
-    assert "hoisissez un jour entre le 10/09/2026 et le 20/11/2026" in words(answer)
+    assert "hoisissez un jour entre le 11/09/2026 et le 20/11/2026" in words(answer)
     impossible = {f"categorie-{first}": "", "tous": "oui", "tous-jour": "2026-02-31"}
     assert _faults(files.post("motifs", impossible)) == ["tous-jour"]
 
