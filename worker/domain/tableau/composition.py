@@ -243,7 +243,7 @@ def compose_tableau(
     has_nationalite = liste.liste is not Liste.PRINCIPALE
     has_dates = MODELES[demande.type].has_dates
     left_out = "" if liste.has_arrondissements else liste.nom_commune
-    rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out)
+    rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out, liste.code_commune)
     sections = tuple(
         _make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules))
     )
