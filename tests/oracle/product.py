@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, RowMapping, event, text
 
-from common.calendrier import CalendarReunion, CalendarScrutin
+from common.calendrier import CalendarReunion, CalendarScrutin, now
 from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
@@ -237,7 +237,7 @@ class Product:
             meant = [it for it in open_doubts if (it.liste, *_who(it)) == about]
             for doubt in meant[:1] if step.is_same else meant:
                 note = DoubtDecided(doubt=doubt.doute, decision=said)
-                declare(connection, self._commune.code, note, by=Actor("oracle"))
+                declare(connection, self._commune.code, note, by=Actor("oracle"), now=now())
         return Done() if meant else Refused()
 
     def _complete(self, step: Complete) -> Answer:

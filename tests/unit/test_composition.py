@@ -103,6 +103,27 @@ def test_a_period_that_most_lines_share_is_printed_once(
     assert tableau.has_dates == (printed != {"": 4}), "a column of empty dates is left out"
 
 
+@pytest.mark.parametrize(
+    ("code", "place", "is_left_out"),
+    [
+        ("97411", "97400 SAINT-DENIS", True),
+        ("97411", "93200 SAINT-DENIS", False),
+        ("93066", "93200 SAINT-DENIS", True),
+        ("2A004", "20000 SAINT-DENIS", True),
+        ("97701", "97133 SAINT-DENIS", True),
+        ("97411", "97400 SAINTE-MARIE", False),
+    ],
+)
+def test_an_address_in_a_commune_of_the_same_name_elsewhere_is_whole(
+    code: str, place: str, *, is_left_out: bool
+) -> None:
+    saint_denis = replace(LIBREVILLE, code_commune=code, nom_commune="Saint-Denis")
+    came = mouvement(adresse=f"3 Rue du Puits, {place}")
+    tableau = compose_tableau(demande(), saint_denis, Mouvements([came]))
+    printed = "3 Rue du Puits" if is_left_out else came.personne.adresse
+    assert [it.adresse for it in lignes(tableau.sections[0])] == [printed]
+
+
 def test_a_complementary_list_prints_nationalities() -> None:
     (section,) = compose_tableau(
         demande(),

@@ -271,7 +271,14 @@ def compose_tableau(
     shared = survey.shared_periode() if is_dated else ""
     has_dates = is_dated and not (shared and survey.has_only(shared))
     left_out = "" if liste.has_arrondissements else liste.nom_commune
-    rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out, shared)
+    rules = LigneRules(
+        demande.edition,
+        has_nationalite,
+        has_dates,
+        left_out,
+        periode=shared,
+        code_commune=liste.code_commune,
+    )
     sections = tuple(
         _make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules))
     )

@@ -239,6 +239,7 @@ class LigneRules:
     """The name of the commune, which the addresses in it leave out with its postal code; empty: they are whole."""
     periode: str = ""
     """The date that most lines share, as `format_date` writes it; these lines leave it out."""
+    code_commune: str = ""
 
     def to_ligne(self, mouvement: Mouvement) -> Ligne:
         """Return the line of a mouvement."""
@@ -261,16 +262,30 @@ class LigneRules:
         return "" if printed == self.periode else printed
 
     def _shorten(self, adresse: str) -> str:
-        """Return `3 Rue du Puits` of `3 Rue du Puits, 13900 LIBREVILLE`."""
+        """Return `3 Rue du Puits` of `3 Rue du Puits, 13900 LIBREVILLE`, if that is the commune of the tableau.
+
+        Communes share names, but none in a département: the name and the first digits of the postal code are one
+        commune (INSEE, Code officiel géographique 2026).
+        """
         street, _, place = adresse.rpartition(", ")
         code, _, ville = place.partition(" ")
         is_here = (
             street
             and code.isdigit()
+            and code.startswith(_postal_prefix(self.code_commune))
             and ville
             and base_letters(ville) == base_letters(self.commune)
         )
         return street if is_here else adresse
+
+
+_POSTAL = {"2A": "20", "2B": "20", "977": "971", "978": "971"}
+"""The first digits of the postal codes of a département, where they are not its code."""
+
+
+def _postal_prefix(code_commune: str) -> str:
+    departement = code_commune[: 3 if code_commune.startswith(("97", "98")) else 2]
+    return _POSTAL.get(departement, departement)
 
 
 def printed_motif(mouvement: Mouvement, edition: Edition) -> str:
