@@ -240,6 +240,7 @@ class LigneRules:
     periode: str = ""
     """The date that most lines share, as `format_date` writes it; these lines leave it out."""
     code_commune: str = ""
+    """The INSEE code of that commune: another one of the same name has another postal code."""
 
     def to_ligne(self, mouvement: Mouvement) -> Ligne:
         """Return the line of a mouvement."""

@@ -73,7 +73,7 @@ def select_lines(
     connection: Connection, spec: ListeSpec, bureau: str, progress: Progress, commune: str = ""
 ) -> Iterator[Line]:
     """Yield the electors of a copy, in the order of the list; `commune`: the name that addresses leave out."""
-    rules = replace(_RULES, commune=commune)
+    rules = replace(_RULES, commune=commune, code_commune=spec.code_commune)
     entries = select_entries(connection, spec.code_commune, *among(spec, bureau), order=ORDRE)
     for place, entry in enumerate(entries, 1):
         bureau, numero, *rest = _VALUES(rules.to_ligne(entry))
