@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="Module Préfecture" \
 RUN groupadd --gid 10001 prefecture \
     && useradd --no-log-init --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin prefecture \
     && install --directory --owner 10001 --group 10001 --mode 2770 \
-        /var/lib/prefecture /var/lib/prefecture/acts /var/lib/prefecture/arrivals /var/lib/prefecture/exports /var/lib/prefecture/mails /var/lib/prefecture/spool \
+        /var/lib/prefecture /var/lib/prefecture/arrivals /var/lib/prefecture/exports /var/lib/prefecture/mails /var/lib/prefecture/spool \
     && mkdir /opt/venv \
     && touch --date="@$SOURCE_DATE_EPOCH" /etc /etc/.pwd.lock /etc/group* /etc/gshadow* /etc/passwd* /etc/shadow* /etc/subgid* \
         /etc/subuid* /opt /opt/venv /var/lib /var/lib/prefecture /var/lib/prefecture/*

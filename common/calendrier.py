@@ -8,7 +8,7 @@ n° 62-1292 du 6 novembre 1962, art. 3, II (élection présidentielle), and Code
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,6 +21,7 @@ from common.law import (
     VINGT_JOURS,
     law_of,
 )
+from common.regimes import PollRow, Revision, Vote, read_regimes
 from common.texte import fold
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -77,10 +78,8 @@ def shared_day(instant: datetime, communes: Iterable[str]) -> date:
     return instant.astimezone(zones.pop() if len(zones) == 1 else PARIS).date()
 
 
-VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
-"""Guadeloupe, Martinique, Guyane, Saint-Pierre-et-Miquelon, Saint-Barthélemy, Saint-Martin, Polynésie française."""
-
 _VENDREDI, _SAMEDI, _DIMANCHE = 4, 5, 6
+_ONE_DAY = timedelta(days=1)
 _MARS = 3
 _MONTHS = 12
 
@@ -90,30 +89,10 @@ MAJORITE = 18
 YOUNGEST = 16
 """Minimum age in a register of electors (our choice): the date of birth of a younger person is a mistake."""
 
-DAYS_TO_SECOND_ROUND: Mapping[str, int | None] = {
-    "presidentiel": 14,
-    "legislati": 7,
-    "municipal": 7,
-    "communautaire": 7,
-    "metropolitain": 7,
-    "departemental": 7,
-    "cantonal": 7,
-    "regional": 7,
-    "territorial": 7,
-    "europeen": None,
-    "referendum": None,
-    "consultation": None,
-}
-"""Days from the first round to the second, by a word of the poll's name without accents; None: one round only.
-
-Sources: Constitution, art. 7 (« le quatorzième jour suivant »); Code électoral, art. L. 56 (« le dimanche suivant »);
-loi n° 77-729, art. 3 (one round). Not verified: that L. 56 applies to the assemblies of regions, territories and
-metropoles.
-"""
-
 LONGEST_BETWEEN_ROUNDS = timedelta(days=14)
-"""A poll at most this long after another poll is its second round, unless the name of the first poll decides."""
+"""A poll at most this long after another one may be its second round: see `noted_second_round`."""
 
+_FIRST_ROUND = re.compile(r"\b(premier|1er) tour\b")
 _SECOND_ROUND = re.compile(r"\b(second|2n?d|2e|deuxieme) tour\b")
 _LAST_ROUND = re.compile(rf"{_SECOND_ROUND.pattern}|\btour unique\b|\bun seul tour\b")
 
@@ -128,11 +107,12 @@ class Echeance:
     due_on: date
     scrutin: date | None = None
     """None: the tableau follows a meeting that no poll requires."""
+    code_commune: str = ""
 
     @property
     def reference_legale(self) -> str:
         """The articles that the tableau cites."""
-        return law_of(self.type, self.scrutin)
+        return law_of(self.type, self.scrutin, self.code_commune)
 
 
 @dataclass(frozen=True)
@@ -170,7 +150,9 @@ class CalendarScrutin:
         first, last = self.window
         if last < first:
             return "le dernier jour de la réunion vient avant le premier"
-        is_late = self.reunion_last and last >= (self.publication_due or days_before(self.jour, 20))
+        is_late = self.reunion_last and last >= (
+            self.publication_due or counted_back("vingt_jours", self.jour)
+        )
         return (
             "le tableau se publie après la réunion : indiquez aussi son dernier jour"
             if is_late
@@ -201,6 +183,8 @@ class Cycle:
     due: tuple[Echeance, ...]
     reference_legale: str
     """The articles that fix the days of the meeting."""
+    is_second_round: bool = False
+    """Whether the poll is the second round of another poll, so that nothing is due for it."""
 
     @property
     def end(self) -> date | None:
@@ -209,15 +193,24 @@ class Cycle:
             return self.reunion.jour
         return self.window[0] if self.window else min((it.due_on for it in self.due), default=None)
 
-    @property
-    def is_second_round(self) -> bool:
-        """Whether the poll is the second round of another poll, so that nothing is due for it."""
-        return self.scrutin is not None and not self.due
+    def last_day(self, echeance: Echeance) -> date:
+        """Return the last day of the mouvements of a tableau: the register begins before it, or cannot make it.
+
+        The first one ends with the meeting, or with the first day of the meeting while none is recorded: a later day
+        is not taken for that of the meeting before.
+        """
+        day_before = echeance.due_on - timedelta(days=1)
+        return (self.end or day_before) if echeance.type == VINGT_JOURS else day_before
 
 
 def days_before(scrutin: date, days: int) -> date:
     """Return the day `days` calendar days before a poll: J-5, J-20."""
     return scrutin - timedelta(days=days)
+
+
+def counted_back(delay: str, scrutin: date) -> date:
+    """Return the day of a delay of the table of regimes, for a poll: `vingt_jours`, `cloture_en_ligne`."""
+    return read_regimes().delay(delay).before(scrutin)
 
 
 def dix_janvier(year: int) -> date:
@@ -248,7 +241,7 @@ def additions_on(scrutin: date) -> date | None:
 
 def commission_between(scrutin: date) -> tuple[date, date]:
     """Return the first and last possible day of the meeting before a poll. Source: Code électoral, art. L. 19, III."""
-    return days_before(scrutin, 24), days_before(scrutin, 21)
+    return counted_back("reunion_premier", scrutin), counted_back("reunion_dernier", scrutin)
 
 
 def annual_window(year: int) -> tuple[date, date]:
@@ -279,9 +272,13 @@ def sixth_friday_before(day: date) -> date:
     return day - timedelta(days=since_friday + 5 * 7)
 
 
-def last_day_to_register(scrutin: date) -> date | None:
-    """Return the sixth Friday before a poll; None for a poll before 2020. Source: Code électoral, art. L. 17."""
-    return sixth_friday_before(scrutin) if scrutin >= date(2020, 1, 1) else None
+def last_day_to_register(scrutin: date, delay: str = "cloture") -> date | None:
+    """Return the last day of a delay to register for a poll; None for a poll before the text that gives it.
+
+    `delay`: `cloture` on paper (art. L. 17), `cloture_en_ligne` (art. R. 5) or `l30` (art. L. 30).
+    """
+    row = read_regimes().delay(delay)
+    return row.before(scrutin) if scrutin >= row.depuis else None
 
 
 def last_day_to_consult(publication: date) -> date:
@@ -308,10 +305,103 @@ def why_too_short(type_tableau: str, first: date, last: date) -> str:
 
 
 def is_poll_day(day: date, code_commune: str) -> bool:
-    """Whether a poll can be held on that day in that commune: a Sunday, or a Saturday where the law allows it."""
-    return day.weekday() == _DIMANCHE or (
-        day.weekday() == _SAMEDI and code_commune[:3] in VOTE_SAMEDI
-    )
+    """Whether a poll can be held on that day in that commune: a Sunday, or a Saturday where one may be on Saturday."""
+    if day.weekday() == _DIMANCHE:
+        return True
+    here = read_regimes().territory_of(code_commune).cle
+    on_sunday = Vote.DIMANCHE
+    rows = [it for it in read_regimes().polls if here in it.territoires]
+    return day.weekday() == _SAMEDI and any(it.vote is not on_sunday for it in rows)
+
+
+def is_yearly(code_commune: str) -> bool:
+    """Whether the lists of a commune are revised once a year: no commission de contrôle, no répertoire unique."""
+    return read_regimes().territory_of(code_commune).revision is Revision.ANNUELLE
+
+
+def polls_of(code_commune: str, scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
+    """Return the polls of a commune, one per day, in order: its own ones, and the national ones on their local day.
+
+    Where the table of regimes puts a kind of poll on the Saturday, the national poll of the Sunday is held on the
+    Saturday. The day that the commune noted for it wins. A poll of `polls_to_note` is left out.
+    """
+    known = list(scrutins)
+    unread = polls_to_note(code_commune, known)
+    own = [it for it in known if it.code_commune]
+    local = [
+        replace(it, jour=_local_day(it, code_commune, own), code_commune=code_commune)
+        for it in known
+        if not it.code_commune and it not in unread
+    ]
+    return one_a_day([*local, *own])
+
+
+def polls_to_note(code_commune: str, scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
+    """Return the national polls of which no row of the table gives the day in the commune, and which it did not note.
+
+    They are held elsewhere only, or a decree fixes their day there: nothing is computed for them.
+    """
+    known = list(scrutins)
+    own = [it for it in known if it.code_commune]
+    return [
+        it
+        for it in known
+        if not it.code_commune
+        and _is_unread(it, code_commune)
+        and not _noted_nearby(it, own, LONGEST_BETWEEN_ROUNDS)
+    ]
+
+
+def commission_to_renew(
+    today: date, scrutins: Iterable[CalendarScrutin], reunions: Iterable[CalendarReunion]
+) -> CalendarScrutin | None:
+    """Return the last general municipal poll, if no meeting of the commission was noted after it; None elsewhere.
+
+    Its members are appointed « après chaque renouvellement intégral du conseil municipal » (Code électoral, art. R. 7).
+    A meeting after the poll is held by the new members. `scrutins` are those of `polls_of`.
+    """
+    past = [
+        it
+        for it in scrutins
+        if it.jour < today
+        and "municipales" in _kinds_of(it)
+        and "partiel" not in fold(it.libelle)
+        and not is_yearly(it.code_commune)
+    ]
+    last = max(past, key=lambda it: it.jour, default=None)
+    is_met = last and any(it.jour > last.jour for it in reunions)
+    return None if is_met else last
+
+
+def _is_unread(scrutin: CalendarScrutin, code_commune: str) -> bool:
+    rows = read_regimes().rows_of(scrutin.libelle, code_commune)
+    if not rows:
+        return bool(read_regimes().named(scrutin.libelle))
+    return any(it.vote is Vote.DECRET for it in rows)
+
+
+def _local_day(scrutin: CalendarScrutin, code_commune: str, own: Iterable[CalendarScrutin]) -> date:
+    """Return the day of a national poll in a commune: the noted one, else that of the table."""
+    votes = {it.vote for it in read_regimes().rows_of(scrutin.libelle, code_commune)}
+    if _is_unread(scrutin, code_commune):
+        return _noted_nearby(scrutin, own, LONGEST_BETWEEN_ROUNDS) or scrutin.jour
+    if votes != {Vote.SAMEDI}:
+        return scrutin.jour
+    return _noted_nearby(scrutin, own, _ONE_DAY) or scrutin.jour - _ONE_DAY
+
+
+def _noted_nearby(
+    scrutin: CalendarScrutin, own: Iterable[CalendarScrutin], reach: timedelta
+) -> date | None:
+    """Return the last day, at most `reach` before a national poll, on which the commune noted the same poll."""
+    kinds = _kinds_of(scrutin)
+    days = [
+        it.jour
+        for it in own
+        if scrutin.jour - reach <= it.jour <= scrutin.jour
+        and (not _kinds_of(it) or not kinds or kinds & _kinds_of(it))
+    ]
+    return max(days, default=None)
 
 
 def one_a_day(scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
@@ -333,11 +423,11 @@ def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin
     liste électorale qui a servi au premier tour ». A poll more than two weeks later has its own dates (2020).
     """
     known = list(scrutins)
-    days = [it.jour for it in known]
     before = [it for it in known if it.jour < scrutin.jour <= it.jour + LONGEST_BETWEEN_ROUNDS]
     if before and _SECOND_ROUND.search(fold(scrutin.libelle)):
         return True
-    return any(last_round(it.jour, it.libelle, days) == scrutin.jour for it in before)
+    noted = filter(None, (noted_second_round(it, known) for it in before))
+    return any(it.jour == scrutin.jour for it in noted)
 
 
 def cycle_of(
@@ -351,16 +441,20 @@ def cycle_of(
     deliberated, it is due on the twentieth day before the poll at the latest. `scrutins` are the known polls.
     """
     if is_second_round(scrutin, scrutins):
-        return Cycle(scrutin, None, None, (), "")
+        return Cycle(scrutin, None, None, (), "", is_second_round=True)
+    if is_yearly(scrutin.code_commune):
+        day = counted_back("cinq_jours", scrutin.jour)
+        five = Echeance("cinq_jours", day, scrutin.jour, scrutin.code_commune)
+        return Cycle(scrutin, None, None, (five,), "")
     window = scrutin.window if scrutin.has_commission else None
     held = [it for it in reunions if window and window[0] <= it.jour <= window[1]]
     deliberated = max((it.jour for it in held if it.has_deliberated), default=None)
     first = (
         deliberated + timedelta(days=1)
         if deliberated
-        else scrutin.publication_due or days_before(scrutin.jour, 20)
+        else scrutin.publication_due or counted_back("vingt_jours", scrutin.jour)
     )
-    second = scrutin.cinq_jours_due or days_before(scrutin.jour, 5)
+    second = scrutin.cinq_jours_due or counted_back("cinq_jours_reu", scrutin.jour)
     due = Echeance(VINGT_JOURS, first, scrutin.jour), Echeance(CINQ_JOURS_REU, second, scrutin.jour)
     last = max(held, key=lambda it: (it.has_deliberated, it.jour), default=None)
     return Cycle(scrutin, window, last, due, LAW_OF_MEETING)
@@ -405,22 +499,33 @@ def find_cycles(
     scrutins: Sequence[CalendarScrutin],
     reunions: Sequence[CalendarReunion],
     register_since: date | None = None,
+    code_commune: str = "",
 ) -> list[Cycle]:
     """Return the cycles that a commune has to do: yearly meetings, then the polls to come.
 
     A yearly meeting stays in the list for a month after 31 December (our choice). If no cycle has a meeting, the yearly
     meeting of the next year is added. `scrutins` has one poll per day.
     """
+    polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
+    if is_yearly(code_commune):
+        return [_yearly_cycle(today, code_commune), *polls]
     years = sorted({(today - timedelta(days=31)).year, today.year})
     own = [
         cycle
         for year in years
         if (cycle := annual_cycle(today, year, reunions, scrutins, register_since))
     ]
-    polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
     if not any(cycle.window for cycle in (*own, *polls)):
         own += filter(None, [annual_cycle(today, today.year + 1, (), scrutins)])
     return [*own, *polls]
+
+
+def _yearly_cycle(today: date, code_commune: str) -> Cycle:
+    """Return the tableaux of the yearly revision that is closed next: 10 January, last day of February."""
+    year = today.year if today <= cloture(today.year) else today.year + 1
+    first = Echeance("premier_rectificatif", dix_janvier(year), None, code_commune)
+    second = Echeance("second_rectificatif", cloture(year), None, code_commune)
+    return Cycle(None, None, None, (first, second), "")
 
 
 PROOF_DAYS = 366
@@ -466,18 +571,52 @@ def majorite_on(date_naissance: str) -> date | None:
         return date(year + MAJORITE + (not is_in_year), month + 1 if is_in_year else 1, 1)
 
 
-def last_round(scrutin: date, libelle: str, others: Iterable[date] = ()) -> date | None:
+def noted_second_round(
+    scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin]
+) -> CalendarScrutin | None:
+    """Return the poll that was noted as the second round of a poll; None if none of `scrutins` can be.
+
+    It is held within two weeks and is no first round. Its name and that of the first poll share a kind of poll, or one
+    of them names no kind. A poll named « second tour » is preferred.
+    """
+    kinds, rows = _kinds_of(scrutin), _rows_of(scrutin)
+    if _LAST_ROUND.search(fold(scrutin.libelle)):
+        return None
+    if rows and not any(it.entre_les_tours != 0 for it in rows):
+        return None
+    last = scrutin.jour + LONGEST_BETWEEN_ROUNDS
+    after = [
+        it
+        for it in scrutins
+        if scrutin.jour < it.jour <= last and not _FIRST_ROUND.search(fold(it.libelle))
+    ]
+    alike = [it for it in after if not kinds or not _kinds_of(it) or kinds & _kinds_of(it)]
+    named = [it for it in alike if _SECOND_ROUND.search(fold(it.libelle))]
+    return min(named or alike, key=lambda it: it.jour, default=None)
+
+
+def last_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin] = ()) -> date | None:
     """Return the day of the last possible round of a poll; None if no data states whether a second round is possible.
 
-    The name of the poll decides. Without it, another poll within two weeks is the second round.
+    A second round that was noted wins. Without one, the table of regimes decides, where it has the interval: in
+    Polynésie française the decree of the poll fixes it (two weeks in 2022, one week in 2024).
     Source: Code électoral, art. L. 11, II, 1°: « lorsque le mode de scrutin permet un second tour ».
     """
-    words = fold(libelle)
-    if _LAST_ROUND.search(words):
-        return scrutin
-    for word, days in DAYS_TO_SECOND_ROUND.items():
-        if word in words:
-            return scrutin + timedelta(days=days or 0)
-    return min(
-        (day for day in others if scrutin < day <= scrutin + LONGEST_BETWEEN_ROUNDS), default=None
-    )
+    if noted := noted_second_round(scrutin, scrutins):
+        return noted.jour
+    if _LAST_ROUND.search(fold(scrutin.libelle)):
+        return scrutin.jour
+    intervals = [it.entre_les_tours for it in _rows_of(scrutin)]
+    known = [days for days in intervals if days is not None]
+    if not known or len(known) < len(intervals):
+        return None
+    return scrutin.jour + timedelta(days=max(known))
+
+
+def _rows_of(scrutin: CalendarScrutin) -> list[PollRow]:
+    return read_regimes().rows_of(scrutin.libelle, scrutin.code_commune)
+
+
+def _kinds_of(scrutin: CalendarScrutin) -> set[str]:
+    """Return the kinds of poll that the name of a poll contains."""
+    return {it.genre for it in read_regimes().named(scrutin.libelle)}

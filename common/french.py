@@ -209,12 +209,14 @@ def typo(text: str) -> str:
 LACKS_DATE = "date_du_mouvement_absente"
 LACKS_MOTIF = "motif_absent"
 LACKS_BOTH = "date_et_motif_absents"
+LACKS_ENTRY = "date_et_motif_d_avance"
+"""Neither date nor motif, and no entry in the register: on the list before the first export, as a minor."""
 LACKS_CATEGORIE = "categorie_absente"
 """An inscription without category. It may be one of article L. 30, which belongs on the tableau des cinq jours."""
 
 _LACKS = (
-    ({LACKS_DATE, LACKS_BOTH}, ("date", "dates")),
-    ({LACKS_MOTIF, LACKS_BOTH}, ("motif", "motifs")),
+    ({LACKS_DATE, LACKS_BOTH, LACKS_ENTRY}, ("date", "dates")),
+    ({LACKS_MOTIF, LACKS_BOTH, LACKS_ENTRY}, ("motif", "motifs")),
     ({LACKS_CATEGORIE}, ("inscription sans catégorie", "inscriptions sans catégorie")),
 )
 

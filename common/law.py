@@ -3,8 +3,10 @@
 The code of a tableau is also its value in the contract.
 """
 
-from collections.abc import Mapping
+import re
 from datetime import date
+
+from common.regimes import Revision, read_regimes
 
 REPERTOIRE_UNIQUE_DEPUIS = date(2019, 1, 1)
 """Loi n° 2016-1048 du 1er août 2016; date fixed by décret n° 2018-350 du 14 mai 2018, art. 5."""
@@ -14,6 +16,9 @@ CINQ_JOURS_REU = "cinq_jours_reu"
 
 
 _FORMER_CODE = "Code électoral (avant 2019)"
+_UNREAD_CODE = "Code électoral (rédaction applicable ici, à vérifier)"
+"""Communes with the yearly revision. Its articles in the version in force were not read."""
+_PARAGRAPH = re.compile(r" \(.*\)")
 
 
 def cite(*articles: str, code: str = "Code électoral") -> str:
@@ -22,22 +27,11 @@ def cite(*articles: str, code: str = "Code électoral") -> str:
     return f"{code}, art. {', '.join(others)} et {last}" if others else f"{code}, art. {last}"
 
 
-LAWS: Mapping[str, str] = {
-    "premier_rectificatif": cite("R. 5", "R. 10", "R. 11", code=_FORMER_CODE),
-    "second_rectificatif": cite("R. 16", code=_FORMER_CODE),
-    "additions": cite(
-        "L. 11-2 (alinéa 2)", "L. 17 (alinéa 4)", "R. 10 (alinéa 3)", code=_FORMER_CODE
-    ),
-    "cinq_jours": cite("L. 33 (alinéa 2)", "R. 17", "R. 18", code=_FORMER_CODE),
-    VINGT_JOURS: cite("L. 19", "L. 20", "R. 13"),
-    CINQ_JOURS_REU: cite("L. 20 (II)", "L. 30", "R. 14"),
-}
-"""The articles that a tableau cites, as it prints them."""
-
 _ELECTORS = (
-    "Un électeur de la commune peut demander l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
-    "inscrit. Il a sept jours à compter de la publication ; le représentant de l’État aussi (code électoral, "
-    "art. L. 20, I)."
+    "Tout électeur de la commune peut réclamer l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
+    "inscrit. Il peut aussi contester la décision de radiation ou d’inscription d’un électeur. Le représentant de "
+    "l’État a le même droit. Le tribunal se saisit dans les sept jours de la publication (code électoral, art. L. 20, "
+    "I)."
 )
 _OMITTED = (
     "Une personne omise par une erreur matérielle, ou radiée sans la procédure de l’article L. 18, peut saisir "
@@ -48,9 +42,6 @@ _LATE = (
     "faite au titre de l’article L. 30. Ils saisissent le tribunal, qui statue jusqu’au jour du scrutin (art. L. 32 et "
     "L. 20, II)."
 )
-_WITHOUT_JUDICIAIRE = ("975", "986", "987", "988")
-"""Départements without a tribunal judiciaire: the town hall writes the name of the court."""
-
 _APPEALS = {VINGT_JOURS: (_ELECTORS, _OMITTED), CINQ_JOURS_REU: (_LATE, _OMITTED)}
 
 
@@ -60,7 +51,8 @@ def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
     Inscriptions under article L. 30 are contested as art. L. 20, II provides (art. L. 32). Empty for the other types.
     """
     sentences = _APPEALS.get(type_tableau, ())
-    court = "" if code_commune.startswith(_WITHOUT_JUDICIAIRE) else "tribunal judiciaire de"
+    court = read_regimes().territory_of(code_commune).tribunal
+    court = f"tribunal {court} de" if court else ""
     said = " ".join(f"Le tribunal compétent est le {court} ____________________.".split())
     return (*sentences, said) if sentences else ()
 
@@ -74,11 +66,20 @@ LAW_OF_COPIES = cite("L. 37", "R. 20")
 """The articles of the copy of a list that an elector asks for."""
 LAW_OF_MEETING = cite("L. 19, III")
 """The article that fixes the days of the commission's meeting before a poll."""
-LAW_OF_ANNUAL_MEETING = cite("L. 19, III", "R. 10 (alinéa 3)")
+LAW_OF_ANNUAL_MEETING = cite("L. 19, III", "R. 10")
 """The articles that fix the days of the meeting in a year without a poll."""
-_ANNUAL = cite("L. 19", "L. 19-1", "L. 20", "R. 13")
 
 
-def law_of(type_: str, scrutin: object) -> str:
-    """Return the articles of a tableau; without a poll, the tableau des vingt jours also cites L. 19-1."""
-    return _ANNUAL if type_ == VINGT_JOURS and not scrutin else LAWS[type_]
+def law_of(type_: str, scrutin: object, code_commune: str = "") -> str:
+    """Return the articles of a tableau, by the table of regimes; without a poll, vingt jours also cites L. 19-1.
+
+    The tableaux of the yearly revision are those of before 2019. In a commune where it goes on, we have not read the
+    articles in the version in force: they are « à vérifier » and have no paragraph numbers.
+    """
+    regimes = read_regimes()
+    articles = regimes.articles_of(type_, has_poll=bool(scrutin))
+    if regimes.revision_of(type_) is not Revision.ANNUELLE:
+        return cite(*articles)
+    if regimes.territory_of(code_commune).revision is not Revision.ANNUELLE:
+        return cite(*articles, code=_FORMER_CODE)
+    return cite(*(_PARAGRAPH.sub("", it) for it in articles), code=_UNREAD_CODE)

@@ -10,8 +10,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from logging.handlers import WatchedFileHandler
-from pathlib import Path
 from typing import Any, Literal
 
 import structlog
@@ -19,8 +17,6 @@ from structlog.typing import EventDict, Processor
 
 SILENCE_SECONDS = 60
 """Seconds between two lines of the throttle about one outage."""
-
-_FILE_BYTES, _FORMER_FILES = 16 << 20, 7
 
 _IDENTIFIER = re.compile(r"[!-~]+")
 """ASCII without spaces, such as UUIDs, addresses and numbers."""
@@ -63,37 +59,6 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-
-
-class _LinesFile(WatchedFileHandler):
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 — logging's
-        raise  # noqa: PLE0704 — logging calls this while it handles the error
-
-
-def keep_lines(logger: str, file: Path) -> None:
-    """Also write the lines of a logger to a file, as JSON, whatever the level of the others.
-
-    Several processes may write to the file; one of them calls `rotate_lines`. Raises OSError if the file cannot be
-    written, and so does each line later.
-    """
-    handler = _LinesFile(file, encoding="utf-8", errors="backslashreplace")
-    formats = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render("json")]
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=formats))
-    logging.getLogger(logger).addHandler(handler)
-    logging.getLogger(logger).setLevel(logging.INFO)
-
-
-def rotate_lines(file: Path) -> None:
-    """Rename a file of `keep_lines` that is full, and delete the oldest former ones.
-
-    Each writer opens the new file before its next line; a line that it is writing ends in the renamed file.
-    """
-    if not file.exists() or file.stat().st_size < _FILE_BYTES:
-        return
-    file.rename(f"{file}.{time.time_ns()}")  # a new name: several notifiers overwrite no file
-    former = sorted(file.parent.glob(f"{file.name}.*"), key=lambda it: it.stat().st_mtime_ns)
-    for old in former[:-_FORMER_FILES]:
-        old.unlink()
 
 
 def request_keys(correlation_id: str, trace_id: str) -> dict[str, str]:

@@ -346,6 +346,14 @@ class DeclarationNoted(Contract):
         ),
     ] = None
     note: Annotated[FileNote | RegisterNote, Field(discriminator="kind")]
+    seen: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9a-f]{64}$",
+            description="Of the screen: what the form showed of the notes that this one replaces. The note is refused "
+            "if they have changed since; absent: not compared.",
+        ),
+    ] = None
     requested_by: RequestedBy
 
     @model_validator(mode="after")

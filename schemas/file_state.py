@@ -58,13 +58,16 @@ Columns are those of the view `derniers_exports`, whose column `state` is comput
 match is ready.
 """
 
-_USABLE = {
-    FileState.READY,
-    FileState.DEPOSITED,
-    FileState.ACCEPTED,
-    FileState.PUBLISHED,
-    FileState.CERTIFIED,
-}
+USABLE = frozenset(
+    {
+        FileState.READY,
+        FileState.DEPOSITED,
+        FileState.ACCEPTED,
+        FileState.PUBLISHED,
+        FileState.CERTIFIED,
+    }
+)
+"""The states that need no cure; `schemas.cures` has those of the others."""
 _AGAINST = ("purged_at", "fault", "bloquantes", "provisoire_until")
 """Facts that a deposit or a publication does not remove."""
 
@@ -83,4 +86,4 @@ def _holds(rule: StateRule, facts: Mapping[str, object]) -> bool:
 
 def is_usable(status: ExportStatus, facts: Mapping[str, object]) -> bool:
     """Return whether nothing that is known speaks against the use of the file: it may be deposited or published."""
-    return find_state(status, facts) in _USABLE and not any(facts.get(it) for it in _AGAINST)
+    return find_state(status, facts) in USABLE and not any(facts.get(it) for it in _AGAINST)

@@ -22,6 +22,7 @@ from schemas.envelope import Attribute
 from schemas.faults import FieldError
 from schemas.profiles.source import SourceMapping
 from schemas.tableaux import (
+    YEARLY_REVISION,
     Edition,
     Presentation,
     TypeTableau,
@@ -299,23 +300,36 @@ _SINCE_2019 = "^(2019|20[2-9][0-9]|21[0-9]{2})-"
 
 
 def _say_dates(schema: dict[str, Any]) -> None:
-    schema["allOf"] = [
-        {
-            "if": {"properties": {"types": {"contains": {"const": type_}}}},
-            "then": {
-                "anyOf": [
-                    {"required": [name], "properties": {name: {"type": "string"}}}
-                    for name in missing.names
-                ],
-                "properties": {
-                    name: {"pattern": _UNTIL_2018 if type_.is_repealed else _SINCE_2019}
-                    for name in dated_by(type_)
+    is_yearly = {"pattern": f"^{YEARLY_REVISION}"}
+    schema["allOf"] = []
+    for type_ in TypeTableau:
+        asked = {"types": {"contains": {"const": type_}}}
+        schema["allOf"] += [
+            {
+                "if": {"properties": asked},
+                "then": {
+                    "anyOf": [
+                        {"required": [name], "properties": {name: {"type": "string"}}}
+                        for name in missing.names
+                    ]
                 },
-            },
-        }
-        for type_ in TypeTableau
-        for missing in find_missing_dates([type_], ())
-    ]
+            }
+            for missing in find_missing_dates([type_], ())
+        ]
+        pattern = {"pattern": _UNTIL_2018 if type_.is_repealed else _SINCE_2019}
+        schema["allOf"].append(
+            {
+                "if": {"properties": {**asked, "commune": {"not": is_yearly}}},
+                "then": {"properties": dict.fromkeys(dated_by(type_), pattern)},
+            }
+        )
+        if not type_.is_repealed:  # a date that is given is refused
+            schema["allOf"].append(
+                {
+                    "if": {"properties": {**asked, "commune": is_yearly}},
+                    "then": {"properties": {key: {"type": "null"} for key in dated_by(type_)}},
+                }
+            )
 
 
 class TableauPart(NamedTuple):

@@ -30,6 +30,9 @@ class TypeTableau(Labelled):
 LAST_REPEALED_DAY = date(2018, 12, 31)
 """Last day before the répertoire électoral unique replaced the yearly revision. Loi n° 2016-1048 du 1er août 2016."""
 
+YEARLY_REVISION = "988"
+"""What the codes of the communes begin with where the yearly revision goes on: Nouvelle-Calédonie."""
+
 _YEARLY = "le tableau annuel des inscriptions et radiations (vingt_jours)"
 _INSTEAD = {
     TypeTableau.PREMIER_RECTIFICATIF: _YEARLY,
@@ -120,10 +123,17 @@ class WrongDate(NamedTuple):
     name: str
     type: TypeTableau
     day: date
+    is_yearly: bool = False
+    """Whether the lists of the commune are revised once a year."""
 
     @property
     def reason(self) -> str:
         """The reason, and the tableau to request instead, in French."""
+        if self.is_yearly:
+            return (
+                f"« {self.type.label} » n'existe pas en Nouvelle-Calédonie : la révision y est annuelle, demandez un "
+                "tableau rectificatif, celui des additions ou celui des cinq jours d'avant 2019"
+            )
         if self.type.is_repealed:
             exists, instead = (
                 "n'existe plus",
@@ -138,13 +148,18 @@ class WrongDate(NamedTuple):
 
 
 def find_wrong_dates(types: Sequence[TypeTableau], given: Mapping[str, Any]) -> list[WrongDate]:
-    """Return the dates among the `given` fields on which a type of tableau does not exist yet, or is repealed."""
+    """Return the dates among the `given` fields on which a type of tableau does not exist yet, or is repealed.
+
+    `given` also has the commune: where the yearly revision goes on, its tableaux exist on every day, and no other.
+    """
+    commune = given.get("commune") or given.get("code_commune") or ""
+    is_yearly = str(commune).startswith(YEARLY_REVISION)
     return [
-        WrongDate(name, type_, day)
+        WrongDate(name, type_, day, is_yearly)
         for type_ in types
         for name in dated_by(type_)
         if isinstance(day := given.get(name), date)
-        and type_.is_repealed != (day <= LAST_REPEALED_DAY)
+        and type_.is_repealed != (is_yearly or day <= LAST_REPEALED_DAY)
     ]
 
 
@@ -169,7 +184,7 @@ class NeverPublished(NamedTuple):
 
 
 def why_never_published(
-    type_tableau: str, presentation: str, edition: str
+    type_tableau: str, presentation: str, edition: str, code_commune: str
 ) -> NeverPublished | None:
     """Return the reason why a tableau is never published, whatever its content; None if it may be."""
     if edition == Edition.COMMISSION:
@@ -184,7 +199,8 @@ def why_never_published(
             "Un récapitulatif ne se publie pas : il ne nomme aucun électeur.",
             "Publiez le tableau lui-même, pour la commune ou par bureau.",
         )
-    if TypeTableau(type_tableau).is_repealed:
+    is_yearly = code_commune.startswith(YEARLY_REVISION)
+    if TypeTableau(type_tableau).is_repealed and not is_yearly:
         return NeverPublished(
             "tableau_abroge",
             "Un tableau d'avant 2019 ne se publie plus : il est abrogé depuis le 1er janvier 2019.",

@@ -282,10 +282,16 @@ class Categorie(Labelled):
     INSCRIPTION_OFFICE = "inscription_office", "Inscription d’office"
     INSCRIPTION_JUDICIAIRE = "inscription_judiciaire", "Inscription judiciaire"
     INSCRIPTION_L30 = "inscription_l30", "Inscription au titre de l’article L. 30"
+    INSCRIPTION_COMMISSION = "inscription_commission", "Décision de la commission de contrôle"
+    INSCRIPTION_TRANSFERT = "inscription_transfert", "Transfert par fusion de communes"
     CHANGEMENT_BUREAU = "changement_bureau", "Changement de bureau"
     RADIATION_DECES = "radiation_deces", "Décès"
     RADIATION_AUTRE_COMMUNE = "radiation_autre_commune", "Autre commune"
-    RADIATION_DECISION = "radiation_decision", "Décision"
+    RADIATION_MAIRE = "radiation_maire", "Décision du maire"
+    RADIATION_COMMISSION = "radiation_commission", "Décision de la commission de contrôle"
+    RADIATION_INSEE = "radiation_insee", "Radiation par l’INSEE"
+    RADIATION_JUDICIAIRE = "radiation_judiciaire", "Décision du tribunal"
+    RADIATION_TRANSFERT = "radiation_transfert", "Transfert par fusion de communes"
     MODIFICATION_ETAT_CIVIL = "modification_etat_civil", "Modification de l’état civil"
     NON_PRECISEE = "", ""
     """Unknown so far, as in an export of the REU: the cell of the tableau stays empty."""
@@ -297,15 +303,24 @@ CATEGORIES = {
         Categorie.INSCRIPTION_OFFICE,
         Categorie.INSCRIPTION_JUDICIAIRE,
         Categorie.INSCRIPTION_L30,
+        Categorie.INSCRIPTION_COMMISSION,
+        Categorie.INSCRIPTION_TRANSFERT,
     ),
     Nature.RADIATION: (
         Categorie.RADIATION_DECES,
         Categorie.RADIATION_AUTRE_COMMUNE,
-        Categorie.RADIATION_DECISION,
+        Categorie.RADIATION_MAIRE,
+        Categorie.RADIATION_COMMISSION,
+        Categorie.RADIATION_INSEE,
+        Categorie.RADIATION_JUDICIAIRE,
+        Categorie.RADIATION_TRANSFERT,
     ),
     Nature.MODIFICATION: (Categorie.CHANGEMENT_BUREAU, Categorie.MODIFICATION_ETAT_CIVIL),
 }
 """The categories allowed for a mouvement of each nature; an empty category is always allowed."""
+
+TRANSFERTS = frozenset({Categorie.INSCRIPTION_TRANSFERT, Categorie.RADIATION_TRANSFERT})
+"""The electors of communes that merge: INSEE joins their lists some time after 1 January, and no elector has a day."""
 
 
 class Channel(Labelled):

@@ -1,27 +1,22 @@
 """The audit trail: who did what, when. No line holds an elector's data.
 
-The table `audit` is append-only: the accounts of the services may only insert, and triggers refuse updates and deletes,
-except the deletion of old lines that a line of the trail announces. The notifier copies each line to the log of acts,
-with its number, a digest of its contents and the database's account that wrote it. A service also writes the number and
-the digest to that log itself, before the commit. `python -m worker audit verify --log FOLDER` compares: a change by the
-owner of the database is found, and so is a line that was added with a service's account, but not by a service (ADR
-0035).
+The table `audit` is insert-only: the accounts of the services may only insert, and triggers refuse updates and deletes,
+except the deletion of old lines that a line of the trail announces. The notifier writes each committed line to its
+log. `python -m worker audit verify --log FILE` names each line of that log that the table lacks, or has otherwise
+(ADR 0035).
 
-A line names agents, and texts that people typed, by a pseudonym. The table `audit_word` has the words until they are
-forgotten (ADR 0037). A pseudonym is a digest of a random salt and of the words, so that a change of words is found.
+A line refers to names of agents, and to texts that people typed, by a random key. The table `audit_word` beside the
+trail has the words until they are forgotten (ADR 0037).
 """
 
-import hashlib
 import json
 import logging
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import (
@@ -42,10 +37,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from common.french import count_of
-from common.logs import keep_lines
 from schemas.vocabulary import Action
-from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, session_user, utc_now
-from worker.errors import ConfigurationError
+from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, utc_now
 
 
 class Audit(Base):
@@ -75,25 +68,17 @@ class AuditUnlogged(Base):
     __tablename__ = "audit_unlogged"
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False, doc="Of the line.")
-    writer: Mapped[str] = mapped_column(
-        Texte, server_default=session_user(), doc="The account that wrote the line."
-    )
 
 
 class AuditWord(Base):
-    """A name or a text for which lines of the trail have a pseudonym, until it is forgotten."""
+    """A name or a text for which lines of the trail have a key, until it is forgotten."""
 
     __tablename__ = "audit_word"
     __table_args__ = (
         Index("uq_audit_word_agent", "words", unique=True, **rows_where("kind = 'agent'")),
     )
 
-    pseudonym: Mapped[str] = mapped_column(
-        Texte, primary_key=True, doc="The kind, a digest of salt and words."
-    )
-    salt: Mapped[str] = mapped_column(
-        Texte, doc="Random, and deleted with the words, which cannot be guessed then."
-    )
+    key: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind and a random number.")
     kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
     words: Mapped[str] = mapped_column(Texte)
     code_commune: Mapped[str] = empty("Of the line of a text.")
@@ -111,20 +96,20 @@ class Actor(NamedTuple):
 
 
 class WordKind(StrEnum):
-    """The kind of a pseudonym, which begins with this word."""
+    """The kind of a key, which begins with this word."""
 
     AGENT = "agent"
     TEXTE = "texte"
 
 
-class Pseudonymised(NamedTuple):
-    """The name of an agent, or a text that a person typed: the trail has a pseudonym for it."""
+class Words(NamedTuple):
+    """The name of an agent, or a text that a person typed: a line has its key in the table `audit_word`."""
 
     kind: WordKind
     words: str
 
 
-Detail = str | Sequence[str | Pseudonymised]
+Detail = str | Sequence[str | Words]
 
 
 def record_audit(
@@ -139,61 +124,31 @@ def record_audit(
     """Add a line to the audit trail, inside the caller's transaction: both happen, or neither.
 
     `actor` is the system's user of a command, `NOTIFIER`, or the agent for whom an account acts. `detail` is French. It
-    may name files and accounts, never an elector; names of agents and texts that a person typed are `Pseudonymised`.
-
-    Raises:
-        OSError: this service cannot write its log of acts (a full volume). No act happens without its line there.
+    may name files and accounts, never an elector; names of agents and texts that a person typed are `Words`.
     """
     who = actor if isinstance(actor, Actor) else Actor(actor)
-    name = find_pseudonym(connection, who.name)
+    name = find_key(connection, who.name)
     if name is None:  # an operator, an account and a program keep their names
         is_agent = (
             connection.scalar(select(_AGENTS.c.name).where(_AGENTS.c.name == who.name).limit(1))
             is not None
         )
-        name = (
-            _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, who.name), "")
-            if is_agent
-            else who.name
-        )
+        name = _key_of(connection, Words(WordKind.AGENT, who.name), "") if is_agent else who.name
     parts = [detail] if isinstance(detail, str) else detail
-    words = (
-        it if isinstance(it, str) else _pseudonym_of(connection, it, code_commune) for it in parts
-    )
-    at = connection.execute(select(utc_now())).scalar_one()
-    line = AuditLine(
-        id=_next_number(connection),
-        at=at.replace(microsecond=at.microsecond // 1000 * 1000),
-        account=who.account if who.account not in {"", who.name} else name,
-        actor=name,
-        action=action.value,
-        code_commune=code_commune,
-        export_id=export_id,
-        detail="".join(words),
-    )
-    connection.execute(insert(Audit).inline().values(line._asdict()))
-    if logging.getLogger(_LOGGER).handlers:  # of a service, see keep_acts
-        structlog.get_logger(_LOGGER).info(_WRITTEN, id=line.id, digest=line.for_log()["digest"])
+    words = (it if isinstance(it, str) else _key_of(connection, it, code_commune) for it in parts)
+    values = {
+        "id": _next_number(connection),
+        "account": who.account if who.account not in {"", who.name} else name,
+        "actor": name,
+        "action": action.value,
+        "code_commune": code_commune,
+        "export_id": export_id,
+        "detail": "".join(words),
+    }
+    connection.execute(insert(Audit).inline().values(values))
 
 
-_LOGGER, _COPIED, _WRITTEN = "audit", "audit", "audit_written"
-ACTS = "audit.log"
-"""The file of the log of acts; the notifier rotates it."""
-
-
-def keep_acts(folder: Path) -> None:
-    """Keep the log of acts of this service in the folder.
-
-    Raises:
-        ConfigurationError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        keep_lines(_LOGGER, folder / ACTS)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Dossier {folder} inutilisable ({os.strerror(error.errno or 0)})."
-        ) from None
+_LOGGER, _EVENT = "audit", "audit"
 
 
 def note_removed(by: Actor) -> Callable[[Connection, int], None]:
@@ -207,54 +162,38 @@ def note_removed(by: Actor) -> Callable[[Connection, int], None]:
 
 
 _AGENTS = table("agent", column("name"))
-_PSEUDONYM = re.compile(rf"\b(?:{'|'.join(WordKind)})-[0-9a-f]{{32}}\b")
+_KEY = re.compile(rf"\b(?:{'|'.join(WordKind)})-[0-9a-f]{{32}}\b")
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _make_pseudonym(kind: str, salt: str, words: str) -> str:
-    return f"{kind}-{_digest(f'{salt} {words}')[:32]}"
-
-
-def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: str) -> str:
-    """Return the pseudonym of an agent, which is the same in all lines, or a new one for a text."""
+def _key_of(connection: Connection, named: Words, code_commune: str) -> str:
+    """Return the key of an agent, which is the same in all lines, or a new one for a text."""
     if not named.words:
         return ""
     is_agent = named.kind is WordKind.AGENT
-    if is_agent and (known := find_pseudonym(connection, named.words)) is not None:
+    if is_agent and (known := find_key(connection, named.words)) is not None:
         return known
-    salt = secrets.token_hex(16)
-    pseudonym = _make_pseudonym(named.kind, salt, named.words)
-    row = {"pseudonym": pseudonym, "salt": salt, "kind": named.kind.value, "words": named.words}
+    key = f"{named.kind}-{secrets.token_hex(16)}"
+    row = {"key": key, "kind": named.kind.value, "words": named.words}
     row["code_commune"] = "" if is_agent else code_commune
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     # waits for other transactions that insert the same word
     statement = dialect.insert(AuditWord).inline().values(row).on_conflict_do_nothing()
     if connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1:
-        return pseudonym
-    return _pseudonym_of(
-        connection, named, code_commune
-    )  # another transaction has just added this agent
+        return key
+    return _key_of(connection, named, code_commune)  # another transaction has just added this agent
 
 
-def find_pseudonym(connection: Connection, agent: str) -> str | None:
-    """Return the pseudonym of an agent in the trail, or None."""
+def find_key(connection: Connection, agent: str) -> str | None:
+    """Return the key of an agent in the trail, or None."""
     kind = literal(WordKind.AGENT.value, literal_execute=True)
     return connection.scalar(
-        select(AuditWord.pseudonym).where(AuditWord.kind == kind, AuditWord.words == agent)
+        select(AuditWord.key).where(AuditWord.kind == kind, AuditWord.words == agent)
     )
 
 
-def forget_words(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
-    """Delete these names or texts and return their pseudonyms.
-
-    The caller must record the pseudonyms, or `verify_audit` reports them as missing.
-    """
-    return list(
-        connection.scalars(delete(AuditWord).where(condition).returning(AuditWord.pseudonym))
-    )
+def forget_words(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Delete these names or texts; return how many. The trail keeps their keys."""
+    return connection.execute(delete(AuditWord).where(condition)).rowcount
 
 
 def _next_number(connection: Connection) -> int:
@@ -280,64 +219,46 @@ class AuditLine(NamedTuple):
         """The French label of the action, or its code when this release does not know it."""
         return Action(self.action).label if self.action in set(Action) else self.action
 
-    @property
-    def pseudonyms(self) -> set[str]:
-        """The pseudonyms in the account, the actor and the detail."""
-        return {
-            it
-            for value in (self.account, self.actor, self.detail)
-            for it in _PSEUDONYM.findall(value)
-        }
-
     def in_words(self, words: Mapping[str, str]) -> "AuditLine":
-        """Return this line with each known pseudonym replaced by its words."""
+        """Return this line with each known key replaced by its words."""
 
         def replace(value: str) -> str:
-            return _PSEUDONYM.sub(lambda it: words.get(it[0], it[0]), value)
+            return _KEY.sub(lambda it: words.get(it[0], it[0]), value)
 
         return self._replace(
             account=replace(self.account), actor=replace(self.actor), detail=replace(self.detail)
         )
 
-    def for_log(self) -> dict[str, Any]:
-        """Return the fields of this line for the log: all but the detail, and a digest of the whole."""
-        values = self._asdict() | {"at": self.at.astimezone(UTC).isoformat(timespec="milliseconds")}
-        digest = _digest(json.dumps(list(values.values()), ensure_ascii=False))
-        return {name: value for name, value in values.items() if name != "detail"} | {
-            "digest": digest
-        }
+    def for_log(self) -> dict[str, object]:
+        """Return the fields of this line as the log has them."""
+        return self._asdict() | {"at": self.at.astimezone(UTC).isoformat(timespec="milliseconds")}
 
 
 def log_lines(engine: Engine) -> None:
-    """Write the first lines that `audit_unlogged` names to the log and delete their rows.
+    """Write the first lines that `audit_unlogged` names to the log, and delete their rows there.
 
-    If the log cannot be written (OSError), all rows stay; the next call writes them, some of them twice.
+    If the transaction fails, all rows stay, and the next call writes the lines again.
     """
+    logging.getLogger(_LOGGER).setLevel(logging.INFO)  # whatever the level of the other lines
     log = structlog.get_logger(_LOGGER)
-    first = (
-        select(AuditUnlogged.id, AuditUnlogged.writer)
-        .order_by(AuditUnlogged.id)
-        .limit(_MOST_LOGGED)
-    )
     with engine.begin() as connection:
-        writers = {
-            row.id: row.writer for row in connection.execute(first)
-        }  # a join would read the whole trail
-        query = select(*_COLUMNS).where(Audit.id.in_(writers)).order_by(Audit.id)
-        logged = []
-        with connection.execute(
-            query.execution_options(yield_per=10)
-        ) as rows:  # a line may be long
-            for row in rows:
-                line = AuditLine(*row)
-                log.info(_COPIED, **line.for_log(), writer=writers[line.id])
-                logged.append(line.id)
-        if logged:
-            connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_(logged)))
+        first = select(AuditUnlogged.id).order_by(AuditUnlogged.id).limit(_MOST_LOGGED)
+        numbers = connection.scalars(first).all()  # a join would read the whole trail
+        for line in _read_lines(connection, Audit.id.in_(numbers)):
+            log.info(_EVENT, **line.for_log())
+        if numbers:
+            connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_(numbers)))
 
 
 _MOST_LOGGED = 1000
 """The lines that one call of `log_lines` writes: it is called each second."""
+
+
+def _read_lines(connection: Connection, *conditions: ColumnElement[bool]) -> Iterator[AuditLine]:
+    """Yield lines with their keys, a few at a time: a detail may be long."""
+    query = select(*_COLUMNS).where(*conditions).order_by(Audit.id)
+    with connection.execute(query.execution_options(yield_per=10)) as rows:
+        yield from (AuditLine(*row) for row in rows)
 
 
 def read_audit(
@@ -353,8 +274,8 @@ def read_audit(
         query = query.where(Audit.code_commune == code_commune)
     if since is not None:
         query = query.where(Audit.at >= since)
-    known = connection.execute(select(AuditWord.pseudonym, AuditWord.words))
-    words = {row.pseudonym: row.words for row in known}
+    known = connection.execute(select(AuditWord.key, AuditWord.words))
+    words = {row.key: row.words for row in known}
     return [AuditLine(*row).in_words(words) for row in connection.execute(query)]
 
 
@@ -398,113 +319,44 @@ def _delete_before(connection: Connection, before: datetime) -> int:
     removed = connection.execute(delete(Audit).where(Audit.id < first_kept)).rowcount
     is_named = (
         select(Audit.id)
-        .where(func.instr(Audit.actor + " " + Audit.detail, AuditWord.pseudonym) > 0)
+        .where(func.instr(Audit.actor + " " + Audit.detail, AuditWord.key) > 0)
         .exists()
     )
     connection.execute(delete(AuditWord).where(~is_named))
     return removed
 
 
-class LoggedActs(NamedTuple):
-    """The log of acts: of each line its digest and the database's account that wrote it; what services have written.
+def verify_audit(
+    connection: Connection, logged: Mapping[int, Mapping[str, object]]
+) -> dict[int, str]:
+    """Compare the table with the lines of a log, by number; return what is wrong with a line, in French.
 
-    The digest is empty when the log has different ones: the owner, or an account, added another copy of the line.
+    A line that the log lacks is no fault: the log may begin later, or end earlier. Lines before the first one of the
+    table were purged.
     """
+    faults: dict[int, str] = {}
+    numbers = []
+    for line in _read_lines(connection):
+        numbers.append(line.id)
+        if line.id in logged and line.for_log() != logged[line.id]:
+            faults[line.id] = "autre dans la base que dans le journal du service"
+    lost = (number for number in logged.keys() - set(numbers) if number > min(numbers, default=0))
+    faults |= dict.fromkeys(lost, "dans le journal du service, absente de la base")
+    return dict(sorted(faults.items()))
 
-    digests: dict[int, str]
-    writers: dict[int, str]
-    written: set[tuple[int, str]]
 
+def read_log(lines: Iterable[str]) -> dict[int, dict[str, object]]:
+    """Return the lines of the trail in a log, by number; a prefix that a log collector added is skipped.
 
-def verify_audit(connection: Connection, logged: LoggedActs) -> Iterator[tuple[int, str]]:
-    """Yield the lines that differ from the log or that no service has written, and those with lost or changed words.
-
-    Of each, the number and the reason. The log may begin after the trail: older lines are not compared.
+    Of two lines with one number the first counts: a line that is written again after a change is a change.
     """
-    words = _check_words(connection)
-    waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.writer)).all()
-    writers = {row.id: row.writer for row in waiting} | logged.writers
-    known = {row.id for row in waiting} | logged.digests.keys()
-    begin, seen = None, set[int]()
-    first, spared = min((number for number, _ in logged.written), default=None), {""}
-    if connection.dialect.name == "postgresql":
-        spared.add(
-            str(
-                connection.scalar(
-                    text("SELECT tableowner FROM pg_tables WHERE tablename = 'audit'")
-                )
-            )
-        )
-    for row in connection.execute(
-        select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=50)
-    ):
-        line = AuditLine(*row)
-        digest = line.for_log()["digest"]
-        if (
-            begin is None and logged.digests.get(line.id) == digest
-        ):  # an account may log a number without its line
-            begin, first = line.id, line.id if first is None or not seen else first
-        seen.add(line.id)
-        if begin is not None and line.id not in known:
-            yield (
-                line.id,
-                f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})",
-            )
-        elif logged.digests.get(line.id, digest) != digest:
-            copies = (
-                "changée : autre que dans"
-                if logged.digests[line.id]
-                else "deux copies différentes dans"
-            )
-            yield (line.id, f"{copies} le journal du service")
-        elif (
-            first is not None
-            and line.id >= first
-            and (writer := writers.get(line.id, "")) not in spared
-            and (line.id, digest) not in logged.written
-        ):
-            yield (line.id, f"ajoutée avec le compte {writer}, mais par aucun service")
-        elif not all(words.get(it) for it in line.pseudonyms):
-            yield (
-                line.id,
-                "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté",
-            )
-    for number in sorted(known - seen):
-        if number > min(seen, default=0):
-            yield (number, "disparue de la base, où un compte l'avait écrite")
-
-
-def _check_words(connection: Connection) -> dict[str, bool]:
-    """Return by pseudonym whether its words match it, or a line of the trail records that they were forgotten."""
-    known = connection.execute(
-        select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words)
-    )
-    words = {
-        row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words)
-        for row in known
-    }
-    forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)
-    return {
-        it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)
-    } | words
-
-
-def read_log(lines: Iterable[str]) -> LoggedActs:
-    """Return the acts in a log; a prefix that a log collector added is skipped."""
-    acts = LoggedActs({}, {}, set())
+    logged: dict[int, dict[str, object]] = {}
     for line in lines:
-        if '"audit' not in line or "{" not in line:
+        if f'"event": "{_EVENT}"' not in line or "{" not in line:
             continue
         try:
-            entry: Any = json.loads(line[line.index("{") :])
-            number, digest = int(entry["id"]), entry["digest"]
+            found = json.loads(line[line.index("{") :])
+            logged.setdefault(int(found["id"]), {name: found[name] for name in AuditLine._fields})
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # not of a service
             continue
-        if not isinstance(digest, str):
-            continue
-        if entry.get("event") == _WRITTEN:
-            acts.written.add((number, digest))
-        elif entry.get("event") == _COPIED:
-            acts.digests[number] = digest if acts.digests.get(number, digest) == digest else ""
-            acts.writers[number] = str(entry.get("writer", ""))
-    return acts
+    return logged

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Engine
 
-from common.logs import rotate_lines
 from schemas.profiles import ProfileError
 from schemas.profiles.platform import load_profiles
 from schemas.profiles.source import load_sources
 from schemas.vocabulary import Channel
 from worker import services
 from worker.arrivals import Arrivals, expire
-from worker.audit import ACTS, NOTIFIER, Actor, log_lines, note_removed, purge_audit
+from worker.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import build_engine
 from worker.errors import ConfigurationError
 from worker.exports.lease import new_owner
@@ -55,6 +54,7 @@ def build_services(settings: Settings, send_tokens: services.SendTokens) -> serv
         profiles=_load(load_profiles, settings),
         source=_load(load_sources, settings),
         ruined_values=settings.ruined_values,
+        public_url=settings.public_url,
         most_lane=PEOPLE if settings.worker_lane == "people" else BATCH,
     )
 
@@ -118,7 +118,6 @@ def build_chores(settings: Settings, engine: Engine, tokens: "TokenQueues") -> "
             "early_cancels", lambda: map(housekeeping.purge_early_cancels, [engine]), HOUR_SECONDS
         ),
         Chore("audit_log", lambda: map(log_lines, [engine]), 1),
-        Chore("acts", lambda: map(rotate_lines, [settings.acts_dir / ACTS]), RETRY_SECONDS),
         Chore("reminders", lambda: [plan_reminders(engine, registre, days)], HOUR_SECONDS),
         Chore(
             "refused", lambda: iter(partial(housekeeping.purge_refused, engine), 0), RETRY_SECONDS

@@ -16,7 +16,6 @@ from sqlalchemy.orm import configure_mappers
 from common.files import keep_files_private
 from common.logs import configure_logs
 from worker.actors import declare_actors
-from worker.audit import keep_acts
 from worker.compose import build_services
 from worker.db.engine import is_writable, require_current
 from worker.errors import ConfigurationError
@@ -35,7 +34,6 @@ def compose() -> PrefectureBroker:
     """Build the broker with its actors from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    keep_acts(settings.acts_dir)
     require_trusted(settings.amqp_url.get_secret_value())
     middleware = build_middleware(lambda: is_writable(services.engine))
     broker = build_broker(settings.amqp_url.get_secret_value(), middleware)

@@ -46,6 +46,8 @@ class Services:
     profiles: PlatformProfiles
     source: SourceProfile
     ruined_values: Severity
+    public_url: str
+    """The address of the screen, for the links of reports; empty without one."""
     lease_seconds: float = LEASE_SECONDS
     most_starts: int = MOST_STARTS
     most_failures: int = MOST_FAILURES

@@ -93,11 +93,6 @@ class Settings(EnvironmentSettings):
         return self.home / "health"
 
     @property
-    def acts_dir(self) -> Path:
-        """The folder of the log of acts, which all services share and which outlives them."""
-        return self.home / "acts"
-
-    @property
     def mail_dir(self) -> Path:
         """The folder that receives mails when no mail server is set."""
         return self.home / "mails"

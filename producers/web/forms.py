@@ -1,6 +1,7 @@
 """Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Self, TypeVar
@@ -13,6 +14,7 @@ from starlette.datastructures import FormData, UploadFile
 from common.french import capitalized, short_date
 from schemas.faults import explain_fault
 from schemas.requests import LARGEST_ID, Jour
+from schemas.seen import overwrites_unseen
 from schemas.vocabulary import parse_jour
 
 IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'année en entier"
@@ -20,6 +22,9 @@ IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'a
 
 _Contract = TypeVar("_Contract", bound=BaseModel)
 _JOUR = TypeAdapter[date](Jour)
+_SHORT_DAY = re.compile(
+    r"(\d\d)(\d\d)(\d{4})?|(\d{1,2})[/. -](\d{1,2})(?:[/. -](\d{4}))?", re.ASCII
+)
 
 Faults = Mapping[str, str]
 """The errors of a form: one sentence per field, in the order of the form."""
@@ -90,6 +95,23 @@ def read_day(words: str) -> date | None:
         return None
 
 
+def complete_day(words: str, since: date | None, until: date) -> str:
+    """Return a day typed in short (`1011`, `10/11`, `10112026`) as `AAAA-MM-JJ`; other words as they are.
+
+    Without a year the day is of the year that places it after `since` and not after `until`, else of that of `until`.
+    `static/grid.js` shows the same day while the agent types.
+    """
+    match = _SHORT_DAY.fullmatch(words)
+    if match is None:
+        return words
+    day, month, year = (match[short] or match[long] for short, long in ((1, 4), (2, 5), (3, 6)))
+    years = [int(year)] if year else [until.year, until.year - 1]
+    typed = [it for number in years if (it := read_day(f"{day}/{month}/{number}"))]
+    possible = [it for it in typed if it <= until and (since is None or it > since)]
+    found = possible or typed
+    return found[0].isoformat() if found else words
+
+
 def read_days(
     form: Mapping[str, str], found: dict[str, str], *, until: date | None = None
 ) -> dict[str, date]:
@@ -136,6 +158,25 @@ def validate(
         ) from None
     refuse(fields, found)
     return read
+
+
+def find_unseen(
+    form: FormData,
+    name: str,
+    known: Sequence[Sequence[object]],
+    said: Sequence[Sequence[object]],
+    words: str,
+) -> dict[str, str]:
+    """Return the fault of a form that would replace the notes `known`, which it did not show, with `said`.
+
+    `name`: the hidden field that bears `seen_of` the notes shown; without it nothing is compared. `words`: the notes
+    `known`, for the agent.
+    """
+    if name not in form or not overwrites_unseen(text(form, name), known, said):
+        return {}
+    return {
+        name: f"il est déjà noté : {words}. Comparez avec votre saisie. Pour le remplacer, enregistrez de nouveau"
+    }
 
 
 def refuse(fields: Iterable[str], found: Mapping[str, str]) -> None:

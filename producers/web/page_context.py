@@ -119,6 +119,12 @@ class PageContext:
             raise HTTPException(NOT_FOUND)
         return file
 
+    def selected_file(self) -> AskedFile | None:
+        """Return the commune's file that the parameter `export` of the URL selects; None without a valid one."""
+        number = read_number(self.query.get("export", ""))
+        file = find_file(self.services.state, number) if number else None
+        return file if file and file.code_commune == self.commune.code else None
+
     def read_page(
         self, query: Select[Any], size: int, kept: Mapping[str, str]
     ) -> tuple[Sequence[Row[Any]], Paging]:
@@ -141,6 +147,7 @@ class PageContext:
             "now": self.services.clock(),
             "today": self.today,
             "once": read_once(self.form),
+            "sent": self.form,
             "faults": self.faults,
             "failure": self.failure,
             "settings": self.services.settings,

@@ -239,7 +239,7 @@ def test_exports_of_the_reu_go_from_the_screen_to_the_one_worker_that_imports(
     (place,) = set().union(*places.values())
     assert place == "/var/lib/prefecture/arrivals"
     volumes = {Path(volume["source"]).name for volume in ours["worker-registre"]["volumes"]}
-    assert volumes == {"acts", "arrivals", "profiles"}, "it makes no file"
+    assert volumes == {"arrivals", "profiles"}, "it makes no file"
 
 
 def test_in_a_container_the_screen_is_closed_until_a_setting_admits_agents(

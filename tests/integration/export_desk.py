@@ -58,6 +58,7 @@ class Desk:
             profiles=PlatformProfiles(read_shipped(), {}),
             source=read_reu(),
             ruined_values=Severity.BLOCKING,
+            public_url="",
             lease_seconds=30,
             is_embedded=True,
         )

@@ -47,11 +47,11 @@ class Made:
 
     @property
     def anomalies(self) -> list[list[str]]:
-        """The lines of the report beside the file, without their titles; empty when there is no report."""
+        """The lines of the report beside the file, without titles and cures; empty when there is no report."""
         if not self.row["report_name"]:
             return []
         report = self.path.with_name(self.row["report_name"]).read_text("utf-8-sig")
-        return list(csv.reader(io.StringIO(report), delimiter=";"))[1:]
+        return [line[:-1] for line in csv.reader(io.StringIO(report), delimiter=";")][1:]
 
 
 class TableauDesk(Desk):

@@ -94,7 +94,7 @@ _BORN_SOMEWHERE = {
     "pays_naissance": "ALGÉRIE",
 }
 _JUGEMENT = {"categorie": "inscription_judiciaire", "motif": "Jugement du 20 janvier"}
-_CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai"}
+_CONDAMNATION = {"categorie": "radiation_judiciaire", "motif": "Condamnation du 3 mai"}
 
 _OF_TABLEAU: Mapping[TypeTableau, tuple[Row, list[tuple[Row, Row]]]] = {
     TypeTableau.PREMIER_RECTIFICATIF: (

@@ -149,7 +149,8 @@ def _leave_work_in_every_state(
     deployment: Deployment, town: Town, mailbox: Mailbox
 ) -> list[CloudEvent]:
     """One request notified, one ready and not notified, one queued, one whose worker dies with the installation."""
-    worker = town.start_worker(**deployment.addresses("owner", "workers"))
+    town.start_worker("-Q", *REQUESTS, **deployment.addresses("requests"))
+    files = town.start_worker("-Q", "listes", **deployment.addresses("files", "workers"))
     notifier = town.start_notifier(**deployment.addresses("notifier"))
     notified = town.ask(listes=["P"])
     town.wait_for(notified)
@@ -158,8 +159,7 @@ def _leave_work_in_every_state(
     notifier.kill()
     ready = town.ask(listes=["CE"])
     town.wait_for(ready)
-    worker.kill()
-    town.start_worker("-Q", *REQUESTS, **deployment.addresses("requests"))
+    files.kill()
     queued, running = town.ask(listes=["CM"]), town.ask(listes=["P"], formats=["xml"])
     for event in (queued, running):
         town.wait_for(event, status="queued")

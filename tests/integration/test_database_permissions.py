@@ -1,21 +1,18 @@
 """The accounts of `deploy/database/` on a real PostgreSQL: each account is refused what it does not need."""
 
 import hashlib
-import logging
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-import structlog
 import yaml
 from psycopg import sql
 from sqlalchemy import Engine, create_engine, insert, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from common.logs import configure_logs
 from producers.state import State
 from schemas.declarations import (
     BureauxDescribed,
@@ -42,15 +39,7 @@ from tests.integration.export_desk import Desk
 from tests.parts.deployment import DATABASE, DEPLOY, Deployment
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.arrivals import Arrivals
-from worker.audit import (
-    Actor,
-    keep_acts,
-    log_lines,
-    note_removed,
-    read_log,
-    record_audit,
-    verify_audit,
-)
+from worker.audit import Actor, log_lines, note_removed, record_audit
 from worker.cli.main import main
 from worker.db import engine as database
 from worker.db.engine import build_engine
@@ -204,7 +193,7 @@ MAY = {
         "DELETE FROM electeur",
         "UPDATE electeur SET nom_naissance = ''",
     },
-    "notifier": {"SELECT * FROM audit"},  # copies it to its log
+    "notifier": {"SELECT * FROM audit"},  # writes it to its log
 }
 REFUSED = [
     (account, statement)
@@ -331,7 +320,7 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
         "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')",
     ):
         _as_owner(deployment, statement)
-    by = Actor("moi")
+    by, now = Actor("moi"), datetime.now(UTC)
     motif = CompletedMotif(mouvement=900, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
     poll = {
         "jour": "2027-05-09",
@@ -353,7 +342,7 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
     ]
     with deployment.connect("requests") as connection:
         for note in notes:
-            declare(connection, "13900", note, by=by)
+            declare(connection, "13900", note, by=by, now=now)
         protect(connection, "13900", Protege("BANJO", "", ""), by=by)
         lift_protection(connection, "13900", Protege("BANJO", "", ""), by=by)
         wishes = WishesChosen(wishes=[Wish.READY])
@@ -370,14 +359,12 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
         )
         assert recall_tableaux(connection, withdrawal, []) == []
         counted = text("SELECT nature FROM mouvement WHERE doubt_id IS NULL ORDER BY nature")
-        declare(
-            connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=by
-        )
+        same = DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON)
+        declare(connection, "13900", same, by=by, now=now)
         assert connection.scalars(counted).all() == ["modification", "radiation"]
         assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
-        declare(
-            connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=by
-        )
+        two = DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS)
+        declare(connection, "13900", two, by=by, now=now)
         assert connection.scalars(counted).all() == ["inscription", "radiation", "radiation"]
         connection.rollback()
     with deployment.connect(
@@ -401,6 +388,7 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
 def test_the_account_of_requests_looks_at_a_file_that_a_page_could_not_send(
     deployment: Deployment, tmp_path: Path
 ) -> None:
+    _as_owner(deployment, "UPDATE volume SET marked_at = NULL")  # another test may have marked it
     (tmp_path / "13900").mkdir()
     engine = build_engine(deployment.database_url("requests"))
     assert [*verify_files(engine, Storage(tmp_path, engine), actor="moi")] == []
@@ -579,31 +567,10 @@ def test_a_new_password_is_taken_by_the_same_script(deployment: Deployment) -> N
 
 
 @pytest.mark.parametrize("account", ["requests", "registre", "notifier"])
-def test_a_line_that_no_service_wrote_is_found(
-    deployment: Deployment, account: str, tmp_path: Path
+def test_an_account_adds_a_line_and_does_not_say_that_it_was_logged(
+    deployment: Deployment, account: str
 ) -> None:
-    """An attacker holds the database account of a service; the operator holds the log. Commands write no log."""
-    configure_logs("json", "warning")
-    log = logging.getLogger("audit")
-    keep_acts(tmp_path)
-    kept = [*log.handlers]
-    try:
-        _add_line(deployment, account, "file_purged")
-        log.handlers.clear()
-        _add_line(deployment, "owner", "agent_changed")
-        forged = _add_line(deployment, account, "agent_changed")
-        log.handlers[:] = kept
-        log_lines(create_engine(deployment.database_url("notifier"), poolclass=NullPool))
-        _add_line(deployment, account, "file_purged")
-    finally:
-        log.handlers.clear()
-        for handler in kept:
-            handler.close()
-        structlog.reset_defaults()
-    logged = read_log((tmp_path / "audit.log").read_text().splitlines())
-    with deployment.connect("owner") as connection:
-        (fault,) = verify_audit(connection, logged)
-    assert fault == (forged, f"ajoutée avec le compte prefecture_{account}, mais par aucun service")
+    _add_line(deployment, account, "file_purged")
     with (
         deployment.connect(account) as connection,
         pytest.raises(ProgrammingError, match="permission denied for table audit_unlogged"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, insert, inspect, text
 
+from common.calendrier import now
 from common.cli import ExitCode
 from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
@@ -97,9 +98,8 @@ def _decide(
     desk: MouvementsDesk, number: int, decision: DoubtDecision, commune: str = COMMUNE
 ) -> None:
     with desk.engine.begin() as connection:
-        declare(
-            connection, commune, DoubtDecided(doubt=number, decision=decision), by=Actor("mairie")
-        )
+        decided = DoubtDecided(doubt=number, decision=decision)
+        declare(connection, commune, decided, by=Actor("mairie"), now=now())
 
 
 @pytest.mark.slow
@@ -366,7 +366,7 @@ def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(
     [line] = _anomalies(tableaux)
     assert line[0] == "bloquante"
     assert line[-2].startswith("1 doute est ouvert : une radiation et une inscription")
-    assert "Le dire (page « Doutes »)" in line[-2]
+    assert "Le dire, puis redemander le tableau." in line[-2]
     assert _anomalies(tableaux, reunion="2026-10-01", until="2026-10-20") == [], "another period"
     assert _anomalies(tableaux, listes=[Liste.COMPLEMENTAIRE_EUROPEENNE]) == [], "another list"
     _decide(desk, found.doute, TWO)

@@ -29,7 +29,10 @@ pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_b
 
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
-CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
+CONDAMNATION = {
+    "categorie": "radiation_judiciaire",
+    "motif": "Condamnation du 3 mai, tutelle levée",
+}
 MASQUEE = "Adresse non communiquée"
 MENTION = "Exemplaire de la commission — ne pas afficher"
 
@@ -89,13 +92,13 @@ def test_a_whole_motif_is_for_the_commission_only(
         ("13900", "2027-04-05T22:00:00Z", "06/04/2027 à 00:00", False),
         ("98735", "2027-04-06T09:59:59Z", "05/04/2027 à 23:59", True),  # Papeete: the 6th in Paris
         ("98735", "2027-04-06T10:00:00Z", "06/04/2027 à 00:00", False),
-        ("98818", "2027-04-05T12:59:59Z", "05/04/2027 à 23:59", True),
+        ("97411", "2027-04-05T19:59:59Z", "05/04/2027 à 23:59", True),
         (
-            "98818",
-            "2027-04-05T13:00:00Z",
+            "97411",
+            "2027-04-05T20:00:00Z",
             "06/04/2027 à 00:00",
             False,
-        ),  # Nouméa: still the 5th in Paris
+        ),  # Saint-Denis: still the 5th in Paris
     ],
 )
 def test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune(
@@ -207,7 +210,7 @@ FAULTS = [
     INSCRIPTION | named("CATÉGORIE FAUSSE", categorie="radiation_deces"),
 ]
 DOUBLE = "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."
-SANS_MOTIF = "Motif inconnu : l'indiquer (page « Dates et motifs »)."
+SANS_MOTIF = "Motif inconnu : l'indiquer."
 
 
 def _line(severity: str, bureau: str, numero: str, *rest: str) -> list[str]:

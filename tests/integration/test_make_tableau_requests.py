@@ -5,9 +5,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from common.calendrier import CalendarScrutin
 from schemas.tableaux import TypeTableau
 from schemas.topology import QUEUE_TABLEAUX
 from tests.integration.tableau_desk import TableauDesk, wrap
@@ -23,6 +24,8 @@ from tests.parts.town import MIGRATED_TEMPLATE
 from worker.exports.models import Export
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.ingest_request import ingest_request
+from worker.registre.models import ListeCommunale
+from worker.registre.scrutins import set_scrutin
 from worker.writers import Progress
 
 pytestmark = [pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=TableauDesk.open)]
@@ -192,3 +195,27 @@ def test_a_register_that_cannot_be_printed_fails_the_row(
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
     assert row["error_message"].startswith(message)
     assert polled.files() == []
+
+
+@pytest.mark.parametrize(
+    ("libelle", "liste", "is_refused"),
+    [
+        ("Élections municipales", "CE", True),
+        ("Élections européennes", "CM", True),
+        ("Élection présidentielle", "CE", True),
+        ("Élections européennes", "CE", False),
+        ("", "CE", False),
+    ],
+)
+def test_a_list_that_does_not_vote_has_no_tableau_of_the_poll(
+    desk: TableauDesk, libelle: str, liste: str, *, is_refused: bool
+) -> None:
+    with desk.engine.begin() as connection:
+        row = {"code_commune": "13900", "liste": liste, "version": 1}
+        connection.execute(insert(ListeCommunale).values(row))
+        set_scrutin(connection, CalendarScrutin(SCRUTIN, libelle))
+    asked: dict[str, Any] = {"scrutin": SCRUTIN, "reunion": REUNION, "listes": [liste]}
+    if is_refused:
+        assert "ne vote pas à ce scrutin" in desk.refusal(wrap(CINQ, **asked))
+    else:
+        assert len(desk.ask_tableaux(CINQ, **asked)) == 1

@@ -99,10 +99,11 @@ def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(
     ("code", "instant", "is_told"),
     [
         ("13900", "2027-03-08T04:00Z", True),
-        ("98735", "2027-03-08T04:00Z", False),  # in Papeete it is the 7th, eleven days before
-        ("98735", "2027-03-08T10:00Z", True),
+        # In Papeete one votes on the Saturday, and it is the 6th, eleven days before; then the 7th.
+        ("98735", "2027-03-07T04:00Z", False),
+        ("98735", "2027-03-07T10:00Z", True),
         ("13900", "2027-03-07T20:00Z", False),
-        ("98818", "2027-03-07T20:00Z", True),  # in Nouméa it is the 8th
+        ("97411", "2027-03-07T20:00Z", True),  # in Saint-Denis it is the 8th
     ],
 )
 def test_the_day_of_a_reminder_is_that_of_the_commune(

@@ -128,7 +128,8 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
     }
     for table, name, new_name in (
         ("audit", "chain", None),
-        ("audit_word", "sign", "pseudonym"),
+        ("audit_word", "sign", "key"),
+        ("audit_word", "salt", None),
         ("audit_word", "said", "words"),
     ):
         for row in before[table]:

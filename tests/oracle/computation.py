@@ -36,6 +36,8 @@ from tests.oracle.register import Joined, Link
 
 DAYS_TO_SECOND_ROUND = {"Municipales": 7, "Présidentielle": 14}
 """By the first word of a poll's name: Code électoral, art. L. 56; Constitution, art. 7. Others have one round."""
+VOTES = {"Municipales": "P CM", "Présidentielle": "P", "Européennes": "P CE", "Référendum": "P"}
+"""The lists whose electors vote, by the first word of a poll's name: art. LO 227-1; loi n° 77-729, art. 2."""
 MOTIFS = {
     "": "",
     "inscription_volontaire": "Inscription volontaire",
@@ -44,7 +46,13 @@ MOTIFS = {
     "inscription_l30": "Inscription au titre de l’article L. 30",
     "radiation_deces": "Décès",
     "radiation_autre_commune": "Autre commune",
-    "radiation_decision": "Décision",
+    "radiation_judiciaire": "Décision du tribunal",
+    "radiation_maire": "Décision du maire",
+    "radiation_commission": "Décision de la commission de contrôle",
+    "radiation_insee": "Radiation par l’INSEE",
+    "radiation_transfert": "Transfert par fusion de communes",
+    "inscription_commission": "Décision de la commission de contrôle",
+    "inscription_transfert": "Transfert par fusion de communes",
     "changement_bureau": "Changement de bureau",
 }
 """The printed text of a category: the specification of the tableaux, « The page »."""
@@ -66,12 +74,13 @@ _TENS = {
 
 
 class Ages(NamedTuple):
-    """A period ]start, end], and the days on which age counts for its first number of electors and for its last one."""
+    """A period ]start, end], the days on which age counts for its first and its last number, the day of the request."""
 
     start: date
     end: date
     first: date
     last: date
+    asked_on: date
 
 
 class Shown(NamedTuple):
@@ -79,11 +88,9 @@ class Shown(NamedTuple):
 
     change: Change
     days: tuple[date, ...]
-    """One day, or the days of the two exports between which it lies."""
+    """One day, or the days of the two exports between which it lies; before the first export, `date.min` first."""
     is_applied: bool = True
     """Whether the list shows it; else its number is provisional."""
-    is_presumed: bool = False
-    """Whether its category follows from a birthday, without a clerk's confirmation."""
 
 
 @dataclass
@@ -93,6 +100,8 @@ class Oracle(Coverage):
     meetings: list[date] = field(default_factory=list)
     rounds: dict[date, date] = field(default_factory=dict)
     """Polls, each with the day of its last round."""
+    votes: dict[date, list[str]] = field(default_factory=dict)
+    """Polls, each with the lists whose electors vote."""
 
     def answer(self, history: History) -> list[Answer]:
         """The expected answer to each step; None: not compared."""
@@ -105,6 +114,7 @@ class Oracle(Coverage):
     def _poll(self, step: Poll) -> None:
         later = DAYS_TO_SECOND_ROUND.get(step.libelle.split()[0], 0)
         self.rounds[step.held_on] = step.held_on + timedelta(days=later)
+        self.votes[step.held_on] = VOTES.get(step.libelle.split()[0], "P CE CM").split()
 
     # The list file.
 
@@ -187,7 +197,8 @@ class Oracle(Coverage):
 
     def _asktableau(self, step: AskTableau) -> Answer:
         period = self.period(step)
-        if not self.knows(step.liste) or not period:
+        is_vote = not step.scrutin or step.liste in self.votes.get(step.scrutin, [step.liste])
+        if not self.knows(step.liste) or not period or not is_vote:
             return Refused()
         start, last = period
         whole, partial = self.whole(step.liste)
@@ -202,6 +213,7 @@ class Oracle(Coverage):
             last,
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
+            step.day,
         )
         shown = self.shown(step.liste, chain, partial, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
@@ -272,16 +284,11 @@ class Oracle(Coverage):
     def of_part(
         self, chain: Sequence[Link], change: Change, day: date, ages: Ages
     ) -> Iterator[Shown]:
-        """A mouvement of an arrondissement; a minor's is on the day they come of age."""
+        """A mouvement of an arrondissement; a minor's counts from the day they come of age."""
         since = self.begins_to_count(change.personne, ages)
-        if self.is_of_period(change, day, ages):
+        is_early = change.nature == "inscription" and day < since and ages.start < since <= ages.end
+        if self.is_of_period(change, day, ages) or is_early:
             yield Shown(change, self.days(chain[-1], day))
-        elif change.nature == "inscription" and day < since and ages.start < since <= ages.end:
-            yield Shown(
-                change._replace(categorie="inscription_office"),
-                (self.majority(change.personne),),
-                is_presumed=True,
-            )
 
     def ruined(
         self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]
@@ -310,11 +317,8 @@ class Oracle(Coverage):
         """The number of days and categories that R. 13 and R. 14 require and the register lacks."""
         named = [it for it in shown if it.change.nature != "modification"]
         without = [it for it in named if not it.change.categorie]
-        if (
-            type_ == "cinq_jours_reu"
-        ):  # a birthday makes an inscription d'office, or one under L. 30
-            without += [it for it in named if it.is_presumed]
-        undated = [it for it in named if len(it.days) > 1 and type_ == "vingt_jours"]
+        dated = [it for it in named if not it.change.categorie.endswith("_transfert")]
+        undated = [it for it in dated if len(it.days) > 1 and type_ == "vingt_jours"]
         return +Counter(date_absente=len(undated), motif_absent=len(without))
 
     def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
@@ -382,13 +386,13 @@ class Oracle(Coverage):
         return majority if majority <= ages.end else ages.end if majority <= ages.last else date.max
 
     def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
-        """The people registered in advance who become electors in the period: inscribed d'office.
+        """The people registered in advance who become electors in the period.
 
-        The line has the values of the last export taken until that day, and the category of the entry if a clerk
-        entered one.
+        The line has the values of the last export taken until the birthday, and the day and the category of the entry
+        as far as they are known. Who has no entry was on the list at the birthday, or at the end of the period.
         """
         found: list[Shown] = []
-        said: dict[Personne, str] = {}
+        said: dict[Personne, tuple[str, tuple[date, ...]]] = {}
         moved = {
             it.personne for link in chain for it in link.changes if it.nature == "modification"
         }
@@ -401,7 +405,12 @@ class Oracle(Coverage):
                 (it.personne, it.ancien): day for it, day in leaving if it.nature == "radiation"
             }
             entered = [(it.inscrit, day) for it, day in link.dated if it.nature == "inscription"]
-            said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
+            former = chain[place - 1] if place else link
+            said |= {
+                it.personne: (it.categorie, (day,) if link.day_of(it) else self.days(former, day))
+                for it, day in link.dated
+                if it.nature == "inscription"
+            }
             came = {it for it, _ in entered}
             for inscrit in sorted(
                 self.known_now(chain, place), key=lambda it: it not in came
@@ -422,23 +431,11 @@ class Oracle(Coverage):
                     following is None or since < left.get((who, inscrit.bureau), following.day)
                 )
                 if is_shown and ages.start < since <= ages.end:
-                    has_entry, categorie = (
-                        who in said,
-                        said.pop(who, ""),
-                    )  # of one of several homonyms
-                    change = Change(
-                        "inscription",
-                        who,
-                        "",
-                        inscrit.bureau,
-                        inscrit,
-                        categorie or "inscription_office",
-                    )
-                    found.append(
-                        Shown(
-                            change, (self.majority(who),), is_presumed=has_entry and not categorie
-                        )
-                    )
+                    seen_by = min(self.majority(who), ages.end, ages.asked_on)
+                    # of one of several homonyms
+                    categorie, days = said.pop(who, ("", (date.min, seen_by)))
+                    change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie)
+                    found.append(Shown(change, days))
         return found
 
     def gone_for_good(self, chain: Sequence[Link]) -> Iterator[Personne]:
@@ -465,7 +462,6 @@ class Oracle(Coverage):
         change, it = shown.change, shown.change.inscrit
         who = change.personne
         _, departement, pays = BIRTHPLACES[who.commune]
-        days = [f"{day:%d/%m/%Y}" for day in shown.days]
         values = {
             "numero": str(it.numero if shown.is_applied else 0),
             "usage": "" if it.usage == who.nom else it.usage,
@@ -475,12 +471,17 @@ class Oracle(Coverage):
             else f"{it.voie}, {' '.join(self.commune.adresse)}",
             "bureau": " → ".join(filter(None, (change.ancien, change.nouveau))),
             "nationalite": "" if step.liste == "P" else it.nationalite,
-            "date": (days[0] if len(days) == 1 else f"entre le {days[0]} et le {days[1]}")
-            if step.type == "vingt_jours"
-            else "",
+            "date": self.printed(shown.days) if step.type == "vingt_jours" else "",
             "motif": MOTIFS[change.categorie],
         }
         return [Line(part, section, who, **values) for part, section in self.places_of(change)]
+
+    def printed(self, days: Sequence[date]) -> str:
+        """A day, as far as it is known."""
+        first, *later = [f"{day:%d/%m/%Y}" for day in days]
+        if days[0] == date.min:
+            return f"le {later[0]} au plus tard"
+        return f"entre le {first} et le {later[0]}" if later else first
 
     def totals(
         self, printed: Sequence[Shown], sections: Collection[str]

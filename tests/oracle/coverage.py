@@ -70,12 +70,13 @@ class Coverage(Register):
                 change.nature != "modification" and link.day_of(change) is None
                 for change in link.changes
             )
+            code = "couverture_date" if link.is_told else "couverture_export"
             if former.day < last < link.day and has_undated:
-                yield Gap("couverture_date")
+                yield Gap(code)
             elif former.day < start < link.day and has_undated:
-                yield Gap("couverture_date", is_blocking=False)
+                yield Gap(code, is_blocking=False)
         if not self.is_told(chain, last):
-            yield Gap("couverture_date", not window.is_provisional)
+            yield Gap("couverture_export", not window.is_provisional)
 
     def ending(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
         """The export that ends the period, then the later ones."""

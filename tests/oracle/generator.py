@@ -43,7 +43,7 @@ _HOUSES = ("1", "12 BIS", "7 TER", "")
 _NATIONALITES = ("Belge", "Belge", "Italienne", "Allemande", "Suisse", "Française")
 _CATEGORIES = {
     "inscription": (*(it.value for it in CATEGORIES[Nature.INSCRIPTION]), ""),
-    "radiation": ("radiation_deces", "radiation_autre_commune", "radiation_decision", ""),
+    "radiation": ("radiation_deces", "radiation_autre_commune", "radiation_judiciaire", ""),
     "modification": ("changement_bureau",),
 }
 _POLLS = ("Municipales 2026", "Européennes 2026", "Présidentielle 2026", "Référendum du 1er mai")
@@ -54,10 +54,10 @@ _Value = TypeVar("_Value")
 
 def build_history(random: Random) -> History:
     """One history; the same source of randomness gives the same one."""
-    return _Clerk(_Chance(random)).live()
+    return _Clerk(Chance(random)).live()
 
 
-class _Chance:
+class Chance:
     def __init__(self, random: Random) -> None:
         self._random = random
 
@@ -72,10 +72,10 @@ class _Chance:
 
 
 @dataclass
-class _World:
+class World:
     """The real commune; exports are snapshots of it."""
 
-    chance: _Chance
+    chance: Chance
     listes: dict[str, list[Inscrit]] = field(
         default_factory=lambda: {liste: [] for liste in LISTES}
     )
@@ -291,9 +291,9 @@ def _sunday(day: date) -> date:
 class _Clerk:
     """A clerk who takes exports, imports them, and requests files."""
 
-    def __init__(self, chance: _Chance) -> None:
+    def __init__(self, chance: Chance) -> None:
         self.chance = chance
-        self.world = _World(chance)
+        self.world = World(chance)
         self.today = _BEGINS
         self.steps: list[Step] = []
         self.links: list[date] = []

@@ -28,12 +28,14 @@ class Commune(NamedTuple):
 
 LIBREVILLE = Commune("13900", "Libreville", "13", ("13001", "MARSEILLE"), "Europe/Paris", 9)
 PAPEETE = Commune("98735", "Papeete", "987", ("98714", "PAPEETE"), "Pacific/Tahiti", 20)
-NOUMEA = Commune("98818", "Noumea", "988", ("98800", "NOUMEA"), "Pacific/Noumea", 6)
+SAINT_DENIS = Commune(
+    *("97411", "Saint-Denis", "974", ("97400", "SAINT-DENIS"), "Indian/Reunion", 2)
+)
 LYON = Commune(
     *("69123", "Lyon", "69", ("69001", "LYON"), "Europe/Paris", 9),
     {"0001": "69381", "0002": "69382", "0003": "69382"},
 )
-COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA, LYON)
+COMMUNES = (LIBREVILLE, PAPEETE, SAINT_DENIS, LYON)
 
 
 class Personne(NamedTuple):

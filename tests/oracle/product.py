@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, RowMapping, event, text
 
-from common.calendrier import CalendarReunion, CalendarScrutin
+from common.calendrier import CalendarReunion, CalendarScrutin, now
 from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
@@ -44,6 +44,7 @@ from tests.oracle.history import (
     Import,
     Inscrit,
     Line,
+    Lines,
     Liste,
     Meeting,
     Personne,
@@ -121,6 +122,7 @@ _COLUMNS = {
     "Date du mouvement": "date",
     "Motif": "motif",
 }
+_SHARED_DATE = re.compile(r"Date des mouvements(?:, sauf indication)? : (entre le .*)")
 _PERIOD = re.compile(r"(?:du|depuis le) (\d\d/\d\d/\d{4}),? (?:au|jusqu’au) (\d\d/\d\d/\d{4})\.")
 
 
@@ -184,7 +186,7 @@ class Product:
 
     def _import(self, step: Import) -> Answer:
         self._imports.append(None)
-        path = write_reu(self._folder / "reu.csv", _rows(step, self._commune))
+        path = write_reu(self._folder / "reu.csv", reu_rows(step.listes, self._commune))
         summary = import_file(
             self._engine,
             path,
@@ -235,7 +237,7 @@ class Product:
             meant = [it for it in open_doubts if (it.liste, *_who(it)) == about]
             for doubt in meant[:1] if step.is_same else meant:
                 note = DoubtDecided(doubt=doubt.doute, decision=said)
-                declare(connection, self._commune.code, note, by=Actor("oracle"))
+                declare(connection, self._commune.code, note, by=Actor("oracle"), now=now())
         return Done() if meant else Refused()
 
     def _complete(self, step: Complete) -> Answer:
@@ -345,6 +347,7 @@ class _Page:
     notes: list[str] = field(default_factory=list)
     _section: str = ""
     _part: str = ""
+    _shared_date: str = ""
     _titles: list[str] = field(default_factory=list)
 
     def read(self, tag: str, texts: list[str]) -> None:
@@ -371,6 +374,8 @@ class _Page:
             both = int(changes[1])
             self.figures[""] = self.figures[""]._replace(arrivees=both, departs=both)
         else:
+            if shared := _SHARED_DATE.fullmatch(text):
+                self._shared_date = shared[1]
             self.notes.append(text)
 
     def _line(self, cells: dict[str, str]) -> Line:
@@ -378,7 +383,10 @@ class _Page:
         personne = Personne(
             cells.pop("nom"), cells.pop("prenoms"), "-".join(reversed(born.split("/"))), commune
         )
-        return Line(self._part, self._section, personne, **{"nationalite": "", "date": ""} | cells)
+        date_of_line = cells.pop("date", "") or self._shared_date
+        return Line(
+            self._part, self._section, personne, **{"nationalite": "", "date": date_of_line} | cells
+        )
 
 
 def read_tableau(row: RowMapping, elements: Iterable[tuple[str, list[str]]]) -> Tableau:
@@ -438,8 +446,9 @@ def _who(doubt: Row[Any]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _rows(step: Import, commune: Commune) -> Iterator[dict[str, str]]:
-    for liste, lines in step.listes.items():
+def reu_rows(listes: Mapping[str, Lines], commune: Commune) -> Iterator[dict[str, str]]:
+    """Yield the lines of an export of the REU, by title."""
+    for liste, lines in listes.items():
         for it in lines:
             yield (
                 ELECTEUR

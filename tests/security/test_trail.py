@@ -1,10 +1,8 @@
-"""The audit trail is append-only; the log reveals a change by the owner of the database."""
+"""The audit trail is insert-only; the log of the service names the lines that the table lost or has otherwise."""
 
-import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from io import FileIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +21,13 @@ from worker.audit import (
     Audit,
     AuditUnlogged,
     AuditWord,
-    LoggedActs,
-    Pseudonymised,
     WordKind,
-    forget_words,
-    keep_acts,
+    Words,
     log_lines,
     purge_audit,
     read_audit,
-    read_log,
     record_audit,
-    verify_audit,
 )
-from worker.cli import operations
 from worker.db.engine import build_engine
 from worker.db.migrate import replace_views_and_functions
 
@@ -52,7 +44,7 @@ class Log:
 
     def collect(self, desk: FilesDesk) -> None:
         """Let the notifier log the waiting lines, and keep them."""
-        configure_logs("json", "info")
+        configure_logs("json", "error")
         log_lines(desk.engine)
         structlog.reset_defaults()
         with self.path.open("a", encoding="utf-8") as file:
@@ -102,19 +94,14 @@ def test_an_untouched_trail_is_found_so(desk: FilesDesk, log: Log) -> None:
     _fill(desk, log, 3)
     with desk.engine.begin() as connection:
         record_audit(connection, Action.SENDER_ALLOWED, actor="root", detail="mairie")
-    assert _verify(desk, log.path) == (
-        0,
-        "0 ligne à expliquer ; comparé à 3 lignes du journal des services.\n",
-    )
-    log.collect(desk)
-    assert _verify(desk, log.path) == (
-        0,
-        "0 ligne à expliquer ; comparé à 4 lignes du journal des services.\n",
-    )
-    assert "donnez-le par --log" in _verify(desk)[1]
-    text = log.path.read_text("utf-8")
-    assert text.count('"event": "audit"') == 4
-    assert "liste-P-" not in text, "the log has a digest of the details"
+    for number in (3, 4):
+        assert _verify(desk, log.path) == (
+            0,
+            f"0 ligne à expliquer ; comparé à {number} lignes du journal du service.\n",
+        )
+        log.collect(desk)
+    assert desk.run("audit", "verify").code == 2
+    assert log.path.read_text("utf-8").count('"event": "audit"') == 4
 
 
 @pytest.mark.parametrize(
@@ -150,20 +137,6 @@ def test_to_change_or_remove_lines_as_the_owner(desk: FilesDesk, log: Log, state
     assert desk.audit() == before
 
 
-def test_a_line_that_came_while_the_log_was_read_is_no_fault(
-    desk: FilesDesk, log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _fill(desk, log, 1)
-    found = iter(
-        [[(1, "absente"), (2, "absente")], [(2, "absente"), (3, "absente")], [(9, "changée")]]
-    )
-    monkeypatch.setattr(operations, "verify_audit", lambda *_: next(found))
-    assert _verify(desk, log.path)[1].startswith("n° 2 : absente\n1 ligne à expliquer")
-    assert _verify(desk, Path("/dev/null"))[1].startswith("n° 9 : "), (
-        "what is read once only is compared once"
-    )
-
-
 @pytest.mark.parametrize(
     "line",
     [
@@ -180,97 +153,52 @@ def test_a_line_of_the_log_that_no_service_wrote_is_skipped(
 ) -> None:
     _fill(desk, log, 1)
     with log.path.open("a") as file:
-        file.write(f'{{"event": "audit", "digest": "x", {line}}}\n')
-    assert _verify(desk, log.path)[1].endswith("comparé à 1 ligne du journal des services.\n")
+        file.write(f'{{"event": "audit", {line}}}\n')
+    assert _verify(desk, log.path)[1].endswith("comparé à 1 ligne du journal du service.\n")
 
 
-def test_no_act_and_no_copy_is_lost_while_the_volume_of_the_log_is_full(
-    desk: FilesDesk, log: Log
+@pytest.mark.parametrize(("number", "is_named"), [(3, True), (6, True), (1, False)])
+def test_a_line_that_the_table_lost_is_named(
+    desk: FilesDesk, log: Log, number: int, is_named: bool
 ) -> None:
-    keep_acts(log.path.parent)
-    (handler,) = logging.getLogger("audit").handlers
-    assert isinstance(handler, logging.FileHandler)
-    try:
-        _fill(desk, log, 1)
-        configure_logs("json", "info")
-        with desk.engine.begin() as connection:
-            record_audit(connection, Action.FILE_PURGED, actor="root")
-        room = handler.stream
-        with FileIO("/dev/full", "w") as full:
-            handler.stream = TextIOWrapper(full, write_through=True)
-            with pytest.raises(OSError, match="No space left"), desk.engine.begin() as connection:
-                record_audit(connection, Action.FILE_PURGED, actor="personne")
-            with pytest.raises(OSError, match="No space left"):
-                log_lines(desk.engine)
-        handler.stream = room
-        log.collect(desk)
-    finally:
-        logging.getLogger("audit").removeHandler(handler)
-        handler.close()
-    assert [it.actor for it in desk.audit()] == ["mairie", "root"]
-    assert _verify(desk, log.path.parent) == (
-        0,
-        "0 ligne à expliquer ; comparé à 2 lignes du journal des services.\n",
-    )
-
-
-def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Log) -> None:
+    """The owner of the database may remove a line. The purge removes the oldest ones."""
     _fill(desk, log, 6)
-    changes: dict[str, Any] = {
-        "actor": "x",
-        "account": "x",
-        "action": "file_purged",
-        "code_commune": "13055",
-    }
-    changes |= {"detail": "x", "export_id": 4711, "at": datetime(2026, 1, 1, tzinfo=UTC)}
-    forged = {"account": "ecran", "actor": "mairie", "action": Action.FILE_DOWNLOADED}
-    attacks = [
-        *(
-            (update(Audit).where(Audit.id == 3).values({name: value}), "n° 3 : changée")
-            for name, value in changes.items()
-        ),
-        (delete(Audit).where(Audit.id == 3), "n° 3 : disparue"),
-        (delete(Audit).where(Audit.id == 6), "n° 6 : disparue"),
-        (
-            insert(Audit).values(id=7, **forged),
-            "n° 7 : absente du journal du service, ajoutée à la base (mairie, ",
-        ),
-    ]
     with desk.engine.begin() as connection:
         _without_guards(connection)
-    logged = read_log(log.path.read_text("utf-8").splitlines())
-    for attack, expected in attacks:
-        with desk.engine.connect() as connection, connection.begin() as transaction:
-            connection.execute(attack)
-            ((number, reason),) = verify_audit(connection, logged)
-            assert f"n° {number} : {reason}".startswith(expected)
-            transaction.rollback()
-    with desk.engine.begin() as connection:
-        connection.execute(attacks[0][0])
+        connection.execute(delete(Audit).where(Audit.id == number))
     code, out = _verify(desk, log.path)
-    assert code == 1
-    assert out.startswith(
-        "n° 3 : changée : autre que dans le journal du service\n1 ligne à expliquer"
-    )
-    with desk.engine.begin() as connection:
-        connection.execute(insert(AuditUnlogged).values(id=3))
-    log.collect(desk)
-    out = _verify(desk, log.path)[1]
-    assert out.startswith(
-        "n° 3 : deux copies différentes dans le journal du service\n1 ligne à expliquer"
-    )
+    said = f"n° {number} : dans le journal du service, absente de la base\n1 ligne à expliquer ; "
+    assert out.startswith(said if is_named else "0 ligne à expliquer ; ")
+    assert code == is_named
 
 
-@pytest.mark.parametrize(("begins_at", "named"), [(1, [1]), (2, [])])
-def test_a_line_before_the_first_of_a_service_is_checked_if_the_log_is_whole(
-    desk: FilesDesk, log: Log, begins_at: int, named: list[int]
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("at", datetime(2026, 1, 1, tzinfo=UTC)),
+        ("account", "x"),
+        ("actor", "x"),
+        ("action", "file_purged"),
+        ("code_commune", "13055"),
+        ("export_id", 4711),
+        ("detail", "x"),
+    ],
+)
+def test_a_line_that_was_changed_is_named(
+    desk: FilesDesk, log: Log, column: str, value: object
 ) -> None:
     _fill(desk, log, 3)
-    digests = read_log(log.path.read_text("utf-8").splitlines()).digests
-    logged = {number: digest for number, digest in digests.items() if number >= begins_at}
-    acts = LoggedActs(logged, {begins_at: "prefecture_listes"}, {(3, digests[3])})
-    with desk.engine.connect() as connection:
-        assert [number for number, _ in verify_audit(connection, acts)] == named
+    with desk.engine.begin() as connection:
+        _without_guards(connection)
+        connection.execute(update(Audit).where(Audit.id == 2).values({column: value}))
+    said = "n° 2 : autre dans la base que dans le journal du service\n1 ligne à expliquer ; "
+    code, out = _verify(desk, log.path)
+    assert (code, out.startswith(said)) == (1, True)
+    with desk.engine.begin() as connection:
+        connection.execute(insert(AuditUnlogged).values(id=2))
+    log.collect(desk)
+    code, out = _verify(desk, log.path)
+    assert (code, out.startswith(said)) == (1, True), "a second line in the log hides the change"
 
 
 def _act(desk: FilesDesk, number: int = 1) -> None:
@@ -283,20 +211,18 @@ def _act(desk: FilesDesk, number: int = 1) -> None:
             connection.execute(insert(Agent), who)
     for _ in range(number):
         with desk.engine.begin() as connection:
-            why = ["import annulé : ", Pseudonymised(WordKind.TEXTE, "erreur de fichier")]
+            why = ["import annulé : ", Words(WordKind.TEXTE, "erreur de fichier")]
             about: dict[str, Any] = {"code_commune": "13900", "detail": why}
             record_audit(connection, Action.IMPORT_UNDONE, actor=Actor("Mme Une", "ecran"), **about)
             record_audit(
                 connection,
                 Action.FILE_PURGED,
                 actor="root",
-                detail=[Pseudonymised(WordKind.AGENT, "Mme Deux")],
+                detail=[Words(WordKind.AGENT, "Mme Deux")],
             )
 
 
-def test_the_trail_and_the_log_have_pseudonyms_and_people_read_names(
-    desk: FilesDesk, log: Log
-) -> None:
+def test_the_trail_and_the_log_have_keys_and_people_read_names(desk: FilesDesk, log: Log) -> None:
     _act(desk, 2)
     log.collect(desk)
     said = [(line.actor, line.account, line.detail) for line in desk.audit()]
@@ -312,44 +238,8 @@ def test_the_trail_and_the_log_have_pseudonyms_and_people_read_names(
     assert "erreur" not in str(raw)
     assert "Mme" not in log.path.read_text("utf-8")
     assert [tuple(row) for row in journal] == [("Mme Une", "import annulé : erreur de fichier")]
-    assert len({row.actor for row in raw}) == 2, "one pseudonym for one agent"
+    assert len({row.actor for row in raw}) == 2, "one key for one agent"
     assert _verify(desk, log.path)[0] == 0
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE audit_word SET words = 'Mme Deux' WHERE words = 'Mme Une'",
-        "UPDATE audit_word SET words = 'autre chose' WHERE kind = 'texte'",
-        "DELETE FROM audit_word WHERE words = 'Mme Une'",
-        "DELETE FROM audit_word WHERE kind = 'texte'",
-    ],
-)
-def test_to_have_somebody_else_named_or_nobody(desk: FilesDesk, log: Log, statement: str) -> None:
-    """The owner may change the table of words; a pseudonym is a digest of its words."""
-    _act(desk)
-    log.collect(desk)
-    with desk.engine.begin() as connection:
-        if "'Mme Deux' WHERE" in statement:
-            connection.exec_driver_sql("UPDATE audit_word SET words = 'x' WHERE words = 'Mme Deux'")
-        connection.exec_driver_sql(statement)
-    code, out = _verify(desk, log.path)
-    assert code == 1
-    assert "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté" in out
-
-
-def test_to_give_a_forgotten_agent_another_name(desk: FilesDesk, log: Log) -> None:
-    _act(desk)
-    with desk.engine.begin() as connection:
-        (pseudonym,) = forget_words(connection, AuditWord.words == "Mme Une")
-        record_audit(connection, Action.FORGOTTEN, actor="root", detail=pseudonym)
-    assert _verify(desk)[0] == 0
-    with desk.engine.begin() as connection:
-        other = {"pseudonym": pseudonym, "salt": "x", "kind": "agent", "words": "Mme Trois"}
-        connection.execute(insert(AuditWord).values(other))
-    code, out = _verify(desk)
-    assert code == 1
-    assert "n° 1 : un nom ou un texte a changé" in out
 
 
 def test_what_only_old_lines_said_leaves_with_them(desk: FilesDesk, log: Log) -> None:
@@ -360,7 +250,6 @@ def test_what_only_old_lines_said_leaves_with_them(desk: FilesDesk, log: Log) ->
     purge_audit(desk.engine, 366, actor="notifier")
     with desk.engine.connect() as connection:
         assert connection.scalars(select(AuditWord.words)).all() == ["Mme Une"]
-    assert _verify(desk)[0] == 0
 
 
 def test_what_did_not_happen_leaves_no_line(desk: FilesDesk, log: Log) -> None:

@@ -39,6 +39,7 @@ RECALL = Recall(
 )
 
 _READY: dict[str, object] = {
+    "id": 12,
     "code_commune": "13900",
     "type_tableau": "",
     "bloquantes": 0,

@@ -19,8 +19,8 @@ from common.calendrier import (
     annual_window,
     cloture,
     cloture_before,
+    counted_back,
     cycle_of,
-    days_before,
     find_cycles,
     is_poll_day,
     is_second_round,
@@ -129,8 +129,8 @@ def test_a_tableau_can_be_consulted_for_seven_days() -> None:
 
 @given(st.dates(date(1998, 1, 1), date(2099, 12, 31)))
 def test_j_20_and_j_5_are_calendar_days(scrutin: date) -> None:
-    assert (scrutin - days_before(scrutin, 20)).days == 20
-    assert days_before(scrutin, 5).weekday() == (scrutin.weekday() + 2) % 7
+    assert (scrutin - counted_back("vingt_jours", scrutin)).days == 20
+    assert counted_back("cinq_jours_reu", scrutin).weekday() == (scrutin.weekday() + 2) % 7
     assert all(one.due_on < scrutin for one in cycle_of(CalendarScrutin(scrutin)).due)
     assert cloture_before(scrutin) < scrutin <= cloture_before(scrutin) + timedelta(days=366)
 
@@ -258,7 +258,7 @@ def test_the_meeting_of_a_year_is_asked_for_when_no_poll_asks_for_one(year: int)
     if cycle:
         assert (cycle.due, cycle.reference_legale) == (
             (),
-            "Code électoral, art. L. 19, III et R. 10 (alinéa 3)",
+            "Code électoral, art. L. 19, III et R. 10",
         )
 
 
@@ -437,6 +437,7 @@ def test_a_meeting_is_reminded_of_until_its_last_day(day: int, expected: int | N
 def describe(*deadlines: Deadline, today: date = date(2027, 3, 12)) -> Text:
     return describe_deadlines(
         deadlines,
+        commune="13900",
         lieu="LIBREVILLE (13900)",
         today=today,
         public_url="https://prefecture.example.org",

@@ -170,6 +170,13 @@ def test_the_commission_reads_a_motif_without_category() -> None:
     assert codes(only_motif, asked=replace(VINGT, edition=Edition.COMMISSION)) == []
 
 
+def test_a_transfer_of_communes_that_merge_needs_no_day() -> None:
+    transfer = mouvement(IN_PERIOD, **SOMEWHEN, categorie=Categorie.INSCRIPTION_TRANSFERT)
+    assert codes(transfer, asked=VINGT) == []
+    other = mouvement(IN_PERIOD, **SOMEWHEN, categorie=Categorie.INSCRIPTION_COMMISSION)
+    assert codes(other, asked=VINGT) == ["date_du_mouvement_absente"]
+
+
 @pytest.mark.parametrize("presentation", Presentation)
 def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Presentation) -> None:
     asked = replace(VINGT, type=TypeTableau.CINQ_JOURS_REU, until=None, presentation=presentation)
@@ -183,9 +190,6 @@ def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Pr
             asked=asked,
         )
         == []
-    )
-    assert codes(mouvement(IN_PERIOD, is_presumed=True), asked=asked) == ["categorie_absente"], (
-        "eighteen before the poll"
     )
 
 
@@ -305,9 +309,9 @@ def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -
 @pytest.mark.parametrize("day", [AT, AFTER])
 def test_an_export_of_which_nobody_said_the_day_ends_no_period(day: date) -> None:
     """It may have been taken a fortnight before the meeting."""
-    assert _found(FIRST, _link(day, is_dated=False)) == [("couverture_date", Severity.BLOCKING)]
+    assert _found(FIRST, _link(day, is_dated=False)) == [("couverture_export", Severity.BLOCKING)]
     assert _found(FIRST, _link(AT, 3, is_dated=False), _link(AFTER)) == [
-        ("couverture_date", Severity.BLOCKING)
+        ("couverture_export", Severity.BLOCKING)
     ]
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(day, is_dated=False)]))
     assert (

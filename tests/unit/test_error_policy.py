@@ -46,6 +46,7 @@ from worker.errors import (
     PrefectureError,
     TransientError,
 )
+from worker.exports import lease
 from worker.exports.models import Export
 from worker.exports.records import is_overdue, wait_seconds
 from worker.messaging import middleware
@@ -303,3 +304,19 @@ def test_a_file_fails_for_good_after_an_hour_of_waits(error: TransientError) -> 
         waited += wait_seconds(tries, error)
         tries += 1
     assert RETRY_SECONDS <= waited < RETRY_SECONDS + wait_seconds(tries, error)
+
+
+def test_a_process_that_can_open_no_connection_gives_up_a_record_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Psycopg says « no error details available »: it cannot say that the process lacks descriptors."""
+    tries: list[int] = []
+
+    def record() -> None:
+        tries.append(1)
+        raise AWAY
+
+    monkeypatch.setattr(lease, "lacks_descriptors", lambda: True)
+    with pytest.raises(OperationalError):
+        lease.repeat_until_recorded(record)
+    assert len(tries) == 1

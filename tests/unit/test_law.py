@@ -3,12 +3,13 @@
 import json
 import re
 import subprocess
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from common.law import LAW_OF_MEETING, LAW_OF_PROTECTION, LAWS, REPERTOIRE_UNIQUE_DEPUIS
+from common.law import LAW_OF_MEETING, LAW_OF_PROTECTION, REPERTOIRE_UNIQUE_DEPUIS, law_of
+from common.regimes import read_regimes
 from schemas.tableaux import LAST_REPEALED_DAY, TypeTableau
 from tests.parts.packages import JQ, require
 from worker.registre import reference
@@ -20,6 +21,7 @@ from worker.registre.reference import (
 )
 
 ROOT = Path(__file__).parents[2]
+POLL = date(2027, 4, 11)
 _NUMBER = re.compile(r"\b(?:LO|L|R)\. ?\d+(?:-\d+)?")
 _ROW = re.compile(r"^\| ((?:L|R)\. [\d-]+) \| (avant|depuis) 2019 \| ([^|]*) \|", re.MULTILINE)
 
@@ -30,19 +32,24 @@ def _described() -> dict[tuple[str, bool], str]:
 
 
 def test_the_law_knows_every_tableau_of_the_contract() -> None:
-    assert set(LAWS) == set(TypeTableau)
+    assert {it.code for it in read_regimes().papers} == set(TypeTableau)
     assert {type_ for type_ in TypeTableau if type_.is_repealed} == {
-        type_ for type_ in TypeTableau if "(avant 2019)" in LAWS[type_]
+        type_ for type_ in TypeTableau if "(avant 2019)" in law_of(type_, POLL)
     }
     assert LAST_REPEALED_DAY + timedelta(days=1) == REPERTOIRE_UNIQUE_DEPUIS
 
 
 def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:
-    assert LAWS[TypeTableau.CINQ_JOURS_REU] == "Code électoral, art. L. 20 (II), L. 30 et R. 14"
-    assert LAWS[TypeTableau.ADDITIONS] == (
+    assert (
+        law_of(TypeTableau.CINQ_JOURS_REU, POLL)
+        == "Code électoral, art. L. 20 (II), L. 30 et R. 14"
+    )
+    assert law_of(TypeTableau.ADDITIONS, POLL) == (
         "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)"
     )
-    assert LAWS[TypeTableau.SECOND_RECTIFICATIF] == "Code électoral (avant 2019), art. R. 16"
+    assert (
+        law_of(TypeTableau.SECOND_RECTIFICATIF, None) == "Code électoral (avant 2019), art. R. 16"
+    )
     assert (LAW_OF_PROTECTION, LAW_OF_MEETING) == (
         "Code électoral, art. L. 37",
         "Code électoral, art. L. 19, III",
@@ -54,7 +61,7 @@ def test_every_article_of_a_tableau_is_described() -> None:
     missing = [
         (type_, article)
         for type_ in TypeTableau
-        for article in _NUMBER.findall(LAWS[type_])
+        for article in _NUMBER.findall(law_of(type_, POLL))
         if type_ not in described.get((article, type_.is_repealed), "")
     ]
     assert missing == []

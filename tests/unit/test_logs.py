@@ -2,14 +2,12 @@
 
 import json
 import logging
-from pathlib import Path
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
-import common.logs
-from common.logs import LogThrottle, configure_logs, keep_lines, request_keys, rotate_lines
+from common.logs import LogThrottle, configure_logs, request_keys
 from worker.errors import TransientError
 
 
@@ -77,28 +75,6 @@ def test_a_line_about_a_request_within_anothers_has_no_trace_of_the_other(
         ("purged", None),
     ]
     assert not [it for it in said if "trace_id" in it]
-
-
-def test_services_that_share_a_file_lose_no_line_of_the_last_eight_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(common.logs, "_FILE_BYTES", 200)
-    file, services = (
-        tmp_path / "audit.log",
-        [logging.getLogger(f"service.{number}") for number in range(2)],
-    )
-    for service in services:
-        keep_lines(service.name, file)
-    for number in range(200):
-        services[number % 2].info("%d", number)
-        rotate_lines(file)
-    files = sorted(tmp_path.iterdir(), key=lambda it: it.stat().st_mtime_ns)
-    said = [json.loads(line)["event"] for it in files for line in it.read_text().splitlines()]
-    for service in services:
-        service.handlers.pop().close()
-    assert len(files) == 7 + file.exists()
-    assert said == [str(number) for number in range(200)][-len(said) :]
-    assert 60 < len(said) < 200
 
 
 def test_an_hour_away_is_an_hour_of_few_lines() -> None:

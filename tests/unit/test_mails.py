@@ -60,6 +60,26 @@ CASES: dict[str, Text] = {
         ),
         "",
     ),
+    "tableau_a_completer": describe_request(
+        tableaux_report(
+            tableau(
+                a_completer=3,
+                bloquantes=1,
+                anomalies=[
+                    {"code": "motif_absent", "severity": "a_completer", "count": 3},
+                    {
+                        "code": "doutes_ouverts",
+                        "severity": "bloquante",
+                        "count": 1,
+                        "messages": [
+                            "2 doutes sont ouverts : le dire, puis redemander le tableau."
+                        ],
+                    },
+                ],
+            )
+        ),
+        PAGE,
+    ),
     "tableau_provisoire": describe_request(
         tableaux_report(tableau("vingt_jours.P.commune", provisoire_until=date(2027, 3, 22))), PAGE
     ),
@@ -104,6 +124,7 @@ CASES: dict[str, Text] = {
             ),
             deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), _SCRUTIN, ""),
         ],
+        commune="13900",
         lieu="LIBREVILLE (13900)",
         today=date(2027, 3, 15),
         public_url=PAGE,

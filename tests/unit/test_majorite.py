@@ -10,16 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.calendrier import is_mineur, last_birth, last_round, majorite_on
+from common.calendrier import (
+    CalendarScrutin,
+    find_cycles,
+    is_mineur,
+    last_birth,
+    last_round,
+    majorite_on,
+)
+from common.french import LACKS_BOTH, LACKS_ENTRY
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import Categorie, Liste, Nature
+from schemas.vocabulary import Categorie, Liste, Nature, Severity
 from tests.unit.mouvements_samples import MOUVEMENT, mouvement
 from worker.domain.identite import Effet, Etat, Mouvement
 from worker.domain.majorite import OfAge, Period
 from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune, compose_tableau
-from worker.domain.tableau.controles import Reason, Reconciliation, find_differences
+from worker.domain.tableau.controles import Reason, Reconciliation, check_tableau, find_differences
 from worker.domain.tableau.couverture import Link
-from worker.domain.tableau.demande import Demande, is_in
+from worker.domain.tableau.demande import Calendrier, Demande, is_in
 from worker.domain.tableau.model import Tableau
 
 VINGT_JOURS, CINQ_JOURS_REU = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
@@ -121,7 +129,7 @@ def _entry(born: date, entered: date, **values: object) -> Mouvement:
 
 def test_a_birth_of_less_than_sixteen_years_gives_no_date_in_the_future() -> None:
     """The date of birth is a mistake, which blocks: the line has the day of its entry, and no category is guessed."""
-    entry = replace(_entry(date(2042, 1, 1), MEETING), is_presumed=False)
+    entry = _entry(date(2042, 1, 1), MEETING)
     registre = Registre([entry], [entry])
     assert registre.shown(VINGT) == [(Nature.INSCRIPTION, MEETING, entry.nouveau_bureau)]
     (line,) = OfAge(Period.of(VINGT), registre).stream()
@@ -164,25 +172,58 @@ def test_the_day_before_she_is_a_minor(born: str) -> None:
     assert born <= last_birth(day)
 
 
+LATE_ROUND = POLL + timedelta(days=14)
+
+
 @pytest.mark.parametrize(
     ("libelle", "others", "expected"),
     [
-        ("Élection présidentielle, 1er tour", (), date(2027, 4, 25)),
-        ("Élections municipales", (), SECOND_ROUND),
-        ("ÉLECTIONS LÉGISLATIVES PARTIELLES", (), SECOND_ROUND),
-        ("Élections européennes", (SECOND_ROUND,), POLL),
-        ("Référendum", (), POLL),
-        ("Élections municipales, 2nd tour", (), POLL),
-        ("Élections municipales (second tour)", (), POLL),
-        ("", (POLL, SECOND_ROUND), SECOND_ROUND),
-        ("", (date(2027, 4, 26),), None),
-        ("", (), None),
+        ("Élection présidentielle, 1er tour", {}, LATE_ROUND),
+        ("Élections municipales", {}, SECOND_ROUND),
+        ("ÉLECTIONS LÉGISLATIVES PARTIELLES", {}, SECOND_ROUND),
+        ("Élections européennes", {SECOND_ROUND: ""}, POLL),
+        ("Référendum", {}, POLL),
+        ("Élections municipales, 2nd tour", {}, POLL),
+        ("Élections municipales (second tour)", {}, POLL),
+        ("", {POLL: "", SECOND_ROUND: ""}, SECOND_ROUND),
+        ("", {date(2027, 4, 26): ""}, None),
+        ("", {}, None),
+        # a second round that was noted wins over the usual interval
+        ("Élections législatives", {LATE_ROUND: "Élections législatives, 2nd tour"}, LATE_ROUND),
+        ("Élections législatives", {LATE_ROUND: "Élections législatives"}, LATE_ROUND),
+        ("Élections législatives", {LATE_ROUND: ""}, LATE_ROUND),
+        ("Élection présidentielle", {SECOND_ROUND: "Second tour"}, SECOND_ROUND),
+        ("Législatives", {SECOND_ROUND: "", LATE_ROUND: "2e tour"}, LATE_ROUND),
+        # another poll does not
+        ("Élections législatives", {LATE_ROUND: "Municipale partielle"}, SECOND_ROUND),
+        ("Élections législatives", {LATE_ROUND: "Législative, 1er tour"}, SECOND_ROUND),
+        ("Élections législatives", {date(2027, 4, 26): "2nd tour"}, SECOND_ROUND),
     ],
 )
 def test_the_last_round_that_may_be_held(
-    libelle: str, others: tuple[date, ...], expected: date | None
+    libelle: str, others: Mapping[date, str], expected: date | None
 ) -> None:
-    assert last_round(POLL, libelle, others) == expected
+    noted = [CalendarScrutin(day, name) for day, name in others.items()]
+    assert last_round(CalendarScrutin(POLL, libelle), noted) == expected
+
+
+def test_the_noted_second_round_of_papeete_gives_the_age_and_asks_for_nothing() -> None:
+    """Rounds two weeks apart, as in 2022: of age on 17 June, an elector votes at the second round of 19 June."""
+    first = CalendarScrutin(date(2027, 6, 5), "Élections législatives, 1er tour")
+    second = CalendarScrutin(date(2027, 6, 19), "Élections législatives, 2nd tour")
+    known = Calendrier({it.jour: it for it in (first, second)})
+    asked = replace(VINGT, until=date(2027, 5, 13), scrutin=first.jour)
+    demande = replace(asked, last_rounds=known.last_rounds)
+    assert demande.age_apres == second.jour
+    young = _entry(date(2027, 6, 17), BEFORE)
+    assert len(Registre([young], [young]).shown(demande)) == 1
+    notes = Registre([young], [young]).compose(demande).notes
+    assert any("le 19/06/2027 au plus tard" in note for note in notes)
+    cycles = find_cycles(date(2027, 4, 1), [first, second], [])
+    assert [(it.scrutin, it.is_second_round) for it in cycles if it.scrutin] == [
+        (first, False),
+        (second, True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -196,13 +237,49 @@ def test_the_last_round_that_may_be_held(
         (SECOND_ROUND + timedelta(1), False, False),
     ],
 )
-def test_who_is_on_the_list_is_inscribed_on_her_birthday(
+def test_who_is_on_the_list_is_inscribed_on_coming_of_age(
     born: date, *, vingt: bool, cinq: bool
 ) -> None:
+    """Without an entry: on the list on the birthday, or at the end of the period if that comes first."""
     registre = Registre([_entry(born, date(2026, 1, 1))])
-    expected = [(Nature.INSCRIPTION, born, "0001")]
+    expected = [(Nature.INSCRIPTION, min(born, MEETING), "0001")]
     assert registre.shown(VINGT) == (expected if vingt else [])
     assert registre.shown(CINQ) == (expected if cinq else [])
+
+
+JOUR = date(2027, 3, 15)
+"""The day of a request before the meeting: the poll and the birthday before it are still to come."""
+
+
+@pytest.mark.parametrize(
+    ("entered", "after", "printed"),
+    [
+        (date(2027, 1, 20), None, "20/01/2027"),
+        (date(2027, 1, 20), date(2026, 12, 15), "entre le 15/12/2026 et le 20/01/2027"),
+        (None, None, "le 15/03/2027 au plus tard"),
+    ],
+)
+def test_no_day_to_come_is_printed_for_an_elector_who_comes_of_age(
+    entered: date | None, after: date | None, printed: str
+) -> None:
+    """Of age on the day of the poll: the line has the noted day of the inscription, and no motif that nobody gave."""
+    known = replace(_entry(POLL, entered or BEFORE), after=after)
+    registre = Registre([known], [known] if entered else [])
+    at = datetime(JOUR.year, JOUR.month, JOUR.day, 10, tzinfo=UTC)
+    for edition in Edition:
+        tableau = registre.compose(replace(VINGT, requested_at=at, edition=edition))
+        ((line,), _) = [[*partie.lignes] for partie in tableau.sections[0].parties]
+        assert (line.date, line.motif) == (printed, "")
+
+
+def test_an_elector_listed_before_the_first_export_is_to_be_read_in_the_reu() -> None:
+    unseen, seen = _entry(POLL, BEFORE), replace(_entry(POLL, MEETING), after=BEFORE)
+    for registre, code in (
+        (Registre([unseen]), LACKS_ENTRY),
+        (Registre([seen], [seen]), LACKS_BOTH),
+    ):
+        found = check_tableau(VINGT, OfAge(Period.of(VINGT), registre), (), {"0001"})
+        assert [(it.code, it.severity) for it in found] == [(code, Severity.TO_COMPLETE)]
 
 
 def test_an_entry_after_the_birthday_is_of_its_own_day() -> None:
@@ -239,27 +316,23 @@ def test_a_minor_is_on_no_page() -> None:
     )
 
 
-def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
+def test_the_motif_is_the_one_that_somebody_gave() -> None:
     one = _entry(date(2026, 12, 1), BEFORE)
     said = replace(one, categorie=Categorie.INSCRIPTION_VOLONTAIRE, motif="Emménagement")
     office = replace(one, categorie=Categorie.INSCRIPTION_OFFICE)
-    birthday = "Dix-huit ans le 01/12/2026 (art. L. 11, II, 1°)"
     for known, expected in (
-        (one, (Categorie.INSCRIPTION_OFFICE, birthday, True)),
-        (said, (Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement", False)),
-        (office, (Categorie.INSCRIPTION_OFFICE, "", False)),
-        (
-            replace(office, motif="Naturalisation"),
-            (Categorie.INSCRIPTION_OFFICE, "Naturalisation", False),
-        ),
+        (one, (Categorie.NON_PRECISEE, "")),
+        (said, (Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement")),
+        (office, (Categorie.INSCRIPTION_OFFICE, "")),
+        (replace(office, motif="Naturalisation"), (Categorie.INSCRIPTION_OFFICE, "Naturalisation")),
     ):
         (shown,) = OfAge(Period.of(VINGT), Registre([one], [known])).stream()
-        assert (shown.categorie, shown.motif, shown.is_presumed) == expected
+        assert (shown.categorie, shown.motif) == expected
     (derived,) = OfAge(Period.of(VINGT), Registre([one])).stream()
-    assert (derived.categorie, derived.motif) == (Categorie.INSCRIPTION_OFFICE, birthday)
+    assert (derived.categorie, derived.motif) == (Categorie.NON_PRECISEE, "")
     notes = Registre([one]).compose(replace(VINGT, edition=Edition.COMMISSION)).notes
     assert (
-        "S’y ajoutent les inscriptions d’office des électeurs qui ont dix-huit ans le 18/04/2027 au plus tard "
+        "S’y ajoutent les électeurs inscrits avant leurs dix-huit ans, qui les ont le 18/04/2027 au plus tard "
         "(Code électoral, art. L. 11, II, 1°)." in notes
     )
 

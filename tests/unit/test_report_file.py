@@ -19,12 +19,13 @@ from producers.web.anomalies.report import (
     summarize,
 )
 from producers.web.depot import ListedElecteur, match, read_electeurs
+from schemas.cures import facts_of_file
 from schemas.profiles.platform import read_shipped
 from schemas.vocabulary import Severity
 from worker.domain.anomaly import Anomaly
 from worker.registre.models import Electeur
 from worker.writers.columns import COLUMNS
-from worker.writers.precheck import HEADER, write_report
+from worker.writers.precheck import HEADER, ReportSubject, write_report
 
 _SEVERITIES = st.sampled_from(Severity)
 
@@ -32,7 +33,7 @@ _SEVERITIES = st.sampled_from(Severity)
 def _report(anomalies: Iterable[Anomaly]) -> io.BytesIO:
     """As the worker writes it."""
     report = io.BytesIO()
-    write_report(anomalies, report)
+    write_report(anomalies, report, ReportSubject(facts_of_file(1, "13900", "P", "", {})))
     return report
 
 
@@ -71,6 +72,7 @@ def test_a_line_has_the_columns_of_the_report() -> None:
         "Sexe",
         "Sexe absent.",
         "sexe_absent",
+        "Corriger dans ELIRE, puis déposer le nouvel export (page Le registre)",
     )
 
 
@@ -214,9 +216,9 @@ def test_the_electors_of_a_file_and_what_its_report_says_of_them() -> None:
     assert list(read_electeurs(file, form)) == [ZELIE]
     assert not file.closed
     report = io.BytesIO(
-        "\ufeffGravité;Bureau;Numéro;Nom de naissance;Prénoms;Date de naissance;Colonne;Anomalie;Code\n"
-        "bloquante;0001;12;D'INVENTÉE;Zélie Capucine;14/03/1962;Ville;Ville absente.;ville_absente\n"
-        "bloquante;0001;13;AUTRE;Zélie Capucine;14/03/1962;Sexe;Sexe absent.;sexe_absent\n".encode()
+        "\ufeffGravité;Bureau;Numéro;Nom de naissance;Prénoms;Date de naissance;Colonne;Anomalie;Code;Que faire\n"
+        "bloquante;0001;12;D'INVENTÉE;Zélie Capucine;14/03/1962;Ville;Ville absente.;ville_absente;Corriger\n"
+        "bloquante;0001;13;AUTRE;Zélie Capucine;14/03/1962;Sexe;Sexe absent.;sexe_absent;Corriger\n".encode()
     )
     about = find_about(report, {ZELIE[1:4]})
     assert [line.code for line in about[ZELIE[1:4]]] == ["ville_absente"]

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of, find_cycles
+from common.french import LACKS_BOTH, LACKS_ENTRY
+from producers.web.depot import content_of, find_refused
 from producers.web.echeances import Agenda, Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
@@ -64,7 +66,7 @@ def test_the_newest_tableau_of_each_list_is_shown_and_the_others_are_named() -> 
     newest, older = ready_tableau(2, parameters=MADE_FOR), ready_tableau(1, parameters=MADE_FOR)
     due = _agenda(newest, older).due[0]
     assert due.made == {"P": newest}
-    assert due.missing == ["CE", "CM"]
+    assert due.missing == ["CM"], "CE does not vote at a municipal poll"
     assert due.is_made
 
 
@@ -89,6 +91,15 @@ def test_what_cannot_be_posted_is_not_done() -> None:
     assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
 
 
+def test_a_tableau_that_ends_before_a_list_came_stays_on_the_calendar_as_out_of_reach() -> None:
+    cycle = cycle_of(SCRUTIN, [])
+    end = cycle.last_day(cycle.due[0])
+    for came, beyond in ((end, ["CM"]), (end - timedelta(days=1), [])):
+        first, second = build_agenda(cycle, [], ["P", "CM"], {"P": DAY, "CM": came}).due
+        assert (first.missing, second.missing) == (["P", "CM"], ["P", "CM"])
+        assert (first.beyond_register, second.beyond_register) == (beyond, [])
+
+
 POLL = CalendarScrutin(date(2026, 12, 20), "Élection municipale partielle", None)
 FOR_POLL = {"parameters": {"scrutin": "2026-12-20"}}
 POSTED = {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)}
@@ -97,6 +108,7 @@ CINQ_JOURS = FOR_POLL | {"type_tableau": TypeTableau.CINQ_JOURS_REU.value}
 LISTES_MADE, CORRECT = "Préparer les listes", "Corriger la liste principale"
 DEPOSIT, ANSWER = "Déposer sur e-listelec", "Noter la réponse de la plateforme"
 TO_DO, TO_COME, DONE, LATE = TaskState.TO_DO, TaskState.TO_COME, TaskState.DONE, TaskState.LATE
+UNKNOWN = TaskState.UNKNOWN
 
 
 def tasks_of(
@@ -107,14 +119,18 @@ def tasks_of(
     scrutins: tuple[CalendarScrutin, ...] = (),
     reunions: tuple[CalendarReunion, ...] = (),
     wanted: bool = True,
+    to_renew: CalendarScrutin | None = None,
+    emptied: Registre | None = None,
     **known: Any,  # noqa: ANN401 — of Situation
 ) -> list[Task]:
     registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
+    registres |= {"CE": emptied} if emptied else {}
     tableaux = [file for file in reversed(files) if file.is_tableau]
     cycles = find_cycles(today, scrutins, reunions, register_since)
-    agendas = [build_agenda(it, tableaux, ["P"]) for it in cycles]
+    first_days = {"P": register_since} if register_since else {}
+    agendas = [build_agenda(it, tableaux, ["P"], first_days) for it in cycles]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
-    calendar = Calendar(agendas, tableaux, reunions, registres, register_since)
+    calendar = Calendar(agendas, tableaux, reunions, registres, register_since, to_renew=to_renew)
     platform = read_shipped().model_copy(update={"deposits_wanted": wanted})
     return find_tasks(Situation(today, calendar, files, deposited, platform, **known))
 
@@ -141,8 +157,8 @@ TABLEAU = "tableau des inscriptions et radiations"
         (date(2026, 11, 19), TO_COME),
         (date(2026, 11, 20), TO_DO),
         (date(2026, 12, 30), TO_DO),
-        (date(2026, 12, 31), LATE),
-        (date(2027, 1, 31), LATE),
+        (date(2026, 12, 31), UNKNOWN),
+        (date(2027, 1, 31), UNKNOWN),
     ],
 )
 def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(
@@ -165,7 +181,7 @@ def test_a_meeting_that_a_poll_called_and_nobody_held_does_not_replace_the_annua
     )
     assert states(tasks_of(today=date(2026, 3, 17), **known))[ANNUAL] is TO_COME
     assert states(tasks_of(today=date(2026, 12, 2), **known))[ANNUAL] is TO_DO
-    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is LATE
+    assert states(tasks_of(today=date(2027, 1, 5), **known))[ANNUAL] is UNKNOWN
     held = (CalendarReunion(date(2026, 2, 20)),)
     assert ANNUAL not in states(tasks_of(today=date(2026, 12, 2), reunions=held, **known))
     in_autumn = (CalendarReunion(date(2026, 12, 1)),)
@@ -186,7 +202,7 @@ def test_a_meeting_without_a_poll_calls_for_its_tableau_the_day_after() -> None:
     assert states(tasks)[ANNUAL] is DONE
     task = next(task for task in tasks if task.title == f"Préparer le {TABLEAU}")
     assert (task.state, task.due) == (TO_DO, DAY)
-    assert task.button.after == "?type=vingt_jours&until=2026-11-24#demander"
+    assert task.button.facts["ask"] == "type=vingt_jours&until=2026-11-24"
 
     made = ready_tableau(1, parameters={"scrutin": None, "until": "2026-11-24"})
     assert states(tasks_of(made, reunions=meeting))["Publier le tableau"] is TO_DO
@@ -210,6 +226,43 @@ def test_a_commune_without_a_register_is_asked_for_the_export_first() -> None:
     tasks = find_tasks(Situation(DAY, Calendar([], [], [], {}), [], [], read_shipped()))
     assert (tasks[0].title, tasks[0].state) == ("Déposer l'export du REU", TO_DO)
     assert {task.state for task in tasks[1:]} == {TaskState.UNKNOWN}
+
+
+def test_no_commission_is_asked_for_where_the_lists_are_revised_once_a_year() -> None:
+    """In Nouméa; elsewhere a commission that has to be renewed is a task."""
+    poll = CalendarScrutin(date(2026, 3, 15), "Élections municipales")
+    asked = {
+        yearly: states(
+            find_tasks(
+                Situation(
+                    DAY,
+                    Calendar([], [], [], {}, to_renew=poll, is_yearly=yearly),
+                    [],
+                    [],
+                    read_shipped(),
+                )
+            )
+        )
+        for yearly in (True, False)
+    }
+    assert not [title for title in asked[True] if "commission" in title]
+    assert asked[False]["Renouveler la commission de contrôle"] is TO_DO
+    assert asked[False]["Noter la réunion de la commission de contrôle"] is TaskState.UNKNOWN
+
+
+def test_a_commission_is_renewed_before_it_meets_next() -> None:
+    tasks = tasks_of(to_renew=MARCH, today=date(2026, 9, 1))
+    (task,) = [it for it in tasks if it.title == "Renouveler la commission de contrôle"]
+    assert (task.state, task.due) == (TO_DO, date(2026, 12, 30))
+
+
+def test_an_emptied_list_does_not_make_the_export_old() -> None:
+    """No later export holds it, so that its day stays."""
+    emptied = Registre("CE", 0, NOON, taken_on=date(2026, 1, 3))
+    found = states(tasks_of(emptied=emptied))
+    assert found["Déposer l'export du REU"] is DONE
+    filled = Registre("CE", 1, NOON, taken_on=date(2026, 1, 3))
+    assert states(tasks_of(emptied=filled))["Déposer l'export du REU"] is TO_DO
 
 
 @pytest.mark.parametrize(("days", "state"), [(0, DONE), (30, DONE), (31, TO_DO), (34, TO_DO)])
@@ -278,10 +331,18 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     tasks = tasks_of(refused, again)
     (task,) = [task for task in tasks if task.title == CORRECT]
     assert "la même que celle que la plateforme a rejetée" in task.why
-    assert task.button.export == refused.export_id
+    assert task.button.facts["export"] == refused.export_id
     assert DEPOSIT not in states(tasks)
     corrected = ready_list(3, request_id=3, sha256="b" * 64)
     assert states(tasks_of(refused, corrected))[DEPOSIT] is TO_DO
+
+
+def test_two_empty_lists_with_the_same_bytes_are_judged_apart() -> None:
+    same = {"sha256": "a" * 64, "electeurs": 0}
+    refused = {"deposited_on": DAY, "verdict": "rejete", "verdict_on": DAY}
+    ce, cm = (ready_list(it, liste=code, **same, **refused) for it, code in ((1, "CE"), (2, "CM")))
+    found = find_refused([cm, ce])
+    assert [found[content_of(it)].export_id for it in (ce, cm)] == [1, 2]
 
 
 def test_the_last_verdict_on_a_content_counts_not_an_earlier_one() -> None:
@@ -331,7 +392,7 @@ def test_tasks_stand_in_the_order_of_their_legal_days() -> None:
         ready_list(1), today=date(2026, 12, 16), scrutins=(POLL,), doubts=1, incomplete=1
     )
     to_do = in_order(tasks)["to_do"]
-    assert (to_do[0].state, to_do[0].due) == (LATE, date(2026, 11, 29))
+    assert (to_do[0].state, to_do[0].due) == (LATE, date(2026, 11, 30))
     days = [task.due for task in to_do if task.due]
     assert days == sorted(days)
     assert all(task.due for task in to_do[: len(days)]), "those without a day come after"
@@ -408,11 +469,35 @@ def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
         for it in tasks_of(ready_tableau(1, **CINQ_JOURS, **days), today=today)
         if "Retirer" in it.title
     ]
-    assert (task.title, task.state, task.button.export) == ("Retirer le tableau", state, 1)
+    assert (task.title, task.state, task.button.facts["export"]) == ("Retirer le tableau", state, 1)
     assert task.due == (None if withdrawn_on else date(2026, 12, 23))
 
 
 RECAPITULATIF = CINQ_JOURS | {"presentation": "recapitulatif"}
+
+
+def test_a_wrong_tableau_is_made_again_once_the_register_was_imported_again() -> None:
+    """Its page would ask for an export that the register has."""
+    wrong = FOR_POLL | {"bloquantes": 1}
+    today = date(2026, 11, 30)
+    found = tasks_of(ready_tableau(1, **wrong), today=today, scrutins=(POLL,))
+    assert "Corriger le tableau des vingt jours" in states(found)
+    file = ready_tableau(1, **wrong, outdated_at=NOON)
+    (task,) = [it for it in tasks_of(file, today=today, scrutins=(POLL,)) if "Refaire" in it.title]
+    assert (task.title, task.button.code) == (
+        "Refaire le tableau des vingt jours",
+        "tableau_provisoire",
+    )
+    assert "listes=P" in str(task.button.facts["ask"])
+
+
+def test_a_tableau_that_lacks_what_no_page_can_note_is_to_publish_with_the_reason() -> None:
+    """« Dates et motifs » lists the mouvements of the register: it has none of an elector who came before it."""
+    for code, title in ((LACKS_ENTRY, "Publier"), (LACKS_BOTH, "Compléter")):
+        anomalies = [{"code": code, "severity": "a_completer", "count": 1, "messages": []}]
+        file = ready_tableau(1, **FOR_POLL, a_completer=1, anomalies=anomalies)
+        found = states(tasks_of(file, today=date(2026, 11, 30), scrutins=(POLL,)))
+        assert found[f"{title} le tableau des vingt jours"] is TO_DO
 
 
 def test_a_recapitulatif_is_never_the_tableau_that_is_due() -> None:
@@ -439,7 +524,7 @@ def test_what_is_never_published_has_no_task_of_a_publication(facts: dict[str, A
         (date(2026, 11, 25), (), TO_COME),
         (date(2026, 11, 26), (), TO_DO),
         (date(2026, 11, 29), (), TO_DO),
-        (date(2026, 11, 30), (), LATE),
+        (date(2026, 11, 30), (), UNKNOWN),
         (date(2026, 11, 30), (CalendarReunion(date(2026, 11, 28), ""),), DONE),
     ],
 )

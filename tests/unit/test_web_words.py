@@ -106,7 +106,7 @@ def test_nothing_that_a_page_may_say_holds_a_shell_command() -> None:
 
 
 def test_a_clerk_reads_what_to_do_and_no_command() -> None:
-    """For every message of the tableau rules; « (page « Doutes ») » is not a command."""
+    """For every message of the tableau rules; a parenthesis that names none stays."""
     environment = Environment(loader=DictLoader({"t": "{{ said | typo }}"}), autoescape=False)  # noqa: S701 — no page
     add_words(environment)
     modules = (french, controles, couverture, majorite, importer)
@@ -114,7 +114,7 @@ def test_a_clerk_reads_what_to_do_and_no_command() -> None:
     assert any("imports --taken-on" in it for it in said)
     shown = [environment.get_template("t").render(said=it) for it in said]
     assert [it for it in shown if re.search(r"import-|--[a-z]|\(motifs\)", it)] == []
-    assert typo("(page « Doutes »)") in "".join(shown)
+    assert typo("(la base de données refuse") in "".join(shown)
 
 
 def test_a_file_is_called_so_that_neither_its_day_nor_its_hour_breaks() -> None:

@@ -149,7 +149,8 @@ class FilesScreen:
     def ask(self, *listes: str, format_: str = "csv") -> list[int]:
         """Request list files on the page, and ingest the request; the ids of the new, queued files."""
         before = self.numbers()
-        assert self.post("/listes", {"listes": list(listes), "format": format_}).status_code == 303
+        form = {"listes": list(listes), "format": format_, "encore": "oui"}
+        assert self.post("/listes", form).status_code == 303
         self.work()
         return [number for number in self.numbers() if number not in before]
 

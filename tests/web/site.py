@@ -79,7 +79,7 @@ class Site:
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
         said = {"LIMIT_LEASE_SECONDS": "30"} | ({} if crew is _CREW else {"ANY_ACCOUNT": ""})
-        self.worker, self._importer, *_ = (
+        self.crew = tuple(
             self.town.start_worker(
                 *("-p", str(one.processes), "-Q", *one.queues),
                 PREFECTURE_WORKER_LANE=one.lane,
@@ -88,6 +88,7 @@ class Site:
             )
             for one in crew
         )
+        self.worker, self._importer, *_ = self.crew
         self.town.start_notifier(
             PREFECTURE_PUBLIC_URL=self.url,
             LIMIT_SWEEP_SECONDS="2",

@@ -166,7 +166,7 @@ def _replace_report(
 ) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow(["titre"] * 9)
+    writer.writerow(["titre"] * 10)
     for number in range(lines):
         severity, column, code = (
             ("remarque", CANTON, "canton_absent")
@@ -174,7 +174,7 @@ def _replace_report(
             else ("bloquante", "Sexe", "sexe_absent")
         )
         who = (f"{number % 80:04}", number, nom or f"NOM{number}", "Zélie", "14/03/1962")
-        writer.writerow([severity, *who, column, f"À corriger {number % 3}.", code])
+        writer.writerow([severity, *who, column, f"À corriger {number % 3}.", code, ""])
     data = content if content is not None else b"\xef\xbb\xbf" + text.getvalue().encode()
     (files.desk.root / made["code_commune"] / made["report_name"]).write_bytes(data)
     files.desk.run(

@@ -209,8 +209,8 @@ def download(page: Page, site: Site, export: RowMapping) -> None:
 
 @contextmanager
 def frozen(site: Site) -> Iterator[None]:
-    """Freeze the worker inside the block."""
-    family = site.worker.family
+    """Freeze the workers inside the block: those of files, of the register and of requests."""
+    family = [pid for worker in site.crew for pid in worker.family]
     for pid in family:
         os.kill(pid, SIGSTOP)
     try:

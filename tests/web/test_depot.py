@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from httpx2 import Response
 
 from producers.publisher import Publisher
 from producers.web.depot import PAGE
@@ -234,6 +235,56 @@ def test_an_answer_is_about_the_files_that_she_ticks_and_no_other(files: FilesSc
     files.post("verdict", form | {"export": exports[0]})
     files.work()
     assert [files.desk.row(export)["verdict"] for export in exports] == ["accepte", ""]
+
+
+def _seen(response: Response, name: str) -> str:
+    """The value of the hidden field that says what a form was read against."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', response.text)
+    assert found, name
+    return found[1]
+
+
+def test_a_deposit_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    files.desk.run("UPDATE export SET finished_at = '2026-11-01 08:00:00+00:00'")
+    field, eve = f"vu-depot-{export}", today() - timedelta(days=1)
+    mine = {"export": export, "jour": f"{eve}", field: _seen(files.get("depot"), field)}
+    theirs = {"export": export, "jour": f"{today()}"}
+    for form in (theirs, mine):
+        assert files.post("depot", form).status_code == 303
+    files.work()
+    assert f"{files.desk.row(export)['deposited_on']}" == f"{today()}", "the worker compares too"
+    assert "Une autre note est venue depuis que vous avez lu la page." in files.read("depot")
+    answer = files.post("depot", mine)
+    assert answer.status_code == 422
+    assert f"Il est déjà noté : déposé le {today():%d/%m/%Y} par" in words(answer)
+    assert files.post("depot", mine | {field: _seen(answer, field)}).status_code == 303
+    files.work()
+    assert f"{files.desk.row(export)['deposited_on']}" == f"{eve}", "the agent has seen both"
+
+
+def test_an_answer_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    exports, form = _deposit_together(files)
+    names = [f"vu-reponse-{it}" for it in exports]
+    page = files.get("depot")
+    mine: dict[str, object] = {**form, "export": exports, "verdict": "accepte"}
+    mine |= {name: _seen(page, name) for name in names}
+    theirs = {"export": exports[0], "jour": f"{today()}", "verdict": "rejete", "reponse": "Refus."}
+    for sent in (theirs, mine):
+        assert files.post("verdict", sent).status_code == 303
+    files.work()
+    assert [files.desk.row(it)["verdict"] for it in exports] == ["rejete", "", ""]
+    assert "Une autre note est venue depuis" in files.read("depot"), "the worker compares too"
+    answer = files.post("verdict", mine)
+    assert answer.status_code == 422
+    assert answer.text.count("Il est déjà noté") == 2, "in the summary, and beside the file"
+    assert f"rejeté le {today():%d/%m/%Y}" in words(answer)
+    assert sorted(_ticked(answer.text)) == sorted(exports), "the form comes back as it was sent"
+    assert f'<a href="#{names[0]}">' in answer.text
+    assert f'id="{names[0]}"' in answer.text
+    assert files.post("verdict", mine | {it: _seen(answer, it) for it in names}).status_code == 303
+    files.work()
+    assert {files.desk.row(it)["verdict"] for it in exports} == {"accepte"}, "both were seen"
 
 
 def _deposit_together(files: FilesScreen) -> tuple[list[int], dict[str, str]]:

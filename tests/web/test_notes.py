@@ -234,13 +234,13 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> Non
     unchanged = screen.post("motifs", form, query="notes=1")
     assert _faults(unchanged) == [categorie]
     assert "Changez une ligne au moins." in words(unchanged)
-    answer = screen.post("motifs", form | {categorie: "radiation_decision"}, query="notes=1")
+    answer = screen.post("motifs", form | {categorie: "radiation_judiciaire"}, query="notes=1")
     assert answer.headers["location"].endswith("motifs?notes=1#enregistrement")
     screen.work()
     answer = screen.get("motifs", "notes=1")
     assert "Enregistré : 1 mouvement complété." in words(answer)
     options = answer.text.partition(f'id="{categorie}"')[2].partition("</select>")[0]
-    assert 'value="radiation_decision" selected' in options
+    assert 'value="radiation_judiciaire" selected' in options
     assert _said(screen)[-1] == (
         Action.MOTIFS_COMPLETED,
         "la date ou le motif de 1 mouvement a été complété",
@@ -249,7 +249,7 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> Non
     assert "2 motifs notés" in screen.get("motifs", "notes=1").text
 
 
-def _undated(screen: FilesScreen) -> list[int]:
+def undate(screen: FilesScreen) -> list[int]:
     """Inscriptions and radiations of a comparison of two exports, without category: their numbers on the page."""
     for statement in TWO_EXPORTS:
         screen.desk.run(statement)
@@ -270,9 +270,9 @@ def _dated(screen: FilesScreen) -> Counter[tuple[str, str, str]]:
 
 
 def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> None:
-    first, *others = _undated(screen)
+    first, *others = undate(screen)
     page = screen.get("motifs").text
-    assert page.count("entre le 10/09/2026 et le 20/11/2026") == len(others) + 1
+    assert page.count("entre le 11/09/2026 et le 20/11/2026") == len(others) + 1
     number = _dated(screen).total()
     assert number > electeurs.MOUVEMENTS, "more than one page has"
     form = {f"categorie-{it}": "" for it in (first, *others)} | {f"jour-{first}": "2026-10-01"}
@@ -295,16 +295,16 @@ def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> Non
 
 
 def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesScreen) -> None:
-    first, *_ = _undated(files)
+    first, *_ = undate(files)
     answer = files.post("motifs", {f"categorie-{first}": "", f"jour-{first}": "2026-09-10"})
     assert _faults(answer) == [f"jour-{first}"]
-    assert "hoisissez un jour entre le 10/09/2026 et le 20/11/2026" in words(answer)
+    assert "hoisissez un jour entre le 11/09/2026 et le 20/11/2026" in words(answer)
     impossible = {f"categorie-{first}": "", "tous": "oui", "tous-jour": "2026-02-31"}
     assert _faults(files.post("motifs", impossible)) == ["tous-jour"]
 
 
 def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(screen: FilesScreen) -> None:
-    numbers = _undated(screen)
+    numbers = undate(screen)
     screen.desk.run(
         "UPDATE mouvement SET date_naissance = '2008-10-05' WHERE nature = 'inscription'"
     )
@@ -408,6 +408,72 @@ def test_a_decision_of_another_agent_is_shown_and_not_overwritten(files: FilesSc
     assert _value(files, decision) == "two_persons", "the agent has seen both"
 
 
+def _has_deliberated(files: FilesScreen) -> bool:
+    """Whether the meeting of a test has deliberated."""
+    query = "SELECT count(*) FROM commission WHERE date = :day AND has_deliberated"
+    return files.desk.values(query, day=f"{_MET}") == [1]
+
+
+_MET = today() - timedelta(days=3)
+
+
+def test_a_meeting_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    mine: dict[str, str] = {"act": "reunion", "jour": f"{_MET}", "sans_deliberation": "1"}
+    mine["vu-reunion"] = _seen(files.get("reunions").text, "vu-reunion")
+    theirs = {"act": "reunion", "jour": f"{_MET}"}
+    for form in (theirs, mine):
+        assert files.post("reunions", form).status_code == 303
+    files.work()
+    assert _has_deliberated(files), "the worker compares too"
+    assert "Une autre note est venue depuis" in files.read("reunions")
+    answer = files.post("reunions", mine)
+    assert _faults(answer) == ["vu-reunion"]
+    assert f"Il est déjà noté : réunion du {_MET:%d/%m/%Y}, toutes les listes." in words(answer)
+    assert 'id="sans_deliberation" value="1" checked' in answer.text, "what was typed is kept"
+    knowing = mine | {"vu-reunion": _seen(answer.text, "vu-reunion")}
+    assert files.post("reunions", knowing).status_code == 303
+    files.work()
+    assert not _has_deliberated(files), "the agent has seen both"
+
+
+def test_a_meeting_that_another_agent_corrected_is_not_taken_away_unseen(
+    files: FilesScreen,
+) -> None:
+    _send(files, "reunions", act="reunion", jour=f"{_MET}")
+    field = f"vu-retirer-{_MET}-"
+    mine = {"act": "reunion-removed", "jour": f"{_MET}", "liste": ""}
+    mine[field] = _seen(files.get("reunions").text, field)
+    _send(files, "reunions", act="reunion", jour=f"{_MET}", sans_deliberation="1")
+    answer = files.post("reunions", mine)
+    assert _faults(answer) == [field]
+    assert "elle n'a pas délibéré" in words(answer)
+    assert files.post("reunions", mine | {field: _seen(answer.text, field)}).status_code == 303
+
+
+def test_a_poll_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    poll = {"act": "scrutin", "libelle": "Élection partielle", "scrutin": "2027-05-09"}
+    _send(files, "reunions", **poll)
+    page = files.get("reunions", "scrutin=2027-05-09").text
+    mine = poll | {"scrutin_replaces": "2027-05-09", "scrutin": "2027-05-16"}
+    mine["vu-scrutin"] = _seen(page, "vu-scrutin")
+    decree = {"cloture": "2027-03-01", "texte": "décret n° 2027-1"}
+    theirs = poll | decree | {"scrutin_replaces": "2027-05-09"}
+    for form in (theirs, mine):
+        assert files.post("reunions", form).status_code == 303
+    files.work()
+    days = "SELECT count(*) FROM scrutin WHERE texte = 'décret n° 2027-1'"
+    assert files.desk.values(days) == [1], "the worker compares too"
+    without_name = files.post("reunions", mine | {"libelle": ""})
+    assert _faults(without_name) == ["libelle"]
+    kept = {"vu-scrutin": _seen(without_name.text, "vu-scrutin")}
+    answer = files.post("reunions", mine | kept)
+    assert _faults(answer) == ["vu-scrutin"], "another fault hides no later note"
+    noted = "scrutin du 09/05/2027, Élection partielle, clôture le 01/03/2027, décret n° 2027-1"
+    assert noted in words(answer)
+    knowing = mine | {"vu-scrutin": _seen(answer.text, "vu-scrutin")}
+    assert files.post("reunions", knowing).status_code == 303
+
+
 def test_a_motif_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
     first, second = sorted(_without_motif(files)[:2])
     page = files.get("motifs").text
@@ -419,16 +485,16 @@ def test_a_motif_of_another_agent_is_shown_and_not_overwritten(files: FilesScree
     theirs = "UPDATE mouvement SET categorie = 'radiation_deces', motif = 'acte' WHERE id = :id"
     files.desk.run(theirs, id=first)
     files.desk.run("UPDATE mouvement SET nature = 'radiation'")
-    mine = {f"categorie-{first}": "radiation_decision"}
+    mine = {f"categorie-{first}": "radiation_judiciaire"}
     answer = files.post("motifs", form | mine)
     assert _faults(answer) == [f"categorie-{first}"]
     assert "Un autre agent a noté depuis : Décès" in words(answer)
-    alone = form | {f"categorie-{second}": "radiation_decision"}
+    alone = form | {f"categorie-{second}": "radiation_judiciaire"}
     assert files.post("motifs", alone).status_code == 303
     files.work()
     known = "SELECT categorie FROM mouvement WHERE id = :id"
     assert _value(files, known, id=first) == "radiation_deces", "a line left alone is kept"
-    assert _value(files, known, id=second) == "radiation_decision"
+    assert _value(files, known, id=second) == "radiation_judiciaire"
     knowing = form | mine | {f"vu-{first}": _seen(answer.text, f"vu-{first}")}
     assert files.post("motifs", knowing).status_code == 303
     files.desk.run("UPDATE mouvement SET motif = 'noté entre-temps' WHERE id = :id", id=first)

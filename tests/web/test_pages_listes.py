@@ -134,6 +134,42 @@ def test_what_is_wrong_is_said_beside_its_field(
     assert screen.broker.events == []
 
 
+def test_a_list_that_the_clerk_has_already_is_offered_and_not_made_again_unasked(
+    screen: FilesScreen,
+) -> None:
+    (number,) = screen.ask_and_make("CM")
+    form = {"listes": ["CM"], "format": "csv"}
+    page = screen.post("/listes", form)
+    assert page.status_code == 422
+    assert "Vous l'avez déjà : liste complémentaire municipale, demandée le" in spaced_words(page)
+    assert f'<li><a href="{screen.path("export", export=number)}">' in page.text
+    assert 'name="encore" value="oui">Refaire quand même</button>' in page.text
+    assert re.search(r'id="liste-CM" value="CM" checked', page.text)
+    assert screen.broker.events == []
+    assert screen.post("/listes", form | {"encore": "oui"}).status_code == 303
+    for other in ({"listes": ["CE"], "format": "csv"}, {"listes": ["CM"], "format": "xml"}):
+        assert screen.post("/listes", other).status_code == 303, "another file"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE import SET finished_at = '2099-01-01 00:00:00+00:00'",
+        "UPDATE export SET bloquantes = 1",
+        "UPDATE export SET fault = 'missing'",
+        "UPDATE export SET profile = NULL",
+    ],
+)
+def test_a_list_of_another_register_or_that_is_not_usable_is_made_again_at_once(
+    files: FilesScreen, change: str
+) -> None:
+    files.ask_and_make("CM")
+    form = {"listes": ["CM"], "format": "csv"}
+    assert files.post("/listes", form).status_code == 422
+    files.desk.run(change)
+    assert files.post("/listes", form).status_code == 303
+
+
 def test_without_a_broker_nothing_is_lost(screen: FilesScreen) -> None:
     screen.broker.is_away = True
     page = screen.post("/listes", {"listes": ["CE"], "format": "xml"})

@@ -51,7 +51,7 @@ def test_an_offer_fills_the_form_in(screen: FilesScreen) -> None:
 @pytest.mark.slow
 def test_an_offer_goes_once_its_tableau_is_made(screen: FilesScreen) -> None:
     offers = screen.get("/tableaux").text.count(">Préparer la demande<")
-    everything = FORM | {"listes": ["P", "CE", "CM"], "scrutin": "2026-12-06"}
+    everything = FORM | {"listes": ["P", "CM"], "scrutin": "2026-12-06"}
     assert screen.post("/tableaux", everything).status_code == 303
     screen.work()
     for number in screen.numbers():

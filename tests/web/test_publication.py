@@ -1,5 +1,6 @@
 """A tableau is posted, then its certificate is made, signed and noted: by the page, on both databases."""
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.integration.depots_desk import today
 from tests.integration.export_desk import COMMUNE
 from tests.parts.pdf import check_accessible, check_archive, read_text
 from tests.parts.town import AGENT
-from tests.web.files_desk import FilesScreen
+from tests.web.files_desk import FilesScreen, words
 from worker.exports.integrity import find_orphans, verify_files
 from worker.exports.purge import purge_files, total
 
@@ -122,7 +123,7 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(
     row = files.desk.row(number)
     path = files.desk.services.storage.path(COMMUNE, row["certificat_name"])
     said = " ".join(read_text(path).split())
-    for words in (
+    for expected in (
         *(
             "Certificat de publication",
             "LIBREVILLE",
@@ -134,7 +135,7 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(
         *("Le maire", "Nom et signature", "Sceau de la mairie", "Fait à LIBREVILLE, le"),
         "certifie que le tableau désigné ci-dessous a été affiché du",
     ):
-        assert words in said, said
+        assert expected in said, said
     assert check_accessible(path) == []
     before = path.read_bytes()
     files.desk.publish(
@@ -322,7 +323,7 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScre
 @pytest.mark.parametrize(
     ("facts", "said", "button", "page"),
     [
-        ("bloquantes = 2", "il est à corriger", "Voir pourquoi", "export"),
+        ("bloquantes = 2", "il est à corriger", "Voir les anomalies", "anomalies"),
         (
             "provisoire_until = '2099-01-02'",
             "Refaites-le à partir du 02/01/2099",
@@ -331,7 +332,7 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(screen: FilesScre
         ),
         ("fault = 'missing'", "il est introuvable", "Refaire", "export"),
         ("purged_at = finished_at", "il est effacé", "Refaire", "export"),
-        ("status = 'failed'", "il est en échec", "Voir pourquoi", "export"),
+        ("status = 'failed'", "il est en échec", "Refaire", "export"),
         ("status = 'queued', finished_at = NULL", "il est en attente", "Suivre", "export"),
     ],
 )
@@ -346,4 +347,31 @@ def test_a_tableau_that_cannot_be_published_yet_says_why_and_what_to_do(
     ):
         assert answer.status_code == 409
         assert said in answer.text
-        assert f'href="{files.path(page, export=number)}">{button}' in answer.text
+        link = rf'href="{files.path(page, export=number)}[^"]*" data-cure="[a-z_]+">{button}'
+        assert re.search(link, answer.text)
+
+
+def test_a_publication_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    number, day = _made_long_ago(files), today() - WEEK
+    field = f"vu-publication-{number}"
+    (seen,) = re.findall(
+        rf'name="{field}" value="([^"]*)"', files.get("publication", export=number).text
+    )
+    mine = _form(mode="affichage", du=day) | {field: seen}
+    theirs = _form(mode="consultation", du=day, au=today())
+    for form in (theirs, mine):
+        assert files.post("publication", form, export=number).status_code == 303
+    files.work()
+    noted = "SELECT mode FROM publication WHERE export_id = :number"
+    assert files.desk.values(noted, number=number) == ["consultation"], "the worker compares too"
+    answer = files.post("publication", mine, export=number)
+    assert answer.status_code == 422
+    said = (
+        f"consultable en mairie depuis le {day:%d/%m/%Y}, jusqu'au {today():%d/%m/%Y} (par {AGENT})"
+    )
+    assert f"Il est déjà noté : {said}" in words(answer)
+    assert 'value="affichage" checked' in answer.text, "what was typed is kept"
+    (seen,) = re.findall(rf'name="{field}" value="([^"]*)"', answer.text)
+    assert files.post("publication", mine | {field: seen}, export=number).status_code == 303
+    files.work()
+    assert files.desk.values(noted, number=number) == ["affichage"], "the agent has seen both"

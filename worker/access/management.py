@@ -14,7 +14,7 @@ from schemas.http import TOKEN_ACTOR, TOKEN_PREFIX, digest_secret
 from schemas.topology import SCREEN_ACCOUNT, listener_key
 from schemas.vocabulary import EVERYTHING, Action, Channel
 from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token
-from worker.audit import Detail, Pseudonymised, WordKind, record_audit
+from worker.audit import Detail, WordKind, Words, record_audit
 from worker.db.types import utc_now
 from worker.errors import RefusedError
 from worker.registre.communes import check_commune
@@ -66,7 +66,7 @@ def add_agent(
         True: ", voit les électeurs protégés",
         False: ", ne voit pas les électeurs protégés",
     }
-    detail: Detail = [Pseudonymised(WordKind.AGENT, name), rights[may_protect]]
+    detail: Detail = [Words(WordKind.AGENT, name), rights[may_protect]]
     record_audit(connection, Action.AGENT_CHANGED, actor=actor, code_commune=code, detail=detail)
     return connection.execute(select(Agent.kinds).where(is_it)).scalar_one()
 
@@ -87,7 +87,7 @@ def end_sessions(
     if not connection.execute(update(Agent).where(Agent.name == name).values(values)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
     action = Action.IDENTITY_FORGOTTEN if forgets_identity else Action.SESSIONS_ENDED
-    record_audit(connection, action, actor=actor, detail=[Pseudonymised(WordKind.AGENT, name)])
+    record_audit(connection, action, actor=actor, detail=[Words(WordKind.AGENT, name)])
 
 
 def remove_agent(connection: Connection, name: str, code: str | None, *, actor: str) -> set[str]:
@@ -103,7 +103,7 @@ def remove_agent(connection: Connection, name: str, code: str | None, *, actor: 
     if not connection.execute(delete(Agent).where(is_it)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
     left = addresses - {address.casefold() for address in connection.scalars(select(Agent.email))}
-    detail = [Pseudonymised(WordKind.AGENT, name)]
+    detail = [Words(WordKind.AGENT, name)]
     record_audit(
         connection, Action.AGENT_REMOVED, actor=actor, code_commune=code or "", detail=detail
     )

@@ -25,7 +25,7 @@ from schemas.profiles.source import (
     read_source,
 )
 from schemas.vocabulary import Action
-from worker.audit import Detail, Pseudonymised, WordKind, record_audit
+from worker.audit import Detail, WordKind, Words, record_audit
 from worker.cli.options import (
     CODE_COMMUNE,
     FILE_OR_INPUT,
@@ -370,7 +370,7 @@ def _note_imported(
     file_name: str, connection: Connection, import_id: int, questions: Sequence[Question] = ()
 ) -> None:
     detail: Detail = [
-        Pseudonymised(WordKind.TEXTE, file_name),
+        Words(WordKind.TEXTE, file_name),
         f", import {import_id}{describe_answers(questions)}",
     ]
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)

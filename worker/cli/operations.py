@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from threading import Event
+from typing import TextIO
 
 import click
 
@@ -15,8 +15,7 @@ from common.calendrier import PARIS
 from common.cli import ExitCode, one_of, whole_number
 from common.french import count_of
 from common.logs import configure_logs
-from common.texte import without_controls
-from worker.audit import LoggedActs, keep_acts, read_audit, read_log, verify_audit
+from worker.audit import read_audit, read_log, verify_audit
 from worker.cli.options import (
     CODE_COMMUNE,
     JOUR,
@@ -80,7 +79,6 @@ def notifier(*, once: bool) -> None:
     settings = load_settings()
     amqp_url = settings.amqp_url.get_secret_value()
     configure_logs(settings.log_format, settings.log_level)
-    keep_acts(settings.acts_dir)
     engine = build_engine(
         settings.database_url.get_secret_value(), serves=True, connections=CONNECTIONS
     )
@@ -134,10 +132,10 @@ def notifier(*, once: bool) -> None:
 @click.option(
     "--log",
     "logs",
-    type=click.Path(exists=True, path_type=Path),
+    type=click.File(encoding="utf-8", errors="replace"),
     multiple=True,
-    metavar="DOSSIER",
-    help="Avec verify : le journal des services (acts), ou un fichier, où chaque ligne est recopiée ; plusieurs fois.",
+    metavar="FICHIER",
+    help="Avec verify : le journal du notifier, ou « - » ; plusieurs fois.",
 )
 @click.argument("what", required=False, type=one_of(["verify"]), metavar="[verify]")
 @click.pass_context
@@ -148,15 +146,15 @@ def audit(
     since: date | None,
     limit: int,
     as_json: bool,
-    logs: Sequence[Path],
+    logs: Sequence[TextIO],
     what: str | None,
 ) -> None:
-    """Montrer qui a fait quoi, le plus récent en tête ; ou vérifier que rien n'y a été changé (verify).
+    """Montrer qui a fait quoi, le plus récent en tête ; ou dire ce qui y manque ou y a été changé (verify).
 
     Téléchargements, dépôts, purges, fichiers trouvés altérés, droits donnés ou retirés.
     """
-    if logs and not what:
-        raise click.UsageError("--log demande aussi « verify »")
+    if bool(logs) != bool(what):
+        raise click.UsageError("« verify » et --log vont ensemble")
     if what:
         _verify_trail(context, logs)
         return
@@ -182,30 +180,13 @@ def audit(
         click.echo("… et d'autres lignes : --limit", err=as_json)
 
 
-def _read_lines(path: Path) -> Iterator[str]:
-    for file in sorted(filter(Path.is_file, path.iterdir())) if path.is_dir() else [path]:
-        with file.open(encoding="utf-8", errors="replace") as lines:
-            yield from lines
-
-
-def _compare(logs: Sequence[Path]) -> tuple[LoggedActs, dict[int, str]]:
-    logged = read_log(chain.from_iterable(_read_lines(path) for path in logs))
+def _verify_trail(context: click.Context, logs: Sequence[TextIO]) -> None:
+    logged = read_log(chain.from_iterable(logs))
     with worker_database() as engine, engine.connect() as connection:
-        return logged, dict(verify_audit(connection, logged))
-
-
-def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
-    logged, faults = _compare(logs)
-    if faults and all(path.is_dir() or path.is_file() for path in logs):  # a pipe is read once only
-        again = _compare(logs)[1]  # without the lines that were added meanwhile
-        faults = {
-            number: reason for number, reason in faults.items() if again.get(number) == reason
-        }
+        faults = verify_audit(connection, logged)
     for number, reason in faults.items():
-        click.echo(without_controls(f"n° {number} : {reason}"))
-    against = f"comparé à {count_of(len(logged.digests), 'ligne')} du journal des services"
-    if not logged.digests:
-        against = "sans journal des services, seuls les noms et les textes sont vérifiés : donnez-le par --log"
+        click.echo(f"n° {number} : {reason}")
+    against = f"comparé à {count_of(len(logged), 'ligne')} du journal du service"
     click.echo(f"{count_of(len(faults), 'ligne')} à expliquer ; {against}.")
     if faults:
         context.exit(ExitCode.FAILED)

@@ -103,7 +103,7 @@ _FUNCTIONS = {
         AND length(NEW.detail) < 4000000 AND EXISTS (
         SELECT FROM audit_id_seq WHERE NEW.id > greatest(last_value - 1000, 0) AND NEW.id <= last_value
       ) THEN
-        RETURN NEW;  -- an old number would be older than the log of acts, a future one belongs to another act
+        RETURN NEW;  -- an old number would fill a gap, a future one belongs to another act
       END IF;
       IF TG_OP = 'DELETE' AND EXISTS (
         SELECT FROM audit p WHERE p.action = 'audit_purged' AND CASE
@@ -131,8 +131,8 @@ _FUNCTIONS = {
       DELETE FROM audit WHERE id < first_kept;
       GET DIAGNOSTICS removed = ROW_COUNT;
       DELETE FROM audit_word w WHERE NOT EXISTS (SELECT FROM (
-        SELECT (regexp_matches(a.actor || ' ' || a.detail, '((agent|texte)-[0-9a-f]{32})', 'g'))[1] AS pseudonym
-        FROM audit a) kept WHERE kept.pseudonym = w.pseudonym);
+        SELECT (regexp_matches(a.actor || ' ' || a.detail, '((agent|texte)-[0-9a-f]{32})', 'g'))[1] AS key
+        FROM audit a) kept WHERE kept.key = w.key);
       RETURN removed;
     END""",
     ),
@@ -289,10 +289,10 @@ SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture, s.publication_due, 
 """,
     "reunions": "SELECT m.code_commune, m.liste, m.date AS jour, m.has_deliberated FROM commission m",
     "journal": """
-SELECT a.at, coalesce((SELECT w.words FROM audit_word w WHERE w.pseudonym = a.actor), a.actor) AS actor, a.action,
+SELECT a.at, coalesce((SELECT w.words FROM audit_word w WHERE w.key = a.actor), a.actor) AS actor, a.action,
        a.code_commune, a.export_id,
-       coalesce((SELECT replace(a.detail, w.pseudonym, w.words) FROM audit_word w
-                 WHERE w.pseudonym = substr(a.detail, length(a.detail) - 37)), a.detail) AS detail,
+       coalesce((SELECT replace(a.detail, w.key, w.words) FROM audit_word w
+                 WHERE w.key = substr(a.detail, length(a.detail) - 37)), a.detail) AS detail,
        a.id AS line_id
 FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action IN (
        'doubt_decided', 'registre_imported', 'file_matched', 'import_undone', 'import_redated', 'reunion_changed',

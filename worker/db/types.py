@@ -99,9 +99,6 @@ _now = _function(
     "now", "(statement_timestamp())", "strftime('%Y-%m-%d %H:%M:%f', 'now')", UtcDateTime()
 )
 
-session_user = _function("session_user", "session_user", "''")
-"""The account of the connection; empty in SQLite, which has none."""
-
 
 def utc_now(offset: float | ColumnElement[float] = 0) -> ColumnElement[datetime]:
     """Return the database's clock, `offset` seconds from now; leases never compare the clocks of two hosts.

@@ -76,10 +76,8 @@ class Mouvement:
     after: date | None = None
     """Set for an undated mouvement: it happened after this day, which is `date.min` if no day is known. None: the
     mouvement is dated."""
-    is_presumed: bool = False
-    """Whether the category is only presumed from the date of birth: the town hall may still give another one."""
     is_majorite: bool = False
-    """The eighteenth birthday of an elector who was on the list before. Code électoral, art. L. 11, II."""
+    """The elector was on the list before, and counts from the eighteenth birthday. Code électoral, art. L. 11, II."""
     is_in_list: bool = True
     """False: the tableau counts from the list of an export taken before this mouvement."""
 

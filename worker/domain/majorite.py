@@ -1,4 +1,4 @@
-"""Electors who come of age: registered in advance, then inscribed d'office on their birthday or for a poll.
+"""Electors who come of age: registered in advance, then electors from their birthday on or for a poll.
 
 Code électoral, art. L. 11, II, 1°: a person is inscribed who has reached the age on the day of the poll « ou, lorsque
 le mode de scrutin permet un second tour, à la date à laquelle ce second tour a vocation à être organisé ». Until then
@@ -6,8 +6,10 @@ the person is in no count and on no page. The day on which age counts: `Demande.
 
 An elector who is of age before the tableau has the mouvements of the register. One who is a minor even after it has
 none. An elector who comes of age in between does not count before: earlier mouvements are not shown. If they are on the
-list on their birthday, they arrive once, on that day, whether the register holds their entry or not. They have the
-number and the address of that day: those of the last export taken until then whose version of the list is kept.
+list on their birthday, they arrive once, whether the register holds their entry or not. The line has the day and the
+category of the entry, as far as they are known. It never has the birthday in place of that day, and « d'office » only
+if a clerk has confirmed it. It has the number and the address of the birthday: those of the last export taken until
+then whose version of the list is kept.
 """
 
 from collections import Counter, defaultdict
@@ -83,9 +85,9 @@ class Replaced(NamedTuple):
 class OfAge:
     """The mouvements of one list as a tableau counts them: a source for `compose_tableau`, over the register.
 
-    Without a period they are those of the register. Arrivals on a birthday have ids below zero, the same in each
-    reading. `exports`: those of the period, which give the number and the address of each day, and the one to count
-    from. `corrected`: the dates of birth, before and after, of the doubts that were decided as one person.
+    Without a period they are those of the register. Arrivals of age have ids below zero, the same in each reading.
+    `exports`: those of the period, which give the number and the address of each day, and the one to count from.
+    `corrected`: the dates of birth, before and after, of the doubts that were decided as one person.
     """
 
     period: Period | None
@@ -112,7 +114,7 @@ class OfAge:
         for mouvement in self.register.stream():
             born = mouvement.personne.date_naissance
             if not is_mineur(born, avant, seen_on):
-                yield self._dated(mouvement, self.period)
+                yield mouvement
             elif not is_mineur(born, apres, seen_on):
                 rows[identite_of(mouvement.personne)].append(mouvement)
         if avant < apres:
@@ -134,17 +136,6 @@ class OfAge:
         """Return the mouvements with these ids, in the order asked."""
         known = self.register.fetch([id_ for id_ in ids if id_ > 0])
         return (self._arrivals[-id_ - 1] if id_ < 0 else next(known) for id_ in ids)
-
-    def _dated(self, mouvement: Mouvement, period: Period) -> Mouvement:
-        """Move an inscription in the period of a poll, before the birthday, to the birthday.
-
-        An elector whose birthday is later is under 16: the date is a mistake, which blocks, and gives no other date.
-        """
-        day = majorite_on(mouvement.personne.date_naissance)
-        is_early = day and mouvement.date_mouvement < day <= period.age_avant
-        if is_early and day and mouvement.nature is Nature.INSCRIPTION and period.has(mouvement):
-            return self._arrive(day, mouvement.nouveau_bureau, mouvement, mouvement)
-        return mouvement
 
     def _see(
         self, born_after: str, born_until: str, until: date
@@ -207,7 +198,7 @@ class OfAge:
                     is_protegee=former.is_protegee or now.is_protegee,
                 )
                 known = replace(known, personne=personne)
-            yield self._arrive(day, electeur.nouveau_bureau, known, entry)
+            yield self._arrive(min(until, period.seen_on), electeur.nouveau_bureau, known, entry)
         yield from late
 
     def _as_of(
@@ -234,25 +225,22 @@ class OfAge:
         return known or electeur
 
     def _arrive(
-        self, day: date, bureau: str, known: Mouvement, entry: Mouvement | None
+        self, until: date, bureau: str, known: Mouvement, entry: Mouvement | None
     ) -> Mouvement:
-        """Return the inscription on a birthday of an elector with these values; `entry`: that of the register, if any.
+        """Return the inscription of an elector who comes of age, with these values.
 
-        Without a category of the entry, the birthday proposes one.
+        `entry`: that of the register, which gives the day and the motif. Without one, the elector was on the list on
+        day `until`, and nothing else is known.
         """
-        entered = entry if entry and entry.categorie is not Categorie.NON_PRECISEE else None
         arrival = replace(
             known,
             id=-len(self._arrivals) - 1,
             nature=Nature.INSCRIPTION,
             etat=entry.etat if entry else Etat.APPLIQUE,
-            categorie=entered.categorie if entered else Categorie.INSCRIPTION_OFFICE,
-            motif=entered.motif
-            if entered
-            else f"Dix-huit ans le {short_date(day)} (art. L. 11, II, 1°)",
-            date_mouvement=day,
-            after=None,
-            is_presumed=entry is not None and entered is None,
+            categorie=entry.categorie if entry else Categorie.NON_PRECISEE,
+            motif=entry.motif if entry else "",
+            date_mouvement=entry.date_mouvement if entry else until,
+            after=entry.after if entry else date.min,
             ancien_bureau="",
             nouveau_bureau=bureau,
             is_majorite=True,
@@ -369,6 +357,6 @@ def check_second_tour(demande: Demande, register: Register) -> Iterator[Anomaly]
             "scrutin",
             f"{format_number(count)} {agree(count, 'électeur')} {will} dix-huit ans du "
             f"{short_date(poll + timedelta(1))} au {short_date(last)}. Si le scrutin du {short_date(poll)} peut avoir "
-            f"un second tour, {they} à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander "
-            "le tableau.",
+            f"un second tour, {they} à inscrire : noter le jour du second tour, ou quel scrutin c'est, puis "
+            "redemander le tableau.",
         )

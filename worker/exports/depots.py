@@ -19,7 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from schemas.declarations import FileDeposited, TableauPublished, VerdictReceived
+from schemas.declarations import FileDeposited, FileNote, TableauPublished, VerdictReceived
+from schemas.seen import FILE_FACTS
 from schemas.vocabulary import ExportKind, Piece, Verdict
 from worker.exports.models import Depot, Export, ExportPiece, Publication, Request
 
@@ -52,6 +53,23 @@ def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[in
         select(Depot.export_id, Depot.deposited_on).where(Depot.export_id.in_(export_ids))
     )
     return {row.export_id: row.deposited_on for row in rows}
+
+
+def read_noted(
+    connection: Connection, note: FileNote, export_ids: Sequence[int]
+) -> Sequence[Row[Any]]:
+    """Return what is recorded of these files and the note may replace, by number, then as in `FILE_FACTS`.
+
+    The files are locked until the end of the transaction: a note that comes at the same time waits.
+    """
+    if note.kind not in FILE_FACTS:
+        return []
+    for number in sorted(export_ids):
+        _hold(connection, number)
+    noted = Publication if isinstance(note, TableauPublished) else Depot
+    columns = [getattr(noted, name) for name in ("export_id", *FILE_FACTS[note.kind])]
+    query = select(*columns).where(noted.export_id.in_(export_ids)).order_by(noted.export_id)
+    return connection.execute(query).all()
 
 
 def write_depot(
@@ -196,12 +214,14 @@ def write_publication(
 def take_uncertified(connection: Connection, export_id: int) -> Row[Any] | None:
     """Return a publication with a last day and without a certificate, locked until the end of the transaction.
 
-    Return None also when another worker has just drawn the certificate.
+    Return None also when another worker has just drawn the certificate, and for a recalled tableau.
     """
     _hold(connection, export_id)
     is_due = Publication.export_id == export_id, Publication.published_until.is_not(None)
     query = select(Publication.__table__).where(
-        *is_due, ~exists().where(*_is_certificat(export_id))
+        *is_due,
+        ~exists().where(*_is_certificat(export_id)),
+        exists().where(Export.id == export_id, Export.recall_id.is_(None)),
     )
     return connection.execute(query).one_or_none()
 

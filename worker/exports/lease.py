@@ -13,7 +13,7 @@ from uuid import uuid4
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.error_policy import conclude, is_waited_for
+from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import LeaseLostError
 
 PULSE_SECONDS = 1.0
@@ -138,7 +138,8 @@ def repeat_until_recorded(
 ) -> None:
     """Call `record`, which records the result of a claimed work; while the database is away, repeat it.
 
-    So no lease has to expire, and no finished work is done again.
+    So no lease has to expire, and no finished work is done again. A process that can open no connection gives up at
+    once: it is to end, and another one does the work when the lease expires.
 
     Raises:
         LeaseLostError: another worker holds the work.
@@ -149,7 +150,7 @@ def repeat_until_recorded(
         try:
             record()
         except Exception as error:
-            if not is_waited_for(error) or time.monotonic() > deadline:
+            if not is_waited_for(error) or time.monotonic() > deadline or lacks_descriptors():
                 raise
             log.warning("result_not_recorded", error=type(error).__name__)
             time.sleep(REPEAT_SECONDS)

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column, relationship
 
+from schemas.cures import Facts, facts_of_file
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
 from schemas.vocabulary import PIECES, CopieFile, ExportKind, ExportStatus, RequestOutcome
 from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, utc_now, zero
@@ -375,6 +376,12 @@ def label_of(export: Export, moment: datetime, number: int = 1) -> str:
         how += f", {Edition.COMMISSION.label}"
     provisoire = ", provisoire" if export.provisoire_until else ""
     return f"{titre_of(export)} ({how}), liste {export.liste}, du {said}{provisoire}"
+
+
+def facts_of(export: Export) -> Facts:
+    """Return what selects a file on the pages of its cures."""
+    about = export.id, export.code_commune, export.liste, export.type_tableau
+    return facts_of_file(*about, export.parameters or {})
 
 
 def titre_of(export: Export) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, tuple_
 from common.french import count_of
 from schemas.tableaux import Edition
 from schemas.vocabulary import Action, ExportKind, ExportStatus, Verdict
-from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, Detail, WordKind, Words, record_audit
 from worker.errors import RefusedError
 from worker.exports.models import Depot, Export, Publication, Recall
 from worker.exports.records import mark_recalled, restart
@@ -114,7 +114,7 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
             if withdrawal.reason
             else withdrawal.because
         )
-        said = [Pseudonymised(WordKind.TEXTE, why)]
+        said = [Words(WordKind.TEXTE, why)]
     only = next(iter(communes)) if len(communes) == 1 else withdrawal.code_commune
     record_audit(connection, withdrawal.action, actor=withdrawal.by, code_commune=only, detail=said)
     for commune, rows in communes.items():

@@ -44,9 +44,9 @@ from worker.audit import (
     Actor,
     AuditWord,
     Detail,
-    Pseudonymised,
     WordKind,
-    find_pseudonym,
+    Words,
+    find_key,
     forget_words,
     record_audit,
 )
@@ -182,7 +182,7 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
             delete(MouvementRegistre).where(of_commune)
         ).rowcount
         done.counts[_TEXTS] = _mask_texts(connection, code, None) + _forget_said(
-            scope, connection, None
+            connection, code, None
         )
         fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
         values = {
@@ -249,7 +249,7 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         done = Forgotten(NameSearch(names))
         done.counts |= {_ELECTEURS: len(electeurs), _MOUVEMENTS: len(gone)}
         done.counts[_TEXTS] = _mask_texts(connection, code, done.named) + _forget_said(
-            scope, connection, done.named
+            connection, code, done.named
         )
         resting = _find_resting(connection, code, electeurs, gone)
     known = {who, *map(_who, (*electeurs, *mouvements))}
@@ -277,7 +277,7 @@ _AGENT_COLUMNS = (
 
 
 def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
-    """Replace the name of a removed agent in all rows and in the trail by a pseudonym; return what stays.
+    """Replace the name of a removed agent in all rows by the agent's key in the trail; return what stays.
 
     Raises:
         RefusedError: the agent is still registered, or nothing has this name.
@@ -287,12 +287,12 @@ def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
             raise RefusedError(
                 f"{name} est encore inscrit : retirez-le d'abord (« agents --remove »)"
             )
-        pseudonym = find_pseudonym(connection, name)
-        named = sum(_mask_agent(connection, name, pseudonym or ERASED))
-        if not (pseudonym or named):
+        found = find_key(connection, name)
+        named = sum(_mask_agent(connection, name, found or ERASED))
+        if not (found or named):
             raise RefusedError(f"rien de ce qui est gardé ne nomme {name}")
-        forget_words(connection, AuditWord.pseudonym == pseudonym)
-        said = f"un agent : {pseudonym or 'sans pseudonyme au journal'}"
+        forget_words(connection, AuditWord.key == found)
+        said = f"un agent : {found or 'absent du journal'}"
         record_audit(connection, Action.FORGOTTEN, actor=by, detail=said)
     _leave_no_copy(engine)
     return [
@@ -301,18 +301,18 @@ def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
     ]
 
 
-def _mask_agent(connection: Connection, name: str, pseudonym: str) -> Iterator[int]:
+def _mask_agent(connection: Connection, name: str, mask: str) -> Iterator[int]:
     for column in _AGENT_COLUMNS:
         yield connection.execute(
-            update(column.class_).where(column == name).values({column: pseudonym})
+            update(column.class_).where(column == name).values({column: mask})
         ).rowcount
     cancelled = Export.error_message == cancelled_by(name)
     yield connection.execute(
-        update(Export).where(cancelled).values(error_message=cancelled_by(pseudonym))
+        update(Export).where(cancelled).values(error_message=cancelled_by(mask))
     ).rowcount
     for preview in connection.execute(select(Preview.id, Preview.terms)).all():
         if preview.terms.get("by") == name:
-            terms = preview.terms | {"by": pseudonym}
+            terms = preview.terms | {"by": mask}
             yield connection.execute(
                 update(Preview).where(Preview.id == preview.id).values(terms=terms)
             ).rowcount
@@ -463,28 +463,14 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
     return masked + _delete_early_cancels(connection, named)
 
 
-def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
-    code = scope.code_commune
-    of_commune = (
-        AuditWord.code_commune == code if named is None else AuditWord.code_commune.in_([code, ""])
-    )
-    texts = select(AuditWord.pseudonym, AuditWord.words).where(
-        AuditWord.kind == WordKind.TEXTE.value, of_commune
-    )
-    gone = [
-        row.pseudonym
-        for row in connection.execute(texts)
-        if named is None or named.is_in(row.words)
-    ]
-    for at in range(0, len(gone), _PSEUDONYMS_OF_A_LINE):
-        pseudonyms = forget_words(
-            connection, AuditWord.pseudonym.in_(gone[at : at + _PSEUDONYMS_OF_A_LINE])
-        )
-        scope.record(connection, f"textes du journal : {' '.join(pseudonyms)}")
-    return len(gone)
-
-
-_PSEUDONYMS_OF_A_LINE = 100
+def _forget_said(connection: Connection, code: str, named: NameSearch | None) -> int:
+    is_text = AuditWord.kind == WordKind.TEXTE.value
+    if named is None:
+        return forget_words(connection, and_(is_text, AuditWord.code_commune == code))
+    texts = select(AuditWord.key, AuditWord.words)
+    rows = connection.execute(texts.where(is_text, AuditWord.code_commune.in_([code, ""])))
+    keys = [row.key for row in rows if named.is_in(row.words)]
+    return sum(forget_words(connection, AuditWord.key == key) for key in keys)
 
 
 def _delete_early_cancels(connection: Connection, named: NameSearch | None) -> int:
@@ -507,7 +493,7 @@ def _forget_people(connection: Connection, scope: ForgetScope) -> int:
     code = scope.code_commune
     names = connection.scalars(select(Agent.name).where(Agent.code_commune == code)).all()
     for name in names:
-        detail: Detail = [Pseudonymised(WordKind.AGENT, name)]
+        detail: Detail = [Words(WordKind.AGENT, name)]
         record_audit(
             connection, Action.AGENT_REMOVED, actor=scope.by, code_commune=code, detail=detail
         )
@@ -674,7 +660,7 @@ _EMPTY_ROWS: Mapping[type[Any], Mapping[str, Any]] = {
         "date_mouvement": date.min,
     },
     Agent: {"name": "", "code_commune": "", "email": ""},
-    AuditWord: {"pseudonym": "", "salt": "", "kind": "", "words": "", "code_commune": ""},
+    AuditWord: {"key": "", "kind": "", "words": "", "code_commune": ""},
     Recipient: {"id": "", "code_commune": "", "channel": "", "address": ""},
     Work: {"kind": "", "subject": ""},
 }
@@ -704,5 +690,5 @@ def _leave_no_copy(engine: Engine) -> None:
             if connection.scalar(select(literal(1)).select_from(table).limit(1)) is None:
                 connection.execute(insert(table).values(row))
                 connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
-                name = {AuditWord: "pseudonym", Work: "kind"}.get(table, "code_commune")
+                name = {AuditWord: "key", Work: "kind"}.get(table, "code_commune")
                 connection.execute(delete(table).where(getattr(table, name) == ""))

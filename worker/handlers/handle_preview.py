@@ -29,7 +29,7 @@ from worker.arrivals import (
     release,
     seconds_to_rest,
 )
-from worker.audit import Actor, Detail, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, Detail, WordKind, Words, record_audit
 from worker.db.engine import reading
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import (
@@ -199,7 +199,7 @@ def _import(
     def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
         mark_imported(connection, claim, import_id)
         said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
-        detail: Detail = [said, Pseudonymised(WordKind.TEXTE, preview.file_name)]
+        detail: Detail = [said, Words(WordKind.TEXTE, preview.file_name)]
         record_audit(
             connection,
             Action.REGISTRE_IMPORTED,
@@ -209,7 +209,7 @@ def _import(
         )
         if preview.terms.get("mapping"):
             set_mapping(connection, preview.code_commune, mapping)
-            detail = [Pseudonymised(WordKind.TEXTE, describe_mapping(mapping))]
+            detail = [Words(WordKind.TEXTE, describe_mapping(mapping))]
             record_audit(
                 connection,
                 Action.FILE_MATCHED,
@@ -267,9 +267,7 @@ def _describe(found: ImportPreview, mapping: SourceMapping) -> dict[str, Any]:
             {"liste": it.liste, "electeurs": it.electeurs, "before": it.before}
             for it in summary.listes
         ],
-        "kept": [
-            {"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept if it.electeurs
-        ],
+        "kept": [{"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept],
         "questions": [
             {"kind": it.kind, "liste": it.liste or None, "found": it.found, "cause": it.cause}
             for it in summary.questions

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, one_a_day
+from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, polls_of
 from common.logs import LogThrottle
 from schemas.tableaux import TypeTableau, name_tableau
 from schemas.topology import TOKEN_QUEUES
@@ -325,7 +325,7 @@ def _read_due(
     )
     for commune in [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]:
         known = select_scrutins(connection, commune), select_reunions(connection, commune)
-        for deadline in find_deadlines(today(commune), *known):
+        for deadline in find_deadlines(today(commune), *known, commune):
             if (due_stage := stage(deadline, today(commune), days)) is not None:
                 deadline.days = due_stage
                 yield commune, deadline
@@ -352,15 +352,20 @@ def _plan(engine: Engine, commune: str, today: date, due: list[Deadline]) -> boo
 
 
 def find_deadlines(
-    today: date, scrutins: Sequence[CalendarScrutin], reunions: Sequence[CalendarReunion]
+    today: date,
+    scrutins: Sequence[CalendarScrutin],
+    reunions: Sequence[CalendarReunion],
+    code_commune: str = "",
 ) -> Iterator[Deadline]:
     """Yield the deadlines of the meeting of the year and of the next polls; polls of one day have both names.
 
     A recorded meeting needs no reminder; the tableau that follows it is due the day after.
     """
-    for cycle in find_cycles(today, one_a_day(scrutins), reunions):
+    polls = polls_of(code_commune, scrutins)
+    for cycle in find_cycles(today, polls, reunions, code_commune=code_commune):
         day = cycle.scrutin.jour if cycle.scrutin else None
-        libelle = _join(it.libelle for it in scrutins if it.jour == day)
+        names = [it.libelle for it in scrutins if it.jour == day]
+        libelle = _join([*names, cycle.scrutin.libelle] if cycle.scrutin else names)
         if cycle.window and not cycle.reunion:
             first, last = cycle.window
             yield Deadline(

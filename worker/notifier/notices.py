@@ -161,7 +161,12 @@ class Notices:
             return None
         lieu = _name(nom, code)
         text = partial(
-            describe_deadlines, deadlines, lieu=lieu, today=today, public_url=self.public_url
+            describe_deadlines,
+            deadlines,
+            commune=code,
+            lieu=lieu,
+            today=today,
+            public_url=self.public_url,
         )
         events = [(deadline_event(code, day, it), "") for it in deadlines]
         wishes, until = frozenset({Wish.DEADLINE}), min(it.until for it in deadlines)

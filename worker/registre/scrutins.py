@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
-from common.calendrier import CalendarReunion, CalendarScrutin, days_before, is_poll_day, one_a_day
+from common.calendrier import CalendarReunion, CalendarScrutin, counted_back, is_poll_day, polls_of
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.tableau.demande import Calendrier
@@ -119,9 +119,11 @@ def select_reunions(
 
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
     """Return the polls and meetings that the tableaux of a list are counted from."""
-    scrutins = one_a_day(select_scrutins(connection, code_commune))
+    scrutins = polls_of(code_commune, select_scrutins(connection, code_commune))
     # Of each poll: the first and the last day of its meeting, and the last day to publish.
-    polls = [(*it.window, it.publication_due or days_before(it.jour, 20)) for it in scrutins]
+    polls = [
+        (*it.window, it.publication_due or counted_back("vingt_jours", it.jour)) for it in scrutins
+    ]
     reunions = {
         _stopped_on(reunion, polls) for reunion in select_reunions(connection, code_commune, liste)
     }

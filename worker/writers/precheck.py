@@ -8,17 +8,18 @@ byte order mark, and no value can become a formula.
 
 from codecs import getwriter
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
     Select,
+    SQLColumnExpression,
     Text,
     and_,
     func,
@@ -39,6 +40,7 @@ from common.french import (
     short_date,
 )
 from common.texte import INSTEAD, is_altered, is_clean, is_garbled, without_separators
+from schemas.cures import Facts, find_cure
 from schemas.profiles.platform import Encoding, can_encode
 from schemas.vocabulary import SEPARATORS, Format, Severity
 from worker.db.engine import STREAM
@@ -49,7 +51,9 @@ from worker.registre.checks.facts import (
     TEXTS,
     deserves_look,
     group_doubles,
+    has_double_ine,
     has_separator,
+    has_swapped_names,
     is_flagged,
     is_unclean,
     joined_texts,
@@ -211,15 +215,7 @@ class _Precheck:
             yield from self.of_each()
 
     def of_each(self) -> Iterator[Anomaly]:
-        doubles = _doubles_query(has_facts=self.spec.has_facts)
-        found = self.connection.execute(
-            doubles, self.spec.parameters, execution_options=self.options
-        )
-        for members in group_doubles(found):
-            homes = [base_letters(row.adresse) for row in members]
-            number = Counter(homes)
-            for row, home in zip(members, homes, strict=True):
-                yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
+        yield from self._of_sharing()
         has_facts = self.spec.has_facts and self.signs == _USUAL
         query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=self.options)
@@ -238,6 +234,25 @@ class _Precheck:
             for column in TEXTS:
                 for kind in self._of_text(values[column.key], column):
                     yield self._of(row, kind, column)
+
+    def _of_sharing(self) -> Iterator[Anomaly]:
+        """Yield the electors who share an identity, a national number or names with another one of the list."""
+        doubles = _doubles_query(has_facts=self.spec.has_facts)
+        found = self.connection.execute(
+            doubles, self.spec.parameters, execution_options=self.options
+        )
+        for members in group_doubles(found):
+            births = Counter(row.date_naissance for row in members)
+            homes = [(row.date_naissance, base_letters(row.adresse)) for row in members]
+            number = Counter(homes)
+            for row, home in zip(members, homes, strict=True):
+                if births[row.date_naissance] == 1:
+                    yield self._of(row, rules.DATE_SWAPPED)
+                else:
+                    yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
+        for kind, query in _sharing_queries(has_facts=self.spec.has_facts).items():
+            for row in self.connection.execute(query, self.spec.parameters):
+                yield self._of(row, kind)
 
     def _of_basis(self, basis: Basis) -> Iterator[Anomaly]:
         day, found = short_date(basis.taken_on), self.census.electeurs + self.census.mineurs
@@ -332,14 +347,29 @@ def _ruin_of(text: str) -> Kind | None:
 
 @cache
 def _doubles_query(*, has_facts: bool) -> Select[Any]:
+    return select_possible_doubles(_among(has_facts=has_facts), adresse().label("adresse"), *_who())
+
+
+@cache
+def _sharing_queries(*, has_facts: bool) -> Mapping[Kind, Select[Any]]:
+    """Return the queries of electors who share a value with another elector of the list, by the anomaly."""
+    among = _among(has_facts=has_facts)
+    sharing = {rules.INE_TWICE: has_double_ine, rules.NAMES_SWAPPED: has_swapped_names}
+    return {
+        kind: select(*_who()).where(is_it(among)).order_by(*ORDRE)
+        for kind, is_it in sharing.items()
+    }
+
+
+def _who() -> list[SQLColumnExpression[Any]]:
+    """Return the columns that an anomaly prints of an elector."""
     names = (
         Electeur.code_bureau,
         Electeur.nom_naissance,
         Electeur.prenoms,
         Electeur.date_naissance,
     )
-    who = (Electeur.numero_ordre, Electeur.numero_general, *map(_clean, names))
-    return select_possible_doubles(_among(has_facts=has_facts), adresse().label("adresse"), *who)
+    return [Electeur.numero_ordre, Electeur.numero_general, *map(_clean, names)]
 
 
 def _among(*, has_facts: bool) -> ColumnElement[bool]:
@@ -382,6 +412,7 @@ HEADER = (
     "Colonne",
     "Anomalie",
     "Code",
+    "Que faire",
 )
 
 
@@ -413,8 +444,23 @@ class Tally:
         ]
 
 
-def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None = None) -> Tally:
+class ReportSubject(NamedTuple):
+    """The file that a report is about, and the address of the screen, if any: what the links to cures need."""
+
+    facts: Facts
+    public_url: str = ""
+
+    def describe_cure(self, code: str, bureau: str) -> str:
+        """Return what cures an anomaly, with the address of the page; empty for one that asks for nothing."""
+        link = find_cure(code, {**self.facts, "bureau": bureau})
+        return link.describe(self.public_url) if link else ""
+
+
+def write_report(
+    anomalies: Iterable[Anomaly], sink: Sink, subject: ReportSubject, tally: Tally | None = None
+) -> Tally:
     """Write each anomaly as one line, in the given order, and return the counts; `tally`: of the lines before."""
+    describe_cure = cache(subject.describe_cure)
     file: Any = sink
     text: Any = getwriter("utf-8")(file)
     writer = SheetWriter(text)
@@ -431,5 +477,7 @@ def write_report(anomalies: Iterable[Anomaly], sink: Sink, tally: Tally | None =
             anomaly.prenoms,
             format_birth(anomaly.naissance),
         )
-        writer.write((anomaly.severity.label, *who, anomaly.column, anomaly.message, anomaly.code))
+        found = anomaly.column, anomaly.message, anomaly.code
+        cure = describe_cure(anomaly.code, anomaly.bureau)
+        writer.write((anomaly.severity.label, *who, *found, cure))
     return tally

@@ -42,6 +42,8 @@ class AnomalyLine(NamedTuple):
     column: str
     message: str
     code: str
+    cure: str
+    """What cures it, as the report says it."""
 
 
 class AnomalyKind(NamedTuple):

@@ -22,6 +22,7 @@ from producers.web.notes import select_bureaux
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.registre.query import read_registres
 from producers.web.suivi.requests import note_page, read_declarations, send_request
+from schemas.cures import find_cure
 from schemas.requests import COPIE_MOST_DAYS, CopieAsked, ListeExportRequested
 from schemas.vocabulary import CopieFile, Liste, Qualite, SeenPage
 
@@ -116,8 +117,14 @@ def show(context: PageContext) -> Response:
         paging=paging,
         Qualite=Qualite,
         bureaux=context.services.state.read(select_bureaux(context)),
-        form=dict.fromkeys((*NEW, *ANSWER), "") | typed(context.form),
+        form=dict.fromkeys((*NEW, *ANSWER), "") | _asked(context) | typed(context.form),
+        cure_of_old=find_cure("registre_ancien", {"commune": context.commune.code}),
     )
+
+
+def _asked(context: PageContext) -> dict[str, str]:
+    """Return the request for a copy that the URL selects."""
+    return {"numero": context.query.get("numero", "")}
 
 
 def answer(context: PageContext) -> Response:
@@ -189,7 +196,7 @@ def _find_old_register(context: PageContext, liste: str) -> Mapping[str, str]:
     if day is None or (context.today - day).days <= COPIE_MOST_DAYS:
         return {}
     return {
-        "ancien": f"la liste est celle du {short_date(day)} : importez d'abord un export récent dans « Le registre », "
+        "ancien": f"la liste est celle du {short_date(day)} : importez d'abord un export récent, "
         "ou cochez la case pour la remettre telle quelle"
     }
 

@@ -31,11 +31,13 @@ from producers.web.exports.stored_file import FileAlteredError, FileGoneError, o
 from producers.web.forms import (
     IMPOSSIBLE_DAY,
     Paging,
+    find_unseen,
     order_faults,
     page_number,
     read_days,
     read_number,
     read_numbers,
+    refuse,
     text,
     validate,
 )
@@ -45,6 +47,7 @@ from producers.web.templating import people_label
 from schemas.declarations import FileDeposited, VerdictReceived
 from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, picker
+from schemas.seen import FILE_FACTS, seen_of
 from schemas.vocabulary import Format, Piece, Verdict
 
 PAGE = 15
@@ -58,6 +61,8 @@ _BETTER = {
     "remarque": f"texte trop long (1 000 caractères au plus), ou {_UNKEPT}",
     "texte": f"texte trop long (20 000 caractères au plus), ou {_UNKEPT}",
 }
+_SEEN = {"deposited": "vu-depot-", "verdict": "vu-reponse-"}
+"""The hidden field of a file, by kind of note, before its number."""
 _FIELDS = ("export", "jour", "remarque", "concerne", "verdict", "jour-reponse", "texte")
 
 
@@ -69,7 +74,8 @@ def declare(context: PageContext) -> Response:
     note = validate(
         FileDeposited, values, _FIELDS, found, names={"deposited_on": "jour"}, better=_BETTER
     )
-    return _send(context, note, f"déposé le {short_date(note.deposited_on)}", chosen)
+    seen = _require_unchanged(context, note, chosen)
+    return _send(context, note, f"déposé le {short_date(note.deposited_on)}", chosen, seen)
 
 
 def record_verdict(context: PageContext) -> Response:
@@ -85,10 +91,48 @@ def record_verdict(context: PageContext) -> Response:
     }
     names = {"verdict_on": "jour-reponse", "answer": "texte"}
     note = validate(VerdictReceived, values, _FIELDS, found, names=names, better=_BETTER)
+    seen = _require_unchanged(context, note, chosen)
     if note.verdict is Verdict.REJETE and (proposal := _propose(context, note, set(chosen))):
         named, words = proposal
         return show(replace(context, faults=order_faults(_FIELDS, {"concerne": words})), named)
-    return _send(context, note, f"{note.verdict.label} le {short_date(note.verdict_on)}", chosen)
+    words = f"{note.verdict.label} le {short_date(note.verdict_on)}"
+    return _send(context, note, words, chosen, seen)
+
+
+def _require_unchanged(
+    context: PageContext, note: FileDeposited | VerdictReceived, chosen: list[int]
+) -> str | None:
+    """Return what the form showed of the notes about these files, for the worker; None if it does not say.
+
+    Raises:
+        FormRefused: another agent has noted something about one of the files meanwhile.
+    """
+    files = read_made(context.services.state, context.commune.code, chosen)
+    unseen: dict[str, str] = {}
+    for file in files:
+        known = file.noted(note.kind)
+        kept = (getattr(file, name) for name in FILE_FACTS[note.kind])
+        said = [
+            getattr(note, name, it) for name, it in zip(FILE_FACTS[note.kind], kept, strict=True)
+        ]
+        name = _SEEN[note.kind] + str(file.export_id)
+        words = _describe_noted(file)
+        unseen |= find_unseen(context.form, name, known, [(file.export_id, *said)], words)
+    refuse(unseen, unseen)
+    is_compared = all(_SEEN[note.kind] + str(file.export_id) in context.form for file in files)
+    return seen_of(it for file in files for it in file.noted(note.kind)) if is_compared else None
+
+
+def _describe_noted(file: AskedFile) -> str:
+    """Return the deposit and the platform's verdict, for an agent whose own note would replace them."""
+    if file.deposited_on is None:
+        return ""
+    said = f"déposé le {short_date(file.deposited_on)} par {file.deposited_by}"
+    said += f", « {file.remarque} »" if file.remarque else ""
+    if not file.verdict:
+        return f"{said}, sans réponse"
+    on = f" le {short_date(file.verdict_on)}" if file.verdict_on else ""
+    return f"{said}, {Verdict(file.verdict).label}{on}"
 
 
 def _propose(
@@ -138,9 +182,14 @@ def _read_chosen(context: PageContext, field: str) -> tuple[list[int], dict[str,
 
 
 def _send(
-    context: PageContext, note: FileDeposited | VerdictReceived, words: str, exports: list[int]
+    context: PageContext,
+    note: FileDeposited | VerdictReceived,
+    words: str,
+    exports: list[int],
+    seen: str | None,
 ) -> Response:
-    return send_note(context, DEPOT, note, f"{words}, {count_of(len(exports), 'fichier')}", exports)
+    said = f"{words}, {count_of(len(exports), 'fichier')}"
+    return send_note(context, DEPOT, note, said, exports, seen=seen)
 
 
 def show(context: PageContext, ticked: Collection[int] = ()) -> Response:
@@ -163,21 +212,32 @@ def show(context: PageContext, ticked: Collection[int] = ()) -> Response:
     asked = [
         file for file in read_made(state, commune, chosen - known) if not file.is_never_deposited
     ]
+    form = {
+        it: str(context.form.get(it, ""))
+        for it in ("depot", "jour", "remarque", "verdict", "reponse")
+    }
     number = read_number(context.query.get("reponse"))
     to_change = [[it] for it in recent if it.verdict and it.export_id == number]
+    to_answer = find_to_answer(recent)
+    back = [it for it in recent if it.export_id in chosen] if form["verdict"] else []
+    if any(it.verdict for it in back):  # another agent has answered about some of them since
+        form["depot"] = str(back[0].export_id)
+        to_change = [back]
+        to_answer = [
+            left
+            for files in to_answer
+            if (left := [it for it in files if it.export_id not in chosen])
+        ]
     return note_page(
         context,
         "depot/depot.html",
         pending,
         chosen=ticked or chosen,
         read_answer=_digest(text(context.form, "reponse")) if ticked else "",
-        form={
-            it: str(context.form.get(it, ""))
-            for it in ("depot", "jour", "remarque", "verdict", "reponse")
-        },
+        form=form,
         to_deposit=[*asked, *to_deposit],
         to_correct=[file for file in find_to_correct(current) if file.export_id not in chosen],
-        to_answer=[*to_change, *find_to_answer(recent)],
+        to_answer=[*to_change, *to_answer],
         to_redo=find_to_redo(recent),
         deposited=shown[:PAGE],
         paging=Paging.uncounted(context.url("depot"), {}, page=page, has_after=len(shown) > PAGE),
@@ -216,7 +276,9 @@ def find_to_deposit(
     `deposited`: the deposits, newest first. A file that the platform holds already is left out.
     """
     held = find_held(deposited)
-    return [it for it in _not_deposited(current) if is_depositable(it) and it.sha256 not in held]
+    return [
+        it for it in _not_deposited(current) if is_depositable(it) and content_of(it) not in held
+    ]
 
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
@@ -259,21 +321,26 @@ def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
     return [file for file in _last_deposits(deposited) if file.is_rejected or file.recalled_at]
 
 
-def find_held(deposited: Iterable[AskedFile]) -> set[str | None]:
-    """Return the SHA-256 of the files that the platform holds: the last deposits, if it accepted them."""
+def content_of(file: AskedFile) -> tuple[str, str | None]:
+    """Return what tells one content from another: two lists without electors have the same bytes."""
+    return file.liste, file.sha256
+
+
+def find_held(deposited: Iterable[AskedFile]) -> set[tuple[str, str | None]]:
+    """Return the contents that the platform holds: those of the last deposits, if it accepted them."""
     return {
-        file.sha256
+        content_of(file)
         for file in _last_deposits(deposited)
         if file.verdict == Verdict.ACCEPTE and not file.recalled_at
     }
 
 
-def find_refused(deposited: Iterable[AskedFile]) -> dict[str | None, AskedFile]:
-    """Return the contents, by SHA-256, that the platform rejected when it last judged them, with that deposit."""
-    judged: dict[str | None, AskedFile] = {}
+def find_refused(deposited: Iterable[AskedFile]) -> dict[tuple[str, str | None], AskedFile]:
+    """Return the contents that the platform rejected when it last judged them, each with that deposit."""
+    judged: dict[tuple[str, str | None], AskedFile] = {}
     for file in deposited:
         if file.verdict:
-            judged.setdefault(file.sha256, file)
+            judged.setdefault(content_of(file), file)
     return {content: file for content, file in judged.items() if file.is_rejected}
 
 

@@ -1,8 +1,9 @@
 """The calendar of a poll or a year, in chronological order: closing of the list, meeting, tableaux."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from urllib.parse import urlencode
 
 from sqlalchemy import select
@@ -14,16 +15,21 @@ from common.calendrier import (
     Cycle,
     Echeance,
     commission_between,
-    days_before,
+    commission_to_renew,
+    counted_back,
     find_cycles,
+    is_yearly,
     last_day_to_register,
-    one_a_day,
+    polls_of,
+    polls_to_note,
 )
 from common.french import short_date
+from common.regimes import Unit, read_regimes
 from producers.state import State, to_record, view_of
+from producers.web.echeances.ribbon import place
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.page_context import PageContext
-from producers.web.registre.query import Registre, read_register_since, read_registres
+from producers.web.registre.query import Registre, read_first_days, read_registres
 from schemas.tableaux import TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, Liste
 
@@ -49,13 +55,13 @@ def may_print(file: AskedFile, liste: str, last: date | None) -> bool:
 
 
 def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
-    """Return the commune's polls and the national ones, one per day, in order; the commune's own data override."""
+    """Return the commune's polls and the national ones as they were noted: see `polls_of`."""
     view = _SCRUTINS.c
     query = select(_SCRUTINS).where(
         view.code_commune.in_(("", commune))
     )  # empty: of the whole country
     rows = state.read(query.order_by(view.jour, view.code_commune))
-    return one_a_day(to_record(CalendarScrutin, row) for row in rows)
+    return [to_record(CalendarScrutin, row) for row in rows]
 
 
 def read_own_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
@@ -84,7 +90,9 @@ class DueTableau:
     unfinished: Mapping[str, AskedFile]
     """The last file of each list that has no publishable one."""
     missing: Sequence[str]
-    """The other lists of the commune; a complementary list may not take part in this poll."""
+    """The other lists of the commune that vote; all others, if the name of the poll does not say which lists vote."""
+    beyond_register: Sequence[str] = ()
+    """The lists whose first export is not before the tableau's last day: nobody can make it from the register."""
 
     @property
     def type(self) -> TypeTableau:
@@ -94,7 +102,9 @@ class DueTableau:
     def titre(self) -> str:
         """Its short name; without « des vingt jours » if a decree fixes another day."""
         scrutin = self.echeance.scrutin
-        return name_tableau(self.type, scrutin, scrutin and self.day > days_before(scrutin, 20))
+        return name_tableau(
+            self.type, scrutin, scrutin and self.day > counted_back("vingt_jours", scrutin)
+        )
 
     @property
     def day(self) -> date:
@@ -106,6 +116,8 @@ class DueTableau:
         asked = {"type": self.echeance.type}
         if self.echeance.scrutin:
             asked["scrutin"] = self.echeance.scrutin.isoformat()
+        elif self.type.is_repealed:
+            asked["date_tableau"] = self.day.isoformat()
         else:
             asked["until"] = (self.day - timedelta(days=1)).isoformat()
         return asked
@@ -135,6 +147,9 @@ class Agenda:
     cycle: Cycle
     due: Sequence[DueTableau]
     last_day_to_register: date | None = None
+    last_day_online: date | None = None
+    last_day_l30: date | None = None
+    """The last day to register under article L. 30."""
 
     @property
     def scrutin(self) -> CalendarScrutin | None:
@@ -147,17 +162,49 @@ class Agenda:
             return f"{self.scrutin.libelle or 'Scrutin'} du {short_date(self.scrutin.jour)}"
         if self.cycle.window:
             return f"Réunion annuelle de {self.cycle.window[0].year}"
-        return f"Réunion du {short_date(self.cycle.reunion.jour)}" if self.cycle.reunion else ""
+        if self.cycle.reunion:
+            return f"Réunion du {short_date(self.cycle.reunion.jour)}"
+        return f"Révision annuelle de {self.due[0].day.year}" if self.due else ""
+
+    @property
+    def days(self) -> Iterator[tuple[date, str]]:
+        """Yield the legal days of a poll with their short names, for its ribbon; none of a year without a poll."""
+        if self.scrutin is None or self.cycle.is_second_round:
+            return
+        window = self.cycle.window
+        met = self.cycle.reunion.jour if self.cycle.reunion else window and window[0]
+        known = (
+            (self.last_day_to_register, "clôture"),
+            (met, "réunion" if self.cycle.reunion else "première réunion possible"),
+            (self.last_day_l30, "dernier jour de l'article L. 30"),
+            *(
+                (due.day, f"J-{(self.scrutin.jour - due.day).days} : {due.titre}")
+                for due in self.due
+            ),
+            (self.scrutin.jour, "scrutin"),
+        )
+        yield from ((day, words) for day, words in known if day)
 
 
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
 
 
-def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[str]) -> Agenda:
-    """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists."""
+def build_agenda(
+    cycle: Cycle,
+    tableaux: Sequence[AskedFile],
+    listes: Sequence[str],
+    first_days: Mapping[str, date] = MappingProxyType({}),
+) -> Agenda:
+    """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists.
+
+    `first_days`: the day of the first export of each list, which tells what the register is too young for.
+    """
     due = []
+    votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else set[str]()
+    voting = [liste for liste in listes if liste in votes] if votes else listes
     for echeance in cycle.due:
+        last = cycle.last_day(echeance)
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
@@ -169,13 +216,18 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
                 echeance,
                 _in_order(made),
                 _in_order(others),
-                [liste for liste in listes if liste not in made],
+                [liste for liste in voting if liste not in made],
+                [liste for liste in listes if first_days.get(liste, date.min) >= last],
             )
         )
     scrutin = cycle.scrutin
-    if scrutin is None or cycle.is_second_round:
+    if scrutin is None or cycle.is_second_round or is_yearly(scrutin.code_commune):
         return Agenda(cycle, due)
-    return Agenda(cycle, due, scrutin.cloture or last_day_to_register(scrutin.jour))
+    usual = last_day_to_register(scrutin.jour)
+    online = None if scrutin.cloture else last_day_to_register(scrutin.jour, "cloture_en_ligne")
+    return Agenda(
+        cycle, due, scrutin.cloture or usual, online, last_day_to_register(scrutin.jour, "l30")
+    )
 
 
 def _is_for(file: AskedFile, echeance: Echeance, window: tuple[date, date] | None) -> bool:
@@ -183,6 +235,8 @@ def _is_for(file: AskedFile, echeance: Echeance, window: tuple[date, date] | Non
         return False
     asked = file.parameters
     scrutin, until = asked.get("scrutin"), asked.get("until") or ""
+    if TypeTableau(echeance.type).is_repealed and echeance.scrutin is None:
+        return asked.get("date_tableau") == echeance.due_on.isoformat()
     if echeance.scrutin is None:
         is_of_meeting = until == (echeance.due_on - timedelta(days=1)).isoformat()
         return not scrutin and (
@@ -209,6 +263,12 @@ class Calendar:
     reunions: Sequence[CalendarReunion]
     registres: Mapping[str, Registre]
     register_since: date | None = None
+    to_note: Sequence[CalendarScrutin] = ()
+    """National polls to come of which no text that was read gives the day in this commune."""
+    to_renew: CalendarScrutin | None = None
+    """The municipal poll after which the commission has to be renewed, if no meeting was noted since."""
+    is_yearly: bool = False
+    """Whether the lists are revised once a year: there is no commission de contrôle."""
 
     @property
     def scrutins(self) -> list[CalendarScrutin]:
@@ -217,13 +277,17 @@ class Calendar:
 
 def read_calendar(state: State, commune: str, today: date) -> Calendar:
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
-    scrutins, since = read_scrutins(state, commune), read_register_since(state, commune)
-    cycles = find_cycles(today, scrutins, reunions, since)
+    noted, first_days = read_scrutins(state, commune), read_first_days(state, commune)
+    since = min(first_days.values(), default=None)
+    polls = polls_of(commune, noted)
+    cycles = find_cycles(today, polls, reunions, since, commune)
     listes = [liste.value for liste in Liste if liste in registres]
     tableaux = read_tableaux(state, commune)
-    return Calendar(
-        [build_agenda(it, tableaux, listes) for it in cycles], tableaux, reunions, registres, since
-    )
+    to_note = [it for it in polls_to_note(commune, noted) if it.jour >= today]
+    agendas = [build_agenda(it, tableaux, listes, first_days) for it in cycles]
+    to_renew = commission_to_renew(today, polls, reunions)
+    yearly = is_yearly(commune)
+    return Calendar(agendas, tableaux, reunions, registres, since, to_note, to_renew, yearly)
 
 
 def show(context: PageContext) -> Response:
@@ -231,6 +295,11 @@ def show(context: PageContext) -> Response:
     return context.render(
         "echeances/echeances.html",
         agendas=calendar.agendas,
+        ribbons=[place(agenda.days, context.today) for agenda in calendar.agendas],
         has_scrutin=bool(calendar.scrutins),
+        to_note=calendar.to_note,
+        to_renew=calendar.to_renew,
+        is_yearly=calendar.is_yearly,
+        has_secteurs=read_regimes().territory_of(context.commune.code).unite is Unit.SECTEUR,
         reunions=calendar.reunions[:6],
     )

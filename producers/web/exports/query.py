@@ -1,22 +1,34 @@
 """Files of a commune in any state, from the view `derniers_exports`."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, or_, select, tuple_
 
-from common.calendrier import zone_of
-from common.french import capitalized, count_of
+from common.calendrier import civil_day, is_yearly, zone_of
+from common.french import LACKS_ENTRY, capitalized, count_of
 from common.texte import fold
 from producers.records import WORDS, ExportState, PieceFile
 from producers.state import State, newest_first, read_exports, view_of
 from producers.web.forms import read_day
+from schemas.cures import Facts, Link, facts_of_file, find_cure
 from schemas.file_state import FileState
 from schemas.profiles.platform import FileForm, may_be_deposited, read_form
+from schemas.seen import FILE_FACTS, seen_of
 from schemas.tableaux import Edition, NeverPublished, TypeTableau, name_tableau, why_never_published
-from schemas.vocabulary import FORMATS, CopieFile, ExportKind, ExportStatus, Liste, Piece, Verdict
+from schemas.vocabulary import (
+    FORMATS,
+    CopieFile,
+    ExportKind,
+    ExportStatus,
+    Liste,
+    Piece,
+    Severity,
+    Verdict,
+)
 
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
 PAGE = 25
@@ -90,8 +102,9 @@ class AskedFile(ExportState):
 
     @property
     def is_repealed(self) -> bool:
-        """Whether it is a tableau of the yearly revision, now an archive or a duplicate."""
-        return self.is_tableau and TypeTableau(self.type_tableau).is_repealed
+        """Whether it is a tableau of the yearly revision, an archive or a duplicate where that revision has ended."""
+        is_ended = not is_yearly(self.code_commune)
+        return self.is_tableau and is_ended and TypeTableau(self.type_tableau).is_repealed
 
     @property
     def form(self) -> FileForm:
@@ -123,7 +136,9 @@ class AskedFile(ExportState):
     def never_published(self) -> NeverPublished | None:
         """Why a tableau is never published; None if it may be, and for a list."""
         return (
-            why_never_published(self.type_tableau, self.presentation, self.edition)
+            why_never_published(
+                self.type_tableau, self.presentation, self.edition, self.code_commune
+            )
             if self.is_tableau
             else None
         )
@@ -135,8 +150,54 @@ class AskedFile(ExportState):
         return is_one and (self.published_on is not None or self.state in _PUBLISHABLE)
 
     @property
+    def lacks_only_entries(self) -> bool:
+        """Whether what it lacks is of electors without a mouvement, so that no page can complete it."""
+        codes = {it["code"] for it in self.anomalies if it["severity"] == Severity.TO_COMPLETE}
+        return codes == {LACKS_ENTRY}
+
+    @property
     def is_rejected(self) -> bool:
         return self.verdict == Verdict.REJETE
+
+    def noted(self, kind: str) -> list[tuple[object, ...]]:
+        """Return what is recorded of the file and a note of this kind may replace; empty if nothing is."""
+        is_noted = self.published_on if kind == "published" else self.deposited_on
+        if is_noted is None:
+            return []
+        named = {"mode": self.publication_mode, "reason": self.publication_reason}
+        facts = (named[it] if it in named else getattr(self, it) for it in FILE_FACTS[kind])
+        return [(self.export_id, *facts)]
+
+    def seen(self, kind: str) -> str:
+        """Return the hidden value of a form that writes a note of this kind."""
+        return seen_of(self.noted(kind))
+
+    @property
+    def period(self) -> tuple[date, date] | None:
+        """The days that the mouvements of a tableau lie between: after the first one, until the last one.
+
+        The last one is the poll where the request gives no nearer day. None where the law of before 2019 gives none.
+        """
+        asked = self.parameters
+        first = read_day(asked.get("reunion") or "")
+        ends = (asked.get(name) or "" for name in ("until", "publication", "scrutin"))
+        last = next((day for it in ends if (day := read_day(it))), None)
+        return (first, last) if first and last else None
+
+    @property
+    def facts(self) -> Facts:
+        """What selects it on the pages of its cures."""
+        about = self.export_id, self.code_commune, self.liste, self.type_tableau
+        return facts_of_file(*about, self.parameters)
+
+    @property
+    def cure(self) -> Link | None:
+        """The cure of its state; None for a file that may be used as it is."""
+        return find_cure(self.state, self.facts)
+
+    def find_cure(self, code: str, **facts: object) -> Link | None:
+        """Return the cure of one of its anomalies, or of a refusal about it."""
+        return find_cure(code, {**self.facts, **facts})
 
     @property
     def same_as(self) -> tuple[str, ...]:
@@ -231,37 +292,49 @@ ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
 
 
+TRIS = {"ancien": "Le plus ancien d'abord", "nom": "Par nom"}
+"""Values of the parameter `tri`, beside the usual order: the newest first."""
+
+
 def read_page(
     state: State, commune: str, page: int = 1, asked: Mapping[str, str] | None = None
 ) -> list[AskedFile]:
-    """Return the files of a page, newest first, and one more if another page follows.
+    """Return the files of a page, in the order `tri`, newest first without it.
 
-    `asked`: the filters `genre`, `liste`, `etat`, and the first and last civil day of the commune, `du` and `au`. An
-    empty or invalid one matches everything.
+    `asked`: the filters `genre`, `liste`, `etat`, the words `cherche` of a name, the year `annee`, and the first and
+    last civil day of the commune, `du` and `au`. An empty or invalid one matches everything.
     """
     view = DERNIERS_EXPORTS.c
-    query = select(view.export_id).limit(PAGE + 1).offset((page - 1) * PAGE)
-    query = query.where(*_conditions(commune, asked or {}))
+    query = select(view.export_id).limit(PAGE).offset((page - 1) * PAGE)
+    asked = asked or {}
+    query = query.where(*_conditions(commune, asked))
     with state.reading() as connection:
         ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
+        if asked.get("tri") == "ancien":
+            ordered = ordered.order_by(None).order_by(view.export_id)
+        elif asked.get("tri") == "nom":
+            ordered = ordered.order_by(None).order_by(view.label, view.export_id.desc())
         numbers = connection.scalars(
             ordered
         ).all()  # without the joins of the view for the rows of former pages
-        rows = (
-            select(DERNIERS_EXPORTS)
-            .where(view.export_id.in_(numbers))
-            .order_by(view.export_id.desc())
-        )
-        return read_files(connection, rows)
+        found = read_files(connection, select(DERNIERS_EXPORTS).where(view.export_id.in_(numbers)))
+        return sorted(found, key=lambda it: numbers.index(it.export_id))
 
 
-def find_last_page(state: State, commune: str, asked: Mapping[str, str]) -> int:
-    """Count the files under these filters, and return the last page that has some; 0 without any file."""
+def read_first_year(state: State, commune: str) -> int | None:
+    """Return the year of the first request of a file; None without any file."""
+    view = DERNIERS_EXPORTS.c
+    first = state.read(select(func.min(view.requested_at)).where(view.code_commune == commune))
+    instant = first[0][0]
+    return civil_day(instant, commune).year if instant else None
+
+
+def count_files(state: State, commune: str, asked: Mapping[str, str]) -> int:
+    """Return the number of files under these filters."""
     view = DERNIERS_EXPORTS.c
     query = select(func.count(view.export_id)).where(view.code_commune == commune)
     with state.reading() as connection:
-        number = connection.scalars(query.where(*_conditions(commune, asked))).one()
-    return -(-number // PAGE)
+        return connection.scalars(query.where(*_conditions(commune, asked))).one()
 
 
 def _conditions(commune: str, asked: Mapping[str, str]) -> Iterator[ColumnElement[bool]]:
@@ -274,10 +347,20 @@ def _conditions(commune: str, asked: Mapping[str, str]) -> Iterator[ColumnElemen
         yield view.liste == asked["liste"]
     if asked.get("etat") in ETATS:
         yield ETATS[asked["etat"]][1]
+    if words := asked.get("cherche"):
+        yield or_(*(it.icontains(words, autoescape=True) for it in (view.label, view.file_name)))
+    if year := read_year(asked.get("annee", "")):
+        yield view.requested_at >= _midnight(date(year, 1, 1), commune)
+        yield view.requested_at < _midnight(date(year + 1, 1, 1), commune)
     if since:
         yield view.requested_at >= _midnight(since, commune)
     if until:
         yield view.requested_at < _midnight(until + timedelta(days=1), commune)
+
+
+def read_year(words: str) -> int | None:
+    """Return the year that a filter names; None if it is no year of this century."""
+    return int(words) if re.fullmatch(r"20\d\d", words, re.ASCII) else None
 
 
 def _midnight(day: date, commune: str) -> datetime:

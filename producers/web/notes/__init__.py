@@ -1,6 +1,7 @@
 """Notes about the commune: meetings of the commission, own polls, bureaux; and the agent's notifications."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from producers.web.echeances import read_own_scrutins, read_reunions, read_scrut
 from producers.web.exports.query import AskedFile
 from producers.web.forms import (
     FormRefused,
+    find_unseen,
     read_day,
     read_days,
     refuse,
@@ -33,6 +35,7 @@ from schemas.declarations import (
     ScrutinNoted,
 )
 from schemas.screen_notes import WishesChosen
+from schemas.seen import seen_of
 from schemas.vocabulary import Liste, Wish
 
 REUNION_FIELDS = ("jour", "liste", "sans_deliberation", "reason")
@@ -82,14 +85,18 @@ def show_calendar(context: PageContext) -> Response:
     """« Réunions et scrutins »; the parameters `reunion`, `liste` and `scrutin` select a note to correct."""
     pending = read_declarations(context, "reunions")
     state, commune = context.services.state, context.commune.code
+    form = _read_form(context) if text(context.form, "act") in {"reunion", "scrutin"} else None
     tableaux, reunions = read_tableaux(state, commune), read_reunions(state, commune)
     own = read_own_scrutins(state, commune)
-    days, is_sent = {it.jour for it in own}, text(context.form, "act") in {"reunion", "scrutin"}
+    days, form = {it.jour for it in own}, form or _prefill(context, reunions, own)
     return note_page(
         context,
         "notes/reunions.html",
         pending,
-        form=_read_form(context) if is_sent else _prefill(context, reunions, own),
+        form=form,
+        seen_reunions=_see(_find_reunions(reunions, form)),
+        seen_scrutins=_see(_find_scrutins(own, form)),
+        see=_see,
         reunions=[(it, [file for file in tableaux if _rests_on(file, it)]) for it in reunions],
         scrutins=[
             (it, [file for file in tableaux if file.parameters.get("scrutin") == str(it.jour)])
@@ -110,6 +117,48 @@ def _read_form(context: PageContext) -> dict[str, str]:
     return {
         name: text(context.form, name) for name in (*REUNION_FIELDS, *SCRUTIN_FIELDS, *_REPLACED)
     }
+
+
+def _find_reunions(
+    reunions: Sequence[CalendarReunion], form: Mapping[str, str]
+) -> list[CalendarReunion]:
+    """Return the meetings that the form would replace: of its list, on its day and on the day that it corrects."""
+    days = {read_day(form["jour"]), read_day(form["replaces"])}
+    found = [it for it in reunions if it.jour in days and it.liste == form["liste"]]
+    return sorted(found, key=lambda it: it.jour)
+
+
+def _find_scrutins(
+    own: Sequence[CalendarScrutin], form: Mapping[str, str]
+) -> list[CalendarScrutin]:
+    """Return the polls of the commune that the form would replace."""
+    days = {read_day(form["scrutin"]), read_day(form["scrutin_replaces"])}
+    return sorted((it for it in own if it.jour in days), key=lambda it: it.jour)
+
+
+def _see(noted: Sequence[CalendarReunion | CalendarScrutin]) -> str:
+    """Return the hidden value of a form that shows these meetings or polls."""
+    return seen_of(map(astuple, noted))
+
+
+def _describe(noted: CalendarReunion | CalendarScrutin) -> str:
+    """Return what is noted of a meeting or poll, for an agent whose own note would replace it."""
+    day = short_date(noted.jour)
+    if isinstance(noted, CalendarReunion):
+        of = f"liste {noted.liste}" if noted.liste else "toutes les listes"
+        vain = "" if noted.has_deliberated else ", elle n'a pas délibéré"
+        return f"réunion du {day}, {of}{vain}"
+    days = (
+        ("clôture le", noted.cloture),
+        ("réunion à partir du", noted.reunion_first),
+        ("réunion jusqu'au", noted.reunion_last),
+        ("tableau publié le", noted.publication_due),
+        ("tableau des cinq jours le", noted.cinq_jours_due),
+    )
+    said = [f"{label} {short_date(it)}" for label, it in days if it]
+    vain = "" if noted.has_commission else "la commission ne se réunit pas"
+    named = f"scrutin du {day}"
+    return ", ".join(filter(None, (named, noted.libelle, *said, vain, noted.texte)))
 
 
 def _prefill(
@@ -165,7 +214,27 @@ def _note_reunion(context: PageContext) -> Response:
     said = f"réunion du {short_date(note.jour)}" + (
         f", et non du {short_date(former)}" if former else ""
     )
-    return send_note(context, "reunions", note, said)
+    known = _find_reunions(read_reunions(context.services.state, context.commune.code), form)
+    now = CalendarReunion(note.jour, form["liste"], note.has_deliberated)
+    return _send_day(context, note, said, "vu-reunion", known=known, now=[now])
+
+
+def _send_day(
+    context: PageContext,
+    note: ReunionNoted | ScrutinNoted,
+    said: str,
+    name: str,
+    *,
+    known: Sequence[CalendarReunion | CalendarScrutin],
+    now: Sequence[CalendarReunion | CalendarScrutin] = (),
+) -> Response:
+    """Send a note that replaces the meetings or polls `known` with `now`, if the field `name` says that it saw them."""
+    words = " ; ".join(map(_describe, known))
+    unseen = find_unseen(context.form, name, [*map(astuple, known)], [*map(astuple, now)], words)
+    refuse(unseen, unseen)
+    return send_note(
+        context, "reunions", note, said, seen=_see(known) if name in context.form else None
+    )
 
 
 def _remove_reunion(context: PageContext) -> Response:
@@ -175,7 +244,10 @@ def _remove_reunion(context: PageContext) -> Response:
     note = ReunionNoted(
         jour=day, liste=Liste(liste) if liste else None, removed=True, reason=_reason(context)
     )
-    return send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée")
+    reunions = read_reunions(context.services.state, context.commune.code)
+    known = [it for it in reunions if (it.jour, it.liste) == (day, liste)]
+    words = f"réunion du {short_date(day)} retirée"
+    return _send_day(context, note, words, f"vu-retirer-{day}-{liste}", known=known)
 
 
 def _note_scrutin(context: PageContext) -> Response:
@@ -219,13 +291,21 @@ def _note_scrutin(context: PageContext) -> Response:
     note = validate(
         ScrutinNoted, values, SCRUTIN_FIELDS, found, names=names, better={"scrutin": _NO_DAY}
     )
-    return send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}")
+    own = read_own_scrutins(context.services.state, context.commune.code)
+    named = {field.name for field in fields(CalendarScrutin)}
+    now = CalendarScrutin(code_commune=context.commune.code, **note.model_dump(include=named))
+    words = f"scrutin du {short_date(note.jour)}"
+    known = _find_scrutins(own, form)
+    return _send_day(context, note, words, "vu-scrutin", known=known, now=[now])
 
 
 def _remove_scrutin(context: PageContext) -> Response:
     day = _known_day(context, "scrutin")
     note = ScrutinNoted(jour=day, removed=True, reason=_reason(context))
-    return send_note(context, "reunions", note, f"scrutin du {short_date(day)} retiré")
+    own = read_own_scrutins(context.services.state, context.commune.code)
+    known = [it for it in own if it.jour == day]
+    words = f"scrutin du {short_date(day)} retiré"
+    return _send_day(context, note, words, f"vu-retirer-{day}-", known=known)
 
 
 def _known_day(context: PageContext, name: str) -> date:
@@ -275,7 +355,10 @@ def describe_bureaux(context: PageContext) -> Response:
 
 def show_bureaux(context: PageContext) -> Response:
     pending = read_declarations(context, "bureaux")
-    bureaux, paging = context.read_page(select_bureaux(context), MOST_BUREAUX, {})
+    query, code = select_bureaux(context), context.query.get("bureau", "")
+    if code:
+        query = query.where(_BUREAUX.c.bureau == code)
+    bureaux, paging = context.read_page(query, MOST_BUREAUX, {"bureau": code} if code else {})
     form = typed(context.form)
     return note_page(
         context,
@@ -285,6 +368,7 @@ def show_bureaux(context: PageContext) -> Response:
         paging=paging,
         form=form,
         fields=_BUREAU_LABELS,
+        is_one=bool(code),
     )
 
 

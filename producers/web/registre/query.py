@@ -1,11 +1,11 @@
 """Uploaded exports of the REU and imports of a commune, from the views `apercus` and `imports`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, Date, Row, column, func, select, table
 
@@ -186,6 +186,22 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
     ]
 
 
+class Whole(NamedTuple):
+    """The electors of the compared lists, in the register and in an export."""
+
+    before: int
+    after: int
+
+
+def sum_up(found: Mapping[str, Any]) -> Whole | None:
+    """Return what an export makes of the lists that were compared; None if what came and left does not explain it."""
+    listes = [it for it in found["listes"] if it["before"] is not None]
+    changes = found["comparison"]
+    whole = Whole(sum(it["before"] for it in listes), sum(it["electeurs"] for it in listes))
+    is_explained = whole.before + changes["inscriptions"] - changes["radiations"] == whole.after
+    return whole if is_explained else None
+
+
 def count_open(state: State, commune: str) -> int:
     """Return how many exports of the commune wait for a reading or an answer."""
     is_open = _APERCUS.c.status.in_([it for it in PreviewStatus if not it.is_terminal])
@@ -236,12 +252,15 @@ def read_imports(state: State, commune: str) -> list[FinishedImport]:
     ]
 
 
-def read_register_since(state: State, commune: str) -> date | None:
-    """Return the day of the first export of the register; None if other software writes the register."""
+def read_first_days(state: State, commune: str) -> dict[str, date]:
+    """Return the day of the first export of each list; empty if other software writes the register."""
     query = select(_IMPORTS).where(
         _IMPORTS.c.code_commune == commune, _IMPORTS.c.undone_at.is_(None)
     )
-    return min(map(_day_of, state.read(query)), default=None)
+    found: dict[str, date] = {}
+    for row in state.read(query):
+        found[row.liste] = min(_day_of(row), found.get(row.liste, date.max))
+    return found
 
 
 def _day_of(row: Row[Any]) -> date:

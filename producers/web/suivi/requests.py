@@ -23,6 +23,7 @@ from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files,
 from producers.web.forms import FormRefused, read_once
 from producers.web.page_context import PageContext
 from producers.web.security import is_partial
+from schemas.cures import REFUSALS, Link, Refusal, facts_of_file, find_cure
 from schemas.declarations import DeclarationNoted, FileNote, RegisterNote
 from schemas.envelope import CloudEvent, Data
 from schemas.file_state import FileState
@@ -84,7 +85,17 @@ class DemandeState:
     requested_at: datetime
     outcome: RequestOutcome
     reason: str
+    code: str = ""
     files: tuple[AskedFile, ...] = ()
+
+    @property
+    def cure(self) -> Link | None:
+        """What cures its refusal; None for one that is not refused."""
+        if not self.is_refused:
+            return None
+        again = Refusal.TABLEAU if self.home == "tableaux" else Refusal.LISTE
+        code = self.code if self.code in REFUSALS else again
+        return find_cure(code, facts_of_file(0, self.code_commune, "", "", {}))
 
     @property
     def is_refused(self) -> bool:
@@ -380,10 +391,12 @@ def send_note(
     about: Iterable[int] = (),
     *,
     query: str = "",
+    seen: str | None = None,
 ) -> Response:
     """Publish the note of a form of that page, once, as `send_request` does; return to the page, with the `query`.
 
-    `about` holds the files of the note, or the rows that the page marks until the note is recorded.
+    `about` holds the files of the note, or the rows that the page marks until the note is recorded. `seen`: what the
+    agent saw of the notes that this one replaces, for the worker; None: not compared.
     """
     about = list(about)
     who = {"commune": context.commune.code, "requested_by": context.agent.name}
@@ -392,7 +405,7 @@ def send_note(
         data = ScreenNoted(note=note, **who)
     else:
         data = DeclarationNoted(
-            note=note, exports=about if isinstance(note, FileNote) else None, **who
+            note=note, exports=about if isinstance(note, FileNote) else None, seen=seen, **who
         )
     send_request(context, data, words, page=page, about=about)
     return context.redirect(page, f"{query}#enregistrement")

@@ -21,10 +21,9 @@ from common.calendrier import (
     why_too_short,
 )
 from common.french import short_date, weekday_date
-from common.texte import fold
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
-from producers.web.forms import read_day, read_days, text, texts, validate
+from producers.web.forms import find_unseen, read_day, read_days, refuse, text, texts, validate
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.requests import (
@@ -34,9 +33,11 @@ from producers.web.suivi.requests import (
     send_note,
     send_request,
 )
+from schemas.cures import Link
 from schemas.declarations import TableauPublished
 from schemas.file_state import FileState
 from schemas.requests import TableauxRenderRequested
+from schemas.seen import FILE_FACTS, seen_of
 from schemas.tableaux import (
     Edition,
     Presentation,
@@ -45,7 +46,7 @@ from schemas.tableaux import (
     find_wrong_dates,
     name_tableau,
 )
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Liste, PublicationMode
 
 DATES = ("scrutin", "date_tableau", "reunion", "until")
 FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
@@ -162,11 +163,6 @@ class TableauxForm:
         )
 
 
-_VOTES = {"municipal": Liste.COMPLEMENTAIRE_MUNICIPALE, "europeen": Liste.COMPLEMENTAIRE_EUROPEENNE}
-_NO_COMPLEMENTARY = ("president", "legislat", "departement", "region", "referendum", "senat")
-"""Words of the polls at which the electors of the complementary lists do not vote."""
-
-
 class Offer(NamedTuple):
     """A due tableau that some lists lack, with the title of its meeting or poll."""
 
@@ -174,16 +170,9 @@ class Offer(NamedTuple):
     due: DueTableau
 
     @property
-    def listes(self) -> Sequence[str]:
-        """The missing lists that vote, as the title of the poll says; all missing ones, if it does not say."""
-        words = fold(self.about)
-        votes = {Liste.PRINCIPALE, *(liste for word, liste in _VOTES.items() if word in words)}
-        is_known = len(votes) > 1 or any(word in words for word in _NO_COMPLEMENTARY)
-        return [it for it in self.due.missing if it in votes] if is_known else self.due.missing
-
-    @property
     def query(self) -> str:
-        return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.listes)])
+        asked = self.due.asked.items()
+        return urlencode([*asked, *(("listes", liste) for liste in self.due.missing)])
 
 
 def show(context: PageContext) -> Response:
@@ -209,7 +198,7 @@ def _prefill(context: PageContext, offers: Sequence[Offer]) -> TableauxForm:
     query = dict(context.query)
     if not query.get("type") and offers:
         query = offers[0].due.asked
-    offered = next((it.listes for it in offers if it.due.asked.items() <= query.items()), ())
+    offered = next((it.due.missing for it in offers if it.due.asked.items() <= query.items()), ())
     listes = context.request.query_params.getlist("listes") or offered
     return TableauxForm(
         type=query["type"] if query.get("type") in set(TypeTableau) else TypeTableau.VINGT_JOURS,
@@ -236,15 +225,14 @@ _BETTER = {
 
 
 class Refusal(NamedTuple):
-    """Why a tableau cannot be published, in French, and the button of its page, where the clerk goes on."""
+    """Why a tableau cannot be published, in French, and what cures it."""
 
     reason: str
-    button: str
+    cure: Link | None
 
 
-_COME_BACK = Refusal("Revenez quand il est prêt.", "Suivre le fichier")
-_REDO = Refusal("Refaites-le, puis publiez le nouveau.", "Refaire le tableau")
-_CURES = {
+_COME_BACK, _REDO = "Revenez quand il est prêt.", "Refaites-le, puis publiez le nouveau."
+_ADVICE = {
     FileState.QUEUED: _COME_BACK,
     FileState.RUNNING: _COME_BACK,
     FileState.TO_REDO: _REDO,
@@ -259,14 +247,15 @@ def _why_refused(file: AskedFile) -> Refusal | None:
     if file.may_be_published:
         return None
     if file.never_published:
-        return Refusal(file.never_published.reason, "Revenir au fichier")
+        refusal = file.never_published
+        return Refusal(refusal.reason, file.find_cure(refusal.code))
     known = " ".join(file.blocking_messages) or file.error_message
-    cure = _CURES.get(file.state) or Refusal(known, "Voir pourquoi")
+    advice = _ADVICE.get(file.state) or known
     if file.state is FileState.PROVISOIRE and file.provisoire_until:
         until = f"Refaites-le à partir du {short_date(file.provisoire_until)}."
-        cure = Refusal(f"Sa période n'était pas terminée. {until}", _REDO.button)
+        advice = f"Sa période n'était pas terminée. {until}"
     state = f"Ce tableau ne se publie pas : il est {file.state.label}."
-    return cure._replace(reason=f"{state} {cure.reason}".strip())
+    return Refusal(f"{state} {advice}".strip(), file.cure)
 
 
 def show_publication(context: PageContext) -> Response:
@@ -283,7 +272,7 @@ def show_publication(context: PageContext) -> Response:
         file=file,
         form=_typed(context) if context.form else _proposed(context, file),
         is_over=bool(until and until <= context.today),
-        is_waiting=bool(until and not file.certificat and not file.purged_at),
+        is_waiting=bool(until and not (file.certificat or file.purged_at or file.recalled_at)),
     )
 
 
@@ -292,8 +281,14 @@ def declare(context: PageContext) -> Response:
     if _why_refused(file):
         return show_publication(context)
     published = _read_form(context, file)
+    known = file.noted("published")
+    said = [(file.export_id, *(getattr(published, it) for it in FILE_FACTS["published"]))]
+    name = f"vu-publication-{file.export_id}"
+    unseen = find_unseen(context.form, name, known, said, _describe_publication(file))
+    refuse(unseen, unseen)
+    seen = seen_of(known) if name in context.form else None
     words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
-    send_note(context, DEPOT, published, words, [file.export_id])
+    send_note(context, DEPOT, published, words, [file.export_id], seen=seen)
     return context.redirect("publication", export=file.export_id)
 
 
@@ -329,6 +324,22 @@ def _read_form(context: PageContext, file: AskedFile) -> TableauPublished:
     return validate(
         TableauPublished, values, PUBLICATION_FIELDS, found, names=names, better=_BETTER
     )
+
+
+def _describe_publication(file: AskedFile) -> str:
+    """Return what is noted of the publication, for an agent whose own note would replace it."""
+    if file.published_on is None:
+        return ""
+    mode = PublicationMode(file.publication_mode).label
+    days = (
+        (f"{mode} depuis le", file.published_on),
+        ("jusqu'au", file.published_until),
+        ("retiré le", file.withdrawn_on),
+        ("certificat signé le", file.certified_on),
+    )
+    noted = ", ".join(f"{word} {short_date(day)}" for word, day in days if day)
+    reason = f", « {file.publication_reason} »" if file.publication_reason else ""
+    return f"{noted}{reason} (par {file.published_by})"
 
 
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:

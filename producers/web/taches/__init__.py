@@ -6,13 +6,16 @@ From the export of the REU to the signed certificate. A fact that no record cont
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from starlette.responses import Response
 
+from common.calendrier import annual_window
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.web.copies import CopieState, read_open
 from producers.web.depot import (
+    content_of,
     find_held,
     find_refused,
     find_to_answer,
@@ -24,6 +27,7 @@ from producers.web.echeances import Agenda, Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.page_context import PageContext
 from producers.web.registre.query import count_left
+from schemas.cures import CURES, Facts, Link, Todo, find_cure
 from schemas.file_state import FileState
 from schemas.profiles.platform import PlatformProfile
 from schemas.vocabulary import Liste, Toned
@@ -40,13 +44,33 @@ class TaskState(Toned):
     DONE = "done", "fait", "ok"
 
 
-class Button(NamedTuple):
-    """The button of a task and its page; `after`: query and fragment of the URL."""
+class StepState(Toned):
+    """Where a month stands at one of its four steps."""
+
+    TO_DO = "to_do", "à faire", "warning"
+    UNKNOWN = "unknown", "on ne sait pas", "idle"
+    WAITING = "waiting", "réponse attendue", "info"
+    TO_COME = "to_come", "pas encore", "idle"
+    DONE = "done", "fait", "ok"
+
+
+class Step(NamedTuple):
+    """One of the four steps of a month, with its page."""
 
     label: str
+    state: StepState
     page: str
-    after: str = ""
-    export: int | None = None
+
+
+class Cure(NamedTuple):
+    """What cures a task: its code in `schemas.cures`, and the facts that select the thing on the page."""
+
+    code: Todo
+    facts: Facts = MappingProxyType({})
+
+    @property
+    def label(self) -> str:
+        return CURES[self.code].label
 
 
 @dataclass(frozen=True)
@@ -54,7 +78,7 @@ class Task:
     title: str
     state: TaskState
     why: str
-    button: Button
+    button: Cure
     due: date | None = None
 
 
@@ -106,8 +130,10 @@ def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
 
 
 def _about_registre(it: Situation) -> Iterator[Task]:
-    title, button = "Déposer l'export du REU", Button("Déposer l'export", "registre", "#deposer")
-    days = [day for registre in it.calendar.registres.values() if (day := registre.taken_on)]
+    title, button = "Déposer l'export du REU", Cure(Todo.EXPORT)
+    listes = it.calendar.registres.values()  # the next export does not hold a list without electors
+    filled = [registre for registre in listes if registre.electeurs != 0] or listes
+    days = [day for registre in filled if (day := registre.taken_on)]
     if not it.calendar.registres:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
         yield Task(title, TaskState.TO_DO, why, button)
@@ -138,7 +164,7 @@ def _about_copies(it: Situation) -> Iterator[Task]:
         state = TaskState.LATE if copie.last_day < it.today else TaskState.TO_DO
         title, button = (
             f"Répondre à la demande de copie n° {copie.numero}",
-            Button("Répondre", "copies", "#repondre"),
+            Cure(Todo.COPIE, {"numero": copie.numero}),
         )
         yield Task(title, state, why, button, copie.last_day)
 
@@ -147,17 +173,17 @@ def _about_mouvements(it: Situation) -> Iterator[Task]:
     if not it.calendar.registres:
         return
     left = "doute attend votre réponse.", "doutes attendent votre réponse."
-    button = Button("Voir les doutes", "doutes")
+    button = Cure(Todo.DOUTES)
     yield _count(it.doubts, "Régler les doutes", left, "s'il reste des doutes à trancher", button)
     left = "mouvement n'a pas de date ou de motif.", "mouvements n'ont pas de date ou de motif."
-    title, button = "Compléter les dates et les motifs", Button("Compléter", "motifs")
+    title, button = "Compléter les dates et les motifs", Cure(Todo.MOTIFS)
     yield _count(
         it.incomplete, title, left, "s'il manque des dates ou des motifs aux mouvements", button
     )
 
 
 def _count(
-    number: int | None, title: str, left: tuple[str, str], unknown: str, button: Button
+    number: int | None, title: str, left: tuple[str, str], unknown: str, button: Cure
 ) -> Task:
     if number is None:
         return Task(title, TaskState.UNKNOWN, f"Cette page ne sait pas {unknown}.", button)
@@ -167,6 +193,18 @@ def _count(
 
 
 def _about_reunion(it: Situation) -> Iterator[Task]:
+    if it.calendar.is_yearly:
+        return
+    if poll := it.calendar.to_renew:
+        why = (
+            f"Ses membres sont nommés de nouveau après le scrutin du {short_date(poll.jour)} (art. R. 7). "
+            "Une fois qu'elle s'est réunie, notez-en le jour."
+        )
+        title = "Renouveler la commission de contrôle"
+        ends = [last for agenda in it.calendar.agendas for last in (agenda.cycle.window or ())[1:]]
+        ends += [annual_window(it.today.year + later)[1] for later in (0, 1)]
+        due = min(last for last in ends if last >= it.today)
+        yield Task(title, TaskState.TO_DO, why, Cure(Todo.REUNION), due)
     asked = [agenda for agenda in it.calendar.agendas if agenda.cycle.window]
     annual = [agenda for agenda in asked if agenda.scrutin is None]
     polls = [agenda for agenda in asked if agenda.scrutin]
@@ -176,9 +214,7 @@ def _about_reunion(it: Situation) -> Iterator[Task]:
     )
     if not (is_met or polls or is_due):
         why = f"Aucune réunion n'est notée en {it.today.year}. Si elle a eu lieu, notez-en le jour."
-        yield Task(
-            _NOTE_THE_MEETING, TaskState.UNKNOWN, why, Button("Noter la réunion", "reunions")
-        )
+        yield Task(_NOTE_THE_MEETING, TaskState.UNKNOWN, why, Cure(Todo.REUNION))
     for agenda in (*annual, *polls[:1]):
         yield _meet(it, agenda)
 
@@ -189,7 +225,7 @@ _NOTE_THE_MEETING = "Noter la réunion de la commission de contrôle"
 def _meet(it: Situation, agenda: Agenda) -> Task:
     first, last = agenda.cycle.window or (date.min, date.max)
     is_annual = agenda.scrutin is None
-    title, button = _NOTE_THE_MEETING, Button("Noter la réunion", "reunions")
+    title, button = _NOTE_THE_MEETING, Cure(Todo.REUNION)
     if is_annual:
         title = f"Réunir la commission de contrôle ({first.year})"
     if met := agenda.cycle.reunion:
@@ -198,15 +234,13 @@ def _meet(it: Situation, agenda: Agenda) -> Task:
         return Task(title, TaskState.DONE, why, button)
     law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
     why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
-    if is_annual:
-        why = f"{why} Aucune réunion n'est notée en {first.year}. Si elle a eu lieu, notez-en le jour."
-    if it.today > last:
-        why = (
-            why
-            if is_annual
-            else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
-        )
-        return Task(title, TaskState.LATE, why, button, last)
+    if not is_annual and it.today > last:
+        why = f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
+    if is_annual or it.today > last:
+        about = f" n'est notée en {first.year}" if is_annual else " n'est notée"
+        why = f"{why} Aucune réunion{about}. Si elle a eu lieu, notez-en le jour."
+    if it.today > last:  # nobody can hold it any more: only a meeting that was held can be noted
+        return Task(title, TaskState.UNKNOWN, why, button, last)
     return Task(
         title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last
     )
@@ -230,9 +264,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         " ".join(lacking)
         or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
     )
-    yield Task(
-        "Préparer les listes", state, why, Button("Préparer les fichiers", "listes", "#demander")
-    )
+    yield Task("Préparer les listes", state, why, Cure(Todo.LISTES))
     for liste, files in listes.items():
         if _is_to_correct(files):
             yield _correct(liste, files[0])
@@ -240,19 +272,15 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     fit = {liste: file for liste, file in picked.items() if file and file.state is FileState.READY}
     refused, held = find_refused(it.deposited), find_held(it.deposited)
     for liste, file in fit.items():
-        if file.sha256 in refused:
-            yield _correct(liste, refused[file.sha256], is_same=True)
-    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in {*refused, *held}]
+        if content_of(file) in refused:
+            yield _correct(liste, refused[content_of(file)], is_same=True)
+    judged = {*refused, *held}
+    ready = [_named(liste) for liste, file in fit.items() if content_of(file) not in judged]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
-        yield Task(
-            f"Déposer sur {it.platform.label}",
-            TaskState.TO_DO,
-            why,
-            Button("Préparer le dossier", "dossier"),
-        )
+        yield Task(f"Déposer sur {it.platform.label}", TaskState.TO_DO, why, Cure(Todo.DOSSIER))
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:
@@ -265,7 +293,7 @@ def _is_to_correct(files: Sequence[AskedFile]) -> bool:
 
 def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
     """Return the task to correct a list; `is_same`: its new file is the same as this one, which was rejected."""
-    button = Button("Lire la réponse", "reponse", export=file.export_id)
+    button = Cure(Todo.LISTE_REJECTED, file.facts)
     on = f" le {short_date(file.verdict_on)}" if file.verdict_on else ""
     why = f"La plateforme l'a rejetée{on}."
     if is_same:
@@ -274,7 +302,7 @@ def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
     elif file.state is not FileState.REJECTED:
         number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         why = f"{number} : la plateforme la rejetterait."
-        button = Button("Voir les anomalies", "anomalies", export=file.export_id)
+        button = Cure(Todo.LISTE_TO_CORRECT, file.facts)
     # The REU is right where a spreadsheet has damaged the export: each anomaly says what to do.
     what = "anomalie" if file.state is FileState.TO_CORRECT else "ligne de la réponse"
     why = f"{why} Faites ce que dit chaque {what}, puis donnez le nouvel export."
@@ -288,14 +316,9 @@ def _about_deposits(it: Situation) -> Iterator[Task]:
         on = deposit[0].deposited_on or it.today
         why = f"Déposé le {short_date(on)} : {names}. La réponse arrive par courriel, en général le lendemain matin."
         state = TaskState.TO_DO if on < it.today else TaskState.TO_COME
-        yield Task(title, state, why, Button("Noter la réponse", "depot", "#reponse"))
+        yield Task(title, state, why, Cure(Todo.ANSWER))
     if not waiting and (last := next((file for file in it.deposited if file.verdict), None)):
-        yield Task(
-            title,
-            TaskState.DONE,
-            f"La dernière : {last.state.label}.",
-            Button("Voir les dépôts", "depot"),
-        )
+        yield Task(title, TaskState.DONE, f"La dernière : {last.state.label}.", Cure(Todo.DEPOTS))
 
 
 def _about_tableaux(it: Situation) -> Iterator[Task]:
@@ -311,8 +334,9 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
 
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
     what = due.titre[:1].lower() + due.titre[1:]
-    ask = Button("Demander ce tableau", "tableaux", f"?{due.query}#demander")
-    for liste in (liste for liste in due.missing if liste not in due.unfinished):
+    ask = {"ask": due.query}
+    left_out = {*due.unfinished, *due.beyond_register}
+    for liste in (it for it in due.missing if it not in left_out):
         if liste != Liste.PRINCIPALE and (
             due.made or due.unfinished or Liste.PRINCIPALE in due.missing
         ):
@@ -321,70 +345,75 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         state = _until(it, due.day)
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
-        yield Task(f"Préparer le {what}", state, why, ask, due.day)
-    for file in due.unfinished.values():
+        yield Task(f"Préparer le {what}", state, why, Cure(Todo.ASK, ask), due.day)
+    # No export to come can cure a tableau beyond the register: « Échéances » still shows its day.
+    for file in (it for it in due.unfinished.values() if it.liste not in due.beyond_register):
         about = f"{agenda.title}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
             state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
             why = (
                 f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             )
-            yield Task(f"Refaire le {what}", state, why, ask, due.day)
+            yield Task(f"Refaire le {what}", state, why, Cure(Todo.ASK_AGAIN, ask), due.day)
+        elif file.state is FileState.TO_COMPLETE and file.lacks_only_entries:
+            why = f"{about} : {file.missing}, que le registre ne connaît pas. Publiez-le en disant pourquoi."
+            button = Cure(Todo.PUBLISH, file.facts)
+            yield Task(f"Publier le {what}", _until(it, due.day), why, button, due.day)
         elif file.state is FileState.TO_COMPLETE:
             why = f"{about} : {file.missing} à indiquer, puis à refaire."
             yield Task(
                 f"Compléter le {what}",
                 _until(it, due.day),
                 why,
-                Button("Compléter", "motifs"),
+                Cure(Todo.COMPLETE, file.facts),
                 due.day,
             )
+        elif file.state is FileState.TO_CORRECT and file.outdated_at:
+            # What was wrong may be cured: « reprendre un export » would lead to an export that is there.
+            why = f"{about} : le registre a été importé de nouveau depuis."
+            button = Cure(Todo.ASK_AGAIN, file.facts)
+            yield Task(f"Refaire le {what}", _until(it, due.day), why, button, due.day)
         else:
             number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
-            button = Button("Voir pourquoi", "export", export=file.export_id)
+            button = Cure(Todo.CORRECT, file.facts)
             yield Task(f"Corriger le {what}", _until(it, due.day), why, button, due.day)
     for file in due.made.values():
         yield from _about_publication(it, file, due.day)
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
-    def button(label: str) -> Button:
-        return Button(label, "publication", export=file.export_id)
+    def button(todo: Todo) -> Cure:
+        return Cure(todo, file.facts)
 
     title, what = "Certifier la publication", f"{file.titre}, {_named(file.liste)}."
     until = file.published_until
     if file.published_on is None:
         if file.may_be_published:
-            yield Task(
-                "Publier le tableau", _until(it, due), what, button("Noter la publication"), due
-            )
+            yield Task("Publier le tableau", _until(it, due), what, button(Todo.PUBLISH), due)
     elif file.certified_on:
         why = f"{what} Certificat signé le {short_date(file.certified_on)}."
-        yield Task(title, TaskState.DONE, why, button("Revoir"))
+        yield Task(title, TaskState.DONE, why, button(Todo.CERTIFIED))
     elif until is None:
         why = f"{what} Publié depuis le {short_date(file.published_on)} ; le dernier jour n'est pas noté."
-        yield Task(title, TaskState.TO_DO, why, button("Noter le dernier jour"))
+        yield Task(title, TaskState.TO_DO, why, button(Todo.END))
     elif it.today <= until:
         why = f"{what} Publié jusqu'au {short_date(until)} : le certificat se signe ensuite."
-        yield Task(title, TaskState.TO_COME, why, button("Suivre la publication"))
+        yield Task(title, TaskState.TO_COME, why, button(Todo.FOLLOW))
     else:
         why = (
             f"{what} Publié jusqu'au {short_date(until)} : le certificat est à signer par le maire."
         )
-        yield Task(title, TaskState.TO_DO, why, button("Prendre le certificat"))
+        yield Task(title, TaskState.TO_DO, why, button(Todo.CERTIFY))
     if until:
         yield _withdraw(it, file, what, until)
 
 
 def _withdraw(it: Situation, file: AskedFile, what: str, until: date) -> Task:
-    title, button = (
-        "Retirer le tableau",
-        Button("Noter le retrait", "publication", "#retire", file.export_id),
-    )
+    title, button = "Retirer le tableau", Cure(Todo.WITHDRAW, file.facts)
     if file.withdrawn_on:
         why = f"{what} Retiré le {short_date(file.withdrawn_on)}."
-        return Task(title, TaskState.DONE, why, button._replace(label="Revoir"))
+        return Task(title, TaskState.DONE, why, button._replace(code=Todo.WITHDRAWN))
     due = until + timedelta(days=1)
     if it.today <= until:
         why = f"{what} Il reste à la disposition des électeurs jusqu'au {short_date(until)} inclus."
@@ -398,6 +427,49 @@ def _until(it: Situation, due: date) -> TaskState:
     if due < it.today:
         return TaskState.LATE
     return TaskState.TO_DO if due - it.today <= timedelta(days=30) else TaskState.TO_COME
+
+
+def find_steps(it: Situation, tasks: Sequence[Task]) -> list[Step]:
+    """Return the steps of this month, from the tasks of the page; only two if the platform wants no deposit.
+
+    While a new export is to be given, a step that was finished for the former one has not begun.
+    """
+    export = _state_of(tasks, Todo.EXPORT)
+    has_day = any(registre.taken_on for registre in it.calendar.registres.values())
+    if (
+        it.calendar.registres and not has_day
+    ):  # another program keeps the register, and tells no day
+        export = StepState.UNKNOWN
+    dates = _state_of(tasks, Todo.DOUTES, Todo.MOTIFS)
+    steps = [Step("Export", export, "registre"), Step("Dates", dates, "motifs")]
+    if it.platform.deposits_wanted:
+        files = _state_of(tasks, Todo.LISTES, Todo.LISTE_TO_CORRECT, Todo.LISTE_REJECTED)
+        steps += [
+            Step("Fichiers", files, "listes"),
+            Step("Déposé", _find_deposit(tasks, files), "depot"),
+        ]
+    if export is not StepState.TO_DO:
+        return steps
+    is_over = {StepState.DONE, StepState.WAITING}
+    return [one._replace(state=StepState.TO_COME) if one.state in is_over else one for one in steps]
+
+
+def _find_deposit(tasks: Sequence[Task], files: StepState) -> StepState:
+    codes = {task.button.code for task in tasks}
+    if Todo.DOSSIER in codes:
+        return StepState.TO_DO
+    if files is not StepState.DONE:
+        return StepState.TO_COME
+    if Todo.ANSWER in codes:
+        return StepState.WAITING
+    return StepState.DONE if Todo.DEPOTS in codes else StepState.UNKNOWN
+
+
+def _state_of(tasks: Sequence[Task], *codes: Todo) -> StepState:
+    """Return the least finished state of the tasks of these codes; to come if there is none."""
+    found = [task.state for task in tasks if task.button.code in codes]
+    states = {StepState.TO_DO if it is TaskState.LATE else StepState(it.value) for it in found}
+    return next((state for state in StepState if state in states), StepState.TO_COME)
 
 
 def _named(liste: str) -> str:
@@ -423,12 +495,12 @@ def show(context: PageContext) -> Response:
         "taches/taches.html",
         has_scrutin=bool(situation.calendar.scrutins),
         tasks=in_order(near),
+        steps=find_steps(situation, found),
         far=len(found) - len(near),
         horizon=context.today + HORIZON,
-        address_of=lambda task: _address(context, task.button),
+        cure_of=lambda task: _link(context, task.button),
     )
 
 
-def _address(context: PageContext, button: Button) -> str:
-    path = {"export": button.export} if button.export else {}
-    return f"{context.url(button.page, **path)}{button.after}"
+def _link(context: PageContext, cure: Cure) -> Link | None:
+    return find_cure(cure.code, {"commune": context.commune.code, **cure.facts})

@@ -13,10 +13,17 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from common.calendrier import cloture, dix_janvier, is_mineur, last_birth
-from common.french import LACKS_BOTH, LACKS_CATEGORIE, LACKS_DATE, LACKS_MOTIF
+from common.calendrier import cloture, dix_janvier, is_mineur, last_birth, majorite_on
+from common.french import (
+    LACKS_BOTH,
+    LACKS_CATEGORIE,
+    LACKS_DATE,
+    LACKS_ENTRY,
+    LACKS_MOTIF,
+    short_date,
+)
 from schemas.tableaux import Presentation
-from schemas.vocabulary import CATEGORIES, Categorie, Labelled, Nature, Severity
+from schemas.vocabulary import CATEGORIES, TRANSFERTS, Categorie, Labelled, Nature, Severity
 from worker.domain.anomaly import Anomaly
 from worker.domain.identite import Effet, Etat, Identite, Mouvement, identite_of
 from worker.domain.majorite import OfAge, Period, Register
@@ -51,12 +58,16 @@ _MESSAGES = {
         _REMARK,
         "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes.",
     ),
-    LACKS_MOTIF: (_TO_COMPLETE, "Motif inconnu : l'indiquer (page « Dates et motifs »)."),
-    LACKS_DATE: (_TO_COMPLETE, "Date inconnue : l'indiquer (page « Dates et motifs »)."),
-    LACKS_BOTH: (_TO_COMPLETE, "Date et motif inconnus : les indiquer (page « Dates et motifs »)."),
+    LACKS_MOTIF: (_TO_COMPLETE, "Motif inconnu : l'indiquer."),
+    LACKS_DATE: (_TO_COMPLETE, "Date inconnue : l'indiquer."),
+    LACKS_BOTH: (_TO_COMPLETE, "Date et motif inconnus : les indiquer."),
+    LACKS_ENTRY: (
+        _TO_COMPLETE,
+        "Inscrit avant ses 18 ans et avant le premier export : date et motif inconnus. Publier en disant pourquoi.",
+    ),
     LACKS_CATEGORIE: (
         _TO_COMPLETE,
-        "Inscription sans catégorie, peut-être de l'article L. 30 : l'indiquer (page « Dates et motifs »).",
+        "Inscription sans catégorie, peut-être de l'article L. 30 : l'indiquer.",
     ),
     "bureau_inconnu": (_BLOCKING, "Bureau de vote inconnu dans la commune : corriger son code."),
     "bureau_absent": (_REMARK, "Mouvement sans bureau de vote : affecter l'électeur à un bureau."),
@@ -151,9 +162,11 @@ def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anom
     if demande.presentation is Presentation.RECAPITULATIF or mouvement.is_changement_bureau:
         return
     has_no_motif = not printed_motif(mouvement, demande.edition).strip()
-    has_no_date = MODELES[demande.type].has_dates and mouvement.after is not None
+    is_dated = mouvement.after is None or mouvement.categorie in TRANSFERTS
+    has_no_date = MODELES[demande.type].has_dates and not is_dated
     if has_no_date and has_no_motif:
-        yield _anomalie(LACKS_BOTH, "date, motif", mouvement)
+        is_unseen = mouvement.is_majorite and mouvement.after == date.min
+        yield _anomalie(LACKS_ENTRY if is_unseen else LACKS_BOTH, "date, motif", mouvement)
     elif has_no_date:
         yield _anomalie(LACKS_DATE, "date", mouvement)
     elif has_no_motif:
@@ -204,6 +217,7 @@ class Reason(Labelled):
         return self in {Reason.CAME_SINCE, Reason.OF_AGE_SINCE, Reason.STILL_TO_LEAVE}
 
 
+_OF_AGE = {Reason.OF_AGE_SINCE, Reason.OF_AGE_LATER}
 _SINCE = {Nature.INSCRIPTION: Reason.CAME_SINCE, Nature.RADIATION: Reason.LEFT_SINCE}
 _WAITING = {Nature.INSCRIPTION: Reason.STILL_TO_COME, Nature.RADIATION: Reason.STILL_TO_LEAVE}
 
@@ -224,11 +238,11 @@ class Difference:
     def of(cls, reason: Reason, mouvement: Mouvement) -> "Difference":
         """Build the difference of the elector of a mouvement."""
         who, bureau = mouvement.personne, mouvement.nouveau_bureau or mouvement.ancien_bureau
-        day = format_date(mouvement)
-        if mouvement.after is None:
-            day = (
-                f"le {day}" if reason in {Reason.OF_AGE_SINCE, Reason.OF_AGE_LATER} else f"du {day}"
-            )
+        of_age = majorite_on(who.date_naissance) if reason in _OF_AGE else None
+        if of_age:
+            day = f"le {short_date(of_age)}"
+        else:
+            day = format_date(mouvement) if mouvement.after else f"du {format_date(mouvement)}"
         return cls(reason, day, who.nom_naissance, who.prenoms, who.date_naissance, bureau)
 
     def to_record(self) -> dict[str, str]:
@@ -292,7 +306,8 @@ def find_differences(demande: Demande, register: Register) -> Iterator[Differenc
     if age > jour:
         young = register.narrow(date.max, last_birth(jour))
         for mouvement in OfAge(period._replace(age_avant=jour), young).stream():
-            if mouvement.is_majorite and mouvement.is_applied and mouvement.date_mouvement > jour:
+            is_young = is_mineur(mouvement.personne.date_naissance, jour)
+            if mouvement.is_majorite and mouvement.is_applied and is_young:
                 yield Difference.of(Reason.OF_AGE_LATER, mouvement)
     waiting = register.narrow(date.max, last_birth(period.age_avant), waiting=True)
     for mouvement in OfAge(period, waiting).stream():

@@ -161,7 +161,7 @@ def check_doubts(
             Severity.BLOCKING,
             "mouvements",
             f"{said} : une radiation et une inscription sont peut-être celles d'une même personne, dont l'état civil a "
-            "été corrigé ou qui a un homonyme. Le dire (page « Doutes »), puis redemander le tableau.",
+            "été corrigé ou qui a un homonyme. Le dire, puis redemander le tableau.",
             is_of_file=True,
         )
 
@@ -267,9 +267,9 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
     for before, link in pairwise(window):
         if link.is_compared and link.undated and before.taken_on < end < link.taken_on:
             is_split = True
-            yield _anomalie("couverture_date", _on_straddling(link, before, end))
+            yield _straddling(link, before, end)
         elif link.is_compared and link.undated and before.taken_on < start < link.taken_on:
-            yield _anomalie("couverture_date", _on_straddling(link, before, start), Severity.REMARK)
+            yield _straddling(link, before, start, Severity.REMARK)
     severity, last = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING, window[-1]
     if last.taken_on < end:
         yield _anomalie(
@@ -277,7 +277,7 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
         )
     elif not last.is_dated and not is_split:
         yield _anomalie(
-            "couverture_date",
+            "couverture_export",
             f"L'export repris le {short_date(last.taken_on)} n'a pas de jour indiqué : s'il a été pris avant le "
             f"{short_date(end)}, ce qui a changé depuis n'est pas connu. Indiquer son jour (imports --taken-on).",
             severity,
@@ -452,19 +452,26 @@ def _gap(link: Link, before: Link) -> Anomaly:
     )
 
 
-def _on_straddling(link: Link, before: Link, day: date) -> str:
+def _straddling(
+    link: Link, before: Link, day: date, severity: Severity = Severity.BLOCKING
+) -> Anomaly:
+    """Report undated mouvements of both sides of a day: first the day of their export is to be known."""
     said = (
         f"{format_number(link.undated)} mouvements sont" if link.undated > 1 else "Un mouvement est"
     )
     said += f" d'un jour inconnu, entre le {short_date(before.taken_on)} et le {short_date(link.taken_on)}"
-    if not link.is_dated:
-        return (
-            f"{said}, jour de l'import : rien ne dit ce qui est d'avant le {short_date(day)}. L'export a-t-il été pris "
-            "plus tôt ? Indiquer son jour (imports --taken-on)."
+    untold = f"rien ne dit ce qui est d'avant le {short_date(day)}."
+    if link.is_dated:
+        return _anomalie(
+            "couverture_date",
+            f"{said} : {untold} Indiquer leurs dates, ou comparer un export pris ce jour-là.",
+            severity,
         )
-    return (
-        f"{said} : rien ne dit ce qui est d'avant le {short_date(day)}. Indiquer leurs dates (page « Dates et motifs »)"
-        ", ou comparer un export pris ce jour-là."
+    return _anomalie(
+        "couverture_export",
+        f"{said}, jour de l'import : {untold} L'export a-t-il été pris plus tôt ? Indiquer son jour (imports "
+        "--taken-on).",
+        severity,
     )
 
 

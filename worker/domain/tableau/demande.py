@@ -29,7 +29,7 @@ from common.calendrier import (
     cloture,
     cloture_before,
     commission_between,
-    days_before,
+    counted_back,
     dix_janvier,
     is_mineur,
     last_round,
@@ -188,10 +188,10 @@ class Demande:
             due = (
                 self.publication
                 or self.publication_due
-                or days_before(self.required(Repere.SCRUTIN), 20)
+                or counted_back("vingt_jours", self.required(Repere.SCRUTIN))
             )
             return due - _ONE_DAY
-        fifth = self.cinq_jours_due or days_before(self.required(Repere.SCRUTIN), 5)
+        fifth = self.cinq_jours_due or counted_back("cinq_jours_reu", self.required(Repere.SCRUTIN))
         if self.type is not TypeTableau.CINQ_JOURS_REU:
             return fifth
         return min(
@@ -278,7 +278,7 @@ class Calendrier:
         return {
             day: last
             for day, it in self.scrutins.items()
-            if (last := last_round(day, it.libelle, self.scrutins))
+            if (last := last_round(it, self.scrutins.values()))
         }
 
     def poll(self, day: date) -> CalendarScrutin:
@@ -292,7 +292,7 @@ class Calendrier:
 
     def publication_before(self, scrutin: date) -> date:
         """Return the last day to publish the first tableau of a poll."""
-        return self.poll(scrutin).publication_due or days_before(scrutin, 20)
+        return self.poll(scrutin).publication_due or counted_back("vingt_jours", scrutin)
 
 
 def dates_of(
@@ -396,8 +396,10 @@ class Place:
     def held_on(self) -> date:
         """The day of the tableau."""
         if self.type is TypeTableau.ADDITIONS:
-            return additions_on(self.day) or days_before(self.day, 5)
-        return days_before(self.day, 5) if self.type is TypeTableau.CINQ_JOURS else self.day
+            return additions_on(self.day) or counted_back("cinq_jours", self.day)
+        if self.type is TypeTableau.CINQ_JOURS:
+            return counted_back("cinq_jours", self.day)
+        return self.day
 
     @property
     def order(self) -> tuple[date, int, date]:
@@ -433,8 +435,7 @@ def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
     """Return whether a tableau des cinq jours may have to show an inscription without a category."""
     if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is not Nature.INSCRIPTION:
         return False
-    is_said = mouvement.categorie is not Categorie.NON_PRECISEE and not mouvement.is_presumed
-    return not is_said and is_in_period(mouvement, demande)
+    return mouvement.categorie is Categorie.NON_PRECISEE and is_in_period(mouvement, demande)
 
 
 def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
@@ -482,7 +483,9 @@ def _poll_of(mouvement: Mouvement, demande: Demande) -> date | None:
             poll
             for poll in demande.polls
             if poll >= demande.jour
-            and demande.closing_before(poll) < mouvement.date_mouvement <= days_before(poll, 5)
+            and demande.closing_before(poll)
+            < mouvement.date_mouvement
+            <= counted_back("cinq_jours", poll)
         ),
         None,
     )

@@ -6,7 +6,7 @@ tableaux that become stale are recalled in the same transaction. The audit trail
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from datetime import date, datetime
 from functools import cache
 
@@ -42,7 +42,7 @@ from schemas.vocabulary import (
 )
 from worker.access.authorization import Authorization
 from worker.access.models import Agent
-from worker.audit import Actor, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, WordKind, Words, record_audit
 from worker.domain.identite import Mouvement, Personne, identite_of
 from worker.domain.majorite import OfAge, Period
 from worker.domain.tableau.demande import (
@@ -60,7 +60,12 @@ from worker.errors import RefusedError
 from worker.exports.models import Copie, Export
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.exports.records import restart
-from worker.handlers.declarations.file_notes import Declaration, read_file_note, refuse_future
+from worker.handlers.declarations.file_notes import (
+    Declaration,
+    read_file_note,
+    refuse_changed,
+    refuse_future,
+)
 from worker.handlers.requests.export_plan import read_data, read_demande, require_own_register
 from worker.registre.communes import (
     NO_VERSION,
@@ -87,6 +92,8 @@ from worker.registre.scrutins import (
     read_calendrier,
     remove_reunion,
     remove_scrutin,
+    select_reunions,
+    select_scrutins,
     set_scrutin,
 )
 from worker.services import Services
@@ -100,18 +107,14 @@ class RegisterDeclaration(Declaration):
 
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write the note. An agent needs the right to protect electors in order to protect one."""
-        if isinstance(self.note, ReunionNoted | ScrutinNoted) and not self.note.removed:
-            first, last = 2000, now.year + 2  # tableaux of the years before 2019 are still made
-            if not first <= self.note.jour.year <= last:
-                said = f"Le {short_date(self.note.jour)} est trop loin : notez un jour entre {first} et {last}."
-                raise RefusedError(said, code="date_hors_periode", field="data.note.jour")
-            if isinstance(self.note, ReunionNoted):
-                refuse_future(self.note.jour, now, commune=self.commune, field="note.jour")
         try:
             check_commune(connection, self.commune)
             if isinstance(self.note, ElecteurProtected):
                 _require_may_protect(connection, self.commune, self.requested_by)
-            declare(connection, self.commune, self.note, by=Actor(self.requested_by, self.account))
+            if isinstance(self.note, ReunionNoted | ScrutinNoted):
+                _refuse_changed_day(connection, self.commune, self.note, self.seen)
+            by = Actor(self.requested_by, self.account)
+            declare(connection, self.commune, self.note, by=by, now=now)
         except RefusedError as refusal:
             raise RefusedError(
                 f"{capitalized(str(refusal)).rstrip('.')}.",
@@ -129,21 +132,25 @@ def read_declaration(
         return read_file_note(asked, asked.note, event.time, services, authorization)
     authorization.require(asked.commune)
     require_own_register(services)
-    return RegisterDeclaration(asked.commune, asked.requested_by, event.time, note=asked.note)
+    return RegisterDeclaration(
+        asked.commune, asked.requested_by, event.time, note=asked.note, seen=asked.seen
+    )
 
 
 def declare(
-    connection: Connection, code_commune: str, note: RegisterNote, *, by: Actor
+    connection: Connection, code_commune: str, note: RegisterNote, *, by: Actor, now: datetime
 ) -> list[str]:
     """Write a note in the register and in the audit trail; return the labels of the recalled tableaux.
 
     `code_commune` is empty for a poll of the whole country.
 
     Raises:
-        RefusedError: the note cannot be written, or it recalls a tableau in use and gives no reason; the transaction
-            must not be committed.
+        RefusedError: the note cannot be written, its day cannot be, or it recalls a tableau in use and gives no
+            reason; the transaction must not be committed.
     """
     recalled: list[str] = []
+    if isinstance(note, ReunionNoted | ScrutinNoted) and not note.removed:
+        _refuse_impossible_day(code_commune, note, now)
     match note:
         case ReunionNoted():
             recalled = _declare_reunion(connection, code_commune, note, by)
@@ -165,7 +172,7 @@ def declare(
                 for it in bureaux
             }
             if changed := set_bureaux(connection, code_commune, values):
-                detail = [Pseudonymised(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
+                detail = [Words(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
                 record_audit(
                     connection,
                     Action.BUREAU_DESCRIBED,
@@ -178,17 +185,61 @@ def declare(
     return recalled
 
 
+def _refuse_impossible_day(
+    code_commune: str, note: ReunionNoted | ScrutinNoted, now: datetime
+) -> None:
+    first, last = 2000, now.year + 2  # tableaux of the years before 2019 are still made
+    if not first <= note.jour.year <= last:
+        said = f"le {short_date(note.jour)} est trop loin : notez un jour entre {first} et {last}"
+        raise RefusedError(said, code="date_hors_periode", field="data.note.jour")
+    if isinstance(note, ReunionNoted):
+        refuse_future(note.jour, now, commune=code_commune, field="note.jour")
+
+
 def _describe_bureau(bureau: DescribedBureau) -> str:
     said = f"bureau {bureau.code} : canton {bureau.code_canton or '?'} {bureau.libelle_canton}".rstrip()
     return f"{said}, circonscription {bureau.code_circonscription or '?'} {bureau.libelle_circonscription}".rstrip()
 
 
+def _to_reunion(note: ReunionNoted) -> CalendarReunion:
+    liste = note.liste.value if note.liste else ALL_LISTS
+    return CalendarReunion(note.jour, liste, note.has_deliberated)
+
+
+def _to_scrutin(code_commune: str, note: ScrutinNoted) -> CalendarScrutin:
+    values = note.model_dump(include={field.name for field in fields(CalendarScrutin)})
+    return CalendarScrutin(code_commune=code_commune, **values)
+
+
+def _refuse_changed_day(
+    connection: Connection, code_commune: str, note: ReunionNoted | ScrutinNoted, seen: str | None
+) -> None:
+    """Compare what is noted on the day of a meeting or poll, and on the day that it replaces, with what was seen.
+
+    Raises:
+        RefusedError: another agent has changed it since.
+    """
+    known: list[CalendarReunion] | list[CalendarScrutin]
+    said: CalendarReunion | CalendarScrutin
+    if isinstance(note, ReunionNoted):
+        said = _to_reunion(note)
+        known = [it for it in select_reunions(connection, code_commune) if it.liste == said.liste]
+    else:
+        said = _to_scrutin(code_commune, note)
+        known = [
+            it
+            for it in select_scrutins(connection, code_commune)
+            if it.code_commune == code_commune
+        ]
+    days = {note.jour, note.replaces}
+    there = [astuple(it) for it in known if it.jour in days]
+    refuse_changed(seen, there, [] if note.removed else [astuple(said)])
+
+
 def _declare_reunion(
     connection: Connection, code_commune: str, note: ReunionNoted, by: Actor
 ) -> list[str]:
-    reunion = CalendarReunion(
-        note.jour, note.liste.value if note.liste else ALL_LISTS, note.has_deliberated
-    )
+    reunion = _to_reunion(note)
     about = f" (liste {note.liste})" if note.liste else ""
 
     def change() -> None:
@@ -219,8 +270,7 @@ def _declare_scrutin(
         if gone:
             remove_scrutin(connection, code_commune, gone)
         if not note.removed:
-            values = note.model_dump(include={field.name for field in fields(CalendarScrutin)})
-            set_scrutin(connection, CalendarScrutin(code_commune=code_commune, **values))
+            set_scrutin(connection, _to_scrutin(code_commune, note))
 
     said = f"{note.libelle or 'sans libellé'}{f', {note.texte}' if note.texte else ''}"
     because = f"le scrutin du {short_date(note.jour)} est noté ({said})"
@@ -406,6 +456,9 @@ def change_calendar(
 ) -> list[str]:
     """Change the calendar, and recall the tableaux whose days change. Return their labels.
 
+    A tableau that begins or ends with a meeting is also recalled when that meeting is taken back, even if its request
+    gave the day: it states that the commission met.
+
     Without a commune in the withdrawal, the tableaux of all communes are compared. `gone`: a poll that the change
     removes; tableaux for it are recalled.
     """
@@ -428,9 +481,10 @@ def change_calendar(
             is_gone = (
                 gone is not None and demande.scrutin == gone and gone not in after[key].scrutins
             )
-            if is_gone or _count(demande, before[key], before[key]) != _count(
-                demande, before[key], after[key]
-            ):
+            lost = {*before[key].reunions} - {*after[key].reunions}
+            is_of_lost = demande.reunion in lost or demande.until in lost
+            counted = [_count(demande, before[key], it) for it in (before[key], after[key])]
+            if is_gone or is_of_lost or counted[0] != counted[1]:
                 stale.append(export.id)
     return recall_tableaux(connection, withdrawal, stale)
 

@@ -5,7 +5,7 @@ And the event `screen.note`: the screen's records about its agents. Only the acc
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -34,6 +34,7 @@ from schemas.screen_notes import (
     ScreenNoted,
     WishesChosen,
 )
+from schemas.seen import overwrites_unseen
 from schemas.tableaux import Edition, why_never_published
 from schemas.vocabulary import (
     PIECES,
@@ -50,7 +51,13 @@ from worker.access.models import Agent
 from worker.audit import Actor, record_audit
 from worker.db.engine import snapshot
 from worker.errors import RefusedError, TransientError
-from worker.exports.depots import read_depots, write_depot, write_publication, write_verdict
+from worker.exports.depots import (
+    read_depots,
+    read_noted,
+    write_depot,
+    write_publication,
+    write_verdict,
+)
 from worker.exports.integrity import verify_files
 from worker.exports.models import Export, piece_name
 from worker.exports.records import mark_downloaded, subject_of_file
@@ -68,6 +75,8 @@ class Declaration(ABC):
     said_at: datetime
     files: Sequence[Export] = ()
     account: str = field(default="", kw_only=True)
+    seen: str | None = field(default=None, kw_only=True)
+    """What the form showed of the notes that this one replaces; None: not compared."""
 
     @abstractmethod
     def apply(self, connection: Connection, now: datetime) -> None:
@@ -96,6 +105,23 @@ def refuse_future(day: date, now: datetime, *, commune: str, field: str) -> None
         )
 
 
+def refuse_changed(
+    seen: str | None, known: Sequence[Sequence[object]], said: Sequence[Sequence[object]]
+) -> None:
+    """Check that writing `said` overwrites no note that the agent has not seen, of the notes `known`.
+
+    Raises:
+        RefusedError: it does; another agent has noted something since.
+    """
+    if seen is not None and overwrites_unseen(seen, known, said):
+        raise RefusedError(
+            "Une autre note est venue depuis que vous avez lu la page. La vôtre n'est pas notée : relisez la page, "
+            "puis recommencez.",
+            code="note_changee",
+            field="data.seen",
+        )
+
+
 _LATE_SECONDS = 60
 """The audit line of an older event also has the time of the download."""
 
@@ -116,6 +142,12 @@ class FileDeclaration(Declaration):
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write the note of each file that has no later one, and its audit line. The note replaces an earlier one."""
         self._check(connection, now)
+        known = read_noted(connection, self.note, [file.id for file in self.files])
+        if isinstance(self.note, TableauPublished):
+            self._refuse_recalled(connection, {row.export_id for row in known})
+        values = self.note.model_dump()
+        said = [[values.get(name, it) for name, it in row._mapping.items()] for row in known]  # noqa: SLF001 — the public name
+        refuse_changed(self.seen, known, said)
         said_at = min(self.said_at, now)  # a clock that is ahead would block later corrections
         written = [file for file in self.files if self._write(connection, file, said_at)]
         if not written:
@@ -190,6 +222,18 @@ class FileDeclaration(Declaration):
                     code=code,
                     field=f"data.note.{field}",
                 )
+
+    def _refuse_recalled(self, connection: Connection, published: Collection[int]) -> None:
+        """Refuse to publish a recalled tableau; a publication noted before the recall is corrected, and ends."""
+        new = [file.id for file in self.files if file.id not in published]
+        is_recalled = Export.id.in_(new), Export.recall_id.is_not(None)
+        query = select(Export.label).where(*is_recalled).order_by(Export.id)
+        if label := connection.scalar(query.limit(1)):
+            raise RefusedError(
+                f"« {label} » ne se publie pas : refaites-le, puis publiez le nouveau.",
+                code="tableau_a_refaire",
+                field="data.exports",
+            )
 
     def _refuse_before_depot(self, connection: Connection, day: date) -> None:
         depots = read_depots(connection, [file.id for file in self.files])
@@ -288,11 +332,11 @@ def read_file_note(
         if refusal := _why_refused(file, note):
             code, said = refusal
             raise RefusedError(said, code=code, field="data.exports")
-    return FileDeclaration(asked.commune, asked.requested_by, at, files, note=note)
+    return FileDeclaration(asked.commune, asked.requested_by, at, files, note=note, seen=asked.seen)
 
 
 def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
-    """Return a code and a sentence; None if the note is possible. A recalled tableau may have been published before."""
+    """Return a code and a sentence; None if the note is possible."""
     match note:
         case FileDeposited() if file.edition == Edition.COMMISSION:
             return (
@@ -316,7 +360,9 @@ def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
             "pas_un_tableau",
             f"Seul un tableau se publie ainsi : « {file.label} » est une liste.",
         )
-    if refusal := why_never_published(file.type_tableau, file.presentation, file.edition):
+    if refusal := why_never_published(
+        file.type_tableau, file.presentation, file.edition, file.code_commune
+    ):
         return refusal.code, refusal.reason
     if file.provisoire_until or file.bloquantes:
         return (

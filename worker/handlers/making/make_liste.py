@@ -21,7 +21,7 @@ from worker.domain.fingerprint import Digests, Expected, expect, find_changes, s
 from worker.errors import CountMismatchError
 from worker.exports.depots import Fingerprint, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.lease import STILL_SECONDS, Heartbeat
-from worker.exports.models import Export, piece_name
+from worker.exports.models import Export, facts_of, piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Storage
 from worker.registre.checks.facts import has_facts
@@ -34,7 +34,13 @@ from worker.services import Services
 from worker.work.queue import Claim, finish
 from worker.writers.columns import ListeSpec, NotOurFileError
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
-from worker.writers.precheck import describe_too_large, find_anomalies, take_census, write_report
+from worker.writers.precheck import (
+    ReportSubject,
+    describe_too_large,
+    find_anomalies,
+    take_census,
+    write_report,
+)
 
 VALIDATED_BYTES_PER_SECOND = 1 << 20
 """A lower bound of the speed of validation, even on a shared processor."""
@@ -71,7 +77,8 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             anomalies = find_anomalies(
                 connection, spec, census, Format(export.format), ours=services.ruined_values
             )
-            tally = write_report(anomalies, report)
+            subject = ReportSubject(facts_of(export), services.public_url)
+            tally = write_report(anomalies, report, subject)
             written = liste_format.write(
                 connection, spec, file, heartbeat.progress, cleaning=census.needs_cleaning
             )
@@ -81,7 +88,8 @@ def make_liste(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
             )
         file.finish()
         if profile.most_bytes and file.size > profile.most_bytes:
-            write_report([describe_too_large(file.size, profile.most_bytes)], report, tally)
+            too_large = describe_too_large(file.size, profile.most_bytes)
+            write_report([too_large], report, subject, tally)
         if liste_format.validate and profile.xsd:
             heartbeat.expect(STILL_SECONDS + file.size / VALIDATED_BYTES_PER_SECOND)
             liste_format.validate(file.temporary, profile.xsd)

@@ -52,7 +52,7 @@ from worker.domain.tableau.couverture import (
 from worker.domain.tableau.demande import Demande, is_in
 from worker.domain.tableau.model import NUMERO_PROVISOIRE, Tableau, fetch_in_batches
 from worker.exports.lease import Heartbeat
-from worker.exports.models import Export, piece_name
+from worker.exports.models import Export, facts_of, piece_name
 from worker.exports.records import announce, mark_ready
 from worker.handlers.making.make_liste import read_spec
 from worker.handlers.requests.export_plan import read_demande
@@ -74,10 +74,10 @@ from worker.services import Services
 from worker.work.queue import Claim
 from worker.writers import Progress
 from worker.writers.columns import ADRESSE, ListeSpec, header_of
-from worker.writers.precheck import Tally, find_anomalies_of_electeurs, write_report
+from worker.writers.precheck import ReportSubject, Tally, find_anomalies_of_electeurs, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
-"""Required room for a line: it takes 1,100 bytes with its tags, and an anomaly of the report 200."""
+"""Required room for a line: it takes 1,100 bytes with its tags, and an anomaly of the report 300."""
 
 LEAST_BYTES = 1 << 20
 """Required room for fonts, and for the summary of a commune of many bureaux."""
@@ -111,7 +111,9 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
             spec = replace(read_spec(connection, export, services), form=read_shipped().form)
             counted_on = _read_age_before(services.engine, export, subject.demande)
             tally = write_report(
-                subject.anomalies(tableau, spec, services.ruined_values, counted_on), report
+                subject.anomalies(tableau, spec, services.ruined_values, counted_on),
+                report,
+                ReportSubject(facts_of(export), services.public_url),
             )
             pages = render_tableau(marked(tableau, tally), file)
             reconciliation = subject.reconcile(tableau)

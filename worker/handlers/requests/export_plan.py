@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from common.calendrier import civil_day, is_poll_day, now
 from common.french import short_date
+from common.regimes import read_regimes
 from schemas.envelope import CloudEvent
 from schemas.faults import explain, list_faults
 from schemas.requests import (
@@ -209,10 +210,26 @@ def plan_tableaux(
         calendriers = {
             liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes
         }
+    for liste, calendrier in calendriers.items():
+        _refuse_without_vote(asked, liste, calendrier)
     files = [
         _plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()
     ]
     return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
+
+
+def _refuse_without_vote(
+    asked: TableauxRenderRequested, liste: Liste, calendrier: Calendrier
+) -> None:
+    """Refuse the tableau of a list for a poll at which its electors do not vote, by the name of the poll."""
+    libelle = calendrier.poll(asked.scrutin).libelle if asked.scrutin else ""
+    votes = read_regimes().lists_of(libelle)
+    if votes and liste not in votes:
+        raise RefusedError(
+            f"La {liste.label.lower()} ne vote pas à ce scrutin ({libelle}) : demandez celui des listes qui votent.",
+            code="liste_sans_vote",
+            field="data.listes",
+        )
 
 
 def _plan_tableau(
@@ -310,7 +327,7 @@ def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
         raise RefusedError(
             f"Demande invalide : {explain(error)}.",
             code="demande_invalide",
-            faults=list_faults(error, "data"),
+            faults=list_faults(error, "data", event.data),
         ) from None
 
 

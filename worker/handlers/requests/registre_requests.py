@@ -17,7 +17,7 @@ from schemas.requests import (
 from schemas.vocabulary import Action, PreviewAct, PreviewStatus
 from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
-from worker.audit import Actor, Pseudonymised, WordKind, record_audit
+from worker.audit import Actor, WordKind, Words, record_audit
 from worker.db.engine import reading, snapshot
 from worker.errors import RefusedError
 from worker.exports.models import Request
@@ -56,7 +56,7 @@ class PreviewOrder:
                 actor=Actor(self.requested_by, self.account),
                 code_commune=self.commune,
                 detail=[
-                    Pseudonymised(WordKind.TEXTE, self.columns["file_name"]),
+                    Words(WordKind.TEXTE, self.columns["file_name"]),
                     f", export du {short_date(day)}",
                 ],
             )

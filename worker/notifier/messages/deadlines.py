@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from urllib.parse import urlencode
 
-from common.calendrier import days_before
+from common.calendrier import counted_back
 from common.french import weekday_date
 from common.law import LAW_OF_ANNUAL_MEETING, LAW_OF_MEETING, law_of
+from schemas.cures import Todo, find_cure
 from schemas.tableaux import TypeTableau, name_tableau
 from worker.notifier.messages.request import IN_TOWN_HALL
 from worker.notifier.messages.text import Line, Text, Topic, link, write
@@ -24,11 +26,14 @@ _NAMES = {
 
 
 def describe_deadlines(
-    deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str
+    deadlines: Sequence[Deadline], *, commune: str, lieu: str, today: date, public_url: str
 ) -> Text:
     """Return the whole message of a day, for a commune; the nearest deadline first."""
     nearest = sorted(deadlines, key=lambda one: (one.due_on, one.echeance))
-    lines = [Line(_name(it), _when(it, today), tuple(_facts(it))) for it in nearest]
+    lines = [
+        Line(_name(it), _when(it, today), (*_facts(it), *_describe_cure(it, commune, public_url)))
+        for it in nearest
+    ]
     first = lines[0]
     title = f"{len(lines)} échéances, la première {first.state}"
     if len(lines) == 1:
@@ -58,15 +63,28 @@ def _facts(deadline: Deadline) -> Iterator[str]:
         yield f"À tenir : au plus tard le {weekday_date(deadline.until)}"
     if deadline.scrutin:
         yield f"Scrutin : {', '.join(filter(None, (weekday_date(deadline.scrutin), deadline.libelle)))}"
+    if deadline.echeance != COMMISSION and TypeTableau(deadline.echeance).is_repealed:
+        yield "Textes : révision annuelle, à vérifier"
+        return
     meeting = LAW_OF_MEETING if deadline.scrutin else LAW_OF_ANNUAL_MEETING
     yield f"Textes : {meeting if deadline.echeance == COMMISSION else law_of(deadline.echeance, deadline.scrutin)}"
+
+
+def _describe_cure(deadline: Deadline, commune: str, public_url: str) -> Iterator[str]:
+    """Yield the page where the meeting is noted, the tableau is requested, or the withdrawal is noted."""
+    todo = {COMMISSION: Todo.REUNION, WITHDRAWAL: Todo.WITHDRAWALS}.get(deadline.echeance, Todo.ASK)
+    asked = {"type": deadline.echeance}
+    if deadline.scrutin:
+        asked["scrutin"] = deadline.scrutin.isoformat()
+    if link := find_cure(todo, {"commune": commune, "ask": urlencode(asked)}):
+        yield link.describe(public_url)
 
 
 def _name(deadline: Deadline) -> str:
     if deadline.echeance in _NAMES:
         return _NAMES[deadline.echeance]
     scrutin = deadline.scrutin
-    is_decreed = scrutin is not None and deadline.due_on > days_before(scrutin, 20)
+    is_decreed = scrutin is not None and deadline.due_on > counted_back("vingt_jours", scrutin)
     return name_tableau(TypeTableau(deadline.echeance), scrutin, is_decreed)
 
 

@@ -15,6 +15,7 @@ from common.french import (
     short_date,
     without_commands,
 )
+from schemas.cures import find_cure
 from schemas.file_state import FileState, find_state
 from schemas.profiles.platform import may_be_deposited, profile_label
 from schemas.tableaux import TypeTableau, why_never_published
@@ -30,7 +31,7 @@ from schemas.vocabulary import (
     Wish,
 )
 from worker.arrivals import Preview
-from worker.exports.models import Export, Recall, Request, titre_of
+from worker.exports.models import Export, Recall, Request, facts_of, titre_of
 from worker.exports.records import RECALLED
 from worker.notifier.messages.text import Line, Text, Topic, link, write
 
@@ -38,8 +39,13 @@ from worker.notifier.messages.text import Line, Text, Topic, link, write
 IN_TOWN_HALL = {
     TypeTableau.VINGT_JOURS: "à tenir sept jours à la disposition des électeurs, puis à retirer",
     TypeTableau.CINQ_JOURS_REU: "à publier cinq jours avant le scrutin, ou le jour que fixe un décret, puis à retirer",
+    **{
+        type_: "à établir pour la révision annuelle, dont le texte est à vérifier"
+        for type_ in TypeTableau
+        if type_.is_repealed
+    },
 }
-"""The duties for the published tableaux of today's law."""
+"""The duties for the published tableaux of the law in force in the commune."""
 
 
 class State(NamedTuple):
@@ -148,7 +154,7 @@ def describe_request(report: RequestReport, public_url: str) -> Text:
         report.topic,
         _join_subject(said, exports[0].label if len(exports) == 1 else "", report.lieu),
         summary=f"Résultat de {asked} pour {report.lieu} : {said}.",
-        lines=[Line(it.label, _name_state(it), tuple(_details(it))) for it in exports],
+        lines=[Line(it.label, _name_state(it), tuple(_details(it, public_url))) for it in exports],
         url=link(public_url, f"demandes/{request.id}"),
         reference=request.correlation_id,
         request=request,
@@ -197,19 +203,12 @@ def _name_state(export: Export) -> str:
     return words
 
 
-def _details(export: Export) -> Iterator[str]:
+def _details(export: Export, public_url: str) -> Iterator[str]:
     match export.status:
         case ExportStatus.READY:
-            if export.bloquantes:
-                yield f"Anomalies bloquantes : {format_number(export.bloquantes)}"
-            for anomaly in export.anomalies:
-                if anomaly["severity"] == Severity.BLOCKING:
-                    yield from (
-                        f"À corriger : {without_commands(said)}"
-                        for said in anomaly.get("messages", ())
-                    )
-            if export.a_completer:
-                yield f"À compléter : {describe_missing(export.anomalies)}"
+            yield from _what_is_wrong(export, public_url)
+            if cure := find_cure(_state_of(export), facts_of(export)):
+                yield cure.describe(public_url)
         case ExportStatus.FAILED:
             yield f"Raison : {export.error_message}"
             ask_for_help = (
@@ -220,11 +219,25 @@ def _details(export: Export) -> Iterator[str]:
             yield f"Raison : {export.error_message}"
 
 
+def _what_is_wrong(export: Export, public_url: str) -> Iterator[str]:
+    """Yield the anomalies of the whole file, each with its cure, and what a tableau lacks."""
+    if export.bloquantes:
+        yield f"Anomalies bloquantes : {format_number(export.bloquantes)}"
+    for anomaly in export.anomalies:
+        said = anomaly.get("messages", ()) if anomaly["severity"] == Severity.BLOCKING else ()
+        yield from (f"À corriger : {without_commands(it)}" for it in said)
+        if said and (cure := find_cure(anomaly["code"], facts_of(export))):
+            yield cure.describe(public_url)
+    if export.a_completer:
+        yield f"À compléter : {describe_missing(export.anomalies)}"
+
+
 def _advise(exports: Sequence[Export]) -> dict[str, Any]:
     listes = [it for it in exports if it.kind == ExportKind.LISTE]
     tableaux = [it for it in exports if it.kind == ExportKind.TABLEAU]
     never = {
-        it: why_never_published(it.type_tableau, it.presentation, it.edition) for it in tableaux
+        it: why_never_published(it.type_tableau, it.presentation, it.edition, it.code_commune)
+        for it in tableaux
     }
     public = [
         it

@@ -383,7 +383,7 @@ def decide_doubt(
         query.where(Doubt.id == doubt_id, Import.undone_at.is_(None))
     ).one_or_none()
     if found is None or (code_commune is not None and found.code_commune != code_commune):
-        raise RefusedError(f"Doute n° {doubt_id} inconnu : voyez la page « Doutes ».")
+        raise RefusedError(f"Doute n° {doubt_id} inconnu : rechargez la page.")
     if replaces is not None and found.decision not in {replaces, decision}:
         now = DoubtDecision(found.decision).label if found.decision else "aucune"
         raise RefusedError(

@@ -387,7 +387,7 @@ def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
     if found is not None:
         raise ImportRefusedError(
             f"le mouvement n° {found} a une date notée que ce jour contredit : un mouvement a lieu entre deux exports. "
-            "Corrigez d'abord sa date (page « Dates et motifs »)."
+            "Corrigez d'abord sa date, parmi les motifs notés."
         )
 
 

@@ -71,6 +71,8 @@ def upgrade() -> None:
     op.execute(
         "UPDATE import SET taken_on = date(started_at) WHERE taken_on IS NULL AND kind = 'reu'"
     )
+    # « Décision » did not tell whose: the motif is to be noted again.
+    op.execute("UPDATE mouvement SET categorie = '' WHERE categorie = 'radiation_decision'")
     _change_types(op.get_bind())
     _move_to_work()
     _gather_deadlines(op.get_bind())
@@ -336,8 +338,9 @@ def _unchain_audit() -> None:
     op.execute("ALTER TABLE audit DROP COLUMN chain")
     Base.metadata.tables["audit_unlogged"].create(op.get_bind())
     op.drop_index("uq_audit_word_agent", "audit_word")
-    for former, name in (("sign", "pseudonym"), ("said", "words")):
+    for former, name in (("sign", "key"), ("said", "words")):
         op.execute(f"ALTER TABLE audit_word RENAME COLUMN {former} TO {name}")
+    op.execute("ALTER TABLE audit_word DROP COLUMN salt")
     for index in Base.metadata.tables["audit_word"].indexes:
         index.create(op.get_bind(), checkfirst=True)
 
