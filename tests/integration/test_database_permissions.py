@@ -284,11 +284,11 @@ def test_the_notifier_is_woken_when_a_file_is_ready(
     _as_owner(deployment, f"CREATE FUNCTION a_full_queue.{usage} LANGUAGE sql AS 'SELECT 1.0'")
     with worker.begin() as connection:
         connection.execute(text("SET LOCAL search_path TO a_full_queue, pg_catalog"))
-        database.notify_ready(connection)
+        database.notify_ready(connection, ["end"])
     waiting.join(1)
     assert waiting.is_alive(), "a commit does not notify while the queue is more than half full"
     with worker.begin() as connection:
-        database.notify_ready(connection)
+        database.notify_ready(connection, ["end"])
     waiting.join(10)
     assert not waiting.is_alive()
     signal.close()

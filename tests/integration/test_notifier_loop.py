@@ -223,7 +223,7 @@ def test_a_crash_leaves_an_end_with_all_its_recipients_or_none(
     """The recipients are added in the transaction that finishes the end."""
     desk.add_agent("adjoint", ADJOINT)
     desk.ask("P.csv")
-    for words in (ADD_WORK, "UPDATE request SET notified_at"):
+    for words in ("DELETE FROM work", ADD_WORK):
         with desk.failing(words, Killed()), pytest.raises(Killed):
             work(desk.notifier(smtp(mailbox)))
         assert [it.kind for it in desk.works()] == [WorkKind.END]

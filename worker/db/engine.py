@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -196,14 +196,16 @@ def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
     return name in found
 
 
-def notify_ready(connection: Connection) -> None:
-    """Wake the notifiers when this transaction commits. PostgreSQL commits such transactions one after the other.
+def notify_ready(connection: Connection, kinds: Iterable[str]) -> None:
+    """Tell the notifiers which kinds of work are due when this transaction commits.
+
+    PostgreSQL commits such transactions one after the other.
 
     When the queue is full, a commit that notifies fails: any reader that listens and idles in a transaction fills it.
     """
     if connection.dialect.name == "postgresql":
-        notify = f"SELECT pg_notify('{CHANNEL}', '') WHERE pg_notification_queue_usage() < 0.5"
-        connection.exec_driver_sql(notify)
+        notify = f"SELECT pg_notify('{CHANNEL}', %s) WHERE pg_notification_queue_usage() < 0.5"
+        connection.exec_driver_sql(notify, (",".join(sorted(kinds)),))
 
 
 class ReadySignal:
@@ -223,14 +225,15 @@ class ReadySignal:
             self._psycopg.autocommit = True
             self._psycopg.execute(f"LISTEN {CHANNEL}")
 
-    def wait(self, stop: Event) -> None:
-        """Return after a notification, after the poll interval, or soon after `stop` is set."""
+    def wait(self, stop: Event) -> Collection[str]:
+        """Return the kinds of work that are due, as notified; none after the poll interval, or after `stop` is set."""
         deadline = time.monotonic() + self._poll_seconds
         while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
             if self._psycopg is None:
                 stop.wait(left)
-            elif self._was_called(min(left, _SLICE_SECONDS)):
-                return
+            elif kinds := self._read_kinds(min(left, _SLICE_SECONDS)):
+                return kinds
+        return ()
 
     def close(self) -> None:
         """Stop receiving; `listen` starts again."""
@@ -238,9 +241,10 @@ class ReadySignal:
             self._psycopg.close()
             self._psycopg = None
 
-    def _was_called(self, seconds: float) -> bool:
+    def _read_kinds(self, seconds: float) -> Collection[str]:
         try:
-            return any(True for _ in self._psycopg.notifies(timeout=seconds, stop_after=1))
+            said = [*self._psycopg.notifies(timeout=seconds, stop_after=1)]
         except self._engine.dialect.loaded_dbapi.Error:
             self.close()
-            return False
+            return ()
+        return {kind for it in said for kind in it.payload.split(",")}

@@ -15,7 +15,7 @@ renews the leases of claimed works, and gives heartbeats.
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -66,6 +66,8 @@ STOP_SECONDS = 45
 
 SOON_SECONDS = 3600
 """The messages of a summary are those that are due within so many seconds."""
+
+EVERY_KIND = frozenset(WorkKind)
 
 _HOUSE = "housekeeping"
 
@@ -129,18 +131,19 @@ class Notifier:
         for thread in threads:
             thread.start()
         signal, throttle, renewed_at = ReadySignal(self.engine), LogThrottle("notifier"), -math.inf
+        due: Collection[str] = EVERY_KIND
         while not stop.is_set():
             try:
                 signal.listen()
                 if time.monotonic() > renewed_at + self.lease_seconds / 4:
                     self._renew()
                     renewed_at = time.monotonic()
-                self._wake_all()
+                self._wake(due or EVERY_KIND)
                 throttle.succeeded()
                 if self._is_alive():
                     self.beat("")
                 stop.wait(WAKE_SECONDS)
-                signal.wait(stop)
+                due = signal.wait(stop)
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
                 self.beat(
@@ -197,8 +200,8 @@ class Notifier:
             if claims:
                 pool.wake()
                 self._handle(pool.handle, claims)
-            if claims and pool.kind is WorkKind.END:  # on SQLite no NOTIFY wakes the loops
-                self._wake_all()
+            if claims and pool.kind is WorkKind.END and self.engine.dialect.name == "sqlite":
+                self._wake(EVERY_KIND)  # no NOTIFY wakes the loops for the works of the recipients
         finally:
             del self._held[owner]
         return len(claims)
@@ -272,9 +275,10 @@ class Notifier:
         log.critical("loop_stuck")
         return False
 
-    def _wake_all(self) -> None:
+    def _wake(self, kinds: Collection[str]) -> None:
         for pool in self.pools:
-            pool.wake()
+            if pool.kind in kinds:
+                pool.wake()
 
 
 def build_pools(

@@ -54,9 +54,9 @@ def finish_and_note(
 ) -> None:
     """Finish works, and set `notified_at` on their requests without open work, in the caller's transaction.
 
-    `then`: works to add if the first ones were still held.
+    `then`: works to add if the first ones were still held; the requests wait for these.
     """
-    ids = lock_requests(connection, claims)
+    ids = [] if then else lock_requests(connection, claims)
     if finish(connection, claims):
         add(connection, then)
     _note_notified(connection, ids)

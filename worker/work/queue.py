@@ -302,8 +302,8 @@ def add(connection: Connection, works: Iterable[NewWork], *, again: bool = False
     With `again`, an existing work that is not held is due at once and counts as new. Notifiers are
     woken when the transaction commits. Workers are woken by tokens, which the caller may send.
     """
-    rows = [work._asdict() for work in works]
-    if not rows:
+    works = [*works]
+    if not works:
         return
     seconds = bindparam("seconds", type_=Float)
     statement = _INSERTS[connection.dialect.name](Work)
@@ -315,9 +315,9 @@ def add(connection: Connection, works: Iterable[NewWork], *, again: bool = False
         )
     else:
         statement = statement.on_conflict_do_nothing()
-    connection.execute(statement, rows)
-    if any(row["kind"] not in QUEUE_OF for row in rows):
-        notify_ready(connection)
+    connection.execute(statement, [work._asdict() for work in works])
+    if kinds := {work.kind for work in works if work.kind not in QUEUE_OF}:
+        notify_ready(connection, kinds)
 
 
 def _anew() -> dict[str, Any]:
@@ -552,7 +552,7 @@ def retry(connection: Connection, *, error: str, since: datetime, kind: str | No
     ]
     conditions += [Work.kind == kind] if kind else []
     number = connection.execute(update(Work).where(*conditions).values(_anew())).rowcount
-    notify_ready(connection)
+    notify_ready(connection, [kind] if kind else [*WorkKind])
     return number
 
 
