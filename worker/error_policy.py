@@ -59,6 +59,7 @@ class ErrorPolicy(NamedTuple):
 
 
 NO_ANSWER, OTHERS = "no answer", "others"
+"""The code of a system that did not answer, and of all that the broker or a mail server says; any other code."""
 
 _FULL_CODES = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM")
 _ABSENT_CODES = ("ENOENT", "ENOTDIR", "EEXIST")
@@ -119,7 +120,6 @@ _POSTGRESQL_CODES = (
 )
 _SQLITE_LOCK_CODES = ("BUSY", "LOCKED", "INTERRUPT", "PROTOCOL")
 _SQLITE_FILE_CODES = ("READONLY", "IOERR", "FULL", "CANTOPEN", "NOMEM", "SCHEMA")
-_BROKER_CODES = ("311", "312", "313", "320", "403", "404", "405", "406", "5xx")
 
 _FULL = (
     DiskFullError,
@@ -141,12 +141,8 @@ ERROR_POLICIES = (
     ErrorPolicy(_P, (OTHERS,), *_BUG),
     ErrorPolicy(_L, _SQLITE_LOCK_CODES + _SQLITE_FILE_CODES, *_DATABASE),
     ErrorPolicy(_L, (OTHERS,), *_BUG),
-    ErrorPolicy(
-        _B, (NO_ANSWER, *_BROKER_CODES), TransientError, "Courtier RabbitMQ injoignable ({})."
-    ),
-    ErrorPolicy(
-        _M, (NO_ANSWER, "4xx", "5xx"), TransientError, "Serveur de courriel indisponible ({})."
-    ),
+    ErrorPolicy(_B, (NO_ANSWER,), TransientError, "Courtier RabbitMQ injoignable ({})."),
+    ErrorPolicy(_M, (NO_ANSWER,), TransientError, "Serveur de courriel indisponible ({})."),
 )
 
 _ROWS = {(row.source, code): row for row in ERROR_POLICIES for code in row.codes}

@@ -362,6 +362,8 @@ def test_a_file_whose_workers_were_killed_by_a_drain_rests_and_is_made(
 
 def test_a_file_whose_workers_died_six_times_fails(desk: Desk) -> None:
     export_id = desk.ask()
+    waited = "UPDATE export SET error_code = 'disque_plein', error_message = 'Volume plein.'"
+    desk.run(f"{waited} WHERE id = :id", id=export_id)
     _die(desk, 6)
     row = desk.process(export_id)
     assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")

@@ -92,8 +92,17 @@ _SILENT: dict[Source, list[BaseException]] = {
         psycopg.OperationalError("server closed the connection"),
         NoConnectionLeftError("QueuePool limit"),
     ],
-    Source.BROKER: [AMQPConnectionError(), NackError([]), ConnectionClosed(Exception("away"))],  # type: ignore[no-untyped-call]
-    Source.MAIL: [smtplib.SMTPServerDisconnected("Connection unexpectedly closed")],
+    Source.BROKER: [
+        AMQPConnectionError(),
+        NackError([]),
+        ConnectionClosed(Exception("away")),  # type: ignore[no-untyped-call]
+        *(ConnectionClosedByBroker(code, "no") for code in (320, 403, 541)),
+        *(ChannelClosedByBroker(code, "no") for code in (311, 404, 406)),
+    ],
+    Source.MAIL: [
+        smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
+        *(smtplib.SMTPHeloError(code, b"no") for code in (421, 550)),
+    ],
 }
 
 
@@ -110,11 +119,8 @@ def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
             ]
         case Source.SQLITE:
             return [_of_sqlite(SQLITE_NAMES.get(code, f"SQLITE_{code}"))]
-        case Source.BROKER:
-            number = 541 if code == "5xx" else int(code)
-            return [ConnectionClosedByBroker(number, "no"), ChannelClosedByBroker(number, "no")]
-        case Source.MAIL:
-            return [smtplib.SMTPHeloError(421 if code == "4xx" else 550, b"no")]
+        case Source.BROKER | Source.MAIL:
+            raise AssertionError(code)
 
 
 @pytest.mark.parametrize(

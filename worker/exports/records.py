@@ -30,7 +30,6 @@ from sqlalchemy import (
     Engine,
     Row,
     and_,
-    case,
     delete,
     func,
     insert,
@@ -194,11 +193,9 @@ def mark_failed(engine: Engine, claim: Claim, error: PrefectureError) -> None:
 
 
 def give_up(connection: Connection, claim: Claim, starts: int) -> None:
-    """Set the status failed after so many unfinished starts; an error that the row already has stays."""
+    """Set the status failed after so many unfinished starts, whatever the file waited for before them."""
     said = f"La production s'est arrêtée {starts} fois avant la fin : prévenez l'exploitant."
-    code = case((Export.error_code != "", Export.error_code), else_="arrets_repetes")
-    message = case((Export.error_message != "", Export.error_message), else_=said)
-    _fail(connection, claim, error_code=code, error_message=message)
+    _fail(connection, claim, error_code="arrets_repetes", error_message=said)
     log.warning("export_given_up", attempts=starts)
 
 
