@@ -38,7 +38,7 @@ class Publisher(AbstractContextManager["Publisher"]):
     """A connection to the broker, opened at the first event and again after each loss; thread-safe.
 
     It tries `attempts` connections within about `patience` seconds, then waits `confirm_seconds` for the confirm. After
-    a lost confirm, an event is sent again with the same id, and counts once.
+    a lost connection, an event is sent again with the same id, and counts once; after a silence it is not.
 
     Raises:
         ProducerConfigurationError: `amqp_url` is not an AMQP address.

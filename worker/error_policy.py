@@ -102,7 +102,7 @@ _MORE_NETWORK_CODES = (
     "EPROTO",
     "ECOMM",
 )
-_AWAY_CODES = _DISK_CODES + _DAMAGED_CODES + _NETWORK_CODES + _MORE_NETWORK_CODES
+_AWAY_CODES = _ABSENT_CODES + _DISK_CODES + _DAMAGED_CODES + _NETWORK_CODES + _MORE_NETWORK_CODES
 _SHORT_CODES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS")
 _POSTGRESQL_CODES = (
     "08",
@@ -133,7 +133,7 @@ _BUG = PrefectureError, "Erreur interne : prévenez l'exploitant."
 _S, _P, _L, _B, _M = Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE, Source.BROKER, Source.MAIL
 
 ERROR_POLICIES = (
-    ErrorPolicy(_S, _FULL_CODES + _ABSENT_CODES, *_FULL),
+    ErrorPolicy(_S, _FULL_CODES, *_FULL),
     ErrorPolicy(_S, _AWAY_CODES, *_AWAY),
     ErrorPolicy(_S, _SHORT_CODES, *_SHORT),
     ErrorPolicy(_S, (OTHERS,), *_BUG),

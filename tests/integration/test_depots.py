@@ -14,6 +14,7 @@ from schemas.vocabulary import Action, FileFormat, Format, Liste
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.export_desk import decoded
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from tests.parts.wait import wait_until
 from worker.access.models import Sender
 from worker.exports import depots
 from worker.exports.purge import find_due, purge_files, remove_files, total
@@ -494,6 +495,26 @@ def test_a_deposit_that_is_corrected_while_its_file_is_read_keeps_both(
     depot = desk.depot(row["export_id"])
     assert (depot["remarque"], depot["fingerprint"] is not None) == ("corrigée", True)
     assert desk.values("SELECT kind FROM work WHERE kind = 'fingerprint'") == []
+
+
+def test_a_fingerprint_keeps_its_lease_while_its_file_is_read(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, a file that takes longer than a lease was read by several workers at once."""
+    row = desk.make(days_ago=DAYS_AGO)
+    real = make_liste.take_fingerprint  # type: ignore[attr-defined]
+    lease = "SELECT due_at FROM work WHERE kind = 'fingerprint' AND state = 'held'"
+
+    def take(*arguments: Any) -> Any:  # noqa: ANN401 — passed on
+        first = desk.values(lease)
+        wait_until(lambda: first != desk.values(lease), message="the lease is renewed")
+        return real(*arguments)
+
+    desk.deposit_only(row["export_id"])
+    with monkeypatch.context() as patch:
+        patch.setattr(make_liste, "take_fingerprint", take)
+        desk.work(QUEUE_LISTES)
+    assert desk.depot(row["export_id"])["fingerprint"] is not None
 
 
 def test_the_next_list_takes_a_fingerprint_that_is_still_due(desk: DepotsDesk) -> None:

@@ -47,8 +47,7 @@ from worker.errors import (
     TransientError,
 )
 from worker.exports import lease
-from worker.exports.models import Export
-from worker.exports.records import is_overdue, wait_seconds
+from worker.exports.records import is_overdue
 from worker.messaging import middleware
 from worker.messaging.middleware import HELD_SECONDS, Redelivery
 from worker.work.queue import Claim, WorkKind
@@ -249,7 +248,7 @@ def test_nothing_is_held_once_the_process_is_to_stop() -> None:
 
 def _made_at(error: Exception, ends: float, chance: random.Random) -> float:
     """The time at which a file is made, on a simulated clock: each start before `ends` fails with `error`."""
-    export, clock, starts, waits = Export(error_code=""), 0.0, 0, 0
+    clock, starts, waits = 0.0, 0, 0
     while True:
         clock += chance.uniform(0, services.SWEEP_SECONDS)
         assert starts < MAX_ATTEMPTS
@@ -260,11 +259,10 @@ def _made_at(error: Exception, ends: float, chance: random.Random) -> float:
         is_locked = find_policy(error).code in {"57014", "55P03", "40001", "40P01"}
         if isinstance(reason, DatabaseAwayError) and not is_locked:
             clock = ends  # the database cannot be written before
-        assert not is_overdue(export, make_claim(starts, waits), reason, RETRY_SECONDS)
-        tries = waits if export.error_code == reason.code else 0
-        waits, export.error_code = tries + 1, reason.code
+        assert not is_overdue(make_claim(starts, waits), RETRY_SECONDS)
+        clock += until_next_try(waits)
+        waits += 1
         starts -= isinstance(reason, TransientError)
-        clock += wait_seconds(tries, reason)
 
 
 def make_claim(starts: int = 1, waits: int = 0) -> Claim:
@@ -296,20 +294,12 @@ def test_after_an_outage_a_lone_file_is_begun_again_soon(
                 assert _made_at(error, ends, chance) <= ends + latest, row
 
 
-def test_another_trouble_is_waited_for_anew() -> None:
-    """However long the first outage was."""
-    export, claim = Export(error_code=DiskFullError.code), make_claim(waits=1000)
-    assert is_overdue(export, claim, DiskFullError(), RETRY_SECONDS)
-    assert not is_overdue(export, claim, DatabaseAwayError(), RETRY_SECONDS)
-
-
-@pytest.mark.parametrize("error", [DiskFullError(), DatabaseAwayError()])
-def test_a_file_fails_for_good_after_an_hour_of_waits(error: TransientError) -> None:
-    export, waited, tries = Export(error_code=error.code), 0.0, 0
-    while not is_overdue(export, make_claim(waits=tries), error, RETRY_SECONDS):
-        waited += wait_seconds(tries, error)
+def test_a_file_fails_for_good_after_an_hour_of_waits() -> None:
+    waited, tries = 0.0, 0
+    while not is_overdue(make_claim(waits=tries), RETRY_SECONDS):
+        waited += until_next_try(tries)
         tries += 1
-    assert RETRY_SECONDS <= waited < RETRY_SECONDS + wait_seconds(tries, error)
+    assert RETRY_SECONDS <= waited < RETRY_SECONDS + until_next_try(tries)
 
 
 def test_a_process_that_can_open_no_connection_gives_up_a_record_at_once(

@@ -45,7 +45,7 @@ from schemas.vocabulary import UNFINISHED, ExportStatus, Piece
 from worker.db.engine import end_if_frozen
 from worker.db.types import utc_now
 from worker.error_policy import until_next_try
-from worker.errors import DatabaseAwayError, PrefectureError, TransientError
+from worker.errors import PrefectureError
 from worker.exports.models import Export, ExportPiece, Request, allocate_names
 from worker.exports.storage import PendingFile, publish
 from worker.work import queue
@@ -206,47 +206,22 @@ def _fail(connection: Connection, claim: Claim, **values: Any) -> None:  # noqa:
     settle(connection, [request_id])
 
 
-def release(
-    engine: Engine, export: Export, claim: Claim, error: PrefectureError, *, counts: bool
-) -> None:
+def release(engine: Engine, claim: Claim, error: PrefectureError, *, counts: bool) -> None:
     """Release the work: it is due again after a wait. With `counts`, this start counts towards the limit of starts."""
-    wait = wait_seconds(_tries_before(export, claim, error), error)
-    is_new = export.error_code != error.code
+    wait = until_next_try(claim.starts - 1 if counts else claim.waits)
     waits = {"status": ExportStatus.QUEUED, "error_code": error.code, "error_message": str(error)}
     with engine.begin() as connection:
-        queue.require_held(
-            queue.release(connection, claim, wait, str(error), counts=counts, is_new=is_new)
-        )
+        queue.require_held(queue.release(connection, claim, wait, str(error), counts=counts))
         connection.execute(update(Export).where(Export.id == claim.subject_id).values(waits))
 
 
-def is_overdue(export: Export, claim: Claim, error: PrefectureError, retry_seconds: float) -> bool:
-    """Whether the waits for this error have reached `retry_seconds`.
+def is_overdue(claim: Claim, retry_seconds: float) -> bool:
+    """Whether the waits of a file in a row have reached `retry_seconds`.
 
     The pauses of the workers and the time in the queue do not count. When many files wait for the same volume, each of
     them is tried more rarely than its waits allow, so `retry_seconds` is the least time before a file fails for good.
     """
-    return (
-        sum(wait_seconds(tried, error) for tried in range(_tries_before(export, claim, error)))
-        >= retry_seconds
-    )
-
-
-def _tries_before(export: Export, claim: Claim, error: PrefectureError) -> int:
-    """Return the earlier starts, or for a TransientError the consecutive waits for the same error."""
-    if not isinstance(error, TransientError):
-        return claim.starts - 1
-    return claim.waits if export.error_code == error.code else 0
-
-
-def wait_seconds(tries: int, error: PrefectureError) -> float:
-    """Return the seconds until the next start, after so many tries that met this error.
-
-    After the first loss of the database the start is repeated at once.
-    """
-    if isinstance(error, DatabaseAwayError):
-        tries -= 1
-    return until_next_try(tries) if tries >= 0 else 0
+    return sum(map(until_next_try, range(claim.waits))) >= retry_seconds
 
 
 def _end(connection: Connection, claim: Claim, **values: Any) -> int:  # noqa: ANN401 — columns

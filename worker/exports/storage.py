@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain
@@ -69,26 +69,19 @@ def _read_token(root: Path) -> str | None:
 
 
 class PendingFile:
-    """A file that is written under a hidden temporary name. Leaving the block without `publish` removes it.
+    """A file that is written under a hidden temporary name. Leaving the block without `publish` removes it."""
 
-    `require_volume` raises when another volume is at the path now.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        name: str,
-        owner: str,
-        require_volume: Callable[[], object] = lambda: None,
-    ) -> None:
-        self.require_volume = require_volume
+    def __init__(self, directory: Path, name: str, owner: str) -> None:
         self.path = directory / name
         self.temporary = directory / f".{name}.{owner.replace('/', '_')}.part"
         self._hash = hashlib.sha256()
         self.size = 0
 
     def __enter__(self) -> Self:
-        """Create the temporary file, exclusively, and remove the temporary files that dead owners of the row left."""
+        """Create the temporary file, exclusively, and remove those of earlier owners of the row.
+
+        An earlier owner that was frozen, and not dead, can rename its own no more.
+        """
         first = f".{self.path.name}."
         with os.scandir(self.path.parent) as entries:
             left = [
@@ -129,11 +122,10 @@ def publish(files: Iterable[PendingFile]) -> None:
     """Rename finished files to their final names, durably.
 
     Raises:
-        VolumeAbsentError: the volume was removed meanwhile.
+        FileNotFoundError: another job removed a hidden file, or another volume is at its path.
     """
     directories = set()
     for file in files:
-        file.require_volume()
         file.temporary.rename(file.path)
         directories.add(file.path.parent)
     for directory in directories:
@@ -214,12 +206,8 @@ class Storage:
                 directory.mkdir(parents=True, exist_ok=True)
                 directory.chmod(DIRECTORY_MODE)
                 sync_to_disk(self.root)
-            with PendingFile(directory, name, owner, self._require_same) as pending:
+            with PendingFile(directory, name, owner) as pending:
                 yield pending
-
-    def _require_same(self) -> None:
-        if self._token is not None and _read_token(self.root) != self._token:
-            raise VolumeAbsentError(_ABSENT)
 
     def require_room(self, size: int) -> None:
         """Check that a file of this size fits.

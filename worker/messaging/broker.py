@@ -18,7 +18,7 @@ from pika.exceptions import AMQPError, NackError, UnroutableError
 from common.database import explain_tls
 from schemas.topology import EXCHANGE, MOST_TOKENS, REQUEST_QUEUES, request_bindings
 from worker.errors import ConfigurationError
-from worker.messaging.consumer import NOT_FOUND, GuardedConsumer, tolerate_any_properties
+from worker.messaging.consumer import GuardedConsumer, tolerate_any_properties
 
 HEARTBEAT_SECONDS = 60
 """A peer that is silent for about three of them is dead."""
@@ -115,18 +115,15 @@ class PrefectureBroker(RabbitmqBroker):
         return True
 
     def count(self, queue_name: str) -> int:
-        """Return the number of messages that wait in a queue, on the connection of this thread.
+        """Return the number of messages that wait in a queue; one that was deleted is declared again.
 
         Raises:
-            AMQPError, BrokerConnectionError: the broker is away, or the queue was deleted; the next call connects
-                again, and declares the queue.
+            AMQPError, BrokerConnectionError: the broker is away; the next call connects again.
         """
         try:
             self.declare_queue(queue_name, ensure=True)
-            return int(self.channel.queue_declare(queue_name, passive=True).method.message_count)
-        except AMQPError as error:
-            if getattr(error, "reply_code", None) == NOT_FOUND:
-                self.queues_pending.add(queue_name)
+            return int(self._declare_queue(queue_name).method.message_count)
+        except AMQPError:
             del self.connection
             raise
 

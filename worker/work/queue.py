@@ -5,7 +5,10 @@
     DUE     claim                                    HELD
     HELD    finish                                   (deleted)
     HELD    release                                  DUE, not before some time
-    HELD    claim, once the lease is over            HELD, by another owner
+    HELD    claim, once the lease is over            HELD, by another owner (after the third death: later,
+                                                     see REST_SECONDS)
+    HELD    give_back                                DUE at once: its process ends
+    any     withdraw                                 (deleted): what it is about was cancelled
     HELD    bury                                     DEAD
     DEAD    add with `again`, retry                  DUE
     DEAD    delete_dead, after 90 days               (deleted)
@@ -14,7 +17,7 @@
 database's. It may jump ahead and be set back: a work whose `due_at` is further ahead than the wait
 that was written with it (`within_seconds`) may be claimed at once.
 
-Only the owner of a work may renew, finish, release or bury it.
+Only the owner of a work may renew, finish, release or bury it; it learns of the other verbs by its next renewal.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -228,6 +231,7 @@ def is_open(row: Any = Work) -> ColumnElement[bool]:  # noqa: ANN401 — the mod
 
 
 def _is_claimable() -> ColumnElement[bool]:
+    """Whether `claim` may take a work: its time or lease is over, or was written while the clock was ahead."""
     rest = case(
         (_state_is(WorkState.HELD), case(REST_SECONDS, value=Work.starts, else_=0)), else_=0
     )
@@ -472,22 +476,15 @@ def finish(connection: Connection, claims: Collection[Claim]) -> set[int]:
 
 
 def release(
-    connection: Connection,
-    claim: Claim,
-    seconds: float,
-    error: str = "",
-    *,
-    counts: bool = True,
-    is_new: bool = False,
+    connection: Connection, claim: Claim, seconds: float, error: str = "", *, counts: bool = True
 ) -> bool:
-    """Make a work due in `seconds`; without `counts`, its start is not counted.
+    """Make a work due in `seconds`; without `counts`, its start is not counted, but its wait is.
 
-    `is_new`: the error differs from the last one, so that the count of waits begins at one. Return
-    False when another process holds the work.
+    Return False when another process holds the work.
     """
     values: dict[Any, Any] = _due(seconds) | {"error": error}
-    waits = 1 if is_new else Work.waits + 1
-    values |= {"waits": 0} if counts else {"waits": waits, "starts": Work.starts - 1}
+    waited = {"waits": Work.waits + 1, "starts": Work.starts - 1}
+    values |= {"waits": 0} if counts else waited
     return bool(_change(connection, [claim], values))
 
 

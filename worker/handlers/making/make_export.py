@@ -100,7 +100,7 @@ def make_file(export: Export, claim: Claim, services: Services) -> None:
             return True
 
     still = TransientError("La production n'avançait plus : prévenez l'exploitant.")
-    leave = partial(_record_failure, export, claim, still, services)
+    leave = partial(_record_failure, claim, still, services)
     try:
         with Heartbeat(keep, services.lease_seconds, leave, services.stuck) as heartbeat:
             is_copie = export.edition in set(CopieFile)
@@ -111,7 +111,7 @@ def make_file(export: Export, claim: Claim, services: Services) -> None:
         raise
     except Exception as error:
         reason = _judge(error, services)
-        _record_failure(export, claim, reason, services)
+        _record_failure(claim, reason, services)
         if isinstance(reason, DatabaseAwayError | ExhaustedError):
             raise reason from error
         if isinstance(reason, TransientError):
@@ -141,18 +141,16 @@ def _judge(error: Exception, services: Services) -> PrefectureError:
     return reason
 
 
-def _record_failure(
-    export: Export, claim: Claim, reason: PrefectureError, services: Services
-) -> None:
+def _record_failure(claim: Claim, reason: PrefectureError, services: Services) -> None:
     """Fail the file, or release it: an error of the surroundings is waited for, a bug has a few starts."""
     is_bug = not isinstance(reason, TransientError | ExportError)
     is_last = is_bug and claim.starts >= services.most_failures
     if (
         isinstance(reason, ExportError)
         or is_last
-        or is_overdue(export, claim, reason, services.retry_seconds)
+        or (not is_bug and is_overdue(claim, services.retry_seconds))
     ):
         record = partial(mark_failed, services.engine, claim, reason)
     else:
-        record = partial(release, services.engine, export, claim, reason, counts=is_bug)
+        record = partial(release, services.engine, claim, reason, counts=is_bug)
     repeat_until_recorded(record)

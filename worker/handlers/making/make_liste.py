@@ -31,7 +31,7 @@ from worker.registre.imports.chain import read_rests_on
 from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
 from worker.services import Services
-from worker.work.queue import Claim, finish
+from worker.work.queue import Claim, finish, release, renew
 from worker.writers.columns import ListeSpec, NotOurFileError
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
 from worker.writers.precheck import (
@@ -151,10 +151,20 @@ log = structlog.get_logger()
 
 def make_fingerprint(liste: Export, claim: Claim, services: Services) -> None:
     """Take and store the fingerprint of a deposited list file that has none; finish the work."""
+
+    def keep(_written: int) -> bool:
+        with services.engine.begin() as connection:
+            return bool(renew(connection, [claim], lease_seconds=services.lease_seconds))
+
+    def leave() -> None:
+        with services.engine.begin() as connection:
+            release(connection, claim, seconds=0)
+
     with reading(services.engine) as connection:
         is_lacking = lacks_fingerprint(connection, liste.id)
     if is_lacking:
-        _take_and_keep(services.engine, services.storage, liste)
+        with Heartbeat(keep, services.lease_seconds, leave, services.stuck):
+            _take_and_keep(services.engine, services.storage, liste)
     with services.engine.begin() as connection:
         finish(connection, [claim])
 
