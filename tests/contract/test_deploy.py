@@ -160,8 +160,14 @@ def test_no_password_is_committed() -> None:
 _DOCKER = """#!/bin/sh
 echo "$*" >> calls
 case "$*" in
+*' check') exit "${CHECK:-0}" ;;
+*health=unhealthy*) echo 51ac ;;
+inspect*Health.Log*) printf 'la base refuse le mot de passe du compte prefecture_files\n\n' ;;
 ps*oneoff*.ID*) echo notifier 4d6f; echo web 77ab; echo worker-bulk 9c01 ;;
-ps*oneoff*) for service in broker database notifier web; do echo "$service Up 5 seconds (healthy)"; done ;;
+ps*oneoff*)
+    for service in broker database notifier web; do echo "$service Up 5 seconds (healthy)"; done
+    [ -z "${SICK:-}" ] || echo "worker-listes Up 5 minutes (unhealthy)"
+    ;;
 inspect*) echo healthy ;;
 *version_num*) echo "$IS_TOO_NEW" ;;
 *list_queues*) tail -n 1 events 2>/dev/null; sed -i '$d' events 2>/dev/null; cat queues 2>/dev/null || true ;;
@@ -374,17 +380,43 @@ def test_requests_that_were_notified_and_lost_are_named(checkout: Path, lost: li
 
 
 @pytest.mark.parametrize("wrong", ["0", "1"])
-def test_a_check_notes_when_the_files_were_last_in_order(checkout: Path, wrong: str) -> None:
-    done = _run(checkout, "check", VERIFY=wrong)
+def test_a_verification_notes_when_the_files_were_last_in_order(checkout: Path, wrong: str) -> None:
+    done = _run(checkout, "verify", VERIFY=wrong)
     assert done.returncode == int(wrong), done.stderr
     assert ("verify: look above" in done.stderr) is bool(done.returncode)
     assert (checkout / "var" / "metrics" / "verify.prom").exists() is not bool(done.returncode)
 
 
+def test_a_check_says_of_each_service_why_it_cannot_work(checkout: Path) -> None:
+    assert _run(checkout, "check").returncode == 0
+    assert _run(checkout, "check", CHECK="1").returncode == 1
+    done = _run(checkout, "check", SICK="1")
+    assert done.returncode == 1
+    assert done.stdout == (
+        "ÉCHEC  worker-listes : Up 5 minutes (unhealthy)\n"
+        "       la base refuse le mot de passe du compte prefecture_files\n"
+    )
+
+
+def test_passwords_are_given_to_the_servers_before_the_services_start_again(checkout: Path) -> None:
+    (checkout / "var" / "secrets" / "database_files_password").unlink()
+    done = _run(checkout, "passwords")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "var" / "secrets" / "database_files_password").stat().st_size
+    calls = (checkout / "calls").read_text()
+    steps = "restart broker database|accounts.sql|restart\n|up --detach\n"
+    assert re.findall(steps, calls) == [
+        "restart broker database",
+        "accounts.sql",
+        "restart\n",
+        "up --detach\n",
+    ]
+
+
 def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:
     done = _run(checkout, "timers")
     made = {path.name: path.read_text() for path in (checkout / "var" / "systemd").iterdir()}
-    for command in ("backup", "check", "refresh", "drill"):
+    for command in ("backup", "verify", "refresh", "drill"):
         assert (
             f"ExecStart=/bin/sh deploy/prefecture {command}\n"
             in made[f"prefecture-{command}.service"]

@@ -33,11 +33,15 @@ _SLICE_SECONDS = 0.25
 """The longest delay before a stop is noticed."""
 
 
-def build_engine(url: str, *, serves: bool = False, connections: int | None = None) -> Engine:
+def build_engine(
+    url: str, *, serves: bool = False, hurries: bool = False, connections: int | None = None
+) -> Engine:
     """Return an engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
 
     With `serves`, for workers and notifiers, PostgreSQL ends idle transactions and long waits for a lock, and keeps no
-    plan that it made for a table that was empty then. `connections`: how many at most, if there are more threads.
+    plan that it made for a table that was empty then. With `hurries`, for questions of an operator, no statement takes
+    longer than QUESTION_SECONDS, nor a wait for a lock longer than two. `connections`: how many at most, if there are
+    more threads.
 
     On SQLite the engine begins transactions: IMMEDIATE for writers, DEFERRED for snapshots. Otherwise a reader that
     starts to write would fail at once with « database is locked ».
@@ -63,6 +67,8 @@ def build_engine(url: str, *, serves: bool = False, connections: int | None = No
     options = {**CONNECT_OPTIONS, "application_name": "prefecture"}
     if serves:
         options["options"] = _SERVING
+    if hurries:
+        options |= {"options": _HURRYING, "connect_timeout": 2}
     limits = {"pool_size": connections, "max_overflow": 0} if connections else {}
     return create_engine(
         url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **limits
@@ -75,6 +81,10 @@ _SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 _SERVING = "-c idle_in_transaction_session_timeout=60s -c lock_timeout=30s -c plan_cache_mode=force_custom_plan"
+
+QUESTION_SECONDS = 4
+
+_HURRYING = f"-c statement_timeout={QUESTION_SECONDS}s -c lock_timeout=2s"
 
 _WHOLE_LIST = (
     "SELECT set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),"
