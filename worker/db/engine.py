@@ -16,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from common import texte
 from common.database import CONNECT_OPTIONS, add_view_functions, explain_database_tls
+from worker.causes import explain_database
 from worker.errors import ConfigurationError
 
 BUSY_SECONDS = 15
@@ -152,17 +153,21 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def is_writable(engine: Engine) -> bool:
-    """Whether the database answers and is not a read-only standby."""
+def find_lack(engine: Engine) -> str:
+    """Return in French why this process can neither claim a work nor record its end; empty when it can.
+
+    The account is refused, the database is away or a read-only standby, or another session locks the table of works.
+    """
     try:
         with engine.begin() as connection:
             if engine.dialect.name != "postgresql":
-                return True
-            return bool(
-                connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off"
-            )
-    except SQLAlchemyError:
-        return False
+                return ""
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            # A standby would let it lock the table, and refuses this.
+            connection.exec_driver_sql("DELETE FROM work WHERE false")
+    except SQLAlchemyError as error:
+        return explain_database(error).what
+    return ""
 
 
 def require_current(engine: Engine) -> None:
