@@ -178,6 +178,7 @@ inspect*) echo healthy ;;
 *pg_dump*) echo PGDMP now ;;
 *demandes*) cat known ;;
 *logs*) cat notified ;;
+*'--entrypoint sh'*) for script; do :; done; sh -c "$script" ;;
 *verify*) exit "${VERIFY:-0}" ;;
 *pg_restore*) cat > restored ;;
 compose\\ ps*) echo prefecture:old ;;
@@ -377,6 +378,27 @@ def test_requests_that_were_notified_and_lost_are_named(checkout: Path, lost: li
     (checkout / "known").write_text('known"\\\n')
     done = _run(checkout, "lost")
     assert (done.returncode, done.stderr.splitlines()[1:]) == (bool(lost), lost), done.stdout
+
+
+@pytest.mark.parametrize("ends", [0, 1, 2])
+def test_a_backup_is_good_where_directories_change_and_keeps_the_database_where_files_fail(
+    checkout: Path, ends: int
+) -> None:
+    """GNU tar ends with 1 for « file changed as we read it », with 2 where it could not read a file."""
+    (checkout / "bin" / "tar").write_text(f"#!/bin/sh\necho files\nexit {ends}\n")
+    (checkout / "bin" / "tar").chmod(0o755)
+    done = _run(checkout, "backup")
+    assert done.returncode == (ends == 2), done.stderr
+    (kept,) = (checkout / "var" / "backups").glob("*Z*")
+    assert (kept / "prefecture.dump").read_text() == "PGDMP now\n"
+    assert (kept / "exports.tar").exists() is (ends < 2)
+    assert (checkout / "var" / "metrics" / "backup.prom").exists() is (ends < 2)
+    restored = _run(checkout, f"restore {kept} --yes")
+    assert restored.returncode == 0, restored.stderr
+    assert (checkout / "restored").exists()
+    assert ("has no files" in restored.stdout) is (ends == 2)
+    (kept / "SHA256SUMS").write_text("")
+    assert "nothing was changed" in _run(checkout, f"restore {kept} --yes").stderr
 
 
 @pytest.mark.parametrize("wrong", ["0", "1"])
