@@ -1,6 +1,7 @@
 """Structured logs on standard error, configured the same way for screen, worker and libraries.
 
-Logs hold no data of electors: no exception message, SQL parameter, local variable or form value.
+Logs hold no data of electors: no SQL parameter, local variable or form value, and of exceptions only the message of a
+database or a broker that refuses to work.
 """
 
 import hashlib
@@ -70,12 +71,42 @@ def request_keys(correlation_id: str, trace_id: str) -> dict[str, str]:
 
 
 def describe_exception(error: BaseException) -> dict[str, Any]:
-    """Return the type of an error and its last frames (file and line), without its message."""
+    """Return the type of an error, its last frames (file and line), and its text where it can quote no value."""
     frames = traceback.extract_tb(error.__traceback__)[-8:]
-    return {
+    described = {
         "type": type(error).__name__,
         "at": [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames],
     }
+    cause: BaseException | None = error
+    while cause is not None:
+        if said := text_without_values(cause):
+            return {**described, "text": said}
+        cause = cause.__cause__
+    return described
+
+
+_SURROUNDINGS = ("08", "25", "28", "3D", "40", "42501", "42P01", "42703", "53", "55", "57", "58")
+"""SQLSTATE classes and codes of PostgreSQL whose first line names accounts, tables and limits, never a value."""
+
+_LONGEST_TEXT = 300
+
+
+def text_without_values(error: BaseException) -> str:
+    """Return the first line of an error of PostgreSQL or RabbitMQ; empty when it could quote a value of a statement.
+
+    A failed connection to PostgreSQL has no SQLSTATE: its text names host, port and account.
+    """
+    answer = getattr(error, "orig", None) or error
+    kind = type(answer)
+    if kind.__module__.startswith("psycopg"):
+        state = getattr(answer, "sqlstate", None)
+        is_safe = state.startswith(_SURROUNDINGS) if state else kind.__name__ == "OperationalError"
+        said = str(answer) if is_safe else ""
+    elif kind.__module__.startswith("pika."):
+        said = getattr(answer, "reply_text", "")
+    else:
+        said = ""
+    return said.strip().partition("\n")[0][:_LONGEST_TEXT]
 
 
 def _render(style: Literal["json", "console"]) -> list[Processor]:
@@ -115,7 +146,8 @@ def _summarize_exception(_logger: Any, _method: str, event: EventDict) -> EventD
 def _write_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's
     """Write the exception as text: structlog's console renderer fails on a mapping, and the line would be lost."""
     if isinstance(exception := event.get("exception"), dict):
-        event["exception"] = f"{exception['type']} at {' < '.join(reversed(exception['at']))}"
+        said = f" ({exception['text']})" if "text" in exception else ""
+        event["exception"] = f"{exception['type']}{said} at {' < '.join(reversed(exception['at']))}"
     return event
 
 

@@ -17,7 +17,7 @@ from common.files import keep_files_private
 from common.logs import configure_logs
 from worker.actors import declare_actors
 from worker.compose import build_services
-from worker.db.engine import is_writable, require_current
+from worker.db.engine import find_lack, require_current
 from worker.errors import ConfigurationError
 from worker.handlers.next_work import free_held_works
 from worker.health import Pulse, Role, stop_on_signals
@@ -35,7 +35,7 @@ def compose() -> PrefectureBroker:
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     require_trusted(settings.amqp_url.get_secret_value())
-    middleware = build_middleware(lambda: is_writable(services.engine))
+    middleware = build_middleware(lambda: not find_lack(services.engine))
     broker = build_broker(settings.amqp_url.get_secret_value(), middleware)
     services = build_services(settings, TokenQueues(broker).send)
     require_current(services.engine)
@@ -45,6 +45,7 @@ def compose() -> PrefectureBroker:
             Pulse(settings.health_dir, Role.WORKER),
             services.stuck,
             partial(free_held_works, services),
+            partial(find_lack, services.engine),
         )
     )
     declare_actors(broker, services)

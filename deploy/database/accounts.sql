@@ -40,7 +40,7 @@ GRANT CONNECT ON DATABASE prefecture
 TO prefecture_requests, prefecture_registre, prefecture_files, prefecture_notifier, prefecture_ecran, prefecture_lecture;
 GRANT TEMPORARY ON DATABASE prefecture TO prefecture_registre; -- two exports are compared there
 
--- The age of other accounts' transactions, which `diagnose`, `why` and the metrics read, is shown to members of this role
+-- The age of other accounts' transactions, which `check`, `why` and the metrics read, is shown to members of this role
 -- only (worker/db/sessions.py). They also see the text of statements; ours name no elector, since values are parameters. A
 -- function of the superuser would show less, but each dump would contain it, and pg_restore would fail on it.
 GRANT pg_read_all_stats TO prefecture, prefecture_notifier;

@@ -54,7 +54,7 @@ docker compose run --rm -T command import-reu - --report /import/rejets.csv < li
 docker compose run --rm --entrypoint "python -m producers" command export-liste --commune 13055 --wait
 docker compose restart worker-listes
 sh deploy/prefecture backup
-sh deploy/prefecture check
+sh deploy/prefecture verify
 """
 Alert = tuple[str, frozenset[tuple[str, str]]]
 

@@ -180,7 +180,7 @@ def test_workers_wait_for_the_migration_the_broker_and_the_database(ours: dict[s
             assert waits == {"database": "service_healthy"}
         elif name == "command":
             assert waits == {}, (
-                "`diagnose` reports a part that is away, so that it must start without that part"
+                "`check` reports a part that is away, so that it must start without that part"
             )
         else:
             assert waits == parts | {"migrate": "service_completed_successfully"}

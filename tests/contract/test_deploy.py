@@ -160,8 +160,14 @@ def test_no_password_is_committed() -> None:
 _DOCKER = """#!/bin/sh
 echo "$*" >> calls
 case "$*" in
+*' check') exit "${CHECK:-0}" ;;
+*health=unhealthy*) echo 51ac ;;
+inspect*Health.Log*) printf 'la base refuse le mot de passe du compte prefecture_files\n\n' ;;
 ps*oneoff*.ID*) echo notifier 4d6f; echo web 77ab; echo worker-bulk 9c01 ;;
-ps*oneoff*) for service in broker database notifier web; do echo "$service Up 5 seconds (healthy)"; done ;;
+ps*oneoff*)
+    for service in broker database notifier web; do echo "$service Up 5 seconds (healthy)"; done
+    [ -z "${SICK:-}" ] || echo "worker-listes Up 5 minutes (unhealthy)"
+    ;;
 inspect*) echo healthy ;;
 *version_num*) echo "$IS_TOO_NEW" ;;
 *list_queues*) tail -n 1 events 2>/dev/null; sed -i '$d' events 2>/dev/null; cat queues 2>/dev/null || true ;;
@@ -172,6 +178,7 @@ inspect*) echo healthy ;;
 *pg_dump*) echo PGDMP now ;;
 *demandes*) cat known ;;
 *logs*) cat notified ;;
+*'--entrypoint sh'*) for script; do :; done; sh -c "$script" ;;
 *verify*) exit "${VERIFY:-0}" ;;
 *pg_restore*) cat > restored ;;
 compose\\ ps*) echo prefecture:old ;;
@@ -373,18 +380,65 @@ def test_requests_that_were_notified_and_lost_are_named(checkout: Path, lost: li
     assert (done.returncode, done.stderr.splitlines()[1:]) == (bool(lost), lost), done.stdout
 
 
+@pytest.mark.parametrize("ends", [0, 1, 2])
+def test_a_backup_is_good_where_directories_change_and_keeps_the_database_where_files_fail(
+    checkout: Path, ends: int
+) -> None:
+    """GNU tar ends with 1 for « file changed as we read it », with 2 where it could not read a file."""
+    (checkout / "bin" / "tar").write_text(f"#!/bin/sh\necho files\nexit {ends}\n")
+    (checkout / "bin" / "tar").chmod(0o755)
+    done = _run(checkout, "backup")
+    assert done.returncode == (ends == 2), done.stderr
+    (kept,) = (checkout / "var" / "backups").glob("*Z*")
+    assert (kept / "prefecture.dump").read_text() == "PGDMP now\n"
+    assert (kept / "exports.tar").exists() is (ends < 2)
+    assert (checkout / "var" / "metrics" / "backup.prom").exists() is (ends < 2)
+    restored = _run(checkout, f"restore {kept} --yes")
+    assert restored.returncode == 0, restored.stderr
+    assert (checkout / "restored").exists()
+    assert ("has no files" in restored.stdout) is (ends == 2)
+    (kept / "SHA256SUMS").write_text("")
+    assert "nothing was changed" in _run(checkout, f"restore {kept} --yes").stderr
+
+
 @pytest.mark.parametrize("wrong", ["0", "1"])
-def test_a_check_notes_when_the_files_were_last_in_order(checkout: Path, wrong: str) -> None:
-    done = _run(checkout, "check", VERIFY=wrong)
+def test_a_verification_notes_when_the_files_were_last_in_order(checkout: Path, wrong: str) -> None:
+    done = _run(checkout, "verify", VERIFY=wrong)
     assert done.returncode == int(wrong), done.stderr
     assert ("verify: look above" in done.stderr) is bool(done.returncode)
     assert (checkout / "var" / "metrics" / "verify.prom").exists() is not bool(done.returncode)
 
 
+def test_a_check_says_of_each_service_why_it_cannot_work(checkout: Path) -> None:
+    assert _run(checkout, "check").returncode == 0
+    assert _run(checkout, "check", CHECK="1").returncode == 1
+    done = _run(checkout, "check", SICK="1")
+    assert done.returncode == 1
+    assert done.stdout == (
+        "ÉCHEC  worker-listes : Up 5 minutes (unhealthy)\n"
+        "       la base refuse le mot de passe du compte prefecture_files\n"
+    )
+
+
+def test_passwords_are_given_to_the_servers_before_the_services_start_again(checkout: Path) -> None:
+    (checkout / "var" / "secrets" / "database_files_password").unlink()
+    done = _run(checkout, "passwords")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "var" / "secrets" / "database_files_password").stat().st_size
+    calls = (checkout / "calls").read_text()
+    steps = "restart broker database|accounts.sql|restart\n|up --detach\n"
+    assert re.findall(steps, calls) == [
+        "restart broker database",
+        "accounts.sql",
+        "restart\n",
+        "up --detach\n",
+    ]
+
+
 def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:
     done = _run(checkout, "timers")
     made = {path.name: path.read_text() for path in (checkout / "var" / "systemd").iterdir()}
-    for command in ("backup", "check", "refresh", "drill"):
+    for command in ("backup", "verify", "refresh", "drill"):
         assert (
             f"ExecStart=/bin/sh deploy/prefecture {command}\n"
             in made[f"prefecture-{command}.service"]

@@ -184,8 +184,8 @@ for theirs, ours in places.items():
     words = [word.replace(theirs, ours) for word in words]
 if words[:4] == ["compose", "exec", "-T", "database"]:
     command = words[4:]
-elif words[:2] == ["compose", "run"] and "tar" in words:
-    command = ["tar", *words[words.index("command") + 1 :]]
+elif words[:2] == ["compose", "run"] and "--entrypoint" in words:
+    command = [words[words.index("--entrypoint") + 1], *words[words.index("command") + 1 :]]
 elif words[:2] == ["compose", "run"]:
     service = "command" if "command" in words else "migrate"
     command = [sys.executable, "-m", "worker", *(words[words.index(service) + 1 :] or ["migrate"])]

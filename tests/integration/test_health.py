@@ -4,13 +4,14 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 from tests.contract.test_kubernetes import CONNECTIONS_OF_A_NOTIFIER, CONNECTIONS_OF_A_PROCESS
 from tests.parts.postgres import PostgresServer
@@ -19,6 +20,7 @@ from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.cli.main import main
+from worker.db.engine import build_engine, find_lack
 from worker.health import EXHAUSTED, STUCK
 
 pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
@@ -120,6 +122,64 @@ def test_a_worker_without_broker_lives_but_is_not_ready(
     await_health(town, 0, "worker")
 
 
+@pytest.fixture
+def refused(postgres_url: str, postgres_server: PostgresServer) -> Iterator[tuple[str, Engine]]:
+    """The address of an account of its own, and the server as its superuser."""
+    owner = create_engine(postgres_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with owner.connect() as connection:
+        connection.execute(text("CREATE ROLE ouvrier LOGIN SUPERUSER PASSWORD 'juste'"))
+    yield (
+        make_url(postgres_url)
+        .set(username="ouvrier", password="juste")
+        .render_as_string(hide_password=False),
+        owner,
+    )
+    with owner.connect() as connection:
+        connection.execute(text("DROP ROLE ouvrier"))
+
+
+def test_a_process_whose_login_is_refused_lacks_the_database_and_says_of_which_account(
+    refused: tuple[str, Engine],
+) -> None:
+    url, owner = refused
+    engine = build_engine(url, serves=True)
+    assert find_lack(engine) == ""
+    engine.dispose()
+    with owner.connect() as connection:
+        connection.execute(text("ALTER ROLE ouvrier PASSWORD 'autre'"))
+    assert find_lack(engine) == "la base refuse le mot de passe du compte ouvrier"
+    engine.dispose()
+
+
+def test_a_process_that_can_neither_claim_nor_record_lacks_the_database(postgres_url: str) -> None:
+    engine = build_engine(postgres_url, serves=True)
+    for mode in ("ACCESS EXCLUSIVE", "SHARE"):
+        with engine.begin() as held:
+            held.execute(text(f"LOCK TABLE work IN {mode} MODE"))
+            assert find_lack(engine) == "la base attend un verrou qu'une autre session garde"
+    with engine.begin() as held:
+        held.execute(text("UPDATE work SET waits = waits"))
+        assert find_lack(engine) == "", "another worker records"
+    engine.dispose()
+    standby = make_url(postgres_url).update_query_dict(
+        {"options": "-c default_transaction_read_only=on"}
+    )
+    engine = create_engine(standby)
+    assert find_lack(engine).startswith("la base ne fait que lire")
+    engine.dispose()
+
+
+def test_a_worker_behind_a_lock_is_not_ready_and_recovers(town: Town, postgres_url: str) -> None:
+    town.start_worker("-Q", "listes")
+    await_health(town, 0, "worker")
+    engine = create_engine(postgres_url, poolclass=NullPool)
+    with engine.begin() as held:
+        held.execute(text("LOCK TABLE work"))
+        assert "la base attend un verrou" in await_health(town, 1, "worker")
+        assert healthy(town, "worker", "--alive")[0] == 0
+    await_health(town, 0, "worker")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("thread", "word"),
@@ -172,7 +232,7 @@ def test_a_notifier_is_ready_while_its_database_answers(
     notifier = town.start_notifier()
     assert await_health(town, 0, "notifier") == "notifier : 1 processus au travail"
     postgres_server.stop()
-    assert "le notificateur n'avance plus (OperationalError)" in await_health(town, 1, "notifier")
+    assert "le notificateur n'avance plus (la base est arrêtée" in await_health(town, 1, "notifier")
     assert healthy(town, "notifier", "--alive")[0] == 0
     postgres_server.start()
     await_health(town, 0, "notifier")

@@ -1,5 +1,7 @@
-"""Open transactions that hold back VACUUM, on a real PostgreSQL: which are found, and from when they are named."""
+"""Sessions that block others or hold back VACUUM, on a real PostgreSQL: which are found, and from when."""
 
+import re
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -10,10 +12,11 @@ from sqlalchemy.pool import NullPool
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.databases import ON_SQLITE
 from tests.parts.postgres import PostgresServer
+from tests.parts.wait import wait_until
 from worker.cli.main import main
 from worker.db import sessions
 from worker.db.engine import build_engine, snapshot
-from worker.db.sessions import OLD_SECONDS, find_open_transactions
+from worker.db.sessions import OLD_SECONDS, find_blockers, find_open_transactions
 
 pytestmark = pytest.mark.database(TEMPLATE)
 
@@ -86,6 +89,40 @@ def test_a_transaction_of_another_database_is_not_found(
     postgres_server.drop(url)
 
 
+def test_a_forgotten_lock_is_found_with_its_table_even_while_nobody_waits(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with engine.begin() as held, engine.connect() as connection:
+        held.execute(text("LOCK TABLE work"))
+        pid, _ = _session(held)
+        assert find_blockers(connection) == [], "a lock of a moment is no trouble"
+        monkeypatch.setattr(sessions, "LOCK_SECONDS", 0)
+        (found,) = find_blockers(connection)
+    assert (found.pid, found.tables) == (pid, "work")
+    assert re.fullmatch(
+        rf"la session {pid} \(postgres, prefecture, inactive\) verrouille work depuis \d secondes?",
+        str(found),
+    )
+
+
+def test_the_session_that_others_wait_for_is_named_and_not_one_that_waits_itself(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "LOCK_SECONDS", 0)
+    blocks = "UPDATE volume SET marked_at = now()"
+    with engine.begin() as held, engine.connect() as waiting, engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        held.execute(text("LOCK TABLE volume IN SHARE MODE"))
+        pid, _ = _session(held)
+        assert find_blockers(connection) == [], "readers go on, and no writer waits"
+        waiter = threading.Thread(target=waiting.execute, args=(text(blocks),))
+        waiter.start()
+        wait_until(lambda: find_blockers(connection), message="the blocker")
+        assert [it.pid for it in find_blockers(connection)] == [pid]
+        held.commit()
+        waiter.join()
+
+
 @ON_SQLITE
 def test_sqlite_has_no_sessions(database_url: str) -> None:
     engine = build_engine(database_url)
@@ -95,7 +132,7 @@ def test_sqlite_has_no_sessions(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("old_seconds", [0, OLD_SECONDS])
-def test_diagnose_fails_while_a_transaction_is_old(
+def test_check_fails_while_a_transaction_is_old(
     engine: Engine,
     postgres_url: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -106,11 +143,14 @@ def test_diagnose_fails_while_a_transaction_is_old(
     monkeypatch.setattr(sessions, "OLD_SECONDS", old_seconds)
     with snapshot(engine) as held:
         pid, _ = _session(held)
-        main(["diagnose"])
+        main(["check"])
     said = capsys.readouterr().out
     is_old = old_seconds == 0
     assert (
-        f"ÉCHEC  Transactions : la session {pid} (postgres, prefecture, inactive)" in said
+        f"ÉCHEC  Sessions : la session {pid} (postgres, prefecture, inactive)" in said
     ) is is_old
     assert (f"pg_terminate_backend({pid})" in said) is is_old
-    assert ("OK     Transactions : aucune n'est ouverte depuis dix minutes" in said) is not is_old
+    assert (
+        "OK     Sessions : aucune n'en bloque une autre, ni n'est ouverte depuis dix minutes"
+        in said
+    ) is not is_old

@@ -103,7 +103,7 @@ def test_a_request_over_tls_is_processed_to_the_mail(
     mailbox.wait_for(1)
     encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl"
     assert town.rows(encrypted)[0]["count"] >= 2
-    assert _run(town.environment, "worker", "diagnose").returncode == 0
+    assert _run(town.environment, "worker", "check").returncode == 0
 
 
 WRONG = {

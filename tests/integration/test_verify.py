@@ -215,11 +215,11 @@ def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
         refused.err
         == "Erreur : Volume des exports absent, ou un autre à sa place : prévenez l'exploitant.\n"
     )
-    assert "n'est pas le volume de cette installation" in desk.run("diagnose").out
+    assert "n'est pas le volume de cette installation" in desk.run("check").out
     assert desk.run("purge", "--older-than", "0", "--yes").code == 3
     assert desk.run("verify", "--accept-volume").code == 0
     assert desk.run("verify").code == 0
-    assert "n'est pas le volume" not in desk.run("diagnose").out
+    assert "n'est pas le volume" not in desk.run("check").out
 
 
 def test_two_restores_of_one_backup_give_no_id_twice(
@@ -260,16 +260,16 @@ def test_after_a_restore_no_id_is_given_again_and_lost_files_are_named_at_once(
     )
 
 
-def test_diagnose_does_not_call_a_full_volume_well(
+def test_check_does_not_call_a_full_volume_well(
     desk: FilesDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(tmp_path / "small"))
     with small_disk(tmp_path / "small", "1m") as disk:
         assert desk.run("verify", "--accept-volume").code == 0
-        assert "OK     Volume des exports" in desk.run("diagnose").out
+        assert "OK     Volume des exports" in desk.run("check").out
         disk.fill()
         assert re.search(
-            r"small est presque plein \(0.octets libres sur 1,0.Mo\)", desk.run("diagnose").out
+            r"small est presque plein \(0.octets libres sur 1,0.Mo\)", desk.run("check").out
         )
 
 

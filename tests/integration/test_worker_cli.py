@@ -251,7 +251,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         (
             "sqlite:///nowhere/at/all.db",
             ExitCode.AWAY,
-            "base de données injoignable : sqlite:///nowhere/at/all.db",
+            "le fichier de la base ne s'ouvre pas (sqlite:///nowhere/at/all.db)",
         ),
         (
             "postgresql+psycopg://me:secret@127.0.0.1:1/x",
@@ -621,11 +621,11 @@ def test_the_list_of_a_commune_has_those_who_may_ask_for_all(run_accounts: Run) 
         assert name not in run_accounts("--commune", "13055").out
 
 
-def test_diagnose_says_when_nobody_may_ask(
+def test_check_says_when_nobody_may_ask(
     run_accounts: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def senders() -> str:
-        main(["diagnose"])
+        main(["check"])
         return next(line for line in capsys.readouterr().out.splitlines() if "Expéditeurs" in line)
 
     assert "ÉCHEC  Expéditeurs : aucun compte autorisé" in senders()

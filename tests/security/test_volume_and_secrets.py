@@ -85,7 +85,7 @@ HUSH = "hush-hush"
         "prefecture:hush-hush@database",
     ],
 )
-def test_to_read_a_secret_in_what_diagnose_prints(url: str) -> None:
+def test_to_read_a_secret_in_what_check_prints(url: str) -> None:
     settings = Settings(
         database_url=SecretStr(url), registre_url=SecretStr(url), amqp_url=SecretStr(url)
     )

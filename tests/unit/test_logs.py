@@ -7,7 +7,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from common.logs import LogThrottle, configure_logs, request_keys
+from common.logs import LogThrottle, configure_logs, describe_exception, request_keys
 from worker.errors import TransientError
 
 
@@ -27,6 +27,36 @@ def test_an_exception_is_told_without_its_message(
     assert said.count("ValueError") == 2
     assert said.count("test_logs.py:") == 2
     assert "ÉLECTEUR" not in said
+
+
+class _Psycopg(Exception):
+    """An error of the driver, as far as logs look at it."""
+
+    __module__ = "psycopg.errors"
+
+    def __init__(self, text: str, sqlstate: str) -> None:
+        super().__init__(text)
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "text"),
+    [
+        ("28P01", 'password authentication failed for user "prefecture_files"'),
+        ("55P03", "canceling statement due to lock timeout"),
+        ("53100", 'could not extend file "base/16385/1249": No space left on device'),
+        ("22P02", ""),
+        ("23505", ""),
+    ],
+)
+def test_an_error_of_the_database_is_told_with_its_text_where_it_quotes_no_value(
+    sqlstate: str, text: str
+) -> None:
+    error = RuntimeError("ÉLECTEUR Inventé")
+    error.__cause__ = _Psycopg(f"{text or 'ÉLECTEUR'}\nDETAIL: ÉLECTEUR", sqlstate)
+    described = describe_exception(error)
+    assert described.get("text", "") == text
+    assert "ÉLECTEUR" not in str(described)
 
 
 @pytest.mark.parametrize("library", ["authlib", "httpx2", "pika", "python_multipart"])

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import click
 
 from common.cli import EXIT_CODES, ExitCode, LazyGroup, run_command
-from common.database import explain_database_tls
 from common.logs import describe_exception
 from worker.errors import ConfigurationError, PrefectureError, TransientError
 
@@ -27,7 +26,7 @@ COMMANDS = {
     "purge": "worker.cli.volume:purge",
     "verify": "worker.cli.volume:verify",
     "audit": "worker.cli.operations:audit",
-    "diagnose": "worker.cli.diagnose:diagnose",
+    "check": "worker.cli.check:check",
     "healthy": "worker.cli.healthy:healthy",
 }
 """The function of each command; its module is imported only when the command is called or its help is shown."""
@@ -57,6 +56,7 @@ def explain(error: Exception) -> tuple[str, ExitCode]:
     from sqlalchemy.exc import DBAPIError, OperationalError
 
     from common.database import shown_address
+    from worker.causes import explain_database
     from worker.settings import load_settings
 
     cause = error.orig if isinstance(error, DBAPIError) else None
@@ -66,10 +66,9 @@ def explain(error: Exception) -> tuple[str, ExitCode]:
             ExitCode.FAILED,
         )
     if isinstance(error, OperationalError):
-        reason = explain_database_tls(str(cause)) or str(cause).strip().partition("\n")[0]
-        advice = "Vérifiez qu'elle est démarrée et que PREFECTURE_DATABASE_URL est juste."
         place = shown_address(load_settings().database_url.get_secret_value())
-        return f"base de données injoignable : {place} ({reason}). {advice}", ExitCode.AWAY
+        stop = explain_database(error)
+        return f"{stop.what} ({place}). À faire : {stop.mend}", ExitCode.AWAY
     what = describe_exception(error)
     return (
         f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})",

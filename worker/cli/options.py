@@ -149,9 +149,13 @@ def operator() -> Actor:
 
 
 @contextmanager
-def worker_database(settings: Settings | None = None) -> Iterator[Engine]:
-    """Yield the engine of the worker's database: requests, files, agents, and the register unless it has its own."""
-    engine = build_engine((settings or load_settings()).database_url.get_secret_value())
+def worker_database(settings: Settings | None = None, *, hurries: bool = False) -> Iterator[Engine]:
+    """Yield the engine of the worker's database: requests, files, agents, and the register unless it has its own.
+
+    With `hurries`, no statement takes longer than a few seconds.
+    """
+    url = (settings or load_settings()).database_url.get_secret_value()
+    engine = build_engine(url, hurries=hurries)
     try:
         yield engine
     finally:

@@ -3,14 +3,14 @@
 It prints accounts, agents and files, no elector.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import chain
-from typing import NamedTuple
 
 import click
-from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy import ColumnElement, Engine, exists, func, or_, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris, now
@@ -21,15 +21,17 @@ from schemas.vocabulary import FORMATS, ExportStatus, PreviewStatus, RequestOutc
 from worker.access.management import list_senders
 from worker.access.models import EVERY_COMMUNE, Agent
 from worker.arrivals import Preview
+from worker.causes import RENEW, START, Stop, explain_database
+from worker.cli.check import find_session_stops
 from worker.cli.options import CODE_COMMUNE, JOUR, describe_wishes, start_of, worker_database
-from worker.db.sessions import END_SESSION, HiddenSessionsError, find_open_transactions
+from worker.db.sessions import HiddenSessionsError
 from worker.errors import PrefectureError
 from worker.exports.integrity import find_fault
 from worker.exports.models import Export, Recall, Request, main_name
 from worker.exports.records import subject_of_file
 from worker.exports.storage import Storage
 from worker.messaging.dead_letters import QUEUES, open_office
-from worker.messaging.queues import QueueState, read_queues
+from worker.messaging.queues import LoginRefusedError, QueueState, read_queues
 from worker.messaging.reading import INGEST_ACTORS
 from worker.notifier.models import Notification
 from worker.notifier.recipients import read_addressees
@@ -50,21 +52,13 @@ _MOST = 20
 """So many requests are shown, the latest first."""
 
 
-class Stop(NamedTuple):
-    """What stopped a request, and what mends it, in French."""
-
-    what: str
-    mend: str
-
-
 _NOTHING = "rien : attendez"
-_START = "« docker compose up --detach » ; s'il s'arrête encore, lisez la fin de son journal"
 _ALLOW = "« python -m worker accounts --add COMPTE --commune CODE », puis redemandez"
 _IMPORT = "importez l'export du REU de la commune, puis redemandez"
 _MENDS = {
     "disque_plein": "libérez de la place sur le volume des exports, ou rendez-le inscriptible",
     "volume_absent": "montez le volume ; s'il est neuf ou restauré : « python -m worker verify --accept-volume »",
-    "indisponible": "« python -m worker diagnose » dit ce qui ne répond pas",
+    "indisponible": "« python -m worker check » dit ce qui ne répond pas",
     "xsd": "corrigez le profil de la plateforme (« python -m worker profiles »), ou déposez le CSV",
     "export_impossible": _IMPORT,
     "registre_absent": _IMPORT,
@@ -98,16 +92,37 @@ def why(context: click.Context, *, what: str, commune: str | None, day: date | N
     if bool(what) == bool(commune):
         raise click.UsageError("dites QUOI, ou --commune")
     settings = load_settings()
-    with worker_database(settings) as engine, Session(engine) as session:
-        inquiry = Inquiry(session, settings, Storage(settings.exports_dir, engine))
-        if commune:
-            inquiry.ask_about_day(commune, day or jour_a_paris(now()))
-        elif "@" in what:
-            inquiry.ask_about_address(what)
-        else:
-            inquiry.ask_about(what.rpartition("/")[2])
-    if inquiry.has_stopped:
+    with worker_database(settings, hurries=True) as engine:
+        try:
+            with Session(engine) as session:
+                inquiry = Inquiry(session, settings, Storage(settings.exports_dir, engine))
+                if commune:
+                    inquiry.ask_about_day(commune, day or jour_a_paris(now()))
+                elif "@" in what:
+                    inquiry.ask_about_address(what)
+                else:
+                    inquiry.ask_about(what.rpartition("/")[2])
+            has_stopped = inquiry.has_stopped
+        except OperationalError as error:
+            _print_stops([explain_database(error), *_find_blocking(engine)])
+            has_stopped = True
+    if has_stopped:
         context.exit(ExitCode.FAILED)
+
+
+def _find_blocking(engine: Engine) -> Sequence[Stop]:
+    """Return the sessions that stop a question about tables; none where the database does not answer at all."""
+    try:
+        with engine.connect() as connection:
+            return [*find_session_stops(connection)]
+    except (OperationalError, HiddenSessionsError):
+        return []
+
+
+def _print_stops(stops: Iterable[Stop]) -> None:
+    for it in stops:
+        what, mend = without_controls(it.what), without_controls(it.mend)
+        click.echo(f"  Arrêt : {what}\n  À faire : {mend}")
 
 
 class Inquiry:
@@ -122,8 +137,10 @@ class Inquiry:
         self._queues: Mapping[str, QueueState] = {}
         try:
             self._queues = {it.queue: it for it in read_queues(self._amqp_url)}
+        except LoginRefusedError as error:
+            self._stop([Stop(str(error), RENEW)])
         except PrefectureError as error:
-            self._stop([Stop(str(error), _START)])
+            self._stop([Stop(str(error), START)])
 
     def ask_about(self, what: str) -> None:
         """Print the request with an id, or the request of a file."""
@@ -195,11 +212,9 @@ class Inquiry:
         return bool(requests)
 
     def _stop(self, stops: Iterable[Stop]) -> None:
-        for it in stops:
-            self.has_stopped = True
-            click.echo(
-                f"  Arrêt : {without_controls(it.what)}\n  À faire : {without_controls(it.mend)}"
-            )
+        found = [*stops]
+        self.has_stopped = self.has_stopped or bool(found)
+        _print_stops(found)
 
     def _read_request(self, request: Request, export_id: int | None) -> Iterator[Stop]:
         _say(
@@ -234,13 +249,8 @@ class Inquiry:
                 )
         yield from self._read_messages(request)
         if request.notified_at is None:
-            yield from self._read_transactions()
-
-    def _read_transactions(self) -> Iterator[Stop]:
-        with suppress(HiddenSessionsError):  # `diagnose` says so
-            for it in find_open_transactions(self._session.connection()):
-                if it.is_old:
-                    yield Stop(f"{it} : la base ralentit", END_SESSION.format(it.pid))
+            with suppress(HiddenSessionsError):  # `check` says so
+                yield from find_session_stops(self._session.connection())
 
     def _read_export(self, export: Export) -> Iterator[Stop]:
         status = ExportStatus(export.status)
@@ -324,20 +334,20 @@ class Inquiry:
             said = f" ; après {work.starts} arrêts, il attend {rest // 60} min" if rest else ""
             yield Stop(
                 f"son worker ({work.owner}) ne répond plus{said}",
-                f"workers de la file {queue} : {_START}",
+                f"workers de la file {queue} : {START}",
             )
         elif state and not state.consumers:
-            yield Stop(f"aucun worker ne lit la file {queue}", f"workers de cette file : {_START}")
+            yield Stop(f"aucun worker ne lit la file {queue}", f"workers de cette file : {START}")
         elif _is_ahead(work.due_at):
             yield Stop(
                 f"attend un nouvel essai : {work.error or 'sans erreur'}", _MENDS["indisponible"]
             )
         elif work.lane == BATCH and not self._is_batch_made(kind):
             what = f"attend son tour dans la file {queue}, où aucun fichier de lot n'est en cours"
-            mend = f"worker-{queue}, qui fait les lots, et notifier : {_START}"
+            mend = f"worker-{queue}, qui fait les lots, et notifier : {START}"
             yield Stop(what, f"{mend} ; ou ajoutez des workers")
         elif state and not state.messages:
-            yield Stop(f"la file {queue} n'a aucun jeton pour lui", f"notifier : {_START}")
+            yield Stop(f"la file {queue} n'a aucun jeton pour lui", f"notifier : {START}")
         else:
             before = count_before(self._session.connection(), kind, subject)
             what = f"attend son tour dans la file {queue}, {before} avant lui"
@@ -394,7 +404,7 @@ class Inquiry:
                 mend = (
                     f"{_NOTHING}, ou ajoutez des workers"
                     if state.consumers
-                    else f"workers : {_START}"
+                    else f"workers : {START}"
                 )
                 yield Stop(f"{said}, {count_of(state.consumers, 'lecteur')}", mend)
         if not stops:
@@ -419,7 +429,7 @@ def _explain_message(work: Work, row: Notification | None) -> Stop:
         return Stop(
             f"{what} : qui a demandé a dix minutes pour télécharger avant de le recevoir", _NOTHING
         )
-    return Stop(f"{what}, pas encore parti", f"{_NOTHING} une minute ; puis notifier : {_START}")
+    return Stop(f"{what}, pas encore parti", f"{_NOTHING} une minute ; puis notifier : {START}")
 
 
 def _is_ahead(moment: datetime | None) -> bool:

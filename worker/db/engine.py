@@ -16,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from common import texte
 from common.database import CONNECT_OPTIONS, add_view_functions, explain_database_tls
+from worker.causes import explain_database
 from worker.errors import ConfigurationError
 
 BUSY_SECONDS = 15
@@ -33,11 +34,15 @@ _SLICE_SECONDS = 0.25
 """The longest delay before a stop is noticed."""
 
 
-def build_engine(url: str, *, serves: bool = False, connections: int | None = None) -> Engine:
+def build_engine(
+    url: str, *, serves: bool = False, hurries: bool = False, connections: int | None = None
+) -> Engine:
     """Return an engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
 
     With `serves`, for workers and notifiers, PostgreSQL ends idle transactions and long waits for a lock, and keeps no
-    plan that it made for a table that was empty then. `connections`: how many at most, if there are more threads.
+    plan that it made for a table that was empty then. With `hurries`, for questions of an operator, no statement takes
+    longer than QUESTION_SECONDS, nor a wait for a lock longer than two. `connections`: how many at most, if there are
+    more threads.
 
     On SQLite the engine begins transactions: IMMEDIATE for writers, DEFERRED for snapshots. Otherwise a reader that
     starts to write would fail at once with « database is locked ».
@@ -63,6 +68,8 @@ def build_engine(url: str, *, serves: bool = False, connections: int | None = No
     options = {**CONNECT_OPTIONS, "application_name": "prefecture"}
     if serves:
         options["options"] = _SERVING
+    if hurries:
+        options |= {"options": _HURRYING, "connect_timeout": 2}
     limits = {"pool_size": connections, "max_overflow": 0} if connections else {}
     return create_engine(
         url, hide_parameters=True, pool_pre_ping=True, connect_args=options, **limits
@@ -75,6 +82,10 @@ _SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 _SERVING = "-c idle_in_transaction_session_timeout=60s -c lock_timeout=30s -c plan_cache_mode=force_custom_plan"
+
+QUESTION_SECONDS = 4
+
+_HURRYING = f"-c statement_timeout={QUESTION_SECONDS}s -c lock_timeout=2s"
 
 _WHOLE_LIST = (
     "SELECT set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),"
@@ -142,17 +153,21 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {mode}")
 
 
-def is_writable(engine: Engine) -> bool:
-    """Whether the database answers and is not a read-only standby."""
+def find_lack(engine: Engine) -> str:
+    """Return in French why this process can neither claim a work nor record its end; empty when it can.
+
+    The account is refused, the database is away or a read-only standby, or another session locks the table of works.
+    """
     try:
         with engine.begin() as connection:
             if engine.dialect.name != "postgresql":
-                return True
-            return bool(
-                connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off"
-            )
-    except SQLAlchemyError:
-        return False
+                return ""
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
+            # A standby would let it lock the table, and refuses this.
+            connection.exec_driver_sql("DELETE FROM work WHERE false")
+    except SQLAlchemyError as error:
+        return explain_database(error).what
+    return ""
 
 
 def require_current(engine: Engine) -> None:

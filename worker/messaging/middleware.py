@@ -39,6 +39,9 @@ HELD_SECONDS = 60.0
 _PROBE_SECONDS = 0.5
 """Seconds between two probes of an absent database."""
 
+_LOOK_SECONDS = 5.0
+"""Seconds between two questions of an idle process to its database."""
+
 _SAID_OF_EACH_TRY = ("Consumer encountered a connection error", "Restarting consumer")
 """How the lines of Dramatiq about each reconnection begin."""
 
@@ -145,14 +148,23 @@ class ThreadWatchdog(Middleware):
     """
 
     def __init__(
-        self, pulse: Pulse, stuck: threading.Event, on_stop: Callable[[], None] = lambda: None
+        self,
+        pulse: Pulse,
+        stuck: threading.Event,
+        on_stop: Callable[[], None] = lambda: None,
+        find_lack: Callable[[], str] = lambda: "",
     ) -> None:
         self._pulse = pulse
         self._stuck = stuck
         self._on_stop = on_stop
         """Called once the worker has stopped, even if a job did not end in time."""
+        self._find_lack = find_lack
+        """Returns in French why the database lets this process do nothing; empty when it can work."""
+        self._lack = ""
         self._begun: dict[int, float] = {}
         """When each thread began its message."""
+        self._gate = threading.Lock()
+        """Held while a message begins and while the database is asked, which takes a connection of the messages."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._exhausted = 0
@@ -165,13 +177,15 @@ class ThreadWatchdog(Middleware):
             target=self._look, args=(worker,), name="thread-watchdog", daemon=True
         )
         self._thread.start()
+        threading.Thread(target=self._ask_database, name="database-watchdog", daemon=True).start()
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """Record the start of a message; later by the additional time of an import."""
         more = (
             (IMPORT_LIMIT_MS - TIME_LIMIT_MS) / 1000 if message.actor_name == QUEUE_REGISTRE else 0
         )
-        self._begun[threading.get_ident()] = time.monotonic() + more
+        with self._gate:
+            self._begun[threading.get_ident()] = time.monotonic() + more
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """Remove the record of the start."""
@@ -187,7 +201,9 @@ class ThreadWatchdog(Middleware):
     ) -> None:
         """Remove the record of the start; note an error from a lack of descriptors or memory."""
         self._begun.pop(threading.get_ident(), None)
-        if exception is not None and isinstance(conclude(exception), ExhaustedError):
+        if exception is None:
+            self._lack = ""
+        elif isinstance(conclude(exception), ExhaustedError):
             self._exhausted = EXHAUSTED_LOOKS
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
@@ -205,6 +221,12 @@ class ThreadWatchdog(Middleware):
             log.warning("works_not_released", error=type(error).__name__)
         if self._exhausted >= EXHAUSTED_LOOKS:
             os._exit(EXHAUSTED)
+
+    def _ask_database(self) -> None:
+        while not self._stop.wait(_LOOK_SECONDS):
+            with self._gate:
+                if not self._begun:
+                    self._lack = self._find_lack()
 
     def _look(self, worker: Worker) -> None:
         while not self._stop.wait(1):
@@ -228,7 +250,7 @@ class ThreadWatchdog(Middleware):
                 log.critical("process_exhausted")
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
-            self._pulse.beat(_lack(worker))
+            self._pulse.beat(" ; ".join(filter(None, (self._lack, _lack(worker)))))
 
 
 def _lack(worker: Worker) -> str:

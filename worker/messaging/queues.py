@@ -11,7 +11,13 @@ from typing import NamedTuple
 import pika
 from dramatiq import Broker
 from dramatiq.common import xq_name
-from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionBlockedTimeout
+from pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelClosedByBroker,
+    ConnectionBlockedTimeout,
+    ProbableAuthenticationError,
+)
 
 from common.database import explain_tls
 from schemas.topology import LISTENER_PREFIX
@@ -49,10 +55,15 @@ class TokenQueues:
 
 _TIMEOUT_SECONDS = 5
 _ACCESS_REFUSED = 403
+_LOGIN_REFUSALS = ProbableAuthenticationError, AuthenticationError
 
 
 class BrokerBlockedError(TransientError):
     """The broker accepts no message while its disk or its memory is short."""
+
+
+class LoginRefusedError(TransientError):
+    """The broker does not know the account, or refuses its password."""
 
 
 class QueueState(NamedTuple):
@@ -64,9 +75,9 @@ class QueueState(NamedTuple):
     dead_letters: int
 
 
-def read_queues(url: str) -> list[QueueState]:
+def read_queues(url: str, seconds: float = _TIMEOUT_SECONDS) -> list[QueueState]:
     """Return the state of each queue, zero for one not declared."""
-    with connect(url) as connection:
+    with connect(url, seconds) as connection:
         return [
             QueueState(
                 queue, *_declare(connection, queue), count_messages(connection, xq_name(queue))
@@ -76,10 +87,11 @@ def read_queues(url: str) -> list[QueueState]:
 
 
 @contextmanager
-def connect(url: str) -> Iterator[pika.BlockingConnection]:
-    """Connect to the broker.
+def connect(url: str, seconds: float = _TIMEOUT_SECONDS) -> Iterator[pika.BlockingConnection]:
+    """Connect to the broker; `seconds`: the longest wait for one of its answers.
 
     Raises:
+        LoginRefusedError: the broker refuses account or password.
         BrokerBlockedError: the broker does not accept what the block publishes.
         TransientError: the broker is away, or the connection is lost.
         RefusedError: the account of this process lacks a right.
@@ -90,9 +102,8 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
         raise TransientError(
             "l'adresse n'a pas la forme amqp://compte:mot-de-passe@hôte:5672/vhost"
         ) from None
-    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = (
-        _TIMEOUT_SECONDS
-    )
+    parameters.socket_timeout = parameters.stack_timeout = seconds
+    parameters.blocked_connection_timeout = seconds
     try:
         with closing(pika.BlockingConnection(parameters)) as connection:
             yield connection
@@ -107,6 +118,9 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
             "RabbitMQ n'accepte plus aucun message : son disque ou sa mémoire manque (« docker compose exec broker "
             "rabbitmq-diagnostics check_local_alarms » dit lequel)"
         ) from None
+    except _LOGIN_REFUSALS:
+        account = getattr(parameters.credentials, "username", "")
+        raise LoginRefusedError(f"RabbitMQ refuse le mot de passe du compte {account}") from None
     except (AMQPError, OSError) as error:
         reason = (
             f"TLS impossible : {explain_tls(error)}"
@@ -118,13 +132,13 @@ def connect(url: str) -> Iterator[pika.BlockingConnection]:
         ) from None
 
 
-def ping_broker(url: str) -> str:
+def ping_broker(url: str, seconds: float = _TIMEOUT_SECONDS) -> str:
     """Publish a message to no queue; return « host:port/vhost », never the account's password.
 
     RabbitMQ tells of an alarm only to a connection that publishes. An account without the right to publish so is only
     connected.
     """
-    with connect(url) as connection:
+    with connect(url, seconds) as connection:
         with suppress(ChannelClosedByBroker):
             channel = connection.channel()
             channel.confirm_delivery()

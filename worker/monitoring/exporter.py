@@ -236,7 +236,7 @@ def _measure_transactions(connection: Connection) -> GaugeMetricFamily:
     """Return the age of the oldest open transaction of each account; no sample where this account may not see it."""
     try:
         found = find_open_transactions(connection)
-    except HiddenSessionsError:  # `diagnose` says so
+    except HiddenSessionsError:  # `check` says so
         found = []
     oldest_last = reversed(found)
     return OLDEST_TRANSACTION.family({it.account: it.seconds for it in oldest_last}.items())

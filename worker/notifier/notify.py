@@ -21,9 +21,11 @@ from functools import partial
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from common.logs import LogThrottle
 from schemas.vocabulary import Channel
+from worker.causes import explain_database
 from worker.db.engine import ReadySignal
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import ExhaustedError
@@ -146,9 +148,9 @@ class Notifier:
                 due = signal.wait(stop)
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
-                self.beat(
-                    f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal"
-                )
+                is_database = isinstance(error, DBAPIError)
+                reason = explain_database(error).what if is_database else type(error).__name__
+                self.beat(f"le notificateur n'avance plus ({reason}) : voir son journal")
                 stop.wait(TROUBLE_SECONDS)
         signal.close()
         deadline = time.monotonic() + STOP_SECONDS
