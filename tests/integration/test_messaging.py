@@ -419,14 +419,16 @@ def test_forged_message_becomes_a_dead_letter(
 
 EVENTS: dict[str, Data] = {
     "a commune": RequestStatus(
-        request=AnsweredRequest(source="/test", id="1"),
+        request=AnsweredRequest(source="/test", id="1", uuid=""),
         status=RequestStage.SETTLED,
         request_id=1,
         commune="13900",
         ready=1,
     ),
     "no commune": RequestStatus(
-        request=AnsweredRequest(source="/test", id="1"), status=RequestStage.REFUSED, reason="essai"
+        request=AnsweredRequest(source="/test", id="1", uuid=""),
+        status=RequestStage.REFUSED,
+        reason="essai",
     ),
 }
 
