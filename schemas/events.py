@@ -330,7 +330,7 @@ class RegistreStatus(Published):
     ] = None
     listes: Annotated[Sequence[PreviewedListe], Field(description="Lists of the export.")] = ()
     kept: Annotated[
-        Sequence[Liste], Field(description="Lists that the export does not hold, with electors.")
+        Sequence[Liste], Field(description="Lists of the register that the export does not hold.")
     ] = ()
     questions: Annotated[
         Sequence[PreviewedQuestion],
