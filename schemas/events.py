@@ -198,7 +198,7 @@ def name_request(sender: str, source: str, event_id: str, payload_hash: str) -> 
 
     It also depends on the content of the event: the refusal of a second content under one `id` has a UUID of its own.
     """
-    return str(uuid5(NAMESPACE_URL, "\n".join((sender, source, event_id, payload_hash))))
+    return str(uuid5(NAMESPACE_URL, f"{sender}\n{source}\n{event_id}\n{payload_hash}"))
 
 
 def name_event(source: str, event_id: str, part: object, event_type: str, time: datetime) -> str:

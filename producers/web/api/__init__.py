@@ -1,7 +1,7 @@
 """The HTTP API for programs without AMQP or exports volume: send events, read requests, take files.
 
-`schemas/http.py` and `openapi.json` define the contract. A file outside the token's communes, and the address of another
-sender's request, give the same 404 as one that does not exist.
+`schemas/http.py` and `openapi.json` define the contract. A file outside the token's communes, and the address of
+another sender's request, give the same 404 as one that does not exist.
 """
 
 import base64
@@ -232,7 +232,7 @@ def _refuse_reused(state: State, bearer: Bearer, event: CloudEvent) -> None:
     keyed = demande.event_id == event.id, demande.code.not_in(WITHOUT_KEY)
     for row in state.read(select(demande.uuid).where(*mine, *keyed)):
         if row.uuid != _name_request(bearer, event):
-            said = "Cet « id » est celui d'un autre événement de ce jeton : un événement nouveau veut un « id » nouveau."
+            said = "Cet « id » est celui d'un autre événement de ce jeton : en choisir un nouveau."
             fault = Fault("id", KEY_REUSED, said)
             raise ProblemError(
                 CONFLICT, KEY_REUSED, said, faults=[fault], instance=_address_of(row.uuid)
