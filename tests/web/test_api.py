@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from common.cli import ExitCode
-from producers.errors import PublishError, QueueFullError, UnconfirmedError
+from producers.errors import BrokerRefusesError, PublishError, QueueFullError, UnconfirmedError
 from producers.web import api
 from producers.web.app import create_app
 from producers.web.security import limits
@@ -24,7 +24,13 @@ from schemas.envelope import CloudEvent
 from schemas.events import FileStatus, name_request
 from schemas.http import EVENT_JSON, TOKEN_ACTOR, Problem
 from schemas.requests import ListeExportRequested
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_DECLARATION
+from schemas.topology import (
+    MAX_EVENT_BYTES,
+    REQUEST_CANCEL,
+    REQUEST_DECLARATION,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+)
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
@@ -49,7 +55,9 @@ from worker.notifier.messages.events import file_event, recall_event
 
 DIGEST = hashlib.sha256(CONTENT).digest()
 BYTES = "/api/v1/exports/1/fichier"
+DOWNLOADED = {"exports": [1], "note": {"kind": "downloaded"}}
 MakeToken = Callable[..., str]
+SendInVain = Callable[[PublishError], Any]
 
 
 @pytest.fixture
@@ -66,6 +74,21 @@ def make_token(
         return capsys.readouterr().out.split()[-1]
 
     return make
+
+
+@pytest.fixture
+def send_in_vain(screen_database: str, tmp_path: Path, make_token: MakeToken) -> SendInVain:
+    """Send an event to a screen whose publisher raises an error; the answer."""
+
+    def send(error: PublishError) -> Any:  # noqa: ANN401 — httpx's
+        def publish(event: CloudEvent, *, token: str = "") -> None:
+            raise error
+
+        settings = make_settings(screen_database, tmp_path)
+        with open_client(settings, app=create_app(settings, publish)) as client:
+            return _send(client, make_token(LIBREVILLE), _asked())
+
+    return send
 
 
 def _showing(token: str, **others: str) -> dict[str, str]:
@@ -254,7 +277,7 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
         == ExitCode.FAILED
     )
     assert (
-        main(["accounts", "--kind", "jeton", "--add", "autre", "--commune", "99999"])
+        main(["accounts", "--kind", "jeton", "--add", "autre", "--commune", "13998"])
         == ExitCode.FAILED
     )
     assert main(["accounts", "--kind", "jeton", "--remove", "00000000"]) == ExitCode.FAILED
@@ -616,21 +639,59 @@ def test_an_event_is_sent_in_structured_mode_with_a_token(
 
 
 @pytest.mark.parametrize(
+    ("event_type", "data", "acts", "expected"),
+    [
+        (REQUEST_LISTE_EXPORT, {}, [], ("compte_non_autorise", "/data/commune")),
+        (REQUEST_LISTE_EXPORT, {}, ["tableaux_render"], ("acte_non_autorise", "/type")),
+        (REQUEST_LISTE_EXPORT, {"commune": GRANDVILLE}, ["*"], ("compte_non_autorise", "/data/commune")),
+        (REQUEST_LISTE_EXPORT, {"commune": "13998"}, ["*"], ("compte_non_autorise", "/data/commune")),
+        (REQUEST_RETRY, None, ["liste_export"], ("acte_non_autorise", "/type")),
+        (REQUEST_CANCEL, None, [], ("compte_non_autorise", "")),
+        (REQUEST_DECLARATION, DOWNLOADED, ["deposited"], ("acte_non_autorise", "/type")),
+    ],
+)  # fmt: skip
+def test_what_a_token_may_not_ask_for_is_refused_as_a_worker_would(
+    files: FilesScreen,
+    event_type: str,
+    data: dict[str, object] | None,
+    acts: list[str],
+    expected: tuple[str, str],
+) -> None:
+    with files.desk.engine.begin() as connection:
+        token = make_token_row(connection, "compta", [LIBREVILLE], acts, actor="test")
+    about = {"commune": LIBREVILLE} if data is not None else {"request": {"source": "x", "id": "1"}}
+    event = _asked(type=event_type, data=about | {"requested_by": "compta"} | (data or {}))
+    refused = _send(files.client, token, event)
+    assert _code(refused) == (403, expected[0])
+    (fault,) = refused.json()["errors"]
+    assert (fault["code"], fault["field"]) == expected
+    assert files.broker.events == []
+    ingest_request(event, files.desk.services, sender="jeton compta")
+    asked = files.desk.request(event)
+    assert (asked["code"], asked["reason"]) == (expected[0], fault["message"])
+
+
+@pytest.mark.parametrize(
     ("error", "seconds"), [(PublishError, "10"), (QueueFullError, "60"), (UnconfirmedError, "10")]
 )
 def test_what_the_broker_does_not_take_is_to_be_sent_again(
-    screen_database: str,
-    tmp_path: Path,
-    make_token: MakeToken,
+    send_in_vain: SendInVain,
+    capsys: pytest.CaptureFixture[str],
     error: type[PublishError],
     seconds: str,
 ) -> None:
-    def publish(event: CloudEvent, *, token: str = "") -> None:
-        raise error("broker.example:5672")
-
-    app = create_app(make_settings(screen_database, tmp_path), publish)
-    with open_client(make_settings(screen_database, tmp_path), app=app) as client:
-        answer = _send(client, make_token(LIBREVILLE), _asked())
+    answer = send_in_vain(error("broker.example:5672"))
     assert _code(answer) == (503, "demande_non_prise")
     assert answer.headers["retry-after"] == seconds
     assert "broker.example" not in answer.text
+    assert "broker.example:5672" in capsys.readouterr().out, "the operator reads the cause"
+
+
+def test_a_broker_that_refuses_every_event_is_not_tried_again(
+    send_in_vain: SendInVain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = send_in_vain(BrokerRefusesError("broker.example:5672 refuse le compte"))
+    assert _code(answer) == (500, "service_mal_regle")
+    assert "retry-after" not in answer.headers
+    assert "broker.example" not in answer.text
+    assert "broker.example:5672 refuse le compte" in capsys.readouterr().out

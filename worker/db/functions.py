@@ -332,7 +332,9 @@ FROM doubt d JOIN mouvement m1 ON m1.id = d.radiation_id JOIN mouvement m2 ON m2
      JOIN import i ON i.id = d.import_id AND i.undone_at IS NULL
 """,  # noqa: S608 — our own words
     "jetons": """
-SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune FROM token t WHERE t.revoked_at IS NULL
+SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune, coalesce(s.acts, '') AS acts
+FROM token t LEFT JOIN sender s ON s.name = 'jeton ' || t.name AND s.code_commune = t.code_commune
+WHERE t.revoked_at IS NULL
 """,
     # The purge keeps these versions of a list: an existing file rests on each.
     "kept_version": """

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+import structlog
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Row, String, column, literal, select, table, tuple_
 from starlette.applications import Starlette
@@ -26,7 +27,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.instant import UtcDateTime
-from producers.errors import PublishError, QueueFullError, StateAwayError
+from producers.errors import BrokerRefusesError, PublishError, QueueFullError, StateAwayError
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, find_file, read_all
 from producers.web.exports.stored_file import (
@@ -72,12 +73,14 @@ from schemas.http import (
     Problem,
     digest_secret,
 )
+from schemas.rights import EVERY_COMMUNE, acts_of, find_missing_right
 from schemas.topology import MAX_EVENT_BYTES, REQUEST_RETRY, REQUEST_TYPES, SOURCE
 from schemas.vocabulary import KEY_REUSED, WITHOUT_KEY, ExportStatus, Piece
 
-ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
+ACCEPTED, UNAUTHORIZED, FORBIDDEN, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
     202,
     401,
+    403,
     304,
     206,
     412,
@@ -85,12 +88,14 @@ ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
     503,
 )
 
+log = structlog.get_logger("producers.web")
+
 _TOKEN = re.compile(
     rf"Bearer +{TOKEN_PREFIX}([0-9a-f]{{8}})_([A-Za-z0-9_-]{{43}})", re.ASCII | re.IGNORECASE
 )
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _JETONS = table(
-    "jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune"))
+    "jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune", "acts"))
 )
 _ASKED = (
     *("source", "event_id", "event_type", "code_commune"),
@@ -106,7 +111,6 @@ _EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
 _PAGE, _COMMITTED = 100, timedelta(seconds=5)
 _ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
-_EVERY_COMMUNE = "*"
 _SAID = {
     400: ("requete_illisible", "La requête n'est pas lisible."),
     404: (
@@ -144,10 +148,16 @@ class ProblemError(HTTPException):
 class Bearer(NamedTuple):
     sender: str
     """The sender of its events, and the actor of its downloads."""
-    communes: frozenset[str]
+    rights: Mapping[str, str]
+    """The acts that it may do, by commune; empty where it only reads."""
 
     def opens(self, commune: str) -> bool:
-        return bool(self.communes & {commune, _EVERY_COMMUNE})
+        return bool(self.rights.keys() & {commune, EVERY_COMMUNE})
+
+    def may_do(self, commune: str) -> Sequence[str]:
+        """Return the acts of each right for a commune; of all rights where the event names no commune."""
+        named = {commune, EVERY_COMMUNE} if commune else self.rights.keys()
+        return [acts for code, acts in self.rights.items() if acts and code in named]
 
 
 def create_api(services: WebServices) -> Mount:
@@ -202,12 +212,25 @@ async def _receive_event(request: Request) -> Response:
         )
     event = await run_in_threadpool(_read_event, await limit_body(request, MAX_EVENT_BYTES).body())
     request.state.correlation_id = event.correlationid
+    _require_right(bearer, event)
     await run_in_threadpool(_refuse_reused, _services(request).state, bearer, event)
     publish, limiter = _services(request).publish, request.app.state.publishing
     await to_thread.run_sync(lambda: publish(event, token=bearer.sender), limiter=limiter)
     uuid = _name_request(bearer, event)
     said = {"request": {"source": event.source, "id": event.id, "uuid": uuid}}
     return JSONResponse(said, ACCEPTED, {"Location": _address_of(uuid)})
+
+
+def _require_right(bearer: Bearer, event: CloudEvent) -> None:
+    """Check that the token may do the act of the event for the commune that it names, as a worker does.
+
+    Raises:
+        ProblemError: 403, with the code and the words of the worker.
+    """
+    commune = str(event.data.get("commune", ""))
+    granted = bearer.may_do(commune)
+    if missing := find_missing_right(bearer.sender, granted, acts_of(event), commune):
+        raise ProblemError(FORBIDDEN, missing.code, missing.message, faults=[missing])
 
 
 def _name_request(bearer: Bearer, event: CloudEvent) -> str:
@@ -264,8 +287,8 @@ def _send_events(request: Request) -> Response:
     micros, last = map(int, cursor.groups())
     view, until = DERNIERS_EXPORTS.c, services.clock() - _COMMITTED
     query = select(DERNIERS_EXPORTS)
-    if not bearer.opens(_EVERY_COMMUNE):
-        query = query.where(view.code_commune.in_(bearer.communes))
+    if not bearer.opens(EVERY_COMMUNE):
+        query = query.where(view.code_commune.in_(bearer.rights))
     since = tuple_(literal(_EPOCH + micros * _MICROSECOND, UtcDateTime), last)
     ended = query.where(
         view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
@@ -538,7 +561,8 @@ def _find_bearer(services: WebServices, token_id: str, secret: str) -> Bearer | 
     rows = services.state.read(select(_JETONS).where(_JETONS.c.jeton == token_id.lower()))
     if not rows or not hmac.compare_digest(rows[0].secret_hash, digest_secret(secret)):
         return None
-    return Bearer(f"{TOKEN_ACTOR}{rows[0].name}", frozenset(row.code_commune for row in rows))
+    rights = {row.code_commune: row.acts for row in rows}
+    return Bearer(f"{TOKEN_ACTOR}{rows[0].name}", rights)
 
 
 def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
@@ -564,6 +588,8 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
 
 
 async def _show_problem(_request: Request, error: Exception) -> Response:
+    if isinstance(error, PublishError):  # its message is the operator's, and holds no secret
+        log.error("event_not_published", error=str(error))
     it = _to_problem(error)
     status, errors = (it.status_code, [RefusalFault.of(fault) for fault in it.faults] or None)
     problem = Problem(
@@ -585,6 +611,9 @@ def _to_problem(error: Exception) -> ProblemError:
         case HTTPException():
             said = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
             return ProblemError(error.status_code, *said, error.headers)
+        case BrokerRefusesError():
+            closed = "Le service ne peut prendre aucune demande avant que l'exploitant ne corrige son réglage."
+            return ProblemError(BROKEN, "service_mal_regle", closed)
         case PublishError():
             retry = {"Retry-After": "60" if isinstance(error, QueueFullError) else "10"}
             again = "La demande n'est pas prise : renvoyer la même, avec le même « id »."

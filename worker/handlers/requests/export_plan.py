@@ -28,6 +28,7 @@ from schemas.requests import (
     TableauPart,
     TableauxRenderRequested,
 )
+from schemas.rights import name_act
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import (
     WITHOUT_KEY,
@@ -39,7 +40,6 @@ from schemas.vocabulary import (
     Liste,
 )
 from worker.access.authorization import Authorization
-from worker.access.models import name_act
 from worker.arrivals import drop
 from worker.audit import Actor, record_audit
 from worker.db.engine import end_if_frozen, reading

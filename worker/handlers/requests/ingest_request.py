@@ -19,6 +19,7 @@ from schemas.envelope import CloudEvent, trace_id_of
 from schemas.events import name_request
 from schemas.faults import Fault, join_faults
 from schemas.requests import CodeCommune, RequestedBy
+from schemas.rights import kind_of
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_DECLARATION,
@@ -32,7 +33,7 @@ from schemas.topology import (
     SCREEN_NOTE,
 )
 from schemas.vocabulary import KEY_REUSED, UNREADABLE, WITHOUT_KEY, RequestOutcome
-from worker.access.authorization import Authorization, kind_of
+from worker.access.authorization import Authorization
 from worker.arrivals import share_of
 from worker.audit import Actor
 from worker.errors import RefusedError
