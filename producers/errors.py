@@ -27,6 +27,10 @@ class PublishError(ProducerError):
     """The broker has not confirmed the event. The subclasses are those that callers tell apart."""
 
 
+class BrokerRefusesError(PublishError):
+    """The broker refuses every event until an operator corrects the account, its rights or the vhost."""
+
+
 class QueueFullError(PublishError):
     """The queue of this account is full; the queues of other accounts are not."""
 

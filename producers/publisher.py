@@ -251,7 +251,7 @@ def _parameters(amqp_url: str, patience: float) -> URLParameters:
 
 def _not_permitted(place: str, routing_key: str) -> errors.PublishError:
     said = f"ce compte n'a pas le droit de publier « {routing_key} » ; voyez docs/producers.md, « Permissions »"
-    return errors.PublishError(f"{place} : {said}")
+    return errors.BrokerRefusesError(f"{place} : {said}")
 
 
 def _permanent(
@@ -259,14 +259,17 @@ def _permanent(
 ) -> errors.PublishError | None:
     """Return the error that a retry would not fix, or None for a transient error."""
     look_first = "Regardez les derniers exports avant de la refaire"
-    refused, kind = "", errors.PublishError
+    refused = ""
+    kind: type[errors.PublishError] = errors.PublishError
     match error:
         case exceptions.ProbableAuthenticationError() | exceptions.AuthenticationError():
+            kind = errors.BrokerRefusesError
             refused = " refuse le compte ou le mot de passe : corrigez PREFECTURE_AMQP_URL"
         case (
             exceptions.ProbableAccessDeniedError()
             | exceptions.ConnectionClosedByBroker(reply_code=530)
         ):
+            kind = errors.BrokerRefusesError
             refused = f" n'a pas de vhost « {vhost} », ou le refuse à ce compte : corrigez PREFECTURE_AMQP_URL"
         case exceptions.ConnectionBlockedTimeout():
             kind = errors.BrokerBlockedError

@@ -4,6 +4,7 @@ CloudEvents has three modes on AMQP: structured (the one in use), binary (AMQP p
 (JSON event format, section 4). Binary, batch, compressed and BOM-prefixed messages each have a fault of their own.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,6 +70,17 @@ def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN
     except ValidationError as error:
         return list_faults(error, "data", event.data)
     return ()
+
+
+def hash_payload(event: CloudEvent) -> str:
+    """Return the SHA-256, in hexadecimal, of the type and the data of an event, without order and default values."""
+    said = json.dumps(
+        [event.type, drop_defaults(event)],
+        sort_keys=True,
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def drop_defaults(event: CloudEvent) -> Mapping[str, Any]:

@@ -46,6 +46,13 @@ class AnsweredRequest(Published):
 
     source: Annotated[Attribute, Field(examples=["/mairie/13900"])]
     id: Attribute
+    uuid: Annotated[
+        str,
+        Field(
+            description="Of its state over HTTP, `/api/v1/requests/UUID`: another content under its `id` has another.",
+            examples=["5f0c1d0e-8a3b-5b52-9c1e-0d7a4c1f2b6a"],
+        ),
+    ]
 
 
 class TableauReference(Published):
@@ -184,6 +191,14 @@ def ended_fields(row: Any, url: str | None) -> dict[str, Any]:  # noqa: ANN401 â
 def recalled_fields(because: str) -> dict[str, Any]:
     """Return the fields of the FileStatus of a recalled file that say why."""
     return {"status": FileStage.RECALLED, "usable": False, "reason": because}
+
+
+def name_request(sender: str, source: str, event_id: str, payload_hash: str) -> str:
+    """Return the UUIDv5 of the request of an event: the same wherever it is computed, at the door or by a worker.
+
+    It also depends on the content of the event: the refusal of a second content under one `id` has a UUID of its own.
+    """
+    return str(uuid5(NAMESPACE_URL, f"{sender}\n{source}\n{event_id}\n{payload_hash}"))
 
 
 def name_event(source: str, event_id: str, part: object, event_type: str, time: datetime) -> str:

@@ -12,8 +12,8 @@ PREFIX = "/api/v1"
 FILE_PATH = "/exports/{export_id}/fichier"
 EVENTS_PATH = "/events"
 REQUESTS_PATH = "/requests"
-REQUEST_PATH = "/request"
-"""One request of the token, by the parameters `source` and `id` of its event: a path cannot hold their slashes."""
+REQUEST_PATH = "/requests/{uuid}"
+"""One request of the token, by the UUID that is derived from its sender, its event's source and id, and its content."""
 TOKEN_PREFIX = "prefecture_"  # noqa: S105 — prefix of every token
 TOKEN_ACTOR = "jeton "  # noqa: S105 — prefix of the sender of events, and of the actor in the audit trail
 RECALLED, ACCEPTS_RECALLED = "recalled", "accept"
@@ -48,6 +48,10 @@ class Problem(Published):
     detail: Annotated[str, Field(description="For people, in French.")]
     errors: Annotated[
         Sequence[RefusalFault] | None, Field(description="Of an event: what is wrong, and where.")
+    ] = None
+    instance: Annotated[
+        str | None,
+        Field(description="Of `key_reused`: the address of the request that has the `id`."),
     ] = None
     again: Annotated[
         Again | None,

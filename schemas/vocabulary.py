@@ -119,6 +119,16 @@ class ExportStatus(Labelled):
 UNFINISHED = (ExportStatus.QUEUED, ExportStatus.RUNNING)
 
 
+KEY_REUSED = "key_reused"
+"""The code of the refusal of a second event under a key that belongs to another event."""
+
+UNREADABLE = "evenement_illisible"
+"""The code of the refusal of a malformed event, whose key is not certain."""
+
+WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
+"""The codes of refused requests that do not occupy their key."""
+
+
 class RequestOutcome(StrEnum):
     """The result of reading a request."""
 

@@ -21,9 +21,10 @@ ask() {
         exit 1
     fi
     api --header 'Content-Type: application/cloudevents+json' --data @"$folder/event.json" "$URL/api/v1/events"
+    uuid=$(jq --raw-output .request.uuid "$folder/answer")
     until jq --exit-status '.exports[0].status == "ready"' "$folder/answer" >/dev/null 2>&1; do
         sleep 0.2
-        api "$URL/api/v1/request?source=/examples/shell&id=$id" || true # 404 until a worker has read it
+        api "$URL/api/v1/requests/$uuid" || true # 404 until a worker has read it
     done
     path=$(jq --raw-output '.exports[0].url' "$folder/answer")
     cp "$folder/answer" "$folder/request"

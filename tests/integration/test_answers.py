@@ -19,14 +19,14 @@ from schemas.events import FileStage
 from schemas.generate import ROOT
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import EVENT_REQUEST_STATUS
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import KEY_REUSED, ExportStatus
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.databases import ON_SQLITE
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from tests.unit.mail_samples import deadline
-from worker.exports.models import KEY_REUSED, Export, Recall, Request
+from worker.exports.models import Export, Recall, Request
 from worker.exports.records import announce, mark_recalled
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.notifier.messages.events import (
@@ -191,7 +191,7 @@ def _pass_a_second(desk: DepotsDesk) -> None:
     desk.run("UPDATE work SET due_at = NULL")
 
 
-NAMES = {"id", "time", "correlationid", "causationid", "export_id", "request_id"}
+NAMES = {"id", "time", "correlationid", "causationid", "export_id", "request_id", "uuid"}
 FREE = NAMES | {
     "lines_written",
     "ready",

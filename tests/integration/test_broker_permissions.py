@@ -580,7 +580,7 @@ def test_listener_reads_its_own_queue_and_does_nothing_else(
     )
     capsys.readouterr()
     publisher = EventPublisher(build_broker(commands.amqp_url("notifier")))
-    about = AnsweredRequest(source="/test", id="1")
+    about = AnsweredRequest(source="/test", id="1", uuid="")
     for commune in ("13055", "13900"):
         data = RequestStatus(
             request=about, status=RequestStage.SETTLED, request_id=1, commune=commune, ready=1

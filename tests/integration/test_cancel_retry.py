@@ -16,11 +16,10 @@ from schemas.requests import (
     TableauxRenderRequested,
 )
 from schemas.topology import QUEUE_LISTES
-from schemas.vocabulary import Format
+from schemas.vocabulary import KEY_REUSED, Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.access.models import Sender
-from worker.exports.models import KEY_REUSED
 from worker.exports.records import mark_ready
 from worker.handlers.making import make_liste
 from worker.handlers.requests.ingest_request import ingest_request

@@ -417,14 +417,16 @@ def test_any_message_in_a_queue_of_tokens_is_a_token(broker: PrefectureBroker, b
 
 EVENTS: dict[str, Data] = {
     "a commune": RequestStatus(
-        request=AnsweredRequest(source="/test", id="1"),
+        request=AnsweredRequest(source="/test", id="1", uuid=""),
         status=RequestStage.SETTLED,
         request_id=1,
         commune="13900",
         ready=1,
     ),
     "no commune": RequestStatus(
-        request=AnsweredRequest(source="/test", id="1"), status=RequestStage.REFUSED, reason="essai"
+        request=AnsweredRequest(source="/test", id="1", uuid=""),
+        status=RequestStage.REFUSED,
+        reason="essai",
     ),
 }
 

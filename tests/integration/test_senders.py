@@ -13,12 +13,13 @@ from schemas.requests import (
     RetryRequested,
     TableauxRenderRequested,
 )
+from schemas.rights import EVERY_ACT, EVERY_COMMUNE
 from schemas.vocabulary import ExportStatus
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.notes import note_file
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.access.management import make_token, revoke_token
-from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Sender
+from worker.access.models import Sender
 from worker.exports.models import Export
 from worker.handlers.requests.ingest_request import ingest_request
 

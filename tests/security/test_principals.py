@@ -11,13 +11,14 @@ from producers.state import State
 from producers.web.security import NotAnAgent, find_agent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
+from schemas.rights import EVERY_COMMUNE
 from schemas.topology import SCREEN_NOTE
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.databases import read_rows
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.authorization import UNKNOWN_ACCOUNT
-from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token
+from worker.access.models import Agent, Sender, Token
 from worker.cli.main import main
 from worker.exports.models import Request
 from worker.handlers.requests.ingest_request import ingest_request

@@ -6,6 +6,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from common.calendrier import PARIS
+from schemas.events import name_request
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import (
@@ -118,7 +119,9 @@ def report(*exports: Export, lieu: str = "LIBREVILLE (13900)", **fields: object)
         "reason": "",
         "exports": list(exports),
     }
-    return RequestReport(Request(**values | fields), lieu)
+    values |= fields
+    named = values.get("sender", ""), values["source"], values["event_id"], ""
+    return RequestReport(Request(**{"uuid": name_request(*map(str, named))} | values), lieu)
 
 
 def tableaux_report(*exports: Export) -> RequestReport:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from common.calendrier import jour_a_paris
 from producers.web.app import ROUTES
+from schemas.rights import EVERY_COMMUNE
 from schemas.topology import (
     QUEUE_LISTES,
     QUEUE_REGISTRE,
@@ -29,7 +30,6 @@ from tests.parts.town import ROOT, Town, prepare_migrated, prepare_mouvements
 from tests.parts.wait import wait_until
 from tests.web.security_desk import LIBREVILLE, SCREEN_TEMPLATE, SECRET, add_neighbours, write_files
 from worker.access.management import allow_sender
-from worker.access.models import EVERY_COMMUNE
 
 
 class Service(NamedTuple):

@@ -14,20 +14,28 @@ from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from common.cli import ExitCode
-from producers.errors import PublishError, QueueFullError, UnconfirmedError
+from producers.errors import BrokerRefusesError, PublishError, QueueFullError, UnconfirmedError
 from producers.web import api
 from producers.web.app import create_app
 from producers.web.security import limits
+from schemas.checking import hash_payload
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
-from schemas.events import FileStatus
+from schemas.events import FileStatus, name_request
 from schemas.http import EVENT_JSON, TOKEN_ACTOR, Problem
 from schemas.requests import ListeExportRequested
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_DECLARATION
+from schemas.topology import (
+    MAX_EVENT_BYTES,
+    REQUEST_CANCEL,
+    REQUEST_DECLARATION,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+)
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
 from tests.unit.mail_samples import ASKED_AT, export, report
+from tests.web.files_desk import FilesScreen
 from tests.web.security_desk import (
     CONTENT,
     FILE,
@@ -38,14 +46,18 @@ from tests.web.security_desk import (
     open_client,
     sent_by,
 )
+from worker.access.management import make_token as make_token_row
 from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.exports.models import Export, Recall
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.notifier.messages.events import file_event, recall_event
 
 DIGEST = hashlib.sha256(CONTENT).digest()
 BYTES = "/api/v1/exports/1/fichier"
+DOWNLOADED = {"exports": [1], "note": {"kind": "downloaded"}}
 MakeToken = Callable[..., str]
+SendInVain = Callable[[PublishError], Any]
 
 
 @pytest.fixture
@@ -64,10 +76,30 @@ def make_token(
     return make
 
 
+@pytest.fixture
+def send_in_vain(screen_database: str, tmp_path: Path, make_token: MakeToken) -> SendInVain:
+    """Send an event to a screen whose publisher raises an error; the answer."""
+
+    def send(error: PublishError) -> Any:  # noqa: ANN401 — httpx's
+        def publish(event: CloudEvent, *, token: str = "") -> None:
+            raise error
+
+        settings = make_settings(screen_database, tmp_path)
+        with open_client(settings, app=create_app(settings, publish)) as client:
+            return _send(client, make_token(LIBREVILLE), _asked())
+
+    return send
+
+
 def _showing(token: str, **others: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} | {
         name.replace("_", "-"): value for name, value in others.items()
     }
+
+
+def _address(event_id: str = "1", sender: str = "") -> str:
+    """The address of a request of the tests."""
+    return f"/api/v1/requests/{name_request(sender, '/mairie/13900', event_id, '')}"
 
 
 def _code(answer: Any) -> tuple[int, str]:  # noqa: ANN401 — httpx's
@@ -245,7 +277,7 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
         == ExitCode.FAILED
     )
     assert (
-        main(["accounts", "--kind", "jeton", "--add", "autre", "--commune", "99999"])
+        main(["accounts", "--kind", "jeton", "--add", "autre", "--commune", "13998"])
         == ExitCode.FAILED
     )
     assert main(["accounts", "--kind", "jeton", "--remove", "00000000"]) == ExitCode.FAILED
@@ -294,7 +326,7 @@ def test_a_recalled_file_is_not_served_as_a_good_one(
     token = make_token(LIBREVILLE)
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
     execute(screen_database, "UPDATE import SET finished_at = '2026-01-01 00:00:00.000000'")
-    path = "/api/v1/request?source=/mairie/13900&id=1"
+    path = _address()
     (good,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (good["status"], good["state"], good["usable"]) == ("ready", "ready", True)
     assert stranger.get(BYTES, headers=_showing(token)).headers["file-state"] == "ready"
@@ -330,13 +362,10 @@ def test_a_program_asks_what_became_of_its_request(
 ) -> None:
     token = make_token(LIBREVILLE)
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
-    path = "/api/v1/request?source=/mairie/13900&id=1"
+    path = _address()
     known = stranger.get(path, headers=_showing(token))
     (file,) = known.json()["exports"]
-    assert (known.json()["request"], known.json()["outcome"]) == (
-        {"source": "/mairie/13900", "id": "1"},
-        "accepted",
-    )
+    assert (known.json()["request"]["id"], known.json()["outcome"]) == ("1", "accepted")
     assert (file["export_id"], file["status"], file["sha256"]) == (1, "ready", DIGEST.hex())
     assert (file["electeurs"], file["anomalies_bloquantes"], file["a_completer"]) == (1, 0, 0)
     execute(
@@ -345,25 +374,12 @@ def test_a_program_asks_what_became_of_its_request(
     )
     (file,) = stranger.get(path, headers=_showing(token)).json()["exports"]
     assert (file["status"], file["code"], file["reason"]) == ("failed", "xsd", "Refusé.")
-    for address in (f"{path}x", "/api/v1/request?source=x&id=1"):
-        assert _code(stranger.get(address, headers=_showing(token))) == (404, "demande_inconnue")
+    for unknown in (f"{path}x", _address("x"), "/api/v1/requests/1"):
+        assert _code(stranger.get(unknown, headers=_showing(token))) == (404, "demande_inconnue")
     assert _code(stranger.get(path)) == (401, "jeton_refuse")
-    for wrong in ("source=/mairie/13900", "id=1", ""):
-        answer = stranger.get(f"/api/v1/request?{wrong}", headers=_showing(token))
-        assert _code(answer) == (400, "parametre_faux")
-    for source, event_id in (("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c"), ("/" * 200, "&=é ")):
-        statement = "UPDATE request SET source = :source, event_id = :event_id WHERE id = 1"
-        execute(screen_database, statement, source=source, event_id=event_id)
-        for key, status in (((source, event_id), 200), (("a/b/c", ""), 400), (("a", "b"), 404)):
-            query = dict(zip(("source", "id"), key, strict=True))
-            answer = stranger.get("/api/v1/request", params=query, headers=_showing(token))
-            assert answer.status_code == status, key
-        swapped = {"source": "a", "id": "b/c"} if source != "a" else {"source": "a/b", "id": "c"}
-        answer = stranger.get("/api/v1/request", params=swapped, headers=_showing(token))
-        assert answer.status_code == 404, "a slash belongs to one of the two"
 
 
-def test_a_source_and_an_id_name_the_request_of_the_token_alone(
+def test_an_address_opens_the_request_of_the_token_alone(
     stranger: TestClient, make_token: MakeToken, screen_database: str
 ) -> None:
     """An account and two tokens chose the same source and id for the same commune, a third token did not."""
@@ -382,16 +398,48 @@ def test_a_source_and_an_id_name_the_request_of_the_token_alone(
         session.add(report(id=73, sender="jeton autre", **refused, **asked).request)
     engine.dispose()
 
-    def ask(name: str, event_id: str) -> Any:  # noqa: ANN401 — httpx's
-        path = f"/api/v1/request?source=/mairie/13900&id={event_id}"
-        return stranger.get(path, headers=_showing(tokens[name]))
+    def ask(name: str, sender: str) -> Any:  # noqa: ANN401 — httpx's
+        return stranger.get(_address("7", sender), headers=_showing(tokens[name]))
 
     for name, number in (("agenda", 71), ("compta", 72)):
-        assert [it["export_id"] for it in ask(name, "7").json()["exports"]] == [number]
-    assert ask("autre", "7").json()["code"] == "quota"
-    strange = [ask(name, event_id) for name in ("archives", "region") for event_id in ("7", "8")]
+        files = ask(name, f"jeton {name}").json()["exports"]
+        assert [it["export_id"] for it in files] == [number]
+    assert ask("autre", "jeton autre").json()["code"] == "quota"
+    senders = ("mairie", "jeton agenda", "jeton compta", "jeton autre")
+    strange = [ask(name, sender) for name in ("archives", "region") for sender in senders]
     assert {_code(answer) for answer in strange} == {(404, "demande_inconnue")}
     assert len({answer.text for answer in strange}) == 1
+
+
+def test_each_content_under_one_id_has_the_address_of_its_own_answer(files: FilesScreen) -> None:
+    """Two are sent before a worker has read one; then a third, and the first again."""
+    with files.desk.engine.begin() as connection:
+        token = make_token_row(connection, "compta", [LIBREVILLE], ["*"], actor="test")
+
+    def send(*formats: str) -> Any:  # noqa: ANN401 — httpx's
+        data = {"commune": LIBREVILLE, "formats": [*formats], "requested_by": "compta"}
+        return _send(files.client, token, _asked(id="a/b c", data=data))
+
+    first, second = send("csv"), send("xml")
+    assert [first.status_code, second.status_code] == [202, 202]
+    addresses = [it.headers["location"] for it in (first, second)]
+    assert addresses == [
+        f"/api/v1/requests/{it.json()['request']['uuid']}" for it in (first, second)
+    ]
+    for event in files.broker.events:
+        ingest_request(event, files.desk.services, sender="jeton compta")
+    states = [files.client.get(it, headers=_showing(token)).json() for it in addresses]
+    assert [it["outcome"] for it in states] == ["accepted", "refused"]
+    assert [it.get("code") for it in states] == [None, "key_reused"]
+    assert [len(it["exports"]) for it in states] == [3, 0]
+    for formats in (["xml"], ["csv", "xml"]):
+        reused = send(*formats)
+        assert _code(reused) == (409, "key_reused")
+        assert reused.json()["instance"] == addresses[0]
+        assert [it["field"] for it in reused.json()["errors"]] == ["/id"]
+    again = send("csv")
+    assert (again.status_code, again.headers["location"]) == (202, addresses[0])
+    assert len(files.broker.events) == 3
 
 
 def test_a_program_lists_the_requests_of_a_commune(
@@ -501,19 +549,21 @@ def test_a_program_sends_an_event_as_its_token(
     token = make_token(LIBREVILLE)
     event = _asked(id="a/b c")
     sent = _send(stranger, token, event)
+    uuid = name_request("jeton compta", "/mairie/13900", "a/b c", hash_payload(event))
     assert (sent.status_code, sent.json()) == (
         202,
-        {"request": {"source": "/mairie/13900", "id": "a/b c"}},
+        {"request": {"source": "/mairie/13900", "id": "a/b c", "uuid": uuid}},
     )
     assert sent.headers["ratelimit-policy"].startswith('"agent";')
     services = stranger.app.state.services  # type: ignore[attr-defined]
     assert (sent_by(stranger), services.publish.__self__.tokens) == ([event], ["jeton compta"])
     execute(
         screen_database,
-        "UPDATE request SET event_id = 'a/b c', sender = 'jeton compta' WHERE id = 1",
+        "UPDATE request SET event_id = 'a/b c', sender = 'jeton compta', uuid = :uuid WHERE id = 1",
+        uuid=uuid,
     )
     known = stranger.get(sent.headers["location"], headers=_showing(token))
-    assert known.json()["request"] == {"source": "/mairie/13900", "id": "a/b c"}
+    assert known.json()["request"] == {"source": "/mairie/13900", "id": "a/b c", "uuid": uuid}
     assert (
         stranger.get(known.json()["exports"][0]["url"], headers=_showing(token)).content == CONTENT
     )
@@ -589,21 +639,59 @@ def test_an_event_is_sent_in_structured_mode_with_a_token(
 
 
 @pytest.mark.parametrize(
+    ("event_type", "data", "acts", "expected"),
+    [
+        (REQUEST_LISTE_EXPORT, {}, [], ("compte_non_autorise", "/data/commune")),
+        (REQUEST_LISTE_EXPORT, {}, ["tableaux_render"], ("acte_non_autorise", "/type")),
+        (REQUEST_LISTE_EXPORT, {"commune": GRANDVILLE}, ["*"], ("compte_non_autorise", "/data/commune")),
+        (REQUEST_LISTE_EXPORT, {"commune": "13998"}, ["*"], ("compte_non_autorise", "/data/commune")),
+        (REQUEST_RETRY, None, ["liste_export"], ("acte_non_autorise", "/type")),
+        (REQUEST_CANCEL, None, [], ("compte_non_autorise", "")),
+        (REQUEST_DECLARATION, DOWNLOADED, ["deposited"], ("acte_non_autorise", "/type")),
+    ],
+)  # fmt: skip
+def test_what_a_token_may_not_ask_for_is_refused_as_a_worker_would(
+    files: FilesScreen,
+    event_type: str,
+    data: dict[str, object] | None,
+    acts: list[str],
+    expected: tuple[str, str],
+) -> None:
+    with files.desk.engine.begin() as connection:
+        token = make_token_row(connection, "compta", [LIBREVILLE], acts, actor="test")
+    about = {"commune": LIBREVILLE} if data is not None else {"request": {"source": "x", "id": "1"}}
+    event = _asked(type=event_type, data=about | {"requested_by": "compta"} | (data or {}))
+    refused = _send(files.client, token, event)
+    assert _code(refused) == (403, expected[0])
+    (fault,) = refused.json()["errors"]
+    assert (fault["code"], fault["field"]) == expected
+    assert files.broker.events == []
+    ingest_request(event, files.desk.services, sender="jeton compta")
+    asked = files.desk.request(event)
+    assert (asked["code"], asked["reason"]) == (expected[0], fault["message"])
+
+
+@pytest.mark.parametrize(
     ("error", "seconds"), [(PublishError, "10"), (QueueFullError, "60"), (UnconfirmedError, "10")]
 )
 def test_what_the_broker_does_not_take_is_to_be_sent_again(
-    screen_database: str,
-    tmp_path: Path,
-    make_token: MakeToken,
+    send_in_vain: SendInVain,
+    capsys: pytest.CaptureFixture[str],
     error: type[PublishError],
     seconds: str,
 ) -> None:
-    def publish(event: CloudEvent, *, token: str = "") -> None:
-        raise error("broker.example:5672")
-
-    app = create_app(make_settings(screen_database, tmp_path), publish)
-    with open_client(make_settings(screen_database, tmp_path), app=app) as client:
-        answer = _send(client, make_token(LIBREVILLE), _asked())
+    answer = send_in_vain(error("broker.example:5672"))
     assert _code(answer) == (503, "demande_non_prise")
     assert answer.headers["retry-after"] == seconds
     assert "broker.example" not in answer.text
+    assert "broker.example:5672" in capsys.readouterr().out, "the operator reads the cause"
+
+
+def test_a_broker_that_refuses_every_event_is_not_tried_again(
+    send_in_vain: SendInVain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = send_in_vain(BrokerRefusesError("broker.example:5672 refuse le compte"))
+    assert _code(answer) == (500, "service_mal_regle")
+    assert "retry-after" not in answer.headers
+    assert "broker.example" not in answer.text
+    assert "broker.example:5672 refuse le compte" in capsys.readouterr().out

@@ -187,13 +187,13 @@ def test_the_report_has_the_whole_address_of_the_page(files: FilesScreen) -> Non
 
 def test_a_program_reads_the_page_that_cures_the_state(files: FilesScreen) -> None:
     number = files.make()["export_id"]
-    files.desk.run("UPDATE request SET sender = 'jeton compta', source = '/compta', event_id = 'a'")
+    files.desk.run("UPDATE request SET sender = 'jeton compta', uuid = 'a'")
     with files.desk.engine.begin() as connection:
         token = make_token(connection, "compta", ["13900"], [], actor="test")
 
     def ask() -> dict[str, object]:
-        address = "/api/v1/request?source=/compta&id=a"
-        answer = files.client.get(address, headers={"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = files.client.get("/api/v1/requests/a", headers=headers)
         (file,) = answer.json()["exports"]
         return dict(file)
 

@@ -5,11 +5,10 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, literal, select
 
-from schemas.declarations import NOTE_KINDS
 from schemas.envelope import CloudEvent
 from schemas.http import TOKEN_ACTOR
-from schemas.topology import REQUEST_DECLARATION
-from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Sender, Token, name_act
+from schemas.rights import EVERY_COMMUNE, acts_of, find_missing_right
+from worker.access.models import Agent, Sender, Token
 from worker.db.engine import reading
 from worker.errors import RefusedError
 from worker.services import Services
@@ -18,15 +17,6 @@ UNKNOWN_ACCOUNT = "compte inconnu"
 """The actor in the trail of a refused event without an account."""
 
 _RIGHTS = select(Sender.speaks_for_agents, Sender.acts)
-
-
-def kind_of(event: CloudEvent) -> str:
-    """Return the kind of a declaration; empty for another event, or when the kind is unknown."""
-    note = event.data.get("note")
-    kind = (
-        note.get("kind") if isinstance(note, dict) and event.type == REQUEST_DECLARATION else None
-    )
-    return kind if isinstance(kind, str) and kind in NOTE_KINDS else ""
 
 
 class Authorization:
@@ -38,7 +28,7 @@ class Authorization:
     def __init__(self, sender: str, services: Services, event: CloudEvent) -> None:
         self.sender = sender
         self._services = services
-        self._acts = {name_act(event.type), kind_of(event)}
+        self._acts = acts_of(event)
         self._rights: dict[str, Sequence[Row[Any]]] = {}
 
     @property
@@ -82,20 +72,9 @@ class Authorization:
                 "qui le publie.",
                 code="expediteur_inconnu",
             )
-        if not rights:
-            raise RefusedError(
-                f"Le compte « {self.sender} » ne peut pas demander de fichiers{commune and f' de {commune}'} : la "
-                "personne qui administre le service l'y autorise (« accounts »).",
-                code="compte_non_autorise",
-                field="data.commune" if commune else "",
-            )
-        if {EVERY_ACT, *acts}.isdisjoint(act for right in rights for act in right.acts.split()):
-            raise RefusedError(
-                f"Le compte « {self.sender} » ne peut pas faire cette sorte de demande : la personne qui administre le "
-                "service l'y autorise (« accounts --act »).",
-                code="acte_non_autorise",
-                field="type",
-            )
+        granted = [right.acts for right in rights]
+        if missing := find_missing_right(self.sender, granted, acts, commune):
+            raise RefusedError(missing.message, code=missing.code, field=missing.field)
 
     def require_screen(self, commune: str) -> None:
         """Check that the sender is the screen, or that everything runs in one process.

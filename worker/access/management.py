@@ -11,9 +11,10 @@ from sqlalchemy import Connection, Row, and_, delete, insert, select, true, upda
 from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.http import TOKEN_ACTOR, TOKEN_PREFIX, digest_secret
+from schemas.rights import EVERY_ACT, EVERY_COMMUNE
 from schemas.topology import SCREEN_ACCOUNT, listener_key
 from schemas.vocabulary import EVERYTHING, Action, Channel
-from worker.access.models import EVERY_ACT, EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token
+from worker.access.models import Agent, Listener, Recipient, Sender, Token
 from worker.audit import Detail, WordKind, Words, record_audit
 from worker.db.types import utc_now
 from worker.errors import RefusedError

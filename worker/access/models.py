@@ -4,21 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from schemas.declarations import NOTE_KINDS
-from schemas.topology import REQUEST_TYPES
+from schemas.rights import EVERY_ACT
 from schemas.vocabulary import EVERYTHING
 from worker.db.types import Base, Texte, UtcDateTime, empty, flag, utc_now, zero
-
-EVERY_COMMUNE, EVERY_ACT = "*", "*"
-
-
-def name_act(event_type: str) -> str:
-    """Return the act of an event type, such as `liste_export`."""
-    return event_type.split(".")[-2:][0]
-
-
-ACTS = (*map(name_act, REQUEST_TYPES), *sorted(NOTE_KINDS))
-"""The acts that an account may be limited to: types of requests, and kinds of declarations."""
 
 
 class Sender(Base):

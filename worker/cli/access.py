@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from common.cli import one_of
 from common.french import short_date
+from schemas.rights import ACTS, EVERY_ACT, EVERY_COMMUNE
 from schemas.topology import (
     EXCHANGE,
     LISTENER_PREFIX,
@@ -25,7 +26,6 @@ from schemas.topology import (
 )
 from schemas.vocabulary import Channel
 from worker.access import management as access
-from worker.access.models import ACTS, EVERY_ACT, EVERY_COMMUNE
 from worker.cli.options import (
     describe_wishes,
     prevenir_option,

@@ -17,9 +17,10 @@ from common.calendrier import jour_a_paris, now
 from common.cli import ExitCode
 from common.french import count_of, format_moment
 from common.texte import without_controls
+from schemas.rights import EVERY_COMMUNE
 from schemas.vocabulary import FORMATS, ExportStatus, PreviewStatus, RequestOutcome
 from worker.access.management import list_senders
-from worker.access.models import EVERY_COMMUNE, Agent
+from worker.access.models import Agent
 from worker.arrivals import Preview
 from worker.causes import RENEW, START, Stop, explain_database
 from worker.cli.check import find_session_stops

@@ -241,7 +241,7 @@ SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by
        e.a_completer, coalesce(p.reason, '') AS publication_reason, p.withdrawn_on,
        coalesce((SELECT {by_kind}(s.kind, {document}('file_name', s.file_name, 'size', s.size, 'sha256', s.sha256))
                  FROM piece s WHERE s.export_id = e.id), '{{}}') AS pieces, e.profile,
-       {state} AS state, e.fault
+       {state} AS state, e.fault, r.uuid AS request_uuid
 FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.code = e.code_commune
      LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id
      LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste
@@ -251,7 +251,7 @@ FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.cod
     "demandes": """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
        r.created_at AS requested_at, r.outcome, r.reason, r.notified_at, r.sender, r.id AS request_id, r.code,
-       r.kind
+       r.kind, r.uuid
 FROM request r
 """,
     "envois": """
@@ -332,7 +332,9 @@ FROM doubt d JOIN mouvement m1 ON m1.id = d.radiation_id JOIN mouvement m2 ON m2
      JOIN import i ON i.id = d.import_id AND i.undone_at IS NULL
 """,  # noqa: S608 — our own words
     "jetons": """
-SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune FROM token t WHERE t.revoked_at IS NULL
+SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune, coalesce(s.acts, '') AS acts
+FROM token t LEFT JOIN sender s ON s.name = 'jeton ' || t.name AND s.code_commune = t.code_commune
+WHERE t.revoked_at IS NULL
 """,
     # The purge keeps these versions of a list: an existing file rests on each.
     "kept_version": """

@@ -27,22 +27,21 @@ from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column,
 
 from schemas.cures import Facts, facts_of_file
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
-from schemas.vocabulary import PIECES, CopieFile, ExportKind, ExportStatus, RequestOutcome
+from schemas.vocabulary import (
+    KEY_REUSED,
+    PIECES,
+    UNREADABLE,
+    CopieFile,
+    ExportKind,
+    ExportStatus,
+    RequestOutcome,
+)
 from worker.db.types import Base, Id, Texte, UtcDateTime, empty, rows_where, utc_now, zero
 
 
 def _document(doc: str) -> Mapped[Any]:
     return mapped_column(JSON(none_as_null=True), doc=doc)
 
-
-KEY_REUSED = "key_reused"
-"""The code of the refusal of a second event under a key that belongs to another event."""
-
-UNREADABLE = "evenement_illisible"
-"""The code of the refusal of a malformed event, whose key is not certain."""
-
-WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
-"""The codes of refused requests that do not occupy their key."""
 
 _IS_FIRST = rows_where(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
 
@@ -54,6 +53,7 @@ class Request(Base):
     __table_args__ = (
         Index("uq_request_sender", "source", "event_id", "sender", unique=True, **_IS_FIRST),
         Index("uq_request_payload", "source", "event_id", "sender", "payload_hash", unique=True),
+        Index("ix_request_uuid", "uuid"),
         Index("ix_request_refused", "sender", "id", **rows_where("outcome = 'refused'")),
         Index(
             "ix_request_unnotified",
@@ -86,6 +86,7 @@ class Request(Base):
     payload_hash: Mapped[str] = empty(
         "Of the event's type and data; empty for what was read before it was kept."
     )
+    uuid: Mapped[str] = empty("Of its address over HTTP; see schemas.events.name_request.")
     lane: Mapped[int] = zero("Of its works: 0, a person waits; 1, a batch.")
     fair_tag: Mapped[int] = mapped_column(
         BigInteger, default=0, server_default="0", doc="Of its first work: its place among others."

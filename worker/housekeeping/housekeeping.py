@@ -31,10 +31,11 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, polls_of
 from common.logs import LogThrottle
+from schemas.rights import EVERY_COMMUNE
 from schemas.tableaux import TypeTableau, name_tableau
 from schemas.topology import TOKEN_QUEUES
 from schemas.vocabulary import RequestOutcome, Wish, split_wishes
-from worker.access.models import EVERY_COMMUNE, Agent, Recipient
+from worker.access.models import Agent, Recipient
 from worker.arrivals import IS_ENDED, Arrivals, Preview
 from worker.audit import NOTIFIER
 from worker.db.engine import end_if_frozen, snapshot

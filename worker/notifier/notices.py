@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from common.calendrier import civil_day, now
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
-from schemas.vocabulary import RequestOutcome, Wish
+from schemas.vocabulary import WITHOUT_KEY, RequestOutcome, Wish
 from worker.arrivals import Preview
-from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
+from worker.exports.models import Export, Recall, Request
 from worker.notifier.channels.delivery import Message
 from worker.notifier.messages.deadlines import describe_deadlines
 from worker.notifier.messages.events import (

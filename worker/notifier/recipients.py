@@ -18,8 +18,9 @@ from sqlalchemy import (
     update,
 )
 
+from schemas.rights import EVERY_COMMUNE
 from schemas.vocabulary import Channel, Wish, split_wishes
-from worker.access.models import EVERY_COMMUNE, Agent, Recipient
+from worker.access.models import Agent, Recipient
 from worker.notifier.channels.delivery import Addressee
 from worker.notifier.models import Notification
 from worker.work.queue import Work, WorkState

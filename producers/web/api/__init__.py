@@ -1,7 +1,7 @@
 """The HTTP API for programs without AMQP or exports volume: send events, read requests, take files.
 
-`schemas/http.py` and `openapi.json` define the contract. A file outside the token's communes, and another sender's
-request asked for by its source and id, give the same 404 as one that does not exist.
+`schemas/http.py` and `openapi.json` define the contract. A file outside the token's communes, and the address of
+another sender's request, give the same 404 as one that does not exist.
 """
 
 import base64
@@ -12,8 +12,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
+import structlog
 from anyio import CapacityLimiter, to_thread
 from sqlalchemy import Row, String, column, literal, select, table, tuple_
 from starlette.applications import Starlette
@@ -27,7 +27,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.instant import UtcDateTime
-from producers.errors import PublishError, QueueFullError, StateAwayError
+from producers.errors import BrokerRefusesError, PublishError, QueueFullError, StateAwayError
+from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, find_file, read_all
 from producers.web.exports.stored_file import (
     Download,
@@ -41,7 +42,7 @@ from producers.web.exports.stored_file import (
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
 from producers.web.security.limits import limit_body
-from schemas.checking import find_faults, read_envelope
+from schemas.checking import find_faults, hash_payload, read_envelope
 from schemas.envelope import CloudEvent
 from schemas.events import (
     AnsweredRequest,
@@ -51,6 +52,7 @@ from schemas.events import (
     ended_fields,
     expected_fields,
     name_event,
+    name_request,
     recalled_fields,
 )
 from schemas.faults import Fault, join_faults
@@ -71,12 +73,14 @@ from schemas.http import (
     Problem,
     digest_secret,
 )
+from schemas.rights import EVERY_COMMUNE, acts_of, find_missing_right
 from schemas.topology import MAX_EVENT_BYTES, REQUEST_RETRY, REQUEST_TYPES, SOURCE
-from schemas.vocabulary import ExportStatus, Piece
+from schemas.vocabulary import KEY_REUSED, WITHOUT_KEY, ExportStatus, Piece
 
-ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
+ACCEPTED, UNAUTHORIZED, FORBIDDEN, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
     202,
     401,
+    403,
     304,
     206,
     412,
@@ -84,14 +88,19 @@ ACCEPTED, UNAUTHORIZED, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
     503,
 )
 
+log = structlog.get_logger("producers.web")
+
 _TOKEN = re.compile(
     rf"Bearer +{TOKEN_PREFIX}([0-9a-f]{{8}})_([A-Za-z0-9_-]{{43}})", re.ASCII | re.IGNORECASE
 )
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _JETONS = table(
-    "jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune"))
+    "jetons", *(column(name) for name in ("jeton", "name", "secret_hash", "code_commune", "acts"))
 )
-_ASKED = ("source", "event_id", "event_type", "code_commune", "sender", "outcome", "code", "reason")
+_ASKED = (
+    *("source", "event_id", "event_type", "code_commune"),
+    *("sender", "outcome", "code", "reason", "uuid"),
+)
 _DEMANDES = table(
     "demandes",
     *(column(name, String) for name in _ASKED),
@@ -102,7 +111,6 @@ _EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 _CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
 _PAGE, _COMMITTED = 100, timedelta(seconds=5)
 _ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
-_EVERY_COMMUNE = "*"
 _SAID = {
     400: ("requete_illisible", "La requête n'est pas lisible."),
     404: (
@@ -131,18 +139,25 @@ class ProblemError(HTTPException):
         *,
         faults: Sequence[Fault] = (),
         again: Again | None = None,
+        instance: str | None = None,
     ) -> None:
         super().__init__(status, detail, headers)
-        self.code, self.faults, self.again = code, faults, again
+        self.code, self.faults, self.again, self.instance = code, faults, again, instance
 
 
 class Bearer(NamedTuple):
     sender: str
     """The sender of its events, and the actor of its downloads."""
-    communes: frozenset[str]
+    rights: Mapping[str, str]
+    """The acts that it may do, by commune; empty where it only reads."""
 
     def opens(self, commune: str) -> bool:
-        return bool(self.communes & {commune, _EVERY_COMMUNE})
+        return bool(self.rights.keys() & {commune, EVERY_COMMUNE})
+
+    def may_do(self, commune: str) -> Sequence[str]:
+        """Return the acts of each right for a commune; of all rights where the event names no commune."""
+        named = {commune, EVERY_COMMUNE} if commune else self.rights.keys()
+        return [acts for code, acts in self.rights.items() if acts and code in named]
 
 
 def create_api(services: WebServices) -> Mount:
@@ -197,11 +212,54 @@ async def _receive_event(request: Request) -> Response:
         )
     event = await run_in_threadpool(_read_event, await limit_body(request, MAX_EVENT_BYTES).body())
     request.state.correlation_id = event.correlationid
+    _require_right(bearer, event)
+    await run_in_threadpool(_refuse_reused, _services(request).state, bearer, event)
     publish, limiter = _services(request).publish, request.app.state.publishing
     await to_thread.run_sync(lambda: publish(event, token=bearer.sender), limiter=limiter)
-    said = {"request": {"source": event.source, "id": event.id}}
-    location = f"{PREFIX}{REQUEST_PATH}?{urlencode(said['request'])}"
-    return JSONResponse(said, ACCEPTED, {"Location": location})
+    uuid = _name_request(bearer, event)
+    said = {"request": {"source": event.source, "id": event.id, "uuid": uuid}}
+    return JSONResponse(said, ACCEPTED, {"Location": _address_of(uuid)})
+
+
+def _require_right(bearer: Bearer, event: CloudEvent) -> None:
+    """Check that the token may do the act of the event for the commune that it names, as a worker does.
+
+    Raises:
+        ProblemError: 403, with the code and the words of the worker.
+    """
+    commune = str(event.data.get("commune", ""))
+    granted = bearer.may_do(commune)
+    if missing := find_missing_right(bearer.sender, granted, acts_of(event), commune):
+        raise ProblemError(FORBIDDEN, missing.code, missing.message, faults=[missing])
+
+
+def _name_request(bearer: Bearer, event: CloudEvent) -> str:
+    return name_request(bearer.sender, event.source, event.id, hash_payload(event))
+
+
+def _address_of(uuid: str) -> str:
+    return f"{PREFIX}{REQUEST_PATH.format(uuid=uuid)}"
+
+
+def _refuse_reused(state: State, bearer: Bearer, event: CloudEvent) -> None:
+    """Check that no other event of this token is recorded under the source and id of this event.
+
+    Of two events that are sent before a worker has read one, the worker refuses the later. That refusal is at an
+    address of its own, since the content is part of the address.
+
+    Raises:
+        ProblemError: 409, with the address of the recorded event.
+    """
+    demande = _DEMANDES.c
+    mine = demande.sender == bearer.sender, demande.source == event.source
+    keyed = demande.event_id == event.id, demande.code.not_in(WITHOUT_KEY)
+    for row in state.read(select(demande.uuid).where(*mine, *keyed)):
+        if row.uuid != _name_request(bearer, event):
+            said = "Cet « id » est celui d'un autre événement de ce jeton : en choisir un nouveau."
+            fault = Fault("id", KEY_REUSED, said)
+            raise ProblemError(
+                CONFLICT, KEY_REUSED, said, faults=[fault], instance=_address_of(row.uuid)
+            )
 
 
 def _read_event(body: bytes) -> CloudEvent:
@@ -229,8 +287,8 @@ def _send_events(request: Request) -> Response:
     micros, last = map(int, cursor.groups())
     view, until = DERNIERS_EXPORTS.c, services.clock() - _COMMITTED
     query = select(DERNIERS_EXPORTS)
-    if not bearer.opens(_EVERY_COMMUNE):
-        query = query.where(view.code_commune.in_(bearer.communes))
+    if not bearer.opens(EVERY_COMMUNE):
+        query = query.where(view.code_commune.in_(bearer.rights))
     since = tuple_(literal(_EPOCH + micros * _MICROSECOND, UtcDateTime), last)
     ended = query.where(
         view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
@@ -259,7 +317,7 @@ def _describe_last(file: AskedFile, public_url: str) -> str:
         else None
     )
     about = expected_fields(file, file.export_id) | {"commune": file.code_commune}
-    asked = AnsweredRequest(source=file.source, id=file.event_id)
+    asked = AnsweredRequest(source=file.source, id=file.event_id, uuid=file.request_uuid)
     said = recalled_fields(file.recalled_because) if file.recalled_at else ended_fields(file, url)
     data = FileStatus(**about, request=asked, **said)
     event_id = name_event(
@@ -366,18 +424,13 @@ def _again(request: Request, bearer: Bearer, asked: AskedFile) -> Again | None:
 
 
 def send_request(request: Request) -> Response:
-    """Send the token's own request of this source and id, with its files.
+    """Send the token's own request of this address, with its files.
 
-    Other senders may have used the same pair for the same commune: it identifies a request only with its sender.
+    A token that learns the address of another sender's request finds nothing there.
     """
     state, bearer, demande = _services(request).state, _require_bearer(request), _DEMANDES.c
-    source, event_id = (request.query_params.get(name, "") for name in ("source", "id"))
-    if not (source and event_id):
-        said = "« source » et « id » sont ceux de l'événement envoyé."
-        raise ProblemError(400, "parametre_faux", said)
-    named = select(_DEMANDES).where(demande.source == source, demande.event_id == event_id)
-    own = named.where(demande.sender == bearer.sender)
-    rows = state.read(own.order_by(demande.outcome, demande.request_id).limit(1))
+    is_own = demande.uuid == request.path_params["uuid"], demande.sender == bearer.sender
+    rows = state.read(select(_DEMANDES).where(*is_own))
     if not rows:
         raise ProblemError(
             NOT_FOUND, "demande_inconnue", "Ce jeton n'a envoyé aucune demande de ce nom."
@@ -430,7 +483,7 @@ def _read_instant(words: str) -> datetime | None:
 
 def _describe_request(row: Row[Any]) -> dict[str, object]:
     key, refusal = (
-        {"source": row.source, "id": row.event_id},
+        {"source": row.source, "id": row.event_id, "uuid": row.uuid},
         {"code": row.code, "reason": row.reason},
     )
     about = {
@@ -508,7 +561,8 @@ def _find_bearer(services: WebServices, token_id: str, secret: str) -> Bearer | 
     rows = services.state.read(select(_JETONS).where(_JETONS.c.jeton == token_id.lower()))
     if not rows or not hmac.compare_digest(rows[0].secret_hash, digest_secret(secret)):
         return None
-    return Bearer(f"{TOKEN_ACTOR}{rows[0].name}", frozenset(row.code_commune for row in rows))
+    rights = {row.code_commune: row.acts for row in rows}
+    return Bearer(f"{TOKEN_ACTOR}{rows[0].name}", rights)
 
 
 def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
@@ -534,6 +588,8 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
 
 
 async def _show_problem(_request: Request, error: Exception) -> Response:
+    if isinstance(error, PublishError):  # its message is the operator's, and holds no secret
+        log.error("event_not_published", error=str(error))
     it = _to_problem(error)
     status, errors = (it.status_code, [RefusalFault.of(fault) for fault in it.faults] or None)
     problem = Problem(
@@ -543,6 +599,7 @@ async def _show_problem(_request: Request, error: Exception) -> Response:
         detail=it.detail,
         errors=errors,
         again=it.again,
+        instance=it.instance,
     )
     return Response(problem.model_dump_json(exclude_none=True), status, it.headers, PROBLEM_JSON)
 
@@ -554,6 +611,9 @@ def _to_problem(error: Exception) -> ProblemError:
         case HTTPException():
             said = _SAID.get(error.status_code, ("erreur", "La requête ne peut pas être servie."))
             return ProblemError(error.status_code, *said, error.headers)
+        case BrokerRefusesError():
+            closed = "Le service ne peut prendre aucune demande avant que l'exploitant ne corrige son réglage."
+            return ProblemError(BROKEN, "service_mal_regle", closed)
         case PublishError():
             retry = {"Retry-After": "60" if isinstance(error, QueueFullError) else "10"}
             again = "La demande n'est pas prise : renvoyer la même, avec le même « id »."

@@ -50,6 +50,7 @@ class AskedFile(ExportState):
     """One file, with the columns that only the screen shows."""
 
     request_id: int
+    request_uuid: str
     correlation_id: str
     is_bulk: bool
     anomalies: Sequence[dict[str, Any]]

@@ -28,17 +28,25 @@ from schemas.requests import (
     TableauPart,
     TableauxRenderRequested,
 )
+from schemas.rights import name_act
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import Action, CopieFile, ExportKind, ExportStatus, FileFormat, Liste
+from schemas.vocabulary import (
+    WITHOUT_KEY,
+    Action,
+    CopieFile,
+    ExportKind,
+    ExportStatus,
+    FileFormat,
+    Liste,
+)
 from worker.access.authorization import Authorization
-from worker.access.models import name_act
 from worker.arrivals import drop
 from worker.audit import Actor, record_audit
 from worker.db.engine import end_if_frozen, reading
 from worker.db.types import utc_now
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import RefusedError
-from worker.exports.models import WITHOUT_KEY, Copie, EarlyCancel, Export, Request
+from worker.exports.models import Copie, EarlyCancel, Export, Request
 from worker.exports.records import cancel, cancelled_by
 from worker.registre.communes import read_commune
 from worker.registre.imports.history import read_basis

@@ -1,7 +1,5 @@
 """Turns an event into rows, once, and sends a token for each work."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,10 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.logs import request_keys
-from schemas.checking import drop_defaults
+from schemas.checking import hash_payload
 from schemas.envelope import CloudEvent, trace_id_of
+from schemas.events import name_request
 from schemas.faults import Fault, join_faults
 from schemas.requests import CodeCommune, RequestedBy
+from schemas.rights import kind_of
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_DECLARATION,
@@ -32,12 +32,12 @@ from schemas.topology import (
     SCREEN_ACCOUNT,
     SCREEN_NOTE,
 )
-from schemas.vocabulary import RequestOutcome
-from worker.access.authorization import Authorization, kind_of
+from schemas.vocabulary import KEY_REUSED, UNREADABLE, WITHOUT_KEY, RequestOutcome
+from worker.access.authorization import Authorization
 from worker.arrivals import share_of
 from worker.audit import Actor
 from worker.errors import RefusedError
-from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
+from worker.exports.models import Request
 from worker.exports.records import add_exports
 from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import Declaration, read_screen_note
@@ -105,17 +105,6 @@ class ReceivedEvent(NamedTuple):
     event: CloudEvent
     authorization: Authorization
     payload_hash: str
-
-
-def hash_payload(event: CloudEvent) -> str:
-    """Return the SHA-256, in hexadecimal, of the type and the data of an event, without order and default values."""
-    said = json.dumps(
-        [event.type, drop_defaults(event)],
-        sort_keys=True,
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def ingest_request(
@@ -321,6 +310,7 @@ def _request(received: ReceivedEvent, now: datetime, answer: Read | RefusedError
         tracestate=event.tracestate or "",
         sender=authorization.sender,
         payload_hash=payload_hash,
+        uuid=name_request(authorization.sender, event.source, event.id, payload_hash),
         created_at=now,
         lane=PEOPLE,
         fair_tag=0,

@@ -24,9 +24,9 @@ from schemas.events import (
 from schemas.faults import Fault
 from schemas.http import FILE_PATH, PREFIX
 from schemas.topology import SOURCE
-from schemas.vocabulary import ExportStatus, PreviewAct, PreviewStatus, RequestOutcome
+from schemas.vocabulary import WITHOUT_KEY, ExportStatus, PreviewAct, PreviewStatus, RequestOutcome
 from worker.arrivals import Preview
-from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
+from worker.exports.models import Export, Recall, Request
 from worker.notifier.models import Deadline
 
 AnsweredEvent = tuple[CloudEvent, str]
@@ -164,7 +164,7 @@ def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEve
 
 
 def _reference(request: Request) -> AnsweredRequest:
-    return AnsweredRequest(source=request.source, id=request.event_id)
+    return AnsweredRequest(source=request.source, id=request.event_id, uuid=request.uuid)
 
 
 def _about(request: Request, export: Export) -> dict[str, Any]:

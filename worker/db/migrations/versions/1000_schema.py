@@ -10,6 +10,7 @@ import structlog
 from alembic import op
 
 from schemas.envelope import CloudEvent
+from schemas.events import name_request
 from schemas.profiles.platform import read_shipped
 from worker.db.migrate import add_decreed_scrutin
 from worker.db.types import Base, UtcDateTime, utc_now
@@ -75,6 +76,7 @@ def upgrade() -> None:
     op.execute("UPDATE mouvement SET categorie = '' WHERE categorie = 'radiation_decision'")
     _change_types(op.get_bind())
     _move_to_work()
+    _name_requests(op.get_bind())
     _gather_deadlines(op.get_bind())
     _give_tokens_rows()
     Base.metadata.tables["copie"].create(op.get_bind())
@@ -255,6 +257,17 @@ def _insert_request(
     connection.execute(sa.insert(work).values(kind="reply", subject=f"request:{number}", lane=1))
 
 
+def _name_requests(connection: sa.Connection) -> None:
+    request = sa.table(
+        "request", *map(sa.column, ("id", "sender", "source", "event_id", "payload_hash", "uuid"))
+    )
+    it = request.c
+    known = sa.select(it.id, it.sender, it.source, it.event_id, it.payload_hash)
+    for number, *named in connection.execute(known).all():
+        named_by = sa.update(request).where(it.id == number)
+        connection.execute(named_by.values(uuid=name_request(*named)))
+
+
 def _gather_deadlines(connection: sa.Connection) -> None:
     fields = "echeance, due_on, until, scrutin, libelle, days"
     rows = connection.execute(
@@ -310,7 +323,7 @@ _NEW_COLUMNS = {
     "export": ("a_completer", "profile", "fault"),
     "publication": ("reason", "withdrawn_on"),
     "reminder": ("echeances",),
-    "request": ("kind", "lane", "fair_tag"),
+    "request": ("kind", "lane", "fair_tag", "uuid"),
     "sender": ("acts",),
 }
 
