@@ -331,6 +331,7 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     tasks = tasks_of(refused, again)
     (task,) = [task for task in tasks if task.title == CORRECT]
     assert "la même que celle que la plateforme a rejetée" in task.why
+    assert "Si la réponse ne demande rien, déposez de nouveau la même liste." in task.why
     assert task.button.facts["export"] == refused.export_id
     assert DEPOSIT not in states(tasks)
     corrected = ready_list(3, request_id=3, sha256="b" * 64)
@@ -489,6 +490,19 @@ def test_a_wrong_tableau_is_made_again_once_the_register_was_imported_again() ->
         "tableau_provisoire",
     )
     assert "listes=P" in str(task.button.facts["ask"])
+
+
+def test_a_published_tableau_of_a_meeting_that_was_noted_later_is_made_again_by_its_legal_dates() -> (
+    None
+):
+    """Its own dates are those before the meeting: the same request would be recalled once more."""
+    recalled = FOR_POLL | POSTED | {"recalled_at": NOON, "recalled_because": "réunion du 27/11"}
+    file = ready_tableau(1, **recalled)
+    found = tasks_of(file, today=date(2026, 12, 15), scrutins=(POLL,))
+    (task,) = [it for it in found if it.title == "Refaire le tableau des vingt jours"]
+    assert task.button.code == "tableau_provisoire"
+    assert task.button.facts == {"ask": "type=vingt_jours&scrutin=2026-12-20"}
+    assert "réunion du 27/11. Publiez le nouveau à la place de l'ancien." in task.why
 
 
 def test_a_tableau_that_lacks_what_no_page_can_note_is_to_publish_with_the_reason() -> None:

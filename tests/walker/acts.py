@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urldefrag, urlsplit
 from lxml.html import HtmlElement
 
 from tests.oracle.history import Personne
-from tests.walker.browser import Browser, DeadEndError, Form, Page, words_of
+from tests.walker.browser import Browser, DeadEndError, Form, Page, plain, words_of
 from tests.walker.site import AGENTS, Site
 from tests.walker.tasks import Task
 from tests.walker.town import Line, Town
@@ -301,7 +301,7 @@ class Acts:
         form.fill("verdict", verdict)
         form.fill("jour", self.town.day.isoformat())
         if verdict == "rejete":
-            form.fill("reponse", "Erreur du serveur : fichier non lu. Recommencez le dépôt.")
+            form.fill("reponse", self._platform_says(form))
         answered = browser.try_to_send(form, "Enregistrer")
         if answered.status == UNFIT:  # the page proposes which files the answer is about
             form = next(it for it in answered.forms("/depot/verdict") if it.values["verdict"])
@@ -312,16 +312,34 @@ class Acts:
                 it.verdict = verdict
         return True
 
+    def _platform_says(self, form: Form) -> str:
+        """Return why the platform rejects a deposit: it could not read the file, or a person of a list is wrong."""
+        unread = "Erreur du serveur : fichier non lu. Recommencez le dépôt."
+        liste = self.town.chance.pick([it for words, it in _LISTES.items() if words in form.around])
+        lines = self.town.world.listes[liste]
+        if not lines or self.town.chance.happens(0.5):
+            return unread
+        who = self.town.chance.pick(lines).personne
+        return f"{who.nom} {who.prenoms} : adresse inconnue."
+
     def _redo_after_answer(self, browser: Browser, page: Page, task: Task) -> bool:
-        """The REU is corrected; its new export is given, and the list is asked for again."""
+        """Correct in the REU those whom the answer names, and ask for the list again.
+
+        An answer that names nobody of the list asks for no correction: the same list is deposited again.
+        """
         liste = liste_of(task.title)
-        self.town.correct_in_reu(liste, "")
-        self.follow(browser, page.require_link("/registre"), task)
+        named = page.main.xpath(".//table[@aria-label='Électeurs que la réponse nomme']/tbody/tr")
+        if named:
+            for row in named:
+                self.town.correct_in_reu(liste, plain(row.xpath("string(./th/text())")))
+            self.follow(browser, page.require_link("/registre"), task)
         form = browser.open(page.require_link("/listes")).form("/listes", "listes")
         if form.values["listes"] != [liste]:
             raise DeadEndError(f"{form.page.address} does not tick the list {liste}: {task}")
         self._ask(browser, form)
-        return True
+        return bool(named) or self._deposit(
+            browser, browser.open(page.require_link("/dossier")), task
+        )
 
     def _redo_after_anomalies(self, browser: Browser, page: Page, task: Task) -> bool:
         """The REU is corrected for each person whom the page names; its new export is given."""

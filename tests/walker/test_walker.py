@@ -17,9 +17,6 @@ from tests.walker.site import Site, prepare, read_here
 
 _FIRST, _MANY = int(os.environ.get("SEED", "14799060")), int(os.environ.get("WALKS", "20"))
 _OPEN = {
-    14799060: "a published tableau of a meeting that was noted later does not say how to make it again",
-    14799075: "the platform rejected a list by its own error: the same bytes may not be deposited again",
-    14799077: "the same, for a list without electors",
     14799079: "a nationality that was corrected stays in the mouvements of its period",
 }
 """Histories that end in a dead end, and why. The test fails once one of them comes to its end."""

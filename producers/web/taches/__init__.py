@@ -306,6 +306,8 @@ def _correct(liste: Liste, file: AskedFile, *, is_same: bool = False) -> Task:
     # The REU is right where a spreadsheet has damaged the export: each anomaly says what to do.
     what = "anomalie" if file.state is FileState.TO_CORRECT else "ligne de la réponse"
     why = f"{why} Faites ce que dit chaque {what}, puis donnez le nouvel export."
+    if file.state is FileState.REJECTED:
+        why = f"{why} Si la réponse ne demande rien, déposez de nouveau la même liste."
     return Task(f"Corriger la {_named(liste)}", TaskState.TO_DO, why, button)
 
 
@@ -333,7 +335,6 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
 
 
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
-    what = due.titre[:1].lower() + due.titre[1:]
     ask = {"ask": due.query}
     left_out = {*due.unfinished, *due.beyond_register}
     for liste in (it for it in due.missing if it not in left_out):
@@ -345,41 +346,44 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         state = _until(it, due.day)
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
-        yield Task(f"Préparer le {what}", state, why, Cure(Todo.ASK, ask), due.day)
+        yield Task(f"Préparer le {_in_sentence(due)}", state, why, Cure(Todo.ASK, ask), due.day)
     # No export to come can cure a tableau beyond the register: « Échéances » still shows its day.
     for file in (it for it in due.unfinished.values() if it.liste not in due.beyond_register):
-        about = f"{agenda.title}, {_named(file.liste)}"
-        if file.state is FileState.PROVISOIRE and file.provisoire_until:
-            state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
-            why = (
-                f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
-            )
-            yield Task(f"Refaire le {what}", state, why, Cure(Todo.ASK_AGAIN, ask), due.day)
-        elif file.state is FileState.TO_COMPLETE and file.lacks_only_entries:
-            why = f"{about} : {file.missing}, que le registre ne connaît pas. Publiez-le en disant pourquoi."
-            button = Cure(Todo.PUBLISH, file.facts)
-            yield Task(f"Publier le {what}", _until(it, due.day), why, button, due.day)
-        elif file.state is FileState.TO_COMPLETE:
-            why = f"{about} : {file.missing} à indiquer, puis à refaire."
-            yield Task(
-                f"Compléter le {what}",
-                _until(it, due.day),
-                why,
-                Cure(Todo.COMPLETE, file.facts),
-                due.day,
-            )
-        elif file.state is FileState.TO_CORRECT and file.outdated_at:
-            # What was wrong may be cured: « reprendre un export » would lead to an export that is there.
-            why = f"{about} : le registre a été importé de nouveau depuis."
-            button = Cure(Todo.ASK_AGAIN, file.facts)
-            yield Task(f"Refaire le {what}", _until(it, due.day), why, button, due.day)
-        else:
-            number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
-            why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
-            button = Cure(Todo.CORRECT, file.facts)
-            yield Task(f"Corriger le {what}", _until(it, due.day), why, button, due.day)
+        yield _finish(it, f"{agenda.title}, {_named(file.liste)}", due, file)
     for file in due.made.values():
         yield from _about_publication(it, file, due.day)
+
+
+def _finish(it: Situation, about: str, due: DueTableau, file: AskedFile) -> Task:
+    """Return the task about a file of a tableau that is due and may not be published."""
+    state, ask = _until(it, due.day), {"ask": due.query}
+    verb, why, button = "Refaire", "", Cure(Todo.ASK_AGAIN, ask)
+    if file.state is FileState.PROVISOIRE and file.provisoire_until:
+        state = TaskState.TO_COME if it.today < file.provisoire_until else state
+        why = f"provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
+    elif file.state is FileState.TO_COMPLETE and file.lacks_only_entries:
+        verb, button = "Publier", Cure(Todo.PUBLISH, file.facts)
+        why = f"{file.missing}, que le registre ne connaît pas. Publiez-le en disant pourquoi."
+    elif file.state is FileState.TO_COMPLETE:
+        verb, button = "Compléter", Cure(Todo.COMPLETE, file.facts)
+        why = f"{file.missing} à indiquer, puis à refaire."
+    elif file.state is FileState.TO_CORRECT and file.outdated_at:
+        # What was wrong may be cured: « reprendre un export » would lead to an export that is there.
+        button = Cure(Todo.ASK_AGAIN, file.facts)
+        why = "le registre a été importé de nouveau depuis."
+    elif file.state is FileState.TO_REDO:
+        # What it was asked with is what holds no longer: the form takes the dates of the law.
+        why = f"{file.recalled_because}."
+        why += " Publiez le nouveau à la place de l'ancien." if file.published_on else ""
+    else:
+        verb, button = "Corriger", Cure(Todo.CORRECT, file.facts)
+        number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
+        why = f"{number if file.state is FileState.TO_CORRECT else file.state.label}."
+    return Task(f"{verb} le {_in_sentence(due)}", state, f"{about} : {why}", button, due.day)
+
+
+def _in_sentence(due: DueTableau) -> str:
+    return due.titre[:1].lower() + due.titre[1:]
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
