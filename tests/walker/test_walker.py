@@ -16,9 +16,7 @@ from tests.walker.history import WalkError, play
 from tests.walker.site import Site, prepare, read_here
 
 _FIRST, _MANY = int(os.environ.get("SEED", "14799060")), int(os.environ.get("WALKS", "20"))
-_OPEN = {
-    14799079: "a nationality that was corrected stays in the mouvements of its period",
-}
+_OPEN = {14799079: "a nationality that was corrected stays in the mouvements of its period"}
 """Histories that end in a dead end, and why. The test fails once one of them comes to its end."""
 _TOWNS = Template("walker-towns", prepare)
 
