@@ -268,6 +268,26 @@ def _require_one(schema: dict[str, Any]) -> None:
     ]
 
 
+class MairieDescribed(Contract):
+    """The town hall, as its letters and certificates name it. Each note replaces the former one as a whole.
+
+    A field that is empty or absent is a line that the letter leaves to fill in by hand.
+    """
+
+    kind: Literal["mairie"] = "mairie"
+    voie: Annotated[_Line, Field(description="Number and street: `1 place de la Mairie`.")] = ""
+    ville: Annotated[_Line, Field(description="Postal code and town: `13900 LIBREVILLE`.")] = ""
+    telephone: Annotated[
+        str, Field(pattern=r"^[0-9+(). -]{0,30}$", description="As the letter prints it.")
+    ] = ""
+    courriel: Annotated[
+        str, Field(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=254, description="Of the service.")
+    ] = ""
+    signataire: Annotated[
+        _Line, Field(description="Name and quality of who signs: `Camille EXEMPLE, maire`.")
+    ] = ""
+
+
 class ElecteurProtected(Contract):
     """No tableau prints the address of the elector. Code électoral, art. L. 37. No event names the elector."""
 
@@ -309,6 +329,7 @@ RegisterNote = (
     | ScrutinNoted
     | MotifsCompleted
     | BureauxDescribed
+    | MairieDescribed
     | ElecteurProtected
     | DoubtDecided
 )

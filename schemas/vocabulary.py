@@ -445,6 +445,7 @@ class Action(Labelled):
     SCRUTIN_CHANGED = "scrutin_changed", "scrutin"
     MOTIFS_COMPLETED = "motifs_completed", "motifs complétés"
     BUREAU_DESCRIBED = "bureau_described", "bureau complété"
+    MAIRIE_DESCRIBED = "mairie_described", "adresse de la mairie"
     COPIE_NOTED = "copie_noted", "copie de la liste (art. L. 37)"
     PROTECTION_CHANGED = "protection_changed", "protection (art. L. 37)"
     WISHES_CHANGED = "wishes_changed", "messages souhaités"

@@ -49,7 +49,7 @@ from producers.web.error_pages import HANDLERS, on_http, show_failure
 from producers.web.exports import page as exports
 from producers.web.exports.spool import Spool
 from producers.web.forms import FormRefused
-from producers.web.notes import electeurs
+from producers.web.notes import electeurs, mairie
 from producers.web.page_context import NOT_FOUND, PageContext, WebServices, admit_agent
 from producers.web.registre import page as registre
 from producers.web.security import (
@@ -357,6 +357,7 @@ ROUTES = (
     commune_page("/motifs", "motifs", get=electeurs.show_motifs, post=electeurs.complete_motifs),
     commune_page("/doutes", "doutes", get=electeurs.show_doubts, post=electeurs.decide_doubt),
     commune_page("/bureaux", "bureaux", get=noted.show_bureaux, post=noted.describe_bureaux),
+    commune_page("/mairie", "mairie", get=mairie.show_mairie, post=mairie.describe_mairie),
     commune_page(
         "/proteges", "proteges", get=electeurs.show_protected, post=electeurs.change_protected
     ),

@@ -102,6 +102,7 @@ SETTINGS = Section(
     "Réglages",
     "Ce qui vaut pour tous les fichiers de la commune",
     (
+        Section("mairie", "Mairie", "Dire son adresse et qui signe les lettres"),
         Section("bureaux", "Bureaux", "Dire leur canton et leur circonscription"),
         Section("proteges", "Électeurs protégés", "Masquer leur adresse (art. L. 37)"),
         Section("prevenir", "Vos messages", "Choisir ce dont vous êtes prévenu"),

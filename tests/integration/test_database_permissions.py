@@ -19,6 +19,7 @@ from schemas.declarations import (
     CompletedMotif,
     DescribedBureau,
     DoubtDecided,
+    MairieDescribed,
     MotifsCompleted,
     RegisterNote,
     ReunionNoted,
@@ -339,6 +340,7 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
         ),
         MotifsCompleted(motifs=[motif]),
         BureauxDescribed(bureaux=[DescribedBureau(bureau="0009", code_canton="1302")]),
+        MairieDescribed(ville="13900 LIBREVILLE"),
     ]
     with deployment.connect("requests") as connection:
         for note in notes:

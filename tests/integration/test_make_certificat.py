@@ -22,7 +22,7 @@ from tests.integration.tableau_register import (
     add_scrutin,
     write_register,
 )
-from tests.parts.notes import note_file
+from tests.parts.notes import note_file, note_register
 from tests.parts.pdf import read_text
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.handlers.making import make_certificat
@@ -67,6 +67,16 @@ def desk(desk: Desk) -> Desk:
     desk.number = desk.make(TypeTableau.CINQ_JOURS_REU, scrutin=SCRUTIN).row["export_id"]
     desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
     return desk
+
+
+def test_a_certificate_bears_the_address_and_who_signs(desk: Desk) -> None:
+    note = {"ville": "13900 LIBREVILLE", "signataire": "Camille EXEMPLE, maire"}
+    assert desk.declare(note_register("mairie", **note))["outcome"] == "accepted"
+    desk.publish_until(8)
+    desk.work(QUEUE_TABLEAUX)
+    said = read_text(desk.certificat)
+    assert "13900 LIBREVILLE" in said
+    assert "Camille EXEMPLE, maire" in said
 
 
 def test_a_certificate_is_made_once_however_often_it_is_declared(desk: Desk) -> None:

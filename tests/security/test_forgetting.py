@@ -245,7 +245,10 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
         }
         preview["found"] = {"notes": [f"colonnes inconnues, ignorées : Mme\n{_nom(0)}"]}
         mapping = {"fields": {"libelle": {"titles": [said[0]]}}}
-        connection.execute(update(Commune).where(Commune.code == HERE).values(mapping=mapping))
+        noted = update(Commune).where(Commune.code == HERE)
+        connection.execute(
+            noted.values(mapping=mapping, mairie={"signataire": f"{_nom(0)}, maire"})
+        )
         connection.execute(insert(Preview).values(preview | {"status": PreviewStatus.READY.value}))
         told: dict[str, Any] = {
             "request_id": request_id,
@@ -314,14 +317,16 @@ def test_to_find_one_of_a_thousand_names_of_a_commune_that_left(town: Town, amqp
             "texte": _nom(4),
         },
         {"kind": "bureaux", "bureaux": [{"bureau": "0001", "libelle_canton": _nom(5)}]},
+        {"kind": "mairie", "signataire": f"{_nom(6)}, maire"},
     ):
         data = DeclarationNoted.model_validate(
             {"commune": HERE, "note": note, "requested_by": AGENT}
         )
         ingest_request(CloudEvent.wrap(data, source="/ecran"), town.desk.services)
-    assert [it.action for it in town.desk.audit()[-2:]] == [
+    assert [it.action for it in town.desk.audit()[-3:]] == [
         Action.SCRUTIN_CHANGED,
         Action.BUREAU_DESCRIBED,
+        Action.MAIRIE_DESCRIBED,
     ]
     assert len(town.names()) == MANY
 

@@ -17,7 +17,7 @@ from tests.parts.pdf import (
     read_words,
 )
 from tests.unit.pdf_samples import LONGEST_COMMUNE, read_pages
-from worker.domain.letter import BLANK, Letter, mairie
+from worker.domain.letter import BLANK, Letter, Mairie
 from worker.pdf.letter import PORTRAIT, render_letter
 
 NAME = "INVENTÉE-DE LA ROCHE-D'ESTISSAC Zélie-Prudence-Ana"
@@ -25,7 +25,7 @@ NAME = "INVENTÉE-DE LA ROCHE-D'ESTISSAC Zélie-Prudence-Ana"
 REFUS = Letter(
     titre="Refus de la copie n° 13900-1",
     nom_commune="LIBREVILLE",
-    expediteur=mairie("de LIBREVILLE"),
+    expediteur=Mairie().address_block("de LIBREVILLE"),
     destinataire=(
         NAME,
         "RÉSIDENCE DES TERRASSES DU PARC",
@@ -47,7 +47,9 @@ CASES = {
         REFUS, recours=(), pied=(), has_cachet=False, signataire=f"Le demandeur : {NAME}"
     ),
     "certificat": replace(REFUS, destinataire=(), recours=()),
-    "longest names": replace(REFUS, expediteur=mairie(f"de {LONGEST_COMMUNE}"), objet="W" * 99),
+    "longest names": replace(
+        REFUS, expediteur=Mairie().address_block(f"de {LONGEST_COMMUNE}"), objet="W" * 99
+    ),
     **{
         f"{count} sentences": replace(
             REFUS,

@@ -22,6 +22,7 @@ from schemas.envelope import CloudEvent
 from schemas.requests import CopieAsked, ListeExportRequested, RequestReference, RetryRequested
 from schemas.vocabulary import Action, CopieFile, Liste, Qualite
 from tests.parts.databases import SqliteFiles
+from tests.parts.notes import note_register
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE
 from tests.web.conftest import Visit
 from tests.web.files_desk import FilesScreen
@@ -305,6 +306,22 @@ def test_a_register_of_more_than_a_week_is_old(
     _ask(files)
     _age(files, days)
     assert (_give(files).status_code == 422) is is_asked
+
+
+def test_a_letter_bears_the_address_and_who_signs(screen: FilesScreen) -> None:
+    _ask(screen)
+    (undertaking,) = _make(screen, "engagement")
+    assert "Adresse : ____" in _read_pdf(screen, undertaking)
+    noted = {"voie": "1 place du Modèle", "ville": "13900 LIBREVILLE"}
+    screen.desk.declare(note_register("mairie", **noted, signataire="Camille EXEMPLE, maire"))
+    screen.post("copies", {"act": "refuser", "numero": "1", "refus": "Usage commercial."})
+    screen.work()
+    (letter,) = _make(screen, "refus")
+    said = " ".join(_read_pdf(screen, letter).split())
+    assert "1 place du Modèle" in said.replace("’", "'")
+    assert "Camille EXEMPLE, maire" in said
+    assert "Le maire, ou par délégation" not in said
+    assert "Téléphone, courriel : ____" in said, "what is not noted is a line to fill in"
 
 
 def test_a_refusal_has_its_letter_with_the_ways_of_appeal(screen: FilesScreen) -> None:

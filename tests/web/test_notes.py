@@ -1,5 +1,6 @@
 """Notes of a clerk on the screen: meetings, polls, motifs, doubts, bureaux, protected electors, own notifications."""
 
+import html
 import re
 from collections import Counter
 from datetime import timedelta
@@ -15,6 +16,7 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Action, Categorie
 from tests.integration.depots_desk import today
 from tests.integration.requests_queue import RequestsQueue
+from tests.parts.notes import note_register
 from tests.parts.town import AGENT, TODAY
 from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
@@ -577,6 +579,43 @@ def test_a_bureau_is_completed(screen: FilesScreen) -> None:
     assert 'value="neuf"' in wrong.text
     for nothing in ({"code_canton-0001": "1303"}, {"code_canton-9999": "1303"}):
         assert _faults(screen.post("bureaux", nothing)) == ["bureaux"]
+
+
+MAIRIE = {
+    "voie": "1 place du Modèle",
+    "ville": "13900 LIBREVILLE",
+    "telephone": "04 00 00 00 00",
+    "courriel": "elections@libreville.example",
+    "signataire": "Camille EXEMPLE, maire",
+}
+
+
+def test_the_address_of_the_town_hall_is_noted_once(screen: FilesScreen) -> None:
+    asks = "L'adresse de la mairie n'est pas notée"
+    assert asks in screen.read("copies")
+    wrong = screen.post("mairie", MAIRIE | {"telephone": "quatre", "courriel": "libreville"})
+    assert _faults(wrong) == ["telephone", "courriel"]
+    assert 'value="quatre"' in wrong.text
+    _send(screen, "mairie", **MAIRIE)
+    shown = screen.get("mairie").text
+    assert all(f'value="{html.escape(it)}"' in shown for it in MAIRIE.values())
+    assert asks not in screen.read("copies")
+    assert _said(screen)[0] == ("mairie_described", "")
+    _send(screen, "mairie")
+    assert asks in screen.read("copies"), "an empty note is a town hall that is not known"
+
+
+def test_the_address_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    _send(files, "mairie", **MAIRIE)
+    mine = MAIRIE | {"voie": "2 rue du Modèle"}
+    mine["vu-mairie"] = _seen(files.get("mairie").text, "vu-mairie")
+    files.desk.declare(note_register("mairie", requested_by="adjoint", signataire="Alex MODÈLE"))
+    answer = files.post("mairie", mine)
+    assert _faults(answer) == ["vu-mairie"]
+    assert "Alex MODÈLE" in answer.text
+    knowing = mine | {"vu-mairie": _seen(answer.text, "vu-mairie")}
+    _send(files, "mairie", **knowing)
+    assert "2 rue du Modèle" in html.unescape(files.get("mairie").text)
 
 
 def _let_protect(screen: FilesScreen) -> None:

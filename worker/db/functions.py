@@ -296,13 +296,19 @@ SELECT a.at, coalesce((SELECT w.words FROM audit_word w WHERE w.key = a.actor), 
        a.id AS line_id
 FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action IN (
        'doubt_decided', 'registre_imported', 'file_matched', 'import_undone', 'import_redated', 'reunion_changed',
-       'scrutin_changed', 'motifs_completed', 'bureau_described', 'protection_changed', 'wishes_changed',
-       'electeurs_seen', 'backup_restored', 'copie_noted'))
+       'scrutin_changed', 'motifs_completed', 'bureau_described', 'mairie_described', 'protection_changed',
+       'wishes_changed', 'electeurs_seen', 'backup_restored', 'copie_noted'))
 """,
     "bureaux": """
 SELECT b.code_commune, b.code AS bureau, b.libelle, b.code_canton, b.libelle_canton, b.code_circonscription,
        b.libelle_circonscription
 FROM bureau b
+""",
+    "mairies": """
+SELECT c.code AS code_commune, c.mairie ->> 'voie' AS voie, c.mairie ->> 'ville' AS ville,
+       c.mairie ->> 'telephone' AS telephone, c.mairie ->> 'courriel' AS courriel,
+       c.mairie ->> 'signataire' AS signataire
+FROM commune c WHERE c.mairie IS NOT NULL
 """,
     "copies": """
 SELECT c.id AS numero, c.code_commune, c.liste, c.bureau, c.demandeur, c.qualite, c.recue_on, c.engagement_on,

@@ -55,6 +55,7 @@ _REQUESTS: _Grants = (
         "UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)",
         "bureau",
     ),
+    ("UPDATE (mairie)", "commune"),
     ("UPDATE (identity, kinds)", "agent"),
     ("SELECT (id), INSERT", "recall"),
     ("SELECT, DELETE", "piece"),
@@ -176,7 +177,7 @@ GRANTS: Mapping[str, _Grants] = {
             "SELECT",
             "copies, doutes, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer",
         ),
-        ("SELECT", "jetons"),
+        ("SELECT", "jetons, mairies"),
     ),
 }
 """The rights of each account but the owner."""

@@ -191,6 +191,7 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
             "fingerprint_reason": "empreinte effacée",
         }
         connection.execute(update(Depot).where(fingerprints).values(values))
+        connection.execute(update(Commune).where(Commune.code == code).values(mairie=None))
         done.counts[_AGENTS] = _forget_people(connection, scope)
     done.counts[_FILES] = _remove_whole_folder(scope)
     done.counts[_ARRIVALS] = _erase_arrivals(scope)

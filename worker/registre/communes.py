@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, 
 from common.texte import clean
 from schemas.profiles.source import SourceMapping, fold
 from schemas.vocabulary import Liste
+from worker.domain.letter import Mairie
 from worker.errors import ExportError, RefusedError
 from worker.registre.models import Bureau, Commune, Import, ImportListe, ListeCommunale
 from worker.registre.reference import departement_of, is_code_commune, iter_communes
@@ -29,6 +30,18 @@ def set_mapping(connection: Connection, code_commune: str, mapping: SourceMappin
     """Record what the agents of a commune say of its files, for the next file too."""
     said = mapping.lasting().model_dump(mode="json", exclude_defaults=True) if mapping else None
     connection.execute(update(Commune).where(Commune.code == code_commune).values(mapping=said))
+
+
+def read_mairie(connection: Connection, code_commune: str) -> Mairie:
+    """Return what the town hall of a commune has noted of itself."""
+    said = connection.scalar(select(Commune.mairie).where(Commune.code == code_commune))
+    return Mairie(**(said or {}))
+
+
+def set_mairie(connection: Connection, code_commune: str, mairie: Mairie) -> None:
+    """Record how letters name the town hall."""
+    said = update(Commune).where(Commune.code == code_commune)
+    connection.execute(said.values(mairie=mairie._asdict()))
 
 
 @dataclass(frozen=True)

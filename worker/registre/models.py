@@ -43,6 +43,9 @@ class Commune(Base):
         JSON(none_as_null=True),
         doc="What its agents have said of the columns of its files, see schemas.profiles.",
     )
+    mairie: Mapped[dict[str, str] | None] = mapped_column(
+        JSON(none_as_null=True), doc="How its letters name the town hall, see MairieDescribed."
+    )
 
 
 class Bureau(Base):

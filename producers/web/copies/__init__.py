@@ -20,7 +20,7 @@ from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_files
 from producers.web.forms import read_days, read_number, refuse, text, typed, validate
 from producers.web.notes import select_bureaux
 from producers.web.page_context import NOT_FOUND, PageContext
-from producers.web.registre.query import read_registres
+from producers.web.registre.query import read_mairie, read_registres
 from producers.web.suivi.requests import note_page, read_declarations, send_request
 from schemas.cures import find_cure
 from schemas.requests import COPIE_MOST_DAYS, CopieAsked, ListeExportRequested
@@ -117,6 +117,7 @@ def show(context: PageContext) -> Response:
         paging=paging,
         Qualite=Qualite,
         bureaux=context.services.state.read(select_bureaux(context)),
+        mairie=read_mairie(context.services.state, context.commune.code),
         form=dict.fromkeys((*NEW, *ANSWER), "") | _asked(context) | typed(context.form),
         cure_of_old=find_cure("registre_ancien", {"commune": context.commune.code}),
     )

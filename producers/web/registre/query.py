@@ -31,6 +31,19 @@ _IMPORTS = table(
 )
 
 
+_MAIRIE = ("voie", "ville", "telephone", "courriel", "signataire")
+_MAIRIES: Any = table("mairies", *map(column, ("code_commune", *_MAIRIE)))
+
+
+def read_mairie(state: State, code_commune: str) -> dict[str, str]:
+    """Return what is noted of the town hall, by field; nothing when no field is filled."""
+    query = select(*(_MAIRIES.c[name] for name in _MAIRIE))
+    for row in state.read(query.where(_MAIRIES.c.code_commune == code_commune)):
+        noted = {name: getattr(row, name) or "" for name in _MAIRIE}
+        return noted if any(noted.values()) else {}
+    return {}
+
+
 _CORRECTION_LABELS = {
     PreviewStatus.QUEUED: "calcul en attente",
     PreviewStatus.RUNNING: "calcul en cours",

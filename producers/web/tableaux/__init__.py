@@ -25,6 +25,7 @@ from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
 from producers.web.forms import find_unseen, read_day, read_days, refuse, text, texts, validate
 from producers.web.page_context import CONFLICT, NOT_FOUND, PageContext
+from producers.web.registre.query import read_mairie
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.requests import (
     DEPOT,
@@ -271,6 +272,7 @@ def show_publication(context: PageContext) -> Response:
         pending,
         file=file,
         form=_typed(context) if context.form else _proposed(context, file),
+        mairie=read_mairie(context.services.state, context.commune.code),
         is_over=bool(until and until <= context.today),
         is_waiting=bool(until and not (file.certificat or file.purged_at or file.recalled_at)),
     )

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, joinedload
 from common.calendrier import CalendarReunion, CalendarScrutin
 from common.french import capitalized, count_of, short_date
 from common.texte import clean
+from schemas import declarations
 from schemas.declarations import (
     BureauxDescribed,
     CompletedMotif,
@@ -23,6 +24,7 @@ from schemas.declarations import (
     DoubtDecided,
     ElecteurProtected,
     FileNote,
+    MairieDescribed,
     MotifsCompleted,
     RegisterNote,
     ReunionNoted,
@@ -44,6 +46,7 @@ from worker.access.authorization import Authorization
 from worker.access.models import Agent
 from worker.audit import Actor, WordKind, Words, record_audit
 from worker.domain.identite import Mouvement, Personne, identite_of
+from worker.domain.letter import Mairie
 from worker.domain.majorite import OfAge, Period
 from worker.domain.tableau.demande import (
     Calendrier,
@@ -71,8 +74,10 @@ from worker.registre.communes import (
     NO_VERSION,
     DescribedBureau,
     check_commune,
+    read_mairie,
     require_commune,
     set_bureaux,
+    set_mairie,
 )
 from worker.registre.comparaison.doubts import decide_doubt, describe_differing, find_people
 from worker.registre.imports.lines import parse_bureau
@@ -113,6 +118,9 @@ class RegisterDeclaration(Declaration):
                 _require_may_protect(connection, self.commune, self.requested_by)
             if isinstance(self.note, ReunionNoted | ScrutinNoted):
                 _refuse_changed_day(connection, self.commune, self.note, self.seen)
+            if isinstance(self.note, MairieDescribed):
+                known = [it for it in [read_mairie(connection, self.commune)] if any(it)]
+                refuse_changed(self.seen, known, [_to_mairie(self.note)])
             by = Actor(self.requested_by, self.account)
             declare(connection, self.commune, self.note, by=by, now=now)
         except RefusedError as refusal:
@@ -167,22 +175,34 @@ def declare(
                 connection, code_commune, find_protection(connection, code_commune, number), by=by
             )
         case BureauxDescribed(bureaux=bureaux):
-            values = {
-                parse_bureau(it.bureau): it.model_dump(exclude={"bureau"}, exclude_none=True)
-                for it in bureaux
-            }
-            if changed := set_bureaux(connection, code_commune, values):
-                detail = [Words(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
-                record_audit(
-                    connection,
-                    Action.BUREAU_DESCRIBED,
-                    actor=by,
-                    code_commune=code_commune,
-                    detail=detail,
-                )
+            _describe_bureaux(connection, code_commune, bureaux, by)
+        case MairieDescribed():
+            set_mairie(connection, code_commune, _to_mairie(note))
+            record_audit(connection, Action.MAIRIE_DESCRIBED, actor=by, code_commune=code_commune)
         case DoubtDecided():
             recalled = _decide_doubt(connection, code_commune, note, by)
     return recalled
+
+
+def _describe_bureaux(
+    connection: Connection,
+    code_commune: str,
+    bureaux: Sequence[declarations.DescribedBureau],
+    by: Actor,
+) -> None:
+    values = {
+        parse_bureau(it.bureau): it.model_dump(exclude={"bureau"}, exclude_none=True)
+        for it in bureaux
+    }
+    if changed := set_bureaux(connection, code_commune, values):
+        detail = [Words(WordKind.TEXTE, " ; ".join(map(_describe_bureau, changed)))]
+        record_audit(
+            connection, Action.BUREAU_DESCRIBED, actor=by, code_commune=code_commune, detail=detail
+        )
+
+
+def _to_mairie(note: MairieDescribed) -> Mairie:
+    return Mairie(**note.model_dump(include=set(Mairie._fields)))
 
 
 def _refuse_impossible_day(

@@ -11,12 +11,12 @@ from common.texte import clean
 from schemas.tableaux import why_never_published
 from schemas.vocabulary import ExportStatus, Piece, PublicationMode
 from worker.db.engine import snapshot
-from worker.domain.letter import BLANK, Letter, mairie
+from worker.domain.letter import BLANK, Letter, Mairie
 from worker.exports.depots import take_uncertified
 from worker.exports.models import Export, piece_name, titre_of
 from worker.exports.records import add_piece
 from worker.exports.storage import publish
-from worker.registre.communes import read_commune
+from worker.registre.communes import read_commune, read_mairie
 from worker.services import Services
 from worker.work.queue import Claim, finish, hold
 
@@ -43,6 +43,7 @@ def make_certificat(tableau: Export, claim: Claim, services: Services) -> None:
 
     with snapshot(services.registre) as connection:
         commune = read_commune(connection, tableau.code_commune)
+        mairie = read_mairie(connection, tableau.code_commune)
     nom = clean(commune.nom) if commune else tableau.code_commune
     code, name = tableau.code_commune, piece_name(tableau.file_name, Piece.CERTIFICAT)
     with services.engine.begin() as connection:
@@ -50,7 +51,7 @@ def make_certificat(tableau: Export, claim: Claim, services: Services) -> None:
         published = take_uncertified(connection, tableau.id) if _is_publishable(tableau) else None
         if published is not None:
             with services.storage.pending(code, name, claim.owner) as pdf:
-                render_letter(compose_certificat(tableau, published, nom), pdf)
+                render_letter(compose_certificat(tableau, published, nom, mairie), pdf)
                 pdf.finish()
                 add_piece(connection, tableau.id, Piece.CERTIFICAT, pdf)
                 publish([pdf])
@@ -67,7 +68,7 @@ def _is_publishable(tableau: Export) -> bool:
     return is_there and not never
 
 
-def compose_certificat(file: Export, published: Row[Any], nom: str) -> Letter:
+def compose_certificat(file: Export, published: Row[Any], nom: str, mairie: Mairie) -> Letter:
     """Return the certificate to sign; equal records give equal words."""
     first, last = published.published_on, published.published_until or published.published_on
     days = (
@@ -87,7 +88,7 @@ def compose_certificat(file: Export, published: Row[Any], nom: str) -> Letter:
     return Letter(
         titre="Certificat de publication",
         nom_commune=nom,
-        expediteur=mairie(of_commune(nom)),
+        expediteur=mairie.address_block(of_commune(nom)),
         destinataire=(),
         lieu=f"{nom}, le {BLANK[:20]}",
         objet="Certificat de publication",
@@ -97,7 +98,7 @@ def compose_certificat(file: Export, published: Row[Any], nom: str) -> Letter:
             *([incomplete] if missing else []),
             f"Tableau : {file.label}",
         ),
-        signataire="Le maire, ou par délégation :",
+        signataire=mairie.signature,
         pied=(
             f"Tableau édité le {edited}. Fichier : {file.file_name}",
             f"Empreinte SHA-256 : {file.sha256}",

@@ -22,7 +22,7 @@ from common.law import LAW_OF_COPIES, LAW_OF_PROTECTION
 from schemas.tableaux import Edition
 from schemas.vocabulary import CopieFile, FileFormat, Format, Qualite, Severity
 from worker.db.engine import snapshot
-from worker.domain.letter import BLANK, Letter, mairie
+from worker.domain.letter import BLANK, Letter, Mairie
 from worker.domain.tableau.model import LigneRules, Tableau
 from worker.errors import ExportError
 from worker.exports.lease import Heartbeat
@@ -30,6 +30,7 @@ from worker.exports.models import Copie, Export
 from worker.exports.records import announce, mark_ready
 from worker.handlers.making.make_liste import read_spec
 from worker.registre.checks.facts import is_of_age
+from worker.registre.communes import read_mairie
 from worker.registre.imports.chain import read_rests_on
 from worker.registre.models import ORDRE, Electeur
 from worker.registre.mouvements.queries import select_entries
@@ -44,7 +45,6 @@ from worker.writers.precheck import Tally, find_anomalies, take_census
 _BLOCK = 500
 _REMEDIES = "Voies et délais de recours"
 """The line of a template below which the remedies stand."""
-_SIGNS_REFUSAL = "Le maire, ou par délégation :"
 _BYTES_PER_ELECTEUR = 1_200
 
 COLUMNS = {
@@ -130,7 +130,7 @@ def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
     )
 
 
-def compose_letter(spec: ListeSpec, export: Export, copie: Copie) -> Letter:
+def compose_letter(spec: ListeSpec, export: Export, copie: Copie, mairie: Mairie) -> Letter:
     """Return the undertaking that the elector signs, or the refusal with the ways of appeal."""
     edition = CopieFile(export.edition)
     words = Path(__file__).with_name(f"{edition}.txt").read_text("utf-8").strip()
@@ -142,7 +142,7 @@ def compose_letter(spec: ListeSpec, export: Export, copie: Copie) -> Letter:
     }
     said |= {"demandeur": copie.demandeur, "motif": copie.motif}
     corps, _, recours = words.partition(_REMEDIES)
-    town_hall = mairie(of_commune(spec.nom_commune))
+    town_hall = mairie.address_block(of_commune(spec.nom_commune))
     elector = copie.demandeur, f"Adresse : {BLANK}", BLANK, BLANK
     is_refus = edition is CopieFile.REFUS
     number = export.parameters["numero"]
@@ -157,7 +157,7 @@ def compose_letter(spec: ListeSpec, export: Export, copie: Copie) -> Letter:
         reference=f"demande n° {number} – {LAW_OF_COPIES}",
         corps=_fill(corps, said),
         recours=_fill(recours, said),
-        signataire=_SIGNS_REFUSAL if is_refus else f"Le demandeur : {copie.demandeur}",
+        signataire=mairie.signature if is_refus else f"Le demandeur : {copie.demandeur}",
         pied=(f"Lettre éditée le {edited}.",),
         has_cachet=is_refus,
     )
@@ -207,7 +207,8 @@ def make_copie(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
         else:
             from worker.pdf.letter import render_letter
 
-            pages = render_letter(compose_letter(spec, export, copie), file)
+            mairie = read_mairie(connection, export.code_commune)
+            pages = render_letter(compose_letter(spec, export, copie, mairie), file)
         file.finish()
         mark_ready(
             services.engine,

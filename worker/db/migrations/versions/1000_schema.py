@@ -306,7 +306,7 @@ def _give_tokens_rows() -> None:
 
 
 _NEW_COLUMNS = {
-    "commune": ("mapping",),
+    "commune": ("mapping", "mairie"),
     "electeur": ("arrondissement", "ine"),
     "import_liste": ("parts", "absorbed_by", "absorbed_into"),
     "scrutin": (
