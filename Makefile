@@ -10,7 +10,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run pictures test test-of faults nemesis mutants histories image boxes nightly audit sbom check bench growth schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test test-of faults nemesis mutants histories walker image boxes nightly audit sbom check bench growth schemas migrate lock clean .runtime .dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ boxes: .dev ## play docs/operations.md on a container engine of its own, an upgr
 
 histories: .dev ## N random histories of a register (5,000), made by the product and computed from the law: three quarters of an hour
 	HISTORIES=$(or $(N),5000) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 tests/oracle/test_histories.py -k no_history
+
+walker: .dev ## clerks who follow each cure of the screen, through N random histories (20) from SEED on: three seconds each
+	WALKS=$(or $(N),20) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 --show-capture=no tests/walker
 
 nightly: .dev ## the slow tests, then mutants, 1,000 histories and bench: two hours
 	$(RUN) -m tests.parts.install

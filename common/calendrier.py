@@ -506,11 +506,7 @@ def find_cycles(
     A yearly meeting stays in the list for a month after 31 December (our choice). If no cycle has a meeting, the yearly
     meeting of the next year is added. `scrutins` has one poll per day.
     """
-    polls = [
-        _within_register(cycle_of(it, reunions, scrutins), register_since)
-        for it in scrutins
-        if it.jour >= today
-    ]
+    polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
     if is_yearly(code_commune):
         return [_yearly_cycle(today, code_commune), *polls]
     years = sorted({(today - timedelta(days=31)).year, today.year})
@@ -522,12 +518,6 @@ def find_cycles(
     if not any(cycle.window for cycle in (*own, *polls)):
         own += filter(None, [annual_cycle(today, today.year + 1, (), scrutins)])
     return [*own, *polls]
-
-
-def _within_register(cycle: Cycle, register_since: date | None) -> Cycle:
-    """Return the cycle without the tableaux that end before the register has data: nobody can make them."""
-    known = (it for it in cycle.due if not register_since or cycle.last_day(it) > register_since)
-    return replace(cycle, due=tuple(known))
 
 
 def _yearly_cycle(today: date, code_commune: str) -> Cycle:

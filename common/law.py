@@ -28,9 +28,10 @@ def cite(*articles: str, code: str = "Code électoral") -> str:
 
 
 _ELECTORS = (
-    "Un électeur de la commune peut demander l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
-    "inscrit. Il a sept jours à compter de la publication ; le représentant de l’État aussi (code électoral, "
-    "art. L. 20, I)."
+    "Tout électeur de la commune peut réclamer l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
+    "inscrit. Il peut aussi contester la décision de radiation ou d’inscription d’un électeur. Le représentant de "
+    "l’État a le même droit. Le tribunal se saisit dans les sept jours de la publication (code électoral, art. L. 20, "
+    "I)."
 )
 _OMITTED = (
     "Une personne omise par une erreur matérielle, ou radiée sans la procédure de l’article L. 18, peut saisir "

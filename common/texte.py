@@ -5,19 +5,33 @@ Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2: only separator,
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Literal
 
 JOINT = "¦"
 """Joins values that are examined together: a printable character that occurs in no register."""
 
+_PLANES_OF_FORMATS = (*range(0x80, 0x14000), *range(0x1B000, 0x1E000), *range(0xE0000, 0xE0080))
+
+
+def _ranges_of(category: str, codes: Iterable[int]) -> str:
+    """Return the characters of a category of Unicode among these code points, as ranges of a regular expression."""
+    found = [code for code in codes if unicodedata.category(chr(code)) == category]
+    firsts = [code for code in found if code - 1 not in found]
+    lasts = [code for code in found if code + 1 not in found]
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(firsts, lasts, strict=True))
+
+
 NOT_ALLOWED = (
-    "\\x01-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f"  # control characters
-    "\u00ad\u200b-\u200f\u2060\ufeff"  # invisible: soft hyphen, zero-width, byte order mark
+    "\\x01-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f"  # Cc, control characters
+    f"{_ranges_of('Cf', _PLANES_OF_FORMATS)}"  # format characters: invisible, or they turn the text
+    "\ue000-\uf8ff\U000f0000-\U000ffffd\U00100000-\U0010fffd"  # Co, private use
     "\ufdd0-\ufdef\ufffe\uffff"  # not characters (XML 1.0, § 2.2)
 )
 """Characters removed from values, as the content of a regular expression's class, for Python and PostgreSQL.
 
-PostgreSQL cannot store NUL or surrogates; Python removes them too.
+PostgreSQL cannot store NUL or surrogates; Python removes them too. A code point that this version of Unicode does not
+assign stays: it may be a letter of a later version.
 """
 SPACES = "\\t\\n\\x0b\\x0c\\r\\x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
@@ -43,8 +57,10 @@ Portuguese has `Ã` before a letter or at the end of a word.
 _ERRORS = r"#(N/[AD]|REF!|VALEUR!|VALUE!|NOM\?|NAME\?|DIV/0!|NULL?!|NOMBRE!|NUM!|#+)"
 _NUMBERS = r"[0-9]+([.,][0-9]+)?[Ee]\+[0-9]+|[0-9]+[.,]0+"
 _FORMULA = r"=[A-Z][A-Z.]*\("
-ALTERED = rf"(^|{JOINT})({_FORMULA}|({_ERRORS}|{_NUMBERS}|\?+)({JOINT}|$))"
-"""One of the values joined by JOINT is a formula, an error or a number of a spreadsheet: `=SOMME(A1)`, `1E+03`.
+_NOTHING = r"\\N|[(](null|NULL)[)]"
+ALTERED = rf"(^|{JOINT})({_FORMULA}|({_ERRORS}|{_NUMBERS}|{_NOTHING}|\?+)({JOINT}|$))"
+"""One of the values joined by JOINT is a formula, an error or a number of a spreadsheet, or a database's mark of an
+empty value: `=SOMME(A1)`, `1E+03`, `\\N`.
 
 A value may start with `=`: `=B2 entrée gauche`. In a name, the sign alone is an error.
 """
@@ -53,7 +69,7 @@ NOT_IN_NAMES = "0-9?@+#="
 """Digits and signs that no name contains, as the content of a regular expression's class, or of SQLite's GLOB."""
 
 _USUAL = " !$-*,-:<>@-~\u00a1-\u00ac\u00ae-\u02ff"
-SUSPECT = f"[^{_USUAL}]|  |(^|{JOINT}) | ({JOINT}|$)|[.,]0|{GARBLED}"
+SUSPECT = rf"[^{_USUAL}]|  |(^|{JOINT}) | ({JOINT}|$)|[.,]0|\\N|[(][nN]|{GARBLED}"
 """A fast filter: only values that match are examined. Text below U+0300 is in NFC (Unicode, UAX #15)."""
 
 UNCLEAN = f"[{NOT_ALLOWED}{SPACES}]|  |(^|{JOINT}) | ({JOINT}|$)"
@@ -103,7 +119,8 @@ def clean(value: str) -> str:
     """
     if value.isascii() and value.isprintable() and "  " not in value and value == value.strip(" "):
         return value
-    normal = normalize("NFC", _REMOVED.sub("", value))
+    kept = value if value.isprintable() else _REMOVED.sub("", value)  # the class is slow
+    normal = normalize("NFC", kept)
     return normalize("NFC", _SPACE_RUN.sub(" ", normal).strip(" "))
 
 

@@ -67,7 +67,7 @@ def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN
     try:
         model.model_validate(event.data)
     except ValidationError as error:
-        return list_faults(error, "data")
+        return list_faults(error, "data", event.data)
     return ()
 
 

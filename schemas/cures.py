@@ -148,13 +148,19 @@ ANOMALIES: Mapping[str, Cure] = {
     **dict.fromkeys(
         (
             *("nationalite_hors_union", "nationalite_francaise", "naissance_incoherente"),
-            *("date_partielle", "homonyme"),
+            *("date_partielle", "homonyme", "naissance_inversee", "noms_inverses"),
         ),
         _TO_CHECK,
     ),
     **dict.fromkeys(
         (
-            *("numero_voie_en_date", "departement_sans_zero", "code_postal_sans_zero"),
+            *(
+                "numero_voie_en_date",
+                "bureau_en_date",
+                "ine_en_double",
+                "departement_sans_zero",
+                "code_postal_sans_zero",
+            ),
             *("commune_naissance_sans_zero", "caracteres_abimes", "valeur_de_tableur"),
             *("zeros_perdus", "registre_modifie", "export_ancien", "liste_absente"),
             "liste_absorbee",

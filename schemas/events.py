@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.envelope import Attribute
+from schemas.faults import Fault
 from schemas.file_state import is_usable
 from schemas.requests import CodeCommune, Sha256
 from schemas.tableaux import Edition, Presentation, TypeTableau
@@ -198,12 +199,17 @@ class RefusalFault(Published):
     field: Annotated[
         str,
         Field(
-            description="From the root of the event; empty for the whole.",
-            examples=["data.formats.0"],
+            description="JSON Pointer (RFC 6901) from the root of the event; empty for the whole.",
+            examples=["/data/formats/0"],
         ),
     ]
     code: Annotated[str, Field(description="Stable word for programs.", examples=["enum"])]
     message: Annotated[str, Field(description="For people, in French.")]
+
+    @classmethod
+    def of(cls, fault: Fault) -> Self:
+        """Return the fault as programs get it."""
+        return cls(field=fault.pointer, code=fault.code, message=fault.message)
 
 
 class RequestStage(StrEnum):
@@ -309,7 +315,7 @@ class RegistreStatus(Published):
     ] = None
     listes: Annotated[Sequence[PreviewedListe], Field(description="Lists of the export.")] = ()
     kept: Annotated[
-        Sequence[Liste], Field(description="Lists that the export does not hold, with electors.")
+        Sequence[Liste], Field(description="Lists of the register that the export does not hold.")
     ] = ()
     questions: Annotated[
         Sequence[PreviewedQuestion],

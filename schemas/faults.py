@@ -1,7 +1,7 @@
 """The faults of a message or a setting, and their places. No value is quoted: faults are safe to log and to return."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:  # the child that reads an untrusted file needs no pydantic
@@ -16,6 +16,11 @@ class Fault(NamedTuple):
     code: str
     message: str
 
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON Pointer (RFC 6901), as programs get it: `/data/formats/0`."""
+        return f"/{self.field.replace('.', '/')}" if self.field else ""
+
 
 class FieldError(ValueError):
     """A value of the contract is wrong: a code for programs, a French message."""
@@ -26,7 +31,7 @@ class FieldError(ValueError):
 
 
 _SHOWN = 10
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 _A_TIME = "2026-11-25T08:30:00+01:00"
 _QUOTED = {"discriminator", "expected_tags"}
 """Values that pydantic puts in quotes."""
@@ -79,19 +84,36 @@ def join_faults(faults: Iterable[Fault]) -> str:
     )
 
 
-def list_faults(error: "ValidationError", within: str = "") -> tuple[Fault, ...]:
-    """Return the faults one by one; `within` is the path of the validated object in the event."""
+def list_faults(
+    error: "ValidationError", within: str = "", given: object = None
+) -> tuple[Fault, ...]:
+    """Return the faults one by one; `within` is the path of the validated object `given` in the event."""
     found = []
     for fault in error.errors(include_url=False, include_input=False)[:_SHOWN]:
-        path = ".".join(
-            map(str, fault["loc"])
-        )  # with the name of an unknown field, which is text of the sender
-        place = ".".join(filter(None, (within, path if _PLAIN.fullmatch(path) else "")))
+        path = [str(part) for part in _drop_kinds(fault["loc"], given)]
+        is_plain = all(map(_PLAIN.fullmatch, path))  # an unknown field has a name of the sender
+        place = ".".join(filter(None, (within, *(path if is_plain else ()))))
         code = getattr(
             fault.get("ctx", {}).get("error"), "code", fault["type"]
         )  # of a FieldError, its own
         found.append(Fault(place, code, explain_fault(fault)))
     return tuple(found)
+
+
+def _drop_kinds(loc: Sequence[int | str], given: object) -> Iterator[int | str]:
+    """Yield the parts of a path in `given`, without the `kind` that pydantic adds after an object of several kinds."""
+    kind: object = None
+    for part in loc:
+        if kind is not None and part == kind:
+            kind = None
+            continue
+        yield part
+        is_there = isinstance(given, dict) or (isinstance(given, list) and isinstance(part, int))
+        try:
+            given = given[part] if is_there else None  # type: ignore[index]
+        except (KeyError, IndexError):
+            given = None
+        kind = given.get("kind") if isinstance(given, dict) else None
 
 
 def explain_fault(fault: "ErrorDetails") -> str:

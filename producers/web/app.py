@@ -273,7 +273,7 @@ def commune_page(
 
     async def send(context: PageContext) -> Response:
         limited = limit_body(context.request, most)
-        async with limited.form(max_files=1, max_fields=200, max_part_size=FORM_BYTES) as form:
+        async with limited.form(max_files=1, max_fields=300, max_part_size=FORM_BYTES) as form:
             require_csrf(limited, form)
             sent = replace(context, request=limited, form=form)
             limiter = context.services.uploads if most > FORM_BYTES else None

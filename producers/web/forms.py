@@ -1,5 +1,6 @@
 """Parses forms and URLs; makes repeated submissions of a form count once; paginates tables."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +22,9 @@ IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'a
 
 _Contract = TypeVar("_Contract", bound=BaseModel)
 _JOUR = TypeAdapter[date](Jour)
+_SHORT_DAY = re.compile(
+    r"(\d\d)(\d\d)(\d{4})?|(\d{1,2})[/. -](\d{1,2})(?:[/. -](\d{4}))?", re.ASCII
+)
 
 Faults = Mapping[str, str]
 """The errors of a form: one sentence per field, in the order of the form."""
@@ -89,6 +93,23 @@ def read_day(words: str) -> date | None:
         return _JOUR.validate_python(parse_jour(words.strip()))
     except ValueError:
         return None
+
+
+def complete_day(words: str, since: date | None, until: date) -> str:
+    """Return a day typed in short (`1011`, `10/11`, `10112026`) as `AAAA-MM-JJ`; other words as they are.
+
+    Without a year the day is of the year that places it after `since` and not after `until`, else of that of `until`.
+    `static/grid.js` shows the same day while the agent types.
+    """
+    match = _SHORT_DAY.fullmatch(words)
+    if match is None:
+        return words
+    day, month, year = (match[short] or match[long] for short, long in ((1, 4), (2, 5), (3, 6)))
+    years = [int(year)] if year else [until.year, until.year - 1]
+    typed = [it for number in years if (it := read_day(f"{day}/{month}/{number}"))]
+    possible = [it for it in typed if it <= until and (since is None or it > since)]
+    found = possible or typed
+    return found[0].isoformat() if found else words
 
 
 def read_days(

@@ -139,9 +139,9 @@ def test_a_refusal_says_each_thing_that_is_wrong_and_where(
     )
     assert {(it["field"], it["code"]) for it in refused.data["errors"]} == {
         *(
-            ("data.formats.0", "enum"),
-            ("data.commune", "string_type"),
-            ("data.couleur", "extra_forbidden"),
+            ("/data/formats/0", "enum"),
+            ("/data/commune", "string_type"),
+            ("/data/couleur", "extra_forbidden"),
         )
     }
     assert all("bleu" not in it["message"] and it["message"] for it in refused.data["errors"])
@@ -150,8 +150,8 @@ def test_a_refusal_says_each_thing_that_is_wrong_and_where(
     (fault,) = unknown.data["errors"]
     assert (
         (fault["field"], fault["code"])
-        == ("data.commune", unknown.data["code"])
-        == ("data.commune", "commune_inconnue")
+        == ("/data/commune", unknown.data["code"])
+        == ("/data/commune", "commune_inconnue")
     )
 
 

@@ -320,7 +320,7 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
         "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')",
     ):
         _as_owner(deployment, statement)
-    by = Actor("moi")
+    by, now = Actor("moi"), datetime.now(UTC)
     motif = CompletedMotif(mouvement=900, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
     poll = {
         "jour": "2027-05-09",
@@ -342,7 +342,7 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
     ]
     with deployment.connect("requests") as connection:
         for note in notes:
-            declare(connection, "13900", note, by=by)
+            declare(connection, "13900", note, by=by, now=now)
         protect(connection, "13900", Protege("BANJO", "", ""), by=by)
         lift_protection(connection, "13900", Protege("BANJO", "", ""), by=by)
         wishes = WishesChosen(wishes=[Wish.READY])
@@ -359,14 +359,12 @@ def test_the_account_of_requests_may_apply_every_declaration(deployment: Deploym
         )
         assert recall_tableaux(connection, withdrawal, []) == []
         counted = text("SELECT nature FROM mouvement WHERE doubt_id IS NULL ORDER BY nature")
-        declare(
-            connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=by
-        )
+        same = DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON)
+        declare(connection, "13900", same, by=by, now=now)
         assert connection.scalars(counted).all() == ["modification", "radiation"]
         assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
-        declare(
-            connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS), by=by
-        )
+        two = DoubtDecided(doubt=3, decision=DoubtDecision.TWO_PERSONS)
+        declare(connection, "13900", two, by=by, now=now)
         assert connection.scalars(counted).all() == ["inscription", "radiation", "radiation"]
         connection.rollback()
     with deployment.connect(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, insert, inspect, text
 
+from common.calendrier import now
 from common.cli import ExitCode
 from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
@@ -97,9 +98,8 @@ def _decide(
     desk: MouvementsDesk, number: int, decision: DoubtDecision, commune: str = COMMUNE
 ) -> None:
     with desk.engine.begin() as connection:
-        declare(
-            connection, commune, DoubtDecided(doubt=number, decision=decision), by=Actor("mairie")
-        )
+        decided = DoubtDecided(doubt=number, decision=decision)
+        declare(connection, commune, decided, by=Actor("mairie"), now=now())
 
 
 @pytest.mark.slow

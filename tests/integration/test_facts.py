@@ -195,12 +195,13 @@ RUINED = {
     "pays_naissance_abime": "pays_naissance = 'NULL'",
     "numero_voie_en_date": "numero_voie = '44635'",
     "code_postal_abime": "code_postal = 'BP 12'",
+    "bureau_en_date": "code_bureau = '01-janv'",
     "voie_abimee": "libelle_voie = 'TEST'",
     "ville_abimee": "ville = '13900', code_postal = 'LIBREVILLE'",
     "date_trop_ancienne": "date_naissance = '1904-01-01'",
     "date_trop_recente": "date_naissance = '2024-05-05'",
     "caracteres_abimes": "libelle_voie = 'Rue de l''?glise'",
-    "valeur_de_tableur": "code_postal = '1,39E+04'",
+    "valeur_de_tableur": "complement1 = '\\N'",
 }
 
 

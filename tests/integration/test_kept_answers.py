@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from common.calendrier import now
 from schemas.declarations import CompletedMotif, DoubtDecided, MotifsCompleted
 from schemas.vocabulary import Categorie, DoubtDecision, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
@@ -71,7 +72,8 @@ def _note(desk: MouvementsDesk) -> list[Mouvement]:
         for it in desk.mouvements()
     ]
     with desk.engine.begin() as connection:
-        declare(connection, COMMUNE, MotifsCompleted(motifs=noted), by=Actor("mairie"))
+        said = MotifsCompleted(motifs=noted)
+        declare(connection, COMMUNE, said, by=Actor("mairie"), now=now())
     return _known(desk)
 
 
@@ -152,12 +154,8 @@ def test_a_doubt_is_decided_again_and_asked_when_it_is_another(
     _export(desk, LEAVES | CORRECTED | moved)
     with desk.engine.begin() as connection:
         for found in list_doubts(connection):
-            declare(
-                connection,
-                COMMUNE,
-                DoubtDecided(doubt=found.doute, decision=decision),
-                by=Actor("mairie"),
-            )
+            decided = DoubtDecided(doubt=found.doute, decision=decision)
+            declare(connection, COMMUNE, decided, by=Actor("mairie"), now=now())
     known, doubts = _note(desk) if decision is TWO or moved else [], _doubts(desk)
     with desk.engine.connect() as connection:
         protected = select_protections(connection, COMMUNE)

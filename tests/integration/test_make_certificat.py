@@ -131,6 +131,31 @@ def test_a_publication_that_changes_after_the_claim_is_the_one_that_is_certified
     assert desk.works_left() == []
 
 
+def _recall(desk: Desk) -> None:
+    desk.run(
+        "INSERT INTO recall (id, code_commune, because, recalled_by) VALUES (1, '13900', 'essai', 'moi')"
+    )
+    desk.run("UPDATE export SET recall_id = 1 WHERE id = :id", id=desk.number)
+
+
+def test_a_recalled_tableau_is_not_published_and_gets_no_certificate(desk: Desk) -> None:
+    _recall(desk)
+    refused = desk.publish_until(8)
+    assert (refused["outcome"], refused["code"]) == ("refused", "tableau_a_refaire")
+    desk.work(QUEUE_TABLEAUX)
+    assert desk.row(desk.number)["published_on"] is None
+    assert desk.row(desk.number)["certificat_name"] is None
+
+
+def test_a_publication_of_before_a_recall_ends_without_a_certificate(desk: Desk) -> None:
+    desk.publish_until(8)
+    _recall(desk)
+    assert desk.publish_until(0)["outcome"] == "accepted", "the day on which it was taken down"
+    desk.work(QUEUE_TABLEAUX)
+    assert desk.row(desk.number)["certificat_name"] is None
+    assert desk.works_left() == []
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_publication_that_changes_while_its_certificate_is_drawn_is_certified_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch

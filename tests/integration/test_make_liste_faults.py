@@ -243,8 +243,8 @@ def test_a_heartbeat_that_does_not_start_costs_no_start(
 ) -> None:
     """Before, the worker waited for it until the time limit of a message, ten minutes."""
     export_id = desk.ask()
-    monkeypatch.setattr(lease, "START_SECONDS", 0.01)
     with monkeypatch.context() as patch:
+        patch.setattr(lease, "START_SECONDS", 0.01)
         patch.setattr(_thread, "start_new_thread", start)
         _is_given_back(desk, export_id)
     assert desk.process(export_id)["status"] == "ready"

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -359,6 +359,9 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
     assert "1301" in show("bureau")
     assert declare({"note": poll | {"removed": True}}).out == "1 déclaration notée.\n"
     assert "11/04/2027" not in show("scrutin")
+    to_come = {"kind": "reunion", "jour": f"{now() + timedelta(days=2):%Y-%m-%d}"}
+    refused = declare({"commune": "13055", "note": to_come})
+    assert (refused.code, "pas encore venu" in refused.err) == (ExitCode.FAILED, True)
 
 
 @pytest.mark.parametrize(

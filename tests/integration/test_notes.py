@@ -194,6 +194,21 @@ def test_a_tableau_that_may_hang_on_the_wall_wants_a_reason(desk: DepotsDesk) ->
     ]
 
 
+@pytest.mark.slow
+def test_a_meeting_that_is_taken_back_recalls_the_tableaux_that_begin_or_end_with_it(
+    desk: DepotsDesk,
+) -> None:
+    held, before = DAYS.reunion, DAYS.reunion_precedente
+    ends: dict[str, Any] = {"scrutin": None, "reunion": before, "until": held}
+    begins = ends | {"reunion": held, "until": held + timedelta(days=1)}
+    neither = ends | {"until": held - timedelta(days=1)}
+    made = [number for days in (ends, begins, neither) for number in _tableau(desk, VINGT, **days)]
+    for number in made:
+        assert desk.process(number)["status"] == "ready"
+    _accepted(_note(desk, "reunion", jour=held.isoformat(), removed=True))
+    assert [number for number, _ in _recalled(desk)] == made[:2]
+
+
 def _unspecified(desk: DepotsDesk) -> list[Any]:
     query = "SELECT id, nature FROM mouvement WHERE code_commune = '13900' AND nature <> 'modification' ORDER BY id"
     with desk.engine.begin() as connection:

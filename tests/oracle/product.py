@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, RowMapping, event, text
 
-from common.calendrier import CalendarReunion, CalendarScrutin
+from common.calendrier import CalendarReunion, CalendarScrutin, now
 from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
@@ -122,6 +122,7 @@ _COLUMNS = {
     "Date du mouvement": "date",
     "Motif": "motif",
 }
+_SHARED_DATE = re.compile(r"Date des mouvements(?:, sauf indication)? : (entre le .*)")
 _PERIOD = re.compile(r"(?:du|depuis le) (\d\d/\d\d/\d{4}),? (?:au|jusqu’au) (\d\d/\d\d/\d{4})\.")
 
 
@@ -236,7 +237,7 @@ class Product:
             meant = [it for it in open_doubts if (it.liste, *_who(it)) == about]
             for doubt in meant[:1] if step.is_same else meant:
                 note = DoubtDecided(doubt=doubt.doute, decision=said)
-                declare(connection, self._commune.code, note, by=Actor("oracle"))
+                declare(connection, self._commune.code, note, by=Actor("oracle"), now=now())
         return Done() if meant else Refused()
 
     def _complete(self, step: Complete) -> Answer:
@@ -346,6 +347,7 @@ class _Page:
     notes: list[str] = field(default_factory=list)
     _section: str = ""
     _part: str = ""
+    _shared_date: str = ""
     _titles: list[str] = field(default_factory=list)
 
     def read(self, tag: str, texts: list[str]) -> None:
@@ -372,6 +374,8 @@ class _Page:
             both = int(changes[1])
             self.figures[""] = self.figures[""]._replace(arrivees=both, departs=both)
         else:
+            if shared := _SHARED_DATE.fullmatch(text):
+                self._shared_date = shared[1]
             self.notes.append(text)
 
     def _line(self, cells: dict[str, str]) -> Line:
@@ -379,7 +383,10 @@ class _Page:
         personne = Personne(
             cells.pop("nom"), cells.pop("prenoms"), "-".join(reversed(born.split("/"))), commune
         )
-        return Line(self._part, self._section, personne, **{"nationalite": "", "date": ""} | cells)
+        date_of_line = cells.pop("date", "") or self._shared_date
+        return Line(
+            self._part, self._section, personne, **{"nationalite": "", "date": date_of_line} | cells
+        )
 
 
 def read_tableau(row: RowMapping, elements: Iterable[tuple[str, list[str]]]) -> Tableau:

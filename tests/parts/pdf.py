@@ -152,9 +152,11 @@ def read_words(pdf: Path) -> list[Word]:
     ]
 
 
-def find_outside(words: list[Word]) -> list[Word]:
-    """The words that a town hall's printer may not print: within 10 mm of an edge of A4 landscape."""
-    right, bottom = _PAGE_WIDTH - _TEN_MM, _PAGE_HEIGHT - _TEN_MM
+def find_outside(
+    words: list[Word], size: tuple[float, float] = (_PAGE_WIDTH, _PAGE_HEIGHT)
+) -> list[Word]:
+    """The words that a town hall's printer may not print: within 10 mm of an edge, by default of A4 landscape."""
+    right, bottom = (edge - _TEN_MM for edge in size)
     return [
         word
         for word in words

@@ -14,6 +14,7 @@ _KINDS = (
     "faults",
     "web",
     "oracle",
+    "walker",
     "integration",
     "security",
     "ruined",

@@ -44,11 +44,11 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 @pytest.mark.parametrize(
     "fields",
     [
-        {f"field-{number}": "x" for number in range(201)},
+        {f"field-{number}": "x" for number in range(301)},
         {"a": "x" * (1 << 20)},
         {"a": "x" * (257 << 10)},
     ],
-    ids=["201 fields", "a mebibyte", "a little more than a field holds"],
+    ids=["301 fields", "a mebibyte", "a little more than a field holds"],
 )
 def test_to_fill_the_memory_by_fields_of_a_form(
     web_client: TestClient, fields: dict[str, str]

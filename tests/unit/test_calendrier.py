@@ -488,31 +488,3 @@ def test_the_subject_says_what_and_when(
     deadlines: list[Deadline], today: date, subject: str
 ) -> None:
     assert describe(*deadlines, today=today).subject == subject
-
-
-@pytest.mark.parametrize(
-    ("since", "due"),
-    [
-        (date(2026, 11, 25), [date(2026, 11, 30), date(2026, 12, 15)]),
-        (date(2026, 11, 26), [date(2026, 12, 15)]),
-        (date(2026, 12, 13), [date(2026, 12, 15)]),
-        (date(2026, 12, 14), []),
-    ],
-)
-def test_no_tableau_is_due_that_ends_before_the_register_begins(
-    since: date, due: list[date]
-) -> None:
-    poll = CalendarScrutin(date(2026, 12, 20), "Élection municipale partielle")
-    (cycle,) = [it for it in find_cycles(date(2026, 11, 20), [poll], [], since) if it.scrutin]
-    assert [it.due_on for it in cycle.due] == due
-    assert not cycle.is_second_round
-
-
-@pytest.mark.parametrize(("since", "number"), [(date(2026, 11, 27), 2), (date(2026, 11, 28), 1)])
-def test_a_tableau_is_due_if_the_register_begins_before_its_meeting(
-    since: date, number: int
-) -> None:
-    poll = CalendarScrutin(date(2026, 12, 20), "Élection municipale partielle")
-    held = [CalendarReunion(date(2026, 11, 28))]
-    found = find_cycles(date(2026, 11, 20), [poll], held, since)
-    assert [len(it.due) for it in found if it.scrutin] == [number]

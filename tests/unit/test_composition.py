@@ -1,5 +1,6 @@
 """The printed parts of a tableau; its final figures are the first figures of the next."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -36,6 +37,7 @@ from worker.domain.tableau.model import Ligne, Section, Tableau, format_naissanc
 from worker.errors import CountMismatchError
 
 PAR_BUREAU, RECAPITULATIF = Presentation.PAR_BUREAU, Presentation.RECAPITULATIF
+BETWEEN = "entre le 20/01/2026 et le 03/02/2026"
 NOMS = st.text("abAB éÉèß-’'œŒ.\u00a0Łł", max_size=4)
 VINGT_JOURS: dict[str, Any] = {
     "scrutin": date(2026, 3, 15),
@@ -71,6 +73,55 @@ def test_an_address_in_the_commune_is_printed_without_it(adresse: str, printed: 
     whole = compose_tableau(demande(), of_marseille, Mouvements([came]))
     assert [it.adresse for it in lignes(whole.sections[0])] == [adresse]
     assert "Une adresse sans commune est à LIBREVILLE." not in whole.notes
+
+
+@pytest.mark.parametrize(
+    ("undated", "dated", "periode", "printed"),
+    [
+        (3, 0, "", {BETWEEN: 3}),
+        (4, 0, f"Date des mouvements : {BETWEEN}", {"": 4}),
+        (4, 3, f"Date des mouvements, sauf indication : {BETWEEN}", {"": 4, "03/02/2026": 3}),
+        (4, 4, "", {BETWEEN: 4, "03/02/2026": 4}),
+    ],
+)
+def test_a_period_that_most_lines_share_is_printed_once(
+    undated: int, dated: int, periode: str, printed: dict[str, int]
+) -> None:
+    day: dict[str, Any] = {"date_mouvement": date(2026, 2, 3)}
+    came = [
+        mouvement(id=it, nom_naissance=f"INVENTÉ {it}", after=date(2026, 1, 20), **day)
+        for it in range(undated)
+    ]
+    came += [
+        mouvement(id=it, nom_naissance=f"INVENTÉ {it}", **day)
+        for it in range(undated, undated + dated)
+    ]
+    tableau = compose(*came, type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS)
+    assert tableau.periode == periode
+    dates = Counter(it.date for it in lignes(tableau.sections[0]))
+    assert dates == printed
+    assert tableau.has_dates == (printed != {"": 4}), "a column of empty dates is left out"
+
+
+@pytest.mark.parametrize(
+    ("code", "place", "is_left_out"),
+    [
+        ("97411", "97400 SAINT-DENIS", True),
+        ("97411", "93200 SAINT-DENIS", False),
+        ("93066", "93200 SAINT-DENIS", True),
+        ("2A004", "20000 SAINT-DENIS", True),
+        ("97701", "97133 SAINT-DENIS", True),
+        ("97411", "97400 SAINTE-MARIE", False),
+    ],
+)
+def test_an_address_in_a_commune_of_the_same_name_elsewhere_is_whole(
+    code: str, place: str, *, is_left_out: bool
+) -> None:
+    saint_denis = replace(LIBREVILLE, code_commune=code, nom_commune="Saint-Denis")
+    came = mouvement(adresse=f"3 Rue du Puits, {place}")
+    tableau = compose_tableau(demande(), saint_denis, Mouvements([came]))
+    printed = "3 Rue du Puits" if is_left_out else came.personne.adresse
+    assert [it.adresse for it in lignes(tableau.sections[0])] == [printed]
 
 
 def test_a_complementary_list_prints_nationalities() -> None:
@@ -153,7 +204,8 @@ def test_only_the_commission_s_copy_says_that_it_is_not_to_be_posted(
     presentation: Presentation,
 ) -> None:
     posted, read = (compose(MOUVEMENT, edition=one, presentation=presentation) for one in Edition)
-    assert posted.mention == ""
+    is_recapitulatif = presentation is Presentation.RECAPITULATIF
+    assert posted.mention == ("Document de travail — ne pas publier" if is_recapitulatif else "")
     assert read.mention == "Exemplaire de la commission — ne pas afficher"
 
 
@@ -260,9 +312,33 @@ IS_SHOWN = (
     ids=str,
 )
 def test_what_is_not_posted_tells_a_citizen_nothing(private: dict[str, Any]) -> None:
-    notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS, **private).notes
-    assert notes[0] == IS_SHOWN
-    assert not [note for note in notes if "Publié" in note or "tribunal" in note]
+    asked = {"is_signed_by_maire": True} | VINGT_JOURS | private
+    tableau = compose(type_=TypeTableau.VINGT_JOURS, **asked)
+    assert tableau.notes[0].replace("Ce récapitulatif compte", "Ce tableau indique") == IS_SHOWN
+    assert tableau.avis == ()
+    assert tableau.signatures is None, "the mayor signs what is published"
+
+
+def test_a_posted_tableau_tells_a_citizen_what_it_is_and_both_cases_of_article_l_20() -> None:
+    tableau = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS)
+    shown, days, consulted, electors, *_ = tableau.avis
+    assert (shown, days[:10]) == (IS_SHOWN, "Publié le ")
+    assert "se consulte en mairie" in consulted
+    assert "réclamer l’inscription d’un électeur omis" in electors
+    assert "la radiation d’un électeur indûment inscrit" in electors
+    assert "contester la décision de radiation ou d’inscription d’un électeur" in electors
+    assert not {*tableau.avis} & {*tableau.notes}
+
+
+def test_a_recapitulatif_does_not_look_like_the_tableau_that_is_published() -> None:
+    asked = VINGT_JOURS | {"presentation": Presentation.RECAPITULATIF}
+    posted = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS)
+    recapitulatif = compose(type_=TypeTableau.VINGT_JOURS, **asked)
+    assert recapitulatif.titre == "Récapitulatif des mouvements"
+    assert recapitulatif.reference_legale == ""
+    assert recapitulatif.mention == "Document de travail — ne pas publier"
+    assert posted.mention == ""
+    assert [note for note in recapitulatif.notes if "ne se publie pas" in note]
 
 
 @pytest.mark.parametrize(

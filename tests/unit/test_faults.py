@@ -3,7 +3,8 @@
 import pytest
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from schemas.faults import explain
+from schemas.declarations import DeclarationNoted
+from schemas.faults import explain, list_faults
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from worker.errors import ConfigurationError
 from worker.settings import Settings, load_settings
@@ -66,6 +67,17 @@ def test_the_name_of_an_unknown_field_is_repeated_only_when_it_is_plain() -> Non
         ListeExportRequested, commune="13900", requested_by="m", **{"electeur": 1, f"{SECRET}\n": 1}
     )
     assert explain(error) == "electeur : champ inconnu ; champ inconnu"
+
+
+def test_a_fault_of_a_note_points_to_a_field_of_the_event() -> None:
+    """Pydantic names the kind of the note in the path; `motifs` is a kind and a field."""
+    note = {"kind": "motifs", "motifs": [{"mouvement": "x"}]}
+    given = {"commune": "13900", "note": note, "requested_by": "m"}
+    with pytest.raises(ValidationError) as caught:
+        DeclarationNoted.model_validate(given)
+    assert "/data/note/motifs/0/mouvement" in {
+        it.pointer for it in list_faults(caught.value, "data", given)
+    }
 
 
 def test_ten_faults_are_enough() -> None:

@@ -37,6 +37,7 @@ from tests.unit.pdf_samples import (
     tableau,
 )
 from worker.domain.tableau.model import Bilan, Section, Signatures, Tableau
+from worker.pdf.render import render_copie
 
 ALPHABETS = replace(
     PLAIN,
@@ -199,9 +200,9 @@ def test_text_is_as_large_as_a_wall_wants_it(subject: Tableau) -> None:
         if content is not None
         for size in re.findall(rb" ([\d.]+) Tf", content.get_data())
     ]
-    assert min(sizes) == 8, "the titles of columns, and of figures"
+    assert min(sizes) == 8.5, "the titles of columns, and of figures"
     assert set(sizes) >= {9, 14}
-    assert sizes.count(9) > sizes.count(8) / 2
+    assert sizes.count(9) > sizes.count(8.5) / 2
 
 
 @pytest.mark.parametrize("has_nationalite", [False, True])
@@ -274,16 +275,26 @@ def test_sixty_bureaux_each_begin_a_page_and_have_a_bookmark() -> None:
         assert reader.get_destination_page_number(mark) == number
 
 
-def test_two_bureaux_are_on_one_page_where_there_is_room() -> None:
-    pages = read_pages(draw(par_bureau(5, 1)))
-    assert [re.findall(r"Bureau (\d+) —", page) for page in pages] == [
-        ["0001", "0002"],
-        ["0003", "0004"],
-        ["0005"],
+@pytest.mark.parametrize("each", range(1, 13))
+def test_a_bureau_begins_below_the_one_before_it_and_with_two_lines(each: int) -> None:
+    pages = read_pages(draw(par_bureau(6, each)))
+    starts = [
+        part.split("II. Retranchements")[0].count(" 13900 LIBREVILLE")
+        for page in pages
+        for part in re.split(r"Bureau \d+ — ÉCOLE N° \d I\. Additions \(inscriptions\) N°", page)[
+            1:
+        ]
     ]
-    assert all(page.count("Électeurs après") >= page.count("—") - 1 for page in pages), (
-        "none goes on elsewhere"
-    )
+    assert len(starts) == 6
+    assert min(starts) >= min(2, each), "no title is the last of its page"
+
+
+def test_a_page_is_filled_before_the_next_one_begins() -> None:
+    pages = read_pages(draw(par_bureau(8, 9)))
+    assert [page for page in pages if re.search(r"Électeurs après .* Bureau \d+ —", page)]
+    lines = sum(page.count(" 13900 LIBREVILLE") for page in pages)
+    assert lines == 8 * (9 + 4)
+    assert len(pages) <= 13, "each bureau took two pages"
 
 
 @pytest.mark.parametrize("count", range(14, 40))
@@ -322,7 +333,7 @@ def test_a_last_line_taller_than_a_page_is_whole_and_signed() -> None:
     assert "Nom et signature" in pages[-1]
 
 
-def test_a_page_has_eighteen_ordinary_lines() -> None:
+def test_a_page_has_twenty_ordinary_lines() -> None:
     ordinary = replace(
         PLAIN,
         naissance="14/03/1962 à CLERMONT-FERRAND (63)",
@@ -331,7 +342,7 @@ def test_a_page_has_eighteen_ordinary_lines() -> None:
         date="12/10/2026",
     )
     pages = read_pages(draw(replace(tableau(commune((ordinary,) * 180)), has_dates=True)))
-    assert len(pages) <= 10
+    assert len(pages) <= 9
 
 
 @pytest.mark.parametrize("before", range(20))
@@ -350,3 +361,31 @@ def test_a_row_taller_than_a_page_goes_on_and_loses_nothing(before: int) -> None
     )
     assert len(pages) > 10
     assert re.findall(r"motif\d+", " ".join(pages)) == motif.split()
+
+
+def test_a_page_of_a_copy_has_thirty_electors_and_bureaux_follow_each_other() -> None:
+    row = ("12", "INVENTÉE", "", "Zélie, Prudence", "14/03/1962 à GAP (05)", "3 Rue du Puits")
+    titles = ["N° d’ordre", "Nom", "Nom d’usage", "Prénoms", "Naissance", "Adresse"]
+    sink = BytesIO()
+    sections = ((f"Bureau {code}", iter([row] * 188)) for code in ("0001", "0002", "0003"))
+    count = render_copie(tableau(notes=("Une note.",)), titles, sections, sink)
+    pages = read_pages(sink.getvalue())
+    assert sum(page.count("INVENTÉE") for page in pages) == 3 * 188
+    assert count == len(pages) <= 3 * 188 / 30 + 1
+    (second,) = [page for page in pages if "Bureau 0002 N°" in page]
+    before, _, after = second.partition("Bureau 0002")
+    assert before.count("INVENTÉE") >= 2
+    assert after.count("INVENTÉE") >= 2
+
+
+@pytest.mark.parametrize("count", range(14, 24))
+def test_the_notice_to_electors_is_whole_and_before_the_signature(count: int) -> None:
+    avis = ("Publié le ____________.", *(f"Phrase {number} de la loi." for number in range(5)))
+    maire = Signatures("Le maire", 1, "Publié à LIBREVILLE, le …")
+    for signatures in (None, maire):
+        subject = tableau(commune((PLAIN,) * count), avis=avis, signatures=signatures)
+        pages = read_pages(draw(subject))
+        (told,) = [page for page in pages if "À l’attention des électeurs" in page]
+        assert all(sentence in told for sentence in avis)
+        assert ("Nom et signature" in told) == (signatures is not None)
+        assert signatures is None or told.index("loi.") < told.index("Publié à LIBREVILLE")

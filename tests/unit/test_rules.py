@@ -160,19 +160,23 @@ def test_a_rule_of_the_platform_speaks_when_it_must(
             "nom_abime",
             of(
                 "nom_naissance",
-                "-|123|. .|' '|DUP0NT|O'BRIEN-2|D ? BRIS|@DUPONT|+DUPONT|NULL|TEST|TRUE|FALSE|VRAI",
+                "-|123|. .|' '|DUP0NT|O'BRIEN-2|D ? BRIS|@DUPONT|+DUPONT|NULL|TEST|TRUE|FALSE|VRAI"
+                "|M. DUPONT|M.|Mme DUPONT|MLLE",
             ),
-            of("nom_naissance", "|O|É|Ő|D'AUBIGNÉ|Ω|NULLE|NONE|Null|TESTE|XX|FAUX"),
+            of(
+                "nom_naissance",
+                "MMERTEN|MLLER|MADAME|M|O|É|Ő|D'AUBIGNÉ|Ω|NULLE|NONE|Null|TESTE|XX|FAUX",
+            ),
         ),
         (
             "nom_usage_abime",
-            of("nom_usage", ".|POIRIER-3|nan|None|N/A|XXX"),
+            of("nom_usage", ".|POIRIER-3|nan|None|N/A|XXX|Mme. POIRIER"),
             of("nom_usage", "|Ș|POIRIER|NAN"),
         ),
         (
             "prenoms_abimes",
-            of("prenoms", "-|0|Ursule 2|Ursule ?|test|null|FAUX"),
-            of("prenoms", "|É.|Zélie|Nan|Xénia"),
+            of("prenoms", "-|0|Ursule 2|Ursule ?|test|null|FAUX|M.|Mme Ursule"),
+            of("prenoms", "|M. Carmen|É.|Zélie|Nan|Xénia"),
         ),
         (
             "commune_naissance_abimee",
@@ -196,6 +200,11 @@ def test_a_rule_of_the_platform_speaks_when_it_must(
                 "numero_voie",
                 "|12|12 BIS|12-14|12/14|1250 TER|Sans|B12-14|12 mars|14635|4463|44635 B",
             ),
+        ),
+        (
+            "bureau_en_date",
+            of("code_bureau", "01-janv|1-mai|janv-01|03-Févr."),
+            of("code_bureau", "0001|mars|1-A|12-14|MAIRIE"),
         ),
         (
             "voie_abimee",
@@ -530,6 +539,7 @@ SAME = {"numero_ordre": 2, "numero_general": 2}
         (SAME | {"nom_naissance": "LANTERNO"}, []),
         (SAME | {"commune_naissance": "NIMES"}, []),
         (SAME | {"date_naissance": "1962-03-15"}, []),
+        (SAME | {"date_naissance": "1962-14-03"}, ["naissance_inversee"] * 2 + ["date_impossible"]),
         (SAME | {"prenoms": "Ursule"}, []),
         ({"prenoms": "Ursule"}, ["numero_en_double"]),
         ({"prenoms": "Ursule", "code_bureau": "9999"}, []),
@@ -539,6 +549,36 @@ def test_doubles_on_a_list(
     connection: Connection, second: dict[str, Any], codes: list[str]
 ) -> None:
     assert [it.code for it in _check(connection, {}, second=second)] == codes
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "codes"),
+    [
+        (
+            {"date_naissance": "1962-03-04"},
+            {"date_naissance": "1962-04-03"},
+            ["naissance_inversee"] * 2,
+        ),
+        ({"date_naissance": "1962-03-04"}, {"date_naissance": "1963-04-03"}, []),
+        (
+            {"nom_usage": "BOUGEOIR"},
+            {"nom_naissance": "BOUGEOIR", "nom_usage": "LANTERNE"},
+            ["noms_inverses"] * 2,
+        ),
+        (
+            {"nom_usage": "BOUGEOIR"},
+            {"nom_naissance": "BOUGEOIR", "nom_usage": "LANTERNE", "prenoms": "Zélie"},
+            [],
+        ),
+        ({"ine": "123456789"}, {"ine": "123456789", "prenoms": "Zélie"}, ["ine_en_double"] * 2),
+        ({"ine": "123456789"}, {"ine": "123456780", "prenoms": "Zélie"}, []),
+        ({"ine": ""}, {"ine": "", "prenoms": "Zélie"}, []),
+    ],
+)
+def test_one_elector_twice_with_values_swapped_or_one_national_number(
+    connection: Connection, first: dict[str, Any], second: dict[str, Any], codes: list[str]
+) -> None:
+    assert [it.code for it in _check(connection, first, second=SAME | second)] == codes
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of, find_cycles
 from common.french import LACKS_BOTH, LACKS_ENTRY
+from producers.web.depot import content_of, find_refused
 from producers.web.echeances import Agenda, Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.registre.query import Registre
@@ -90,14 +91,13 @@ def test_what_cannot_be_posted_is_not_done() -> None:
     assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
 
 
-def test_a_list_that_came_after_a_tableau_has_none() -> None:
+def test_a_tableau_that_ends_before_a_list_came_stays_on_the_calendar_as_out_of_reach() -> None:
     cycle = cycle_of(SCRUTIN, [])
     end = cycle.last_day(cycle.due[0])
-    for came, listes in ((end, ["P"]), (end - timedelta(days=1), ["P", "CM"])):
+    for came, beyond in ((end, ["CM"]), (end - timedelta(days=1), [])):
         first, second = build_agenda(cycle, [], ["P", "CM"], {"P": DAY, "CM": came}).due
-        assert (first.missing, second.missing) == (listes, ["P", "CM"])
-    wrong = ready_tableau(1, parameters=MADE_FOR, liste="CM", bloquantes=1)
-    assert build_agenda(cycle, [wrong], ["P", "CM"], {"CM": end}).due[0].unfinished == {}
+        assert (first.missing, second.missing) == (["P", "CM"], ["P", "CM"])
+        assert (first.beyond_register, second.beyond_register) == (beyond, [])
 
 
 POLL = CalendarScrutin(date(2026, 12, 20), "Élection municipale partielle", None)
@@ -127,7 +127,8 @@ def tasks_of(
     registres |= {"CE": emptied} if emptied else {}
     tableaux = [file for file in reversed(files) if file.is_tableau]
     cycles = find_cycles(today, scrutins, reunions, register_since)
-    agendas = [build_agenda(it, tableaux, ["P"]) for it in cycles]
+    first_days = {"P": register_since} if register_since else {}
+    agendas = [build_agenda(it, tableaux, ["P"], first_days) for it in cycles]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
     calendar = Calendar(agendas, tableaux, reunions, registres, register_since, to_renew=to_renew)
     platform = read_shipped().model_copy(update={"deposits_wanted": wanted})
@@ -334,6 +335,14 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     assert DEPOSIT not in states(tasks)
     corrected = ready_list(3, request_id=3, sha256="b" * 64)
     assert states(tasks_of(refused, corrected))[DEPOSIT] is TO_DO
+
+
+def test_two_empty_lists_with_the_same_bytes_are_judged_apart() -> None:
+    same = {"sha256": "a" * 64, "electeurs": 0}
+    refused = {"deposited_on": DAY, "verdict": "rejete", "verdict_on": DAY}
+    ce, cm = (ready_list(it, liste=code, **same, **refused) for it, code in ((1, "CE"), (2, "CM")))
+    found = find_refused([cm, ce])
+    assert [found[content_of(it)].export_id for it in (ce, cm)] == [1, 2]
 
 
 def test_the_last_verdict_on_a_content_counts_not_an_earlier_one() -> None:

@@ -1,5 +1,6 @@
 """Cleaning: a value before it is written where nothing can be quoted."""
 
+import sys
 import time
 import unicodedata
 from collections.abc import Callable
@@ -25,6 +26,7 @@ COLUMNS = 29
         ("Zoe\u0301 Anai\u0308s", "Zoé Anaïs"),
         ("Zo\u200be\ufeff\u0301", "Zoé"),
         ("Dorian\x07\x1b\x00", "Dorian"),
+        ("ÉLE\u202eDNAV\u2069", "ÉLEDNAV"),
         ("a\x85b\u2028c", "a b c"),
         ("\u00a0\t\n", ""),
         ("\u037e", ";"),
@@ -34,6 +36,17 @@ COLUMNS = 29
 )
 def test_a_value_is_cleaned(value: str, expected: str) -> None:
     assert clean(value) == expected
+
+
+def test_no_invisible_or_private_character_stays_in_a_value() -> None:
+    """All of Unicode is tried, so that a format character of a later version makes this test fail."""
+    kept = [
+        f"U+{code:04X}"
+        for code in range(sys.maxunicode + 1)
+        if unicodedata.category(letter := chr(code)) in {"Cf", "Co", "Cs", "Cc"}
+        and (clean(f"A{letter}B") not in {"AB", "A B"} or is_clean(letter))
+    ]
+    assert kept == []
 
 
 @pytest.mark.parametrize("fold_one", [clean, fold, fold_value, base_letters, sort_key, is_clean])

@@ -129,7 +129,8 @@ class Acts:
         """Ask for the lists again, without need."""
         browser = self.somebody()
         form = browser.open(self.site.address("listes")).form("/listes", "listes")
-        browser.send(form, "Génération")
+        if form.values["listes"]:
+            self._ask(browser, form)
 
     # The pages of the cures.
 
@@ -186,10 +187,10 @@ class Acts:
         browser.send(form, "Même personne" if is_same else "Deux personnes")
 
     def _complete(self, browser: Browser, page: Page, task: Task) -> bool:
-        forms = page.forms("/motifs", "formulaire")
+        forms = [it for it in page.forms("/motifs", "formulaire") if it.element.xpath(".//tbody")]
         export = parse_qs(urlsplit(page.address).query).get("export", [""])[0]
         if not export:
-            _require_count(page, task, len(page.main.xpath(".//tbody/tr")), most=20)
+            _require_count(page, task, len(page.main.xpath(".//tbody/tr")), most=40)
         if not forms:
             raise DeadEndError(f"no mouvement is on {page.address}: {task}")
         self.waits_for_papers = False
@@ -207,11 +208,14 @@ class Acts:
         line = Line(liste_of(cells[1]), cells[1].split(" ")[0], who, _birth(cells[0]))
         days = days_of(cells[1])
         since, until = days[0] if len(days) > 1 else date.min, days[-1] if days else self.town.day
-        fact = self.town.find(line, since, until)
+        # What happened on the day of an export, after it: the page takes no day before the next one.
+        fact = self.town.find(line, since - timedelta(days=1) if len(days) > 1 else since, until)
         if fact is None:
             raise AssertionError(f"the town does not know {line} between {since} and {until}")
-        told = {f"jour-{number}": fact.day.isoformat()}
-        if fact.told_on <= self.town.day:
+        told = {f"jour-{number}": f"{fact.day:%d/%m/%Y}"}
+        if len(days) > 1 and fact.day < since:
+            told, self.waits_for_papers = {}, True
+        elif fact.told_on <= self.town.day:
             told[f"categorie-{number}"] = fact.categorie
         else:
             self.waits_for_papers = True
@@ -243,6 +247,8 @@ class Acts:
             form.fill("jour", held.isoformat())
             if self.town.chance.happens(0.15):
                 form.fill("sans_deliberation", "1")
+            if form.has("reason"):
+                form.fill("reason", "La réunion est notée en retard.")
             page = browser.send(form, "Noter la réunion")
             self._noted_until = held
         return bool(lacking)
@@ -252,8 +258,14 @@ class Acts:
         wanted = {code for words, code in _LISTES.items() if words in task.why}
         if not wanted <= set(form.values["listes"]):
             raise DeadEndError(f"{page.address} does not tick {wanted}: {task}")
-        browser.send(form, "Génération")
+        self._ask(browser, form)
         return True
+
+    def _ask(self, browser: Browser, form: Form) -> None:
+        """Ask for lists, also for those that the page says the clerk has already."""
+        answered = browser.try_to_send(form, "Génération")
+        if answered.status == UNFIT:
+            browser.send(answered.form("/listes", "listes"), "Refaire quand même")
 
     def _ask_tableau(self, browser: Browser, page: Page, task: Task) -> bool:
         form = page.form("/tableaux", "type")
@@ -308,7 +320,7 @@ class Acts:
         form = browser.open(page.require_link("/listes")).form("/listes", "listes")
         if form.values["listes"] != [liste]:
             raise DeadEndError(f"{form.page.address} does not tick the list {liste}: {task}")
-        browser.send(form, "Génération")
+        self._ask(browser, form)
         return True
 
     def _redo_after_anomalies(self, browser: Browser, page: Page, task: Task) -> bool:
@@ -326,7 +338,9 @@ class Acts:
     def _redo_tableau(self, browser: Browser, page: Page, task: Task) -> bool:
         """Follow each cure that the page of the tableau names, then make the tableau again."""
         cures = page.main.xpath(".//p//a[@data-cure]/@href")
-        if not cures:
+        if not cures and (named := page.links("/anomalies")):
+            self._redo_after_anomalies(browser, browser.open(named[0][0]), task)
+        elif not cures:
             raise DeadEndError(f"{page.address} does not say what to do: {page.words[:900]}")
         begins = re.search(r"entre la réunion et le (\d\d/\d\d/\d{4})", page.words)
         for address in cures:

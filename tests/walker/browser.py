@@ -15,8 +15,8 @@ Upload = tuple[str, bytes]
 _SPACES = re.compile(r"[\s\u00a0\u202f]+")
 
 
-class DeadEndError(AssertionError):
-    """The screen leads nowhere: what was expected, and what was found."""
+class DeadEndError(Exception):
+    """The screen leads nowhere: what was expected, and what was found. The walker's own faults are other errors."""
 
 
 def plain(text: str) -> str:

@@ -1,17 +1,24 @@
 """The clock of a history: the product's own clocks in this process, and the clock of its database, show its instant."""
 
+import importlib
+import pkgutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import Engine, event
 
-_MODULES = ("common.calendrier", "schemas.envelope", "worker.notifier.channels.mail")
-"""The modules of the product that read the clock of the process for a record or a page."""
+import common
+import producers
+import schemas
+import worker
+
+_PACKAGES = common, producers, schemas, worker
 
 POSTGRESQL = (
     "CREATE TABLE IF NOT EXISTS walker_clock (at timestamptz NOT NULL)",
@@ -75,8 +82,17 @@ def shown_by(clock: Clock) -> Iterator[None]:
             connection.commit()
 
     with ExitStack() as stack:
-        for module in _MODULES:
-            stack.enter_context(patch(f"{module}.datetime", Shown))
+        for module in _modules():
+            if getattr(module, "datetime", None) is datetime:
+                stack.enter_context(patch.object(module, "datetime", Shown))
         event.listen(Engine, "connect", prepare)
         stack.callback(event.remove, Engine, "connect", prepare)
         yield
+
+
+def _modules() -> Iterator[ModuleType]:
+    """Yield all modules of the product, so that none reads another clock than the others."""
+    for package in _PACKAGES:
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not found.name.endswith("main"):  # importing one of these starts a process
+                yield importlib.import_module(found.name)

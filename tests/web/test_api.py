@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from schemas.envelope import CloudEvent
 from schemas.events import FileStatus
 from schemas.http import EVENT_JSON, TOKEN_ACTOR, Problem
 from schemas.requests import ListeExportRequested
-from schemas.topology import MAX_EVENT_BYTES
+from schemas.topology import MAX_EVENT_BYTES, REQUEST_DECLARATION
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
@@ -55,8 +55,9 @@ def make_token(
     """Create a token as an operator does; the token that the command prints."""
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
 
-    def make(*communes: str, name: str = "compta") -> str:
+    def make(*communes: str, name: str = "compta", acts: Sequence[str] = ("*",)) -> str:
         options = [option for commune in communes for option in ("--commune", commune)]
+        options += [option for act in acts for option in ("--act", act)]
         assert main(["accounts", "--kind", "jeton", "--add", name, *options]) == ExitCode.DONE
         return capsys.readouterr().out.split()[-1]
 
@@ -527,21 +528,34 @@ def test_a_program_sends_an_event_as_its_token(
     ("body", "expected", "fault"),
     [
         ("{", (422, "evenement_illisible"), ("", "json")),
-        ('{"id": "1"}', (422, "evenement_illisible"), ("source", "missing")),
+        ('{"id": "1"}', (422, "evenement_illisible"), ("/source", "missing")),
         (
             _asked(type="fr.openelec.prefecture.screen.note.v1"),
             (422, "evenement_illisible"),
-            ("type", "type_inconnu"),
+            ("/type", "type_inconnu"),
         ),
         (
             _asked(type=FileStatus.EVENT_TYPE),
-            (422, "demande_invalide"),
-            ("data.export_id", "missing"),
+            (422, "evenement_illisible"),
+            ("/type", "type_inconnu"),
         ),
         (
             _asked(data={"commune": "13", "requested_by": "x"}),
             (422, "demande_invalide"),
-            ("data.commune", "commune_code"),
+            ("/data/commune", "commune_code"),
+        ),
+        (
+            _asked(
+                type=REQUEST_DECLARATION,
+                data={
+                    "commune": LIBREVILLE,
+                    "exports": [1],
+                    "note": {"kind": "deposited", "deposited_on": "hier"},
+                    "requested_by": "x",
+                },
+            ),
+            (422, "demande_invalide"),
+            ("/data/note/deposited_on", "date_format"),
         ),
         ("x" * (MAX_EVENT_BYTES + 1), (413, "trop_grand"), None),
     ],

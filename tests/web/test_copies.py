@@ -142,6 +142,29 @@ def test_no_copy_has_a_protected_address_or_another_column_and_each_page_its_num
     assert masked > copies / 2
 
 
+def test_an_address_in_another_commune_of_the_same_name_is_whole_in_a_copy(
+    sqlite_files: SqliteFiles, tmp_path: Path
+) -> None:
+    code = "97411"
+    engine = build_engine(sqlite_files.create(tmp_path / "copies.sqlite3", MIGRATED_TEMPLATE))
+    here, elsewhere = (
+        dict(next(_electors(Random(1), code))[0], code_postal=postal, ville="SAINT-DENIS", **who)
+        for postal, who in (
+            ("97400", {"numero_ordre": 1, "nom_naissance": "INVENTÉE"}),
+            ("93200", {"numero_ordre": 2, "nom_naissance": "INVENTÉ"}),
+        )
+    )
+    with engine.begin() as connection:
+        connection.execute(insert(ListeCommunale).values(code_commune=code, liste="P"))
+        connection.execute(insert(Electeur), [here, elsewhere])
+    spec = ListeSpec(code, "Saint-Denis", "974", Liste.PRINCIPALE, 0, "", "", DAY)
+    with engine.connect() as connection:
+        lines = list(select_lines(connection, spec, "", lambda _number: None, "Saint-Denis"))
+    engine.dispose()
+    assert ["SAINT-DENIS" in line[-1] for line in lines] == [False, True]
+    assert "93200" in lines[1][-1]
+
+
 def _ask(screen: FilesScreen, **changes: str) -> str:
     """Send the form; the faults that the page shows, or an empty text when the request was sent and read."""
     answer = screen.post("copies", ASKED | changes)

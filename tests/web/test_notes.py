@@ -249,7 +249,7 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(screen: FilesScreen) -> Non
     assert "2 motifs notés" in screen.get("motifs", "notes=1").text
 
 
-def _undated(screen: FilesScreen) -> list[int]:
+def undate(screen: FilesScreen) -> list[int]:
     """Inscriptions and radiations of a comparison of two exports, without category: their numbers on the page."""
     for statement in TWO_EXPORTS:
         screen.desk.run(statement)
@@ -270,9 +270,9 @@ def _dated(screen: FilesScreen) -> Counter[tuple[str, str, str]]:
 
 
 def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> None:
-    first, *others = _undated(screen)
+    first, *others = undate(screen)
     page = screen.get("motifs").text
-    assert page.count("entre le 10/09/2026 et le 20/11/2026") == len(others) + 1
+    assert page.count("entre le 11/09/2026 et le 20/11/2026") == len(others) + 1
     number = _dated(screen).total()
     assert number > electeurs.MOUVEMENTS, "more than one page has"
     form = {f"categorie-{it}": "" for it in (first, *others)} | {f"jour-{first}": "2026-10-01"}
@@ -295,16 +295,16 @@ def test_dates_and_motifs_are_applied_to_all_at_once(screen: FilesScreen) -> Non
 
 
 def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesScreen) -> None:
-    first, *_ = _undated(files)
+    first, *_ = undate(files)
     answer = files.post("motifs", {f"categorie-{first}": "", f"jour-{first}": "2026-09-10"})
     assert _faults(answer) == [f"jour-{first}"]
-    assert "hoisissez un jour entre le 10/09/2026 et le 20/11/2026" in words(answer)
+    assert "hoisissez un jour entre le 11/09/2026 et le 20/11/2026" in words(answer)
     impossible = {f"categorie-{first}": "", "tous": "oui", "tous-jour": "2026-02-31"}
     assert _faults(files.post("motifs", impossible)) == ["tous-jour"]
 
 
 def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(screen: FilesScreen) -> None:
-    numbers = _undated(screen)
+    numbers = undate(screen)
     screen.desk.run(
         "UPDATE mouvement SET date_naissance = '2008-10-05' WHERE nature = 'inscription'"
     )

@@ -210,6 +210,12 @@ def _link(page: str, rel: str) -> str:
         ("etat=annule", []),
         ("etat=depose", []),
         ("etat=pret&genre=liste", ["4"]),
+        ("tri=ancien", ["1", "2", "3", "4", "5", "6"]),
+        ("tri=nom&genre=liste", ["1", "2", "3", "4", "5"]),
+        ("cherche=inventé", []),
+        ("cherche=%25", []),
+        ("annee=2019", []),
+        ("annee=20a9", ["6", "5", "4", "3", "2", "1"]),
         ("etat=x&genre=y&liste=z&page=w", ["6", "5", "4", "3", "2", "1"]),
         ("page=99999999999999999999", ["6", "5", "4", "3", "2", "1"]),
     ],
@@ -233,6 +239,27 @@ def test_files_are_found_by_what_one_remembers(
     )
     screen.desk.run("DELETE FROM export WHERE part = 'P.csv'")
     assert labels(screen.read_at(f"/exports?{query}")) == found
+
+
+def test_a_file_is_found_by_its_name_and_its_year(files: FilesScreen) -> None:
+    files.ask("P")
+    record(files, 26, liste="CE")
+    record(files, 1, liste="P")
+    last = files.numbers()[-1]
+    files.desk.run("UPDATE export SET file_name = 'INVENTE-2027.csv' WHERE id = :id", id=last)
+    page = files.read_at("/exports")
+    assert "28 fichiers ; page 1 sur 2." in page.replace("\u202f", "")
+    assert "Page 1 sur 2" in page
+    found = files.get("/exports", "cherche=invente-2027").text
+    assert len(re.findall(r'<tr id="fichier-', found)) == 1
+    assert 'value="invente-2027"' in found
+    (year,) = re.findall(r'<option value="(20\d\d)">', found)
+    assert "28 fichiers" in files.read_at(f"/exports?annee={year}")
+    assert "Aucun fichier ne répond à ces choix." in files.read_at(
+        f"/exports?annee={int(year) + 1}"
+    )
+    after = _link(files.get("/exports", "tri=ancien").text, "next")
+    assert after == "/exports?tri=ancien&page=2"
 
 
 def path_of(screen: FilesScreen, number: int, column: str = "file_name") -> Path:

@@ -15,6 +15,7 @@ from httpx2 import Response
 from common.calendrier import jour_a_paris, now
 from producers.publisher import Publisher
 from producers.web.registre import page
+from producers.web.registre.query import Whole, sum_up
 from schemas.profiles import read_profile, write_profile
 from schemas.profiles.matching import Matching
 from schemas.profiles.source import SourceField, SourceProfile
@@ -134,8 +135,14 @@ def test_an_export_is_dropped_read_and_taken_up(screen: RegistreScreen) -> None:
     said = screen.read()
     assert "Ce que changerait l'export du" in said
     assert "Rien n'a encore changé dans le registre" in said
-    assert re.search(r"Depuis l'export précédent : \+ \d+ − \d+, \d+ changements? de bureau", said)
     (before,) = screen.rows("SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'")[0]
+    whole = re.search(
+        r"Depuis l'export précédent : (\d+) \+ (\d+) − (\d+) = (\d+) électeurs, \d+ changements? de bureau",
+        said,
+    )
+    assert whole
+    first, came, left, last = map(int, whole.groups())
+    assert (first, first + came - left) == (before, last) == (before, 400)
 
     assert screen.press("reprendre", accepte=QUESTIONS).status_code == 303
     assert "Envoyé" in screen.read()
@@ -198,6 +205,26 @@ def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
     assert all(f"{name}.csv : c'est une page" in said for name in ("deux", "liste")), (
         "each refusal stays for a day"
     )
+
+
+def test_older_uploads_are_folded_beneath_the_form(screen: RegistreScreen) -> None:
+    for name in ("une.csv", "deux.csv"):
+        screen.upload(f"<!DOCTYPE html><html><body>{name}</body></html>", name=name)
+        screen.work()
+    shown, _, folded = screen.read().partition("Dépôts d'avant, depuis hier (1)")
+    assert "deux.csv : c'est une page" in shown.partition("Déposer un export")[0]
+    assert "une.csv" not in shown
+    assert "une.csv : c'est une page" in folded
+
+
+@pytest.mark.parametrize(("electeurs", "is_explained"), [(882, True), (881, False)])
+def test_a_sum_that_is_not_explained_is_not_shown(electeurs: int, *, is_explained: bool) -> None:
+    """A list that is new in the register is not compared."""
+    new = {"liste": "CM", "before": None, "electeurs": 3}
+    listes = [{"liste": "P", "before": 875, "electeurs": electeurs}, new]
+    changes = {"inscriptions": 19, "radiations": 12}
+    found = sum_up({"listes": listes, "comparison": changes})
+    assert found == (Whole(875, 882) if is_explained else None)
 
 
 def test_after_five_refused_exports_the_page_says_why_the_next_one_waits(

@@ -1,12 +1,15 @@
 """The first page of a commune, one list of tasks; its calendar, the tableaux that each coming poll requires."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 import pytest
 
+from producers.web.echeances.ribbon import place
 from producers.web.templating import NAVIGATION, SETTINGS
 from schemas.tableaux import Edition, TypeTableau
+from tests.integration.depots_desk import today
 from tests.parts.town import TODAY
 from tests.web.files_desk import FilesScreen
 from worker.demo.libreville import demo_calendrier
@@ -48,6 +51,50 @@ def test_every_button_leads_to_a_page(files: FilesScreen) -> None:
     assert f"{files.path('anomalies', export=number)}?gravite=bloquante#lignes" in addresses
 
 
+def _steps(files: FilesScreen) -> dict[str, str]:
+    """Where the month stands at each step, as the page says it."""
+    road = files.get("taches").text.partition('<ol class="road">')[2].partition("</ol>")[0]
+    found = re.findall(r'href="([^"]+)">([^<]+)</a> <span class="badge[^>]*>([^<]+)<', road)
+    for address, _, _ in found:
+        assert files.client.get(address).status_code == 200
+    return {label: state for _, label, state in found}
+
+
+def test_the_four_steps_say_where_the_month_stands(files: FilesScreen) -> None:
+    files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces', is_dated = true")
+    begun = {"Export": "fait", "Dates": "fait", "Fichiers": "à faire", "Déposé": "pas encore"}
+    assert _steps(files) == begun
+    files.desk.run(
+        "UPDATE mouvement SET categorie = '' WHERE id = (SELECT min(id) FROM mouvement"
+        " WHERE nature <> 'modification')"
+    )
+    assert _steps(files) == begun | {"Dates": "à faire"}
+    files.ask_and_make("P", "CE", "CM")
+    files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
+    made = _steps(files)
+    assert made["Fichiers"] == "fait"
+    assert made["Déposé"] == "à faire"
+    form = {"export": [str(it) for it in files.numbers()[-3:]], "jour": today().isoformat()}
+    assert files.post("depot", form).status_code == 303
+    files.work()
+    assert _steps(files)["Déposé"] == "réponse attendue"
+    files.set_clock(datetime.now(UTC) + timedelta(days=34))
+    assert _steps(files) == begun | dict.fromkeys(("Fichiers", "Déposé"), "pas encore") | {
+        "Export": "à faire",
+        "Dates": "à faire",
+    }, "another month has begun"
+
+
+def test_a_register_without_a_day_leaves_the_first_step_unknown(files: FilesScreen) -> None:
+    files.desk.run("UPDATE import SET taken_on = NULL")
+    assert _steps(files)["Export"] == "on ne sait pas"
+    files.desk.run("DELETE FROM mouvement")
+    files.desk.run("DELETE FROM electeur")
+    files.desk.run("DELETE FROM liste")
+    nothing = dict.fromkeys(("Dates", "Fichiers", "Déposé"), "pas encore")
+    assert _steps(files) == {"Export": "à faire"} | nothing
+
+
 DAYS = demo_calendrier(TODAY)
 NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 11, tzinfo=UTC)
 VINGT_JOURS = TypeTableau.VINGT_JOURS
@@ -71,6 +118,38 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(
         "dans 6 jours",
     ):
         assert expected in page
+
+
+def test_the_ribbon_shows_the_days_of_the_poll_and_today(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    page = unescape(files.get("echeances").text)
+    ribbon = page.partition('<div class="ribbon">')[2].partition("</div>")[0]
+    said = re.findall(r"<li[^>]*>([^<]+)</li>", ribbon)
+    assert said[:2] == ["30/10/2026 – clôture", "13/11/2026 – réunion"]
+    assert said[-4:] == [
+        "25/11/2026 – aujourd'hui",
+        "26/11/2026 – dernier jour de l'article L. 30",
+        "01/12/2026 – J-5\u202f: Tableau des cinq jours",
+        "06/12/2026 – scrutin",
+    ]
+    circles = [float(it) for it in re.findall(r'cx="([\d.]+)%"', ribbon)]
+    assert circles == sorted(circles)
+    assert len(circles) == len(said)
+
+
+_POLL = date(2026, 12, 6)
+
+
+@pytest.mark.parametrize(
+    ("today", "edge"), [(date(2026, 6, 1), 4.0), (date(2027, 3, 1), 96.0), (_POLL, 96.0)]
+)
+def test_today_stays_on_the_ribbon(today: date, edge: float) -> None:
+    marks = place([(date(2026, 10, 30), "clôture"), (_POLL, "scrutin")], today)
+    assert [it.x for it in marks if it.is_today] == [edge]
+    assert all(4 <= it.x <= 96 for it in marks)
+    for one in marks:
+        near = [it for it in marks if it is not one and it.row == one.row]
+        assert all(abs(it.x - one.x) >= 7 for it in near), "circles do not touch"
 
 
 @pytest.mark.slow

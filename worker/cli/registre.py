@@ -6,7 +6,7 @@ They prompt for the names of electors: the shell stores a command line, and all 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, BinaryIO
 
 import click
@@ -83,10 +83,11 @@ def declare(
     if not file and not commune and kind not in {"scrutin", "doubt"}:
         raise click.UsageError("--commune est attendu aussi")
     if file:
-        declared = _read_file(file)
+        declared, now = _read_file(file), datetime.now(UTC)
         with register_database() as engine, engine.begin() as connection:
             written = [
-                write(connection, it.commune or "", it.note, by=operator()) for it in declared
+                write(connection, it.commune or "", it.note, by=operator(), now=now)
+                for it in declared
             ]
         click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
         print_recalled([label for labels in written for label in labels])

@@ -214,12 +214,14 @@ def write_publication(
 def take_uncertified(connection: Connection, export_id: int) -> Row[Any] | None:
     """Return a publication with a last day and without a certificate, locked until the end of the transaction.
 
-    Return None also when another worker has just drawn the certificate.
+    Return None also when another worker has just drawn the certificate, and for a recalled tableau.
     """
     _hold(connection, export_id)
     is_due = Publication.export_id == export_id, Publication.published_until.is_not(None)
     query = select(Publication.__table__).where(
-        *is_due, ~exists().where(*_is_certificat(export_id))
+        *is_due,
+        ~exists().where(*_is_certificat(export_id)),
+        exists().where(Export.id == export_id, Export.recall_id.is_(None)),
     )
     return connection.execute(query).one_or_none()
 

@@ -267,9 +267,7 @@ def _describe(found: ImportPreview, mapping: SourceMapping) -> dict[str, Any]:
             {"liste": it.liste, "electeurs": it.electeurs, "before": it.before}
             for it in summary.listes
         ],
-        "kept": [
-            {"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept if it.electeurs
-        ],
+        "kept": [{"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept],
         "questions": [
             {"kind": it.kind, "liste": it.liste or None, "found": it.found, "cause": it.cause}
             for it in summary.questions

@@ -75,16 +75,13 @@ class Document(pdfdoc.PDFDocument):
     Catalog: Any
     Pages: Any
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, size: tuple[float, float]) -> None:
         super().__init__(compression=1, invariant=1, pdfVersion=(1, 4), lang=_LANGUAGE)
         self._sink = sink
         self._length = 0
         self._places = array("Q", [0])
         self._resources = self.reserve()
-        shared = {
-            "MediaBox": f"[0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]",
-            "Resources": f"{self._resources} 0 R",
-        }
+        shared = {"MediaBox": f"[0 0 {size[0]} {size[1]}]", "Resources": f"{self._resources} 0 R"}
         self.Pages.__Defaults__ = {**self.Pages.__Defaults__, **shared}
         self._tree: int = self.idToObjectNumberAndVersion[_reference(self, self.Pages).name][0]
         self._forms: list[str] = []
@@ -193,14 +190,14 @@ class _Info(pdfdoc.PDFInfo):
         return bytes(pdfdoc.PDFDictionary(strings).format(document))
 
 
-def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
+def open_canvas(
+    sink: Sink, title: str, author: str, size: tuple[float, float] = (PAGE_WIDTH, PAGE_HEIGHT)
+) -> tuple[Canvas, Document]:
     """Create a document whose canvas writes to the file page by page."""
     file: Any = sink
     font: Any = load_face("regular").fontName
-    canvas: Any = Canvas(
-        file, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), initialFontName=font, pageCompression=1
-    )
-    canvas._doc = document = Document(sink)  # noqa: SLF001 — the canvas creates its own document otherwise
+    canvas: Any = Canvas(file, pagesize=size, initialFontName=font, pageCompression=1)
+    canvas._doc = document = Document(sink, size)  # noqa: SLF001 — the canvas creates its own document otherwise
     document.info = _Info()
     canvas.setTitle(clean(title))
     canvas.setAuthor(clean(author))

@@ -218,7 +218,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Styles:
-    """The styles of one document: a posted sheet requires 9 points or more, its headings 8."""
+    """The styles of one document: a posted sheet requires 9 points or more, its headings and notes 8.5."""
 
     titre: Style
     section: Style
@@ -227,6 +227,9 @@ class Styles:
     body: Style
     heading: Style
     mark: Style
+    avis: Style
+    note: Style
+    letter: Style
     figure: Style
     strong_figure: Style
 
@@ -242,8 +245,11 @@ class Styles:
             partie=Style(bold, document, 10, 13),
             strong=Style(bold, document, 9, 11.5),
             body=Style(regular, document, 9, 11),
-            heading=Style(regular, document, 8, 9.5),
+            heading=Style(regular, document, 8.5, 9.5),
             mark=Style(bold, document, 11, 12),
+            avis=Style(regular, document, 9.5, 12),
+            note=Style(regular, document, 8.5, 10),
+            letter=Style(regular, document, 10, 13.5),
             figure=Style(regular, document, 12, 14),
             strong_figure=Style(bold, document, 12, 14),
         )

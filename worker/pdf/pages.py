@@ -193,7 +193,9 @@ class Pages:
                 )
         self.y = y - 1
         self.text("P", styles.strong, styles.strong.break_text(tableau.liste, width))
-        self.text("P", styles.body, styles.body.break_text(tableau.reference_legale, width), GREY)
+        if tableau.reference_legale:
+            lines = styles.body.break_text(tableau.reference_legale, width)
+            self.text("P", styles.body, lines, GREY)
         return self.y
 
     def _draw_aside(self) -> float:
@@ -210,6 +212,10 @@ class Pages:
             y = draw_lines(
                 canvas, _ASIDE, y, styles.strong, styles.strong.break_text(tableau.objet, width)
             )
+        if tableau.periode:
+            with tags.element("P"):
+                lines = styles.body.break_text(tableau.periode, width)
+                y = draw_lines(canvas, _ASIDE, y, styles.body, lines)
         with tags.element("P"):
             lines = styles.body.break_text(tableau.edite_le, width)
             return draw_lines(canvas, _ASIDE, y - 1, styles.body, lines, GREY)
@@ -233,7 +239,8 @@ def show_form(name: str, x: float, y: float) -> str:
 
 
 GAP = 6.0
-_PAD = 2.3
+_PAD = 2.0
+"""Distance of a row's text to the rules above and below it, in points."""
 _FORM = "Heading"
 _TITRES = 60.0
 """Height reserved for titles: a row that leaves less of a page counts as taller than a page."""
@@ -273,8 +280,9 @@ class Table:
     below = 0.0
     """Height kept at the bottom of each page for content that must stay with the last row."""
 
-    def __init__(self, pages: Pages, columns: Sequence[TableColumn]) -> None:
+    def __init__(self, pages: Pages, columns: Sequence[TableColumn], pad: float = _PAD) -> None:
         styles = pages.styles
+        self._pad = pad
         self._pages = pages
         self._columns = columns
         self._heading, self._regular, self._strong = styles.heading, styles.body, styles.strong
@@ -285,7 +293,7 @@ class Table:
             for it in zip(columns, drawn_in, strict=True)
         ]
         self._titles = [self._heading.break_text(column.titre, column.width) for column in columns]
-        self._first_baseline = _PAD + self._regular.ascent
+        self._first_baseline = pad + self._regular.ascent
         self._cells = [ROW_TITLE if column.is_row_title else VALUE for column in columns]
         self._begin = f"q {self._regular.set()} {leading:g} TL 0 g"
         self._row = self._form_of_row([column.is_strong for column in columns])
@@ -322,7 +330,7 @@ class Table:
             if height > pages.full - pages.running_height - self.below - _TITRES:
                 # fill pages with a row taller than one, but for its last lines
                 while self._height(row) > (room := pages.room - self.below):
-                    if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
+                    if (fitting := int((room - 2 * self._pad) // self._regular.leading)) >= _LEAST:
                         drawn = [
                             _stack(self._regular.leading, cell.lines[:fitting]) for cell in row
                         ]
@@ -366,7 +374,7 @@ class Table:
         return [set_(value) for set_, value in zip(self._set, values, strict=True)]
 
     def _height(self, row: Row) -> float:
-        return max([len(cell.lines) for cell in row]) * self._regular.leading + 2 * _PAD
+        return max([len(cell.lines) for cell in row]) * self._regular.leading + 2 * self._pad
 
     def _form_of_row(self, are_strong: Sequence[bool]) -> str:
         steps = ["", *(f"{column.width + GAP:g} 0 Td " for column in self._columns)]

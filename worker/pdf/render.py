@@ -1,7 +1,7 @@
 """Writes the file of a Tableau: the sections, their parts with totals, the balance, the signatures."""
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
 
 from common.files import Sink
@@ -23,7 +23,7 @@ from worker.pdf.pages import (
     set_lines,
 )
 
-_TERM = 118.0
+_TERM = 128.0
 _AUTRES = "Autres mouvements, non portés à ce tableau"
 """Takes the width of two terms."""
 _NAMES = (
@@ -40,6 +40,8 @@ _BEFORE_NOTES, _BEFORE_SIGNATURES, _AFTER_LIEU = 10.0, 18.0, 6.0
 _DATE_WIDTH = 120.0
 _PLACE_WIDTH, _PLACE_HEIGHT, _GUTTER = 119.0, 58.0, 14.0
 """2 cm high: a signature, its line and the words below it; five are as wide as the page beside the seal."""
+_PAD_OF_AVIS = 7.0
+_TITLE_OF_AVIS = "À l’attention des électeurs"
 _SEAL = 100.0
 """35 mm, the diameter of a town hall's seal."""
 
@@ -75,29 +77,66 @@ def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) ->
 
 
 class Ending:
-    """Notes and signatures, on one page with the content before them: no page has signatures alone."""
+    """The framed notice to the electors, the signatures and the notes.
+
+    Signatures are on the page of the content before them; the notice and the notes may begin a page of their own.
+    """
 
     def __init__(
-        self, styles: Styles, notes: tuple[str, ...], signatures: Signatures | None
+        self,
+        styles: Styles,
+        notes: tuple[str, ...],
+        signatures: Signatures | None,
+        avis: tuple[str, ...] = (),
     ) -> None:
         self._styles = styles
-        self._notes = [styles.body.break_text(note, WIDTH) for note in notes]
+        self._notes = [styles.note.break_text(note, WIDTH) for note in notes]
+        self._avis = [styles.avis.break_text(it, WIDTH - 2 * _PAD_OF_AVIS) for it in avis]
         self.signatures = signatures
-        self.height = sum(map(len, self._notes)) * styles.body.leading + (
+        self._height_of_notes = sum(map(len, self._notes)) * styles.note.leading + (
             _BEFORE_NOTES if notes else 0
         )
+        self.height = 0.0
+        """The height that stays with the content before: all of it if there are signatures."""
         if signatures is not None:
-            self.height += _height_of_signatures(styles, signatures)
+            self.height = self._height_of_avis + _height_of_signatures(styles, signatures)
+            self.height += self._height_of_notes
+
+    @property
+    def _height_of_frame(self) -> float:
+        lines = sum(map(len, self._avis)) * self._styles.avis.leading
+        return lines + self._styles.strong.leading + 2 * _PAD_OF_AVIS
+
+    @property
+    def _height_of_avis(self) -> float:
+        return _BEFORE_NOTES + self._height_of_frame if self._avis else 0
 
     def draw(self, pages: Pages) -> None:
-        """Draw the notes and signatures at the current position."""
+        """Draw the notice, the signatures and the notes at the current position."""
+        if self._avis:
+            pages.need(self._height_of_avis + self._height_of_notes)
+            pages.y -= 0 if pages.is_fresh else _BEFORE_NOTES
+            self._draw_frame(pages)
+        if self.signatures is not None:
+            _draw_signatures(pages, self.signatures)
         if self._notes:
             pages.y -= _BEFORE_NOTES
         for lines in self._notes:
-            pages.need(len(lines) * self._styles.body.leading)
-            pages.text("P", self._styles.body, lines, GREY)
-        if self.signatures is not None:
-            _draw_signatures(pages, self.signatures)
+            pages.need(len(lines) * self._styles.note.leading)
+            pages.text("P", self._styles.note, lines, GREY)
+
+    def _draw_frame(self, pages: Pages) -> None:
+        styles, height = self._styles, self._height_of_frame
+        with pages.tags.artifact():
+            pages.canvas.setLineWidth(0.8)
+            pages.canvas.setStrokeGray(GREY)
+            pages.canvas.rect(LEFT, pages.y - height, WIDTH, height)
+        y = pages.y - _PAD_OF_AVIS
+        paragraphs = [(styles.strong, [_TITLE_OF_AVIS]), *((styles.avis, it) for it in self._avis)]
+        for style, lines in paragraphs:
+            with pages.tags.element("P"):
+                y = draw_lines(pages.canvas, LEFT + _PAD_OF_AVIS, y, style, lines)
+        pages.y -= height
 
 
 def _has_note(bilan: Bilan, *, is_commune: bool) -> bool:
@@ -178,20 +217,23 @@ def _break(style: Style, text: str) -> Sequence[str]:
 _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
 _TOTAL_PAD = 5.0
 _TOGETHER = 2
-"""Number of last lines that stay together in a part: no line is alone above the signatures."""
+"""Number of first and of last lines that stay together in a part: no line is alone below its title, or above the
+signatures."""
+_WINDOW = _TOGETHER + 2
+"""Number of lines read ahead: a part with fewer lines is not divided."""
 
 _Values = Callable[[Ligne], tuple[str, ...]]
 
 _LIGNE = {
-    "numero": ("N° d’ordre", (33, 33, 33, 33)),
-    "nom_naissance": ("Nom de naissance", (104, 92, 94, 84)),
-    "nom_usage": ("Nom d’usage", (70, 54, 60, 54)),
-    "prenoms": ("Prénoms", (90, 78, 80, 70)),
-    "naissance": ("Date et lieu de naissance", (170, 168, 158, 144)),
-    "adresse": ("Adresse", (134, 122, 116, 104)),
+    "numero": ("N° d’ordre", (32, 32, 32, 32)),
+    "nom_naissance": ("Nom de naissance", (96, 88, 90, 82)),
+    "nom_usage": ("Nom d’usage", (62, 52, 54, 50)),
+    "prenoms": ("Prénoms", (86, 76, 76, 68)),
+    "naissance": ("Date et lieu de naissance", (165, 165, 158, 142)),
+    "adresse": ("Adresse", (146, 122, 114, 102)),
     "nationalite": ("Nationalité", (0, 0, 58, 54)),
-    "bureau": ("Bureau", (36, 34, 34, 34)),
-    "date": ("Date du mouvement", (0, 50, 0, 50)),
+    "bureau": ("Bureau", (54, 54, 54, 54)),
+    "date": ("Date du mouvement", (0, 48, 0, 48)),
 }
 """Each title with four widths: with neither nationality nor date, the date, the nationality, both; 0: no column.
 
@@ -208,7 +250,7 @@ def render_tableau(tableau: Tableau, sink: Sink) -> int:
         The number of pages.
     """
     pages = Pages(sink, tableau)
-    ending = Ending(pages.styles, tableau.notes, tableau.signatures)
+    ending = Ending(pages.styles, tableau.notes, tableau.signatures, tableau.avis)
     if tableau.presentation == "recapitulatif":
         _draw_recapitulatif(pages, tableau.sections, ending)
     else:
@@ -216,20 +258,12 @@ def render_tableau(tableau: Tableau, sink: Sink) -> int:
     return pages.finish()
 
 
-def render_letter(head: Tableau, paragraphs: Sequence[str], sink: Sink) -> int:
-    """Write a letter about a tableau: its top, paragraphs, notes and signatures; return the number of pages."""
-    pages = Pages(sink, head)
-    for paragraph in paragraphs:
-        lines = pages.styles.partie.break_text(paragraph, WIDTH)
-        pages.need(_BEFORE_TITRE + len(lines) * pages.styles.partie.leading)
-        pages.y -= _BEFORE_TITRE
-        pages.text("P", pages.styles.partie, lines)
-    Ending(pages.styles, head.notes, head.signatures).draw(pages)
-    return pages.finish()
-
-
-_OF_COPIE = (36.0, 36.0, 120.0, 90.0, 120.0, 170.0)
+_OF_COPIE = (36.0, 120.0, 96.0, 130.0, 166.0)
 """The widths of the columns of a copy; the last one is as wide as the page allows."""
+_PAD_OF_COPIE = 0.9
+"""A page holds thirty electors or more."""
+_NAME = 1
+"""The place of the birth name in a row of a copy."""
 
 
 def render_copie(
@@ -238,23 +272,29 @@ def render_copie(
     sections: Iterable[tuple[str, Iterable[Sequence[str]]]],
     sink: Sink,
 ) -> int:
-    """Write electors by bureau, page after page: no line is kept; return the number of pages."""
+    """Write electors by bureau, one below the other, page after page; return the number of pages.
+
+    A row holds the values of the titles; no line is kept.
+    """
     pages = Pages(sink, head)
     widths = *_OF_COPIE, WIDTH - sum(_OF_COPIE) - len(titles) * GAP
     columns = [
-        TableColumn(*it, is_row_title=place == 2)  # noqa: PLR2004 — the name
+        TableColumn(*it, is_strong=place == _NAME, is_row_title=place == _NAME)
         for place, it in enumerate(zip(titles, widths, strict=True))
     ]
-    table = Table(pages, columns)
-    for titre, rows in sections:
+    table = Table(pages, columns, _PAD_OF_COPIE)
+    for titre, lines in sections:
+        rows = iter(lines)
+        first = list(islice(rows, _TOGETHER))
+        style, after = pages.styles.section, table.heading_height + sum(map(table.height, first))
         pages.run(0)
-        if not pages.is_fresh:
-            pages.begin_next()
+        pages.y -= 0 if pages.is_fresh else _BEFORE_TITRE
+        pages.need(style.leading + after)
         pages.bookmark(titre)
-        pages.text("H2", pages.styles.section, [titre])
+        pages.text("H2", style, [titre])
         pages.run(table.heading_height, table.show_heading(pages.body_top))
         table.begin()
-        for values in rows:
+        for values in chain(first, rows):
             table.add(values)
         table.end()
     pages.run(0)
@@ -292,7 +332,7 @@ def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Endin
 
 
 def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
-    """Draw each section where the whole of it fits, else from the next page on.
+    """Draw the sections one after the other; a section begins where its first lines fit, else on the next page.
 
     A signed section has pages of its own: a bureau's commission signs the pages of its bureau only. A bureau without
     mouvement is one line, unless a commission signs it.
@@ -331,8 +371,9 @@ class _SectionDrawer:
         tail = height_of_bilan(styles, section.bilan, is_commune=is_commune) + ending.height
         pages.run(0)
         if not pages.is_fresh:
-            room = pages.room - _BEFORE_SECTION - tail - len(lines) * styles.section.leading
-            if ending.signatures or not self._fits(section.parties, room, has_neant=has_neant):
+            opening = _BEFORE_SECTION + len(lines) * styles.section.leading
+            opening += self._opening(section.parties, tail, has_neant=has_neant)
+            if ending.signatures or pages.lacks(opening):
                 pages.begin_next()
             else:
                 pages.y -= _BEFORE_SECTION
@@ -360,24 +401,30 @@ class _SectionDrawer:
         pages.bookmark(section.titre)
         pages.text("H2", style, lines)
 
-    def _fits(self, parties: Sequence[Partie], room: float, *, has_neant: bool) -> bool:
-        for partie in parties:
-            titre = (
-                len(self._styles.partie.break_text(partie.titre, WIDTH))
-                * self._styles.partie.leading
-            )
-            room -= _BEFORE_TITRE + titre + _AFTER_TITRE + self._height_of_total(partie)
-            is_empty = True
-            for ligne in partie.lignes:
-                if is_empty:
-                    room -= self._table.heading_height
-                is_empty = False
-                room -= self._table.height(self._values(ligne))
-                if room < 0:
-                    return False
-            if is_empty and has_neant:
-                room -= self._styles.body.leading
-        return room >= 0
+    def _opening(self, parties: Sequence[Partie], tail: float, *, has_neant: bool) -> float:
+        """Return the height that a section needs to begin: its first part with two lines, or all of a short one."""
+        if not parties:
+            return tail
+        partie, is_last = parties[0], len(parties) == 1
+        rows = list(islice(map(self._values, partie.lignes), _WINDOW))
+        after = self._height_below_titre(partie, rows, tail if is_last else 0, has_neant=has_neant)
+        lines = self._styles.partie.break_text(partie.titre, WIDTH)
+        return _BEFORE_TITRE + len(lines) * self._styles.partie.leading + _AFTER_TITRE + after
+
+    def _height_below_titre(
+        self, partie: Partie, rows: Sequence[tuple[str, ...]], tail: float, *, has_neant: bool
+    ) -> float:
+        """Return the height that stays with the title of a part, given its first rows: its first two rows.
+
+        A part of three rows would leave one of them alone: all of it stays with its title, and so does `tail`, the
+        height of the content that follows it.
+        """
+        below = self._height_of_total(partie)
+        if not rows:
+            return (self._styles.body.leading if has_neant else 0) + below + tail
+        is_short = len(rows) < _WINDOW
+        first = sum(map(self._table.height, rows if is_short else rows[:_TOGETHER]))
+        return self._table.heading_height + first + below + (tail if is_short else 0)
 
     def _height_of_total(self, partie: Partie) -> float:
         return (
@@ -390,23 +437,21 @@ class _SectionDrawer:
         pages, styles, table = self._pages, self._styles, self._table
         table.below = self._height_of_total(partie)
         rows = map(self._values, partie.lignes)
-        last = list(islice(rows, _TOGETHER + 1))
+        last = list(islice(rows, _WINDOW))
         role = "H3" if titre else "H2"
+        after = self._height_below_titre(partie, last, tail, has_neant=has_neant)
+        self._draw_titre(role, partie.titre, after)
         if not last:
-            self._draw_titre(role, partie.titre, styles.body.leading + table.below + tail)
             if has_neant:
                 pages.text("P", styles.body, ["Néant"])
         else:
-            is_short = len(last) <= _TOGETHER
-            first = sum(map(table.height, last if is_short else last[:1]))
-            after = table.heading_height + first + table.below + (tail if is_short else 0)
-            self._draw_titre(role, partie.titre, after)
+            is_short = len(last) < _WINDOW
             self._run(titre, partie.titre, has_heading=True)
             table.begin()
             for values in rows:
                 table.add(last.pop(0))
                 last.append(values)
-            if not is_short:
+            while not is_short and len(last) > _TOGETHER:
                 table.add(last.pop(0))
             table.add_last(last, tail)
             table.end()

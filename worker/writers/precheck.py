@@ -8,7 +8,7 @@ byte order mark, and no value can become a formula.
 
 from codecs import getwriter
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import groupby
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    SQLColumnExpression,
     Text,
     and_,
     func,
@@ -50,7 +51,9 @@ from worker.registre.checks.facts import (
     TEXTS,
     deserves_look,
     group_doubles,
+    has_double_ine,
     has_separator,
+    has_swapped_names,
     is_flagged,
     is_unclean,
     joined_texts,
@@ -212,15 +215,7 @@ class _Precheck:
             yield from self.of_each()
 
     def of_each(self) -> Iterator[Anomaly]:
-        doubles = _doubles_query(has_facts=self.spec.has_facts)
-        found = self.connection.execute(
-            doubles, self.spec.parameters, execution_options=self.options
-        )
-        for members in group_doubles(found):
-            homes = [base_letters(row.adresse) for row in members]
-            number = Counter(homes)
-            for row, home in zip(members, homes, strict=True):
-                yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
+        yield from self._of_sharing()
         has_facts = self.spec.has_facts and self.signs == _USUAL
         query = _suspect_query(self.signs, has_facts=has_facts, separators=self.separators)
         rows = self.connection.execute(query, self.spec.parameters, execution_options=self.options)
@@ -239,6 +234,25 @@ class _Precheck:
             for column in TEXTS:
                 for kind in self._of_text(values[column.key], column):
                     yield self._of(row, kind, column)
+
+    def _of_sharing(self) -> Iterator[Anomaly]:
+        """Yield the electors who share an identity, a national number or names with another one of the list."""
+        doubles = _doubles_query(has_facts=self.spec.has_facts)
+        found = self.connection.execute(
+            doubles, self.spec.parameters, execution_options=self.options
+        )
+        for members in group_doubles(found):
+            births = Counter(row.date_naissance for row in members)
+            homes = [(row.date_naissance, base_letters(row.adresse)) for row in members]
+            number = Counter(homes)
+            for row, home in zip(members, homes, strict=True):
+                if births[row.date_naissance] == 1:
+                    yield self._of(row, rules.DATE_SWAPPED)
+                else:
+                    yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
+        for kind, query in _sharing_queries(has_facts=self.spec.has_facts).items():
+            for row in self.connection.execute(query, self.spec.parameters):
+                yield self._of(row, kind)
 
     def _of_basis(self, basis: Basis) -> Iterator[Anomaly]:
         day, found = short_date(basis.taken_on), self.census.electeurs + self.census.mineurs
@@ -333,14 +347,29 @@ def _ruin_of(text: str) -> Kind | None:
 
 @cache
 def _doubles_query(*, has_facts: bool) -> Select[Any]:
+    return select_possible_doubles(_among(has_facts=has_facts), adresse().label("adresse"), *_who())
+
+
+@cache
+def _sharing_queries(*, has_facts: bool) -> Mapping[Kind, Select[Any]]:
+    """Return the queries of electors who share a value with another elector of the list, by the anomaly."""
+    among = _among(has_facts=has_facts)
+    sharing = {rules.INE_TWICE: has_double_ine, rules.NAMES_SWAPPED: has_swapped_names}
+    return {
+        kind: select(*_who()).where(is_it(among)).order_by(*ORDRE)
+        for kind, is_it in sharing.items()
+    }
+
+
+def _who() -> list[SQLColumnExpression[Any]]:
+    """Return the columns that an anomaly prints of an elector."""
     names = (
         Electeur.code_bureau,
         Electeur.nom_naissance,
         Electeur.prenoms,
         Electeur.date_naissance,
     )
-    who = (Electeur.numero_ordre, Electeur.numero_general, *map(_clean, names))
-    return select_possible_doubles(_among(has_facts=has_facts), adresse().label("adresse"), *who)
+    return [Electeur.numero_ordre, Electeur.numero_general, *map(_clean, names)]
 
 
 def _among(*, has_facts: bool) -> ColumnElement[bool]:

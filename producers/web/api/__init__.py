@@ -41,7 +41,7 @@ from producers.web.exports.stored_file import (
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
 from producers.web.security.limits import limit_body
-from schemas.checking import find_faults
+from schemas.checking import find_faults, read_envelope
 from schemas.envelope import CloudEvent
 from schemas.events import (
     AnsweredRequest,
@@ -205,12 +205,12 @@ async def _receive_event(request: Request) -> Response:
 
 
 def _read_event(body: bytes) -> CloudEvent:
-    faults = find_faults(body)
-    if not faults and (event := CloudEvent.from_bytes(body)).type in REQUEST_TYPES:
-        return event
-    faults = faults or [Fault("type", "type_inconnu", "une demande est attendue")]
-    is_read = all(fault.field.startswith("data") for fault in faults)
-    code = "demande_invalide" if is_read else "evenement_illisible"
+    said, faults = read_envelope(body)
+    if not faults and said.get("type") not in REQUEST_TYPES:
+        faults = [Fault("type", "type_inconnu", "une demande est attendue")]
+    code = "evenement_illisible" if faults else "demande_invalide"
+    if not faults and not (faults := find_faults(body)):
+        return CloudEvent.from_bytes(body)
     raise ProblemError(UNPROCESSABLE, code, f"{join_faults(faults)}.", faults=faults)
 
 
@@ -535,10 +535,7 @@ def _read_range(request: Request, size: int, etag: str) -> tuple[int, int]:
 
 async def _show_problem(_request: Request, error: Exception) -> Response:
     it = _to_problem(error)
-    status, errors = (
-        it.status_code,
-        [RefusalFault(**fault._asdict()) for fault in it.faults] or None,
-    )
+    status, errors = (it.status_code, [RefusalFault.of(fault) for fault in it.faults] or None)
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,

@@ -276,7 +276,9 @@ def find_to_deposit(
     `deposited`: the deposits, newest first. A file that the platform holds already is left out.
     """
     held = find_held(deposited)
-    return [it for it in _not_deposited(current) if is_depositable(it) and it.sha256 not in held]
+    return [
+        it for it in _not_deposited(current) if is_depositable(it) and content_of(it) not in held
+    ]
 
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
@@ -319,21 +321,26 @@ def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
     return [file for file in _last_deposits(deposited) if file.is_rejected or file.recalled_at]
 
 
-def find_held(deposited: Iterable[AskedFile]) -> set[str | None]:
-    """Return the SHA-256 of the files that the platform holds: the last deposits, if it accepted them."""
+def content_of(file: AskedFile) -> tuple[str, str | None]:
+    """Return what tells one content from another: two lists without electors have the same bytes."""
+    return file.liste, file.sha256
+
+
+def find_held(deposited: Iterable[AskedFile]) -> set[tuple[str, str | None]]:
+    """Return the contents that the platform holds: those of the last deposits, if it accepted them."""
     return {
-        file.sha256
+        content_of(file)
         for file in _last_deposits(deposited)
         if file.verdict == Verdict.ACCEPTE and not file.recalled_at
     }
 
 
-def find_refused(deposited: Iterable[AskedFile]) -> dict[str | None, AskedFile]:
-    """Return the contents, by SHA-256, that the platform rejected when it last judged them, with that deposit."""
-    judged: dict[str | None, AskedFile] = {}
+def find_refused(deposited: Iterable[AskedFile]) -> dict[tuple[str, str | None], AskedFile]:
+    """Return the contents that the platform rejected when it last judged them, each with that deposit."""
+    judged: dict[tuple[str, str | None], AskedFile] = {}
     for file in deposited:
         if file.verdict:
-            judged.setdefault(file.sha256, file)
+            judged.setdefault(content_of(file), file)
     return {content: file for content, file in judged.items() if file.is_rejected}
 
 

@@ -16,7 +16,7 @@ from threading import Lock
 from producers.web.exports.spool import write_whole
 
 MOST_BYTES = 1 << 18
-"""Bytes of one draft: a form of two hundred fields with long texts."""
+"""Bytes of one draft: a form of three hundred fields with long texts."""
 MOST_PAGES = 50
 """Drafts of one agent: the oldest is deleted for a new one. The browser names the page, and may invent it."""
 SECONDS = 3 * 86_400

@@ -1,6 +1,6 @@
 """The calendar of a poll or a year, in chronological order: closing of the list, meeting, tableaux."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from common.calendrier import (
 from common.french import short_date
 from common.regimes import Unit, read_regimes
 from producers.state import State, to_record, view_of
+from producers.web.echeances.ribbon import place
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.page_context import PageContext
 from producers.web.registre.query import Registre, read_first_days, read_registres
@@ -90,6 +91,8 @@ class DueTableau:
     """The last file of each list that has no publishable one."""
     missing: Sequence[str]
     """The other lists of the commune that vote; all others, if the name of the poll does not say which lists vote."""
+    beyond_register: Sequence[str] = ()
+    """The lists whose first export is not before the tableau's last day: nobody can make it from the register."""
 
     @property
     def type(self) -> TypeTableau:
@@ -163,6 +166,25 @@ class Agenda:
             return f"Réunion du {short_date(self.cycle.reunion.jour)}"
         return f"Révision annuelle de {self.due[0].day.year}" if self.due else ""
 
+    @property
+    def days(self) -> Iterator[tuple[date, str]]:
+        """Yield the legal days of a poll with their short names, for its ribbon; none of a year without a poll."""
+        if self.scrutin is None or self.cycle.is_second_round:
+            return
+        window = self.cycle.window
+        met = self.cycle.reunion.jour if self.cycle.reunion else window and window[0]
+        known = (
+            (self.last_day_to_register, "clôture"),
+            (met, "réunion" if self.cycle.reunion else "première réunion possible"),
+            (self.last_day_l30, "dernier jour de l'article L. 30"),
+            *(
+                (due.day, f"J-{(self.scrutin.jour - due.day).days} : {due.titre}")
+                for due in self.due
+            ),
+            (self.scrutin.jour, "scrutin"),
+        )
+        yield from ((day, words) for day, words in known if day)
+
 
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
@@ -176,28 +198,26 @@ def build_agenda(
 ) -> Agenda:
     """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists.
 
-    `first_days`: the first export of each list. A list that came later than a tableau's last day has no such tableau.
+    `first_days`: the day of the first export of each list, which tells what the register is too young for.
     """
     due = []
     votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else set[str]()
     voting = [liste for liste in listes if liste in votes] if votes else listes
     for echeance in cycle.due:
         last = cycle.last_day(echeance)
-        of_period = [liste for liste in voting if first_days.get(liste, date.min) < last]
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
             if _is_for(file, echeance, cycle.window):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
-        others = {
-            liste: unfinished[liste] for liste in of_period if liste in {*unfinished} - {*made}
-        }
+        others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
             DueTableau(
                 echeance,
                 _in_order(made),
                 _in_order(others),
-                [liste for liste in of_period if liste not in made],
+                [liste for liste in voting if liste not in made],
+                [liste for liste in listes if first_days.get(liste, date.min) >= last],
             )
         )
     scrutin = cycle.scrutin
@@ -275,6 +295,7 @@ def show(context: PageContext) -> Response:
     return context.render(
         "echeances/echeances.html",
         agendas=calendar.agendas,
+        ribbons=[place(agenda.days, context.today) for agenda in calendar.agendas],
         has_scrutin=bool(calendar.scrutins),
         to_note=calendar.to_note,
         to_renew=calendar.to_renew,

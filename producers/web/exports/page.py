@@ -3,7 +3,15 @@
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from producers.web.exports.query import ETATS, PAGE, AskedFile, find_last_page, read_page
+from producers.web.exports.query import (
+    ETATS,
+    PAGE,
+    TRIS,
+    AskedFile,
+    count_files,
+    read_first_year,
+    read_page,
+)
 from producers.web.exports.stored_file import (
     Download,
     FileAlteredError,
@@ -19,6 +27,8 @@ from schemas.cures import Refusal
 from schemas.file_state import FileState
 from schemas.vocabulary import PIECES, ExportKind, Liste, Piece
 
+_FILTERS = ("cherche", "genre", "liste", "etat", "annee", "du", "au")
+"""Parameters of the URL that select files."""
 _CURES = {
     "purged": FileState.PURGED,
     "recalled": Refusal.COPIE,
@@ -31,30 +41,23 @@ _CURES = {
 
 def show_all(context: PageContext) -> Response:
     """Show all files; invalid filters of the URL are ignored."""
-    asked = {
-        name: context.query.get(name, "").strip() for name in ("genre", "liste", "etat", "du", "au")
-    }
+    asked = {name: context.query.get(name, "").strip()[:200] for name in (*_FILTERS, "tri")}
     days = {name: read_day(asked[name]) for name in ("du", "au")}
     page = page_number(context.query.get("page", ""))
-    files = read_page(context.services.state, context.commune.code, page, asked)
-    last = (
-        0
-        if files or page == 1
-        else find_last_page(context.services.state, context.commune.code, asked)
-    )
+    state, commune = context.services.state, context.commune.code
+    files = read_page(state, commune, page, asked)
+    total = count_files(state, commune, asked)
+    paging = Paging.of(context.url("exports"), asked, page=page, total=total, size=PAGE)
+    first_year = read_first_year(state, commune) or context.today.year
     return context.render(
         "exports/exports.html",
-        files=files[:PAGE],
-        last_page=Paging.uncounted(
-            context.url("exports"), asked, page=last + 1, has_after=False
-        ).before
-        if last
-        else "",
-        paging=Paging.uncounted(
-            context.url("exports"), asked, page=page, has_after=len(files) > PAGE
-        ),
+        files=files,
+        last_page=paging.before if total and not files else "",
+        paging=paging,
         asked=asked | {name: day or "" for name, day in days.items()},
-        is_filtered=any(asked.values()),
+        is_filtered=any(asked[name] for name in _FILTERS),
+        years={str(it): it for it in range(context.today.year, first_year - 1, -1)},
+        tris=TRIS,
         kinds={ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"},
         listes={liste.value: liste.label for liste in Liste},
         etats={name: words for name, (words, _condition) in ETATS.items()},

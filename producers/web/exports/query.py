@@ -1,13 +1,14 @@
 """Files of a commune in any state, from the view `derniers_exports`."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, or_, select, tuple_
 
-from common.calendrier import is_yearly, zone_of
+from common.calendrier import civil_day, is_yearly, zone_of
 from common.french import LACKS_ENTRY, capitalized, count_of
 from common.texte import fold
 from producers.records import WORDS, ExportState, PieceFile
@@ -291,37 +292,49 @@ ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
 """The states of the filter: value of the URL, which mails use too, French label, SQL condition."""
 
 
+TRIS = {"ancien": "Le plus ancien d'abord", "nom": "Par nom"}
+"""Values of the parameter `tri`, beside the usual order: the newest first."""
+
+
 def read_page(
     state: State, commune: str, page: int = 1, asked: Mapping[str, str] | None = None
 ) -> list[AskedFile]:
-    """Return the files of a page, newest first, and one more if another page follows.
+    """Return the files of a page, in the order `tri`, newest first without it.
 
-    `asked`: the filters `genre`, `liste`, `etat`, and the first and last civil day of the commune, `du` and `au`. An
-    empty or invalid one matches everything.
+    `asked`: the filters `genre`, `liste`, `etat`, the words `cherche` of a name, the year `annee`, and the first and
+    last civil day of the commune, `du` and `au`. An empty or invalid one matches everything.
     """
     view = DERNIERS_EXPORTS.c
-    query = select(view.export_id).limit(PAGE + 1).offset((page - 1) * PAGE)
-    query = query.where(*_conditions(commune, asked or {}))
+    query = select(view.export_id).limit(PAGE).offset((page - 1) * PAGE)
+    asked = asked or {}
+    query = query.where(*_conditions(commune, asked))
     with state.reading() as connection:
         ordered = newest_first(connection, query, view.code_commune, view.export_id, commune)
+        if asked.get("tri") == "ancien":
+            ordered = ordered.order_by(None).order_by(view.export_id)
+        elif asked.get("tri") == "nom":
+            ordered = ordered.order_by(None).order_by(view.label, view.export_id.desc())
         numbers = connection.scalars(
             ordered
         ).all()  # without the joins of the view for the rows of former pages
-        rows = (
-            select(DERNIERS_EXPORTS)
-            .where(view.export_id.in_(numbers))
-            .order_by(view.export_id.desc())
-        )
-        return read_files(connection, rows)
+        found = read_files(connection, select(DERNIERS_EXPORTS).where(view.export_id.in_(numbers)))
+        return sorted(found, key=lambda it: numbers.index(it.export_id))
 
 
-def find_last_page(state: State, commune: str, asked: Mapping[str, str]) -> int:
-    """Count the files under these filters, and return the last page that has some; 0 without any file."""
+def read_first_year(state: State, commune: str) -> int | None:
+    """Return the year of the first request of a file; None without any file."""
+    view = DERNIERS_EXPORTS.c
+    first = state.read(select(func.min(view.requested_at)).where(view.code_commune == commune))
+    instant = first[0][0]
+    return civil_day(instant, commune).year if instant else None
+
+
+def count_files(state: State, commune: str, asked: Mapping[str, str]) -> int:
+    """Return the number of files under these filters."""
     view = DERNIERS_EXPORTS.c
     query = select(func.count(view.export_id)).where(view.code_commune == commune)
     with state.reading() as connection:
-        number = connection.scalars(query.where(*_conditions(commune, asked))).one()
-    return -(-number // PAGE)
+        return connection.scalars(query.where(*_conditions(commune, asked))).one()
 
 
 def _conditions(commune: str, asked: Mapping[str, str]) -> Iterator[ColumnElement[bool]]:
@@ -334,10 +347,20 @@ def _conditions(commune: str, asked: Mapping[str, str]) -> Iterator[ColumnElemen
         yield view.liste == asked["liste"]
     if asked.get("etat") in ETATS:
         yield ETATS[asked["etat"]][1]
+    if words := asked.get("cherche"):
+        yield or_(*(it.icontains(words, autoescape=True) for it in (view.label, view.file_name)))
+    if year := read_year(asked.get("annee", "")):
+        yield view.requested_at >= _midnight(date(year, 1, 1), commune)
+        yield view.requested_at < _midnight(date(year + 1, 1, 1), commune)
     if since:
         yield view.requested_at >= _midnight(since, commune)
     if until:
         yield view.requested_at < _midnight(until + timedelta(days=1), commune)
+
+
+def read_year(words: str) -> int | None:
+    """Return the year that a filter names; None if it is no year of this century."""
+    return int(words) if re.fullmatch(r"20\d\d", words, re.ASCII) else None
 
 
 def _midnight(day: date, commune: str) -> datetime:

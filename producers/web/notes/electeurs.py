@@ -5,8 +5,9 @@ URLs and events hold numbers of rows, never names. The audit trail records each 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     TableClause,
     and_,
     column,
+    func,
     not_,
     or_,
     select,
@@ -33,7 +35,16 @@ from common.texte import fold
 from producers.state import to_record
 from producers.web.echeances import may_print, read_tableaux
 from producers.web.exports.query import AskedFile
-from producers.web.forms import Paging, page_number, read_days, read_number, refuse, text, typed
+from producers.web.forms import (
+    Paging,
+    complete_day,
+    page_number,
+    read_days,
+    read_number,
+    refuse,
+    text,
+    typed,
+)
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.requests import note_page, read_declarations, send_note
 from schemas.declarations import (
@@ -48,8 +59,8 @@ from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, See
 
 PAGE = 25
 """Protected electors per page."""
-MOUVEMENTS = 20
-"""Mouvements per form: four fields each, and a form has two hundred at most."""
+MOUVEMENTS = 40
+"""Mouvements per form: six fields each, and a form has three hundred at most."""
 DOUBTS = 7
 """Doubts per page: each has a table and a form."""
 _LONGEST = 200
@@ -74,6 +85,12 @@ _OF_DECIDED = "tranches"
 """Parameter of the URL: show decided doubts, to change them."""
 _OF_NOTED = "notes"
 """Parameter of the URL: show noted motifs, to correct them."""
+LACKS = {"date": "La date", "motif": "La catégorie"}
+"""Values of the parameter `manque`: what the mouvements shown lack."""
+_FILTERS = "bureau", "manque"
+"""Parameters of the URL that select mouvements."""
+_UNDO = "annuler"
+"""The draft that holds the note which undoes an agent's last change, and the act of the form that sends it."""
 _SIDE = (*_WHO, "commune_naissance", "pays_naissance", "adresse", "bureau", "numero")
 _DOUTES = table(
     "doutes",
@@ -132,6 +149,14 @@ class MouvementLine:
         return self.day.isoformat() if self.day else ""
 
     @property
+    def shown_day(self) -> str:
+        return short_date(self.day) if self.day else ""
+
+    def full_day(self, words: str) -> str:
+        """Return a day typed in short as `AAAA-MM-JJ`, in the year of the period; other words as they are."""
+        return complete_day(words, self.since, self.until) if self.until else words
+
+    @property
     def seen(self) -> str:
         """What the page shows of it, as the hidden field of the form that is compared with a later change."""
         return f"{self.categorie}|{self.day_text}|{self.motif}"
@@ -156,7 +181,7 @@ class MouvementLine:
             return ""
         last = short_date(self.until)
         return (
-            f"entre le {short_date(self.since)} et le {last}"
+            f"entre le {short_date(min(self.since + timedelta(days=1), self.until))} et le {last}"
             if self.since
             else f"au plus tard le {last}"
         )
@@ -177,18 +202,45 @@ class MouvementLine:
         return day if day and self.may_be_on(day) and self.day in {None, day} else None
 
 
-def select_incomplete(commune: str, tableau: AskedFile | None) -> Select[Any]:
+def select_incomplete(
+    commune: str, tableau: AskedFile | None, query: Mapping[str, str]
+) -> Select[Any]:
     view = _INCOMPLETE.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
-    of_tableau = _conditions(_INCOMPLETE, tableau)
-    return select(_INCOMPLETE).where(view.code_commune == commune, *of_tableau).order_by(*order)
+    where = *_conditions(_INCOMPLETE, tableau), *_filter(_INCOMPLETE, query)
+    return select(_INCOMPLETE).where(view.code_commune == commune, *where).order_by(*order)
 
 
-def select_noted(commune: str, tableau: AskedFile | None) -> Select[Any]:
+def select_noted(commune: str, tableau: AskedFile | None, query: Mapping[str, str]) -> Select[Any]:
     view = _NOTES.c
-    of_tableau = _conditions(_NOTES, tableau)
-    query = select(_NOTES).where(view.code_commune == commune, *of_tableau)
-    return query.order_by(view.jour.desc(), view.mouvement.desc())
+    where = *_conditions(_NOTES, tableau), *_filter(_NOTES, query)
+    selected = select(_NOTES).where(view.code_commune == commune, *where)
+    return selected.order_by(view.jour.desc(), view.mouvement.desc())
+
+
+def _bureau_of(mouvements: TableClause) -> ColumnElement[str]:
+    """Return the bureau that the page shows: the new one, or that of a radiation."""
+    return func.coalesce(
+        func.nullif(mouvements.c.nouveau_bureau, ""), mouvements.c.ancien_bureau, ""
+    )
+
+
+def _filter(mouvements: TableClause, query: Mapping[str, str]) -> Iterator[ColumnElement[bool]]:
+    """Yield what the filters of the page select."""
+    if bureau := query.get("bureau"):
+        yield _bureau_of(mouvements) == bureau
+    if query.get("manque") == "date":
+        yield not_(mouvements.c.is_dated)
+    elif query.get("manque") == "motif":
+        yield mouvements.c.categorie == ""
+
+
+def _read_bureaux(context: PageContext, mouvements: TableClause) -> dict[str, str]:
+    """Return the bureaux of the mouvements, to choose from."""
+    bureau = _bureau_of(mouvements)
+    ours = select(bureau).where(mouvements.c.code_commune == context.commune.code).distinct()
+    found = context.services.state.read(ours.order_by(bureau))
+    return {code: code for (code,) in found if code}
 
 
 def _conditions(
@@ -221,6 +273,8 @@ def _to_line(row: Row[Any]) -> MouvementLine:
 
 def complete_motifs(context: PageContext) -> Response:
     """« Enregistrer »: note all changed lines in one event; « Appliquer à tous » includes the lines of other pages."""
+    if text(context.form, "act") == _UNDO:
+        return _undo(context)
     form = typed(context.form)
     filled = _Filled(form)
     state, commune = context.services.state, context.commune.code
@@ -232,7 +286,8 @@ def complete_motifs(context: PageContext) -> Response:
     ]
     lines = list({row.mouvement: _to_line(row) for row in rows}.values())
     if filled.is_for_all and form.get("portee") == "toutes":
-        more = state.read(select_incomplete(commune, context.selected_file()).limit(MOST_MOTIFS))
+        others = select_incomplete(commune, context.selected_file(), context.query)
+        more = state.read(others.limit(MOST_MOTIFS))
         lines = list({line.mouvement: line for line in (*lines, *map(_to_line, more))}.values())[
             :MOST_MOTIFS
         ]
@@ -242,14 +297,64 @@ def complete_motifs(context: PageContext) -> Response:
         first = f"categorie-{filled.numbers[0]}" if filled.numbers else "motifs"
         found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
     refuse(found, found)
-    act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "mouvement complété")
-    query = _write_query(_kept(context, _OF_NOTED))
-    return send_note(context, "motifs", act, said, (it.mouvement for it in completed), query=query)
+    return _send_motifs(context, completed, count_of(len(completed), "mouvement complété"))
 
 
-def _kept(context: PageContext, which: str) -> dict[str, str]:
-    """Return the parameters that a page keeps when a form is sent: the other view `which`, and the selected file."""
-    return {name: it for name in (which, "export") if (it := context.query.get(name))}
+def _send_motifs(context: PageContext, completed: list[CompletedMotif], said: str) -> Response:
+    """Send what is noted of mouvements, and keep beside the agent's drafts the note that would undo it."""
+    query = _write_query(_kept(context, _OF_NOTED, *_FILTERS))
+    numbers = [it.mouvement for it in completed]
+    response = send_note(
+        context, "motifs", MotifsCompleted(motifs=completed), said, numbers, query=query
+    )
+    drafts, whose = context.services.drafts, (context.agent.name, _undo_page(context), _UNDO)
+    try:
+        former = [_reverse(it, it.replaces) for it in completed if it.replaces]
+        reverse = MotifsCompleted(motifs=former)
+        drafts.keep(*whose, {"note": reverse.model_dump_json()})
+    except OSError:  # the disk is full, or the change is too large: an older change must not be undone in its place
+        with suppress(OSError):
+            drafts.drop(*whose)
+    return response
+
+
+def _undo_page(context: PageContext) -> str:
+    return f"{context.url('motifs')}#{_UNDO}"
+
+
+def _reverse(noted: CompletedMotif, before: SeenMotif) -> CompletedMotif:
+    """Return the note that gives a mouvement what it had before. It is refused if another agent changes it first."""
+    day = before.jour if noted.jour is None else noted.jour
+    return CompletedMotif(
+        mouvement=noted.mouvement,
+        categorie=before.categorie,
+        motif=before.motif,
+        jour=None if noted.jour is None else before.jour,
+        replaces=SeenMotif(
+            categorie=noted.categorie or before.categorie, motif=noted.motif or "", jour=day
+        ),
+    )
+
+
+def _read_undo(context: PageContext) -> list[CompletedMotif]:
+    """Return what would undo the last change of the agent on this page; empty if there is none."""
+    kept = context.services.drafts.read(context.agent.name, _undo_page(context)).get(_UNDO, {})
+    return MotifsCompleted.model_validate_json(kept["note"]).motifs if "note" in kept else []
+
+
+def _undo(context: PageContext) -> Response:
+    """« Annuler »: send the note that undoes the last change. Sent once more, it does that change again."""
+    noted = _read_undo(context)
+    if not noted:
+        nothing = {"motifs": "il n'y a plus rien à annuler"}
+        refuse(nothing, nothing)
+    said = f"dernier changement annulé ({count_of(len(noted), 'mouvement')})"
+    return _send_motifs(context, noted, said)
+
+
+def _kept(context: PageContext, *names: str) -> dict[str, str]:
+    """Return the parameters that a page keeps when a form is sent: its filters `names`, and the selected file."""
+    return {name: it for name in (*names, "export") if (it := context.query.get(name))}
 
 
 def _write_query(kept: Mapping[str, str]) -> str:
@@ -257,27 +362,27 @@ def _write_query(kept: Mapping[str, str]) -> str:
 
 
 class _Filled:
-    """The values of the form, per mouvement and for all of them; `found` holds the errors by field."""
+    """The values of the form, per mouvement, for the ticked ones or for all; `found` holds the errors by field."""
 
     def __init__(self, form: Mapping[str, str]) -> None:
         fields = [name.partition("-") for name in form]
         self.numbers = [
             it for place, _, words in fields if place == "categorie" and (it := read_number(words))
         ]
-        self.is_for_all = "tous" in form
+        self._ticked = {it for it in self.numbers if f"choix-{it}" in form}
+        self.is_for_all = "tous" in form and not self._ticked
+        self._is_for_ticked = "tous" in form and bool(self._ticked)
         self.found: dict[str, str] = {}
         self._form = form
-        self._day_of_all = self._read_day("tous-jour", form.get("tous-jour", ""))
-        self._is_confirmed_of_all = self.is_for_all and "tous-propositions" in form
 
     def complete(self, line: MouvementLine) -> CompletedMotif | None:
         """Return what to note about a mouvement; None if nothing changes or a value is invalid."""
-        names = categorie, motif, jour = [
+        categorie, motif, jour = [
             f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour")
         ]
         kept = {categorie: line.categorie, motif: line.motif, jour: line.day_text}
         seen = self.read_seen(line)
-        typed = {name: self._form[name] for name in names if name in self._form}
+        typed = self._read_typed(line) | self._read_given(line)
         changed = {name: words for name, words in typed.items() if words != seen[name]}
         said = kept | changed  # a field that the agent left alone keeps what another one noted
         if seen != kept and any(words != kept[name] for name, words in changed.items()):
@@ -285,13 +390,13 @@ class _Filled:
                 f"un autre agent a noté depuis : {line.noted}. Gardez sa note ou la vôtre, puis enregistrez"
             )
         day = self._read_day(jour, said[jour])
-        is_ticked = self._is_confirmed_of_all or f"propose-{line.mouvement}" in self._form
-        if is_ticked and line.proposed and not self._form.get(categorie):
+        if self._confirms(line) and line.proposed and not self._form.get(categorie):
             said[categorie], day = Categorie.INSCRIPTION_OFFICE, line.proposed
         elif self.is_for_all:
             said[categorie] = said[categorie] or self._form.get(f"tous-{line.nature}", "")
-            if day is None and self._day_of_all and line.may_be_on(self._day_of_all):
-                day = self._day_of_all
+            day_of_all = self._read_day("tous-jour", line.full_day(self._form.get("tous-jour", "")))
+            if day is None and day_of_all and line.may_be_on(day_of_all):
+                day = day_of_all
         if said[motif] and not said[categorie]:
             self.found[categorie] = "choisissez une catégorie : c'est elle que le tableau imprime"
         elif said[categorie] and said[categorie] not in line.categories:
@@ -320,6 +425,29 @@ class _Filled:
             ),
         )
 
+    def _read_typed(self, line: MouvementLine) -> dict[str, str]:
+        """Return the fields of the line that the form has, with the day as `AAAA-MM-JJ` if it is one."""
+        names = (f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour"))
+        typed = {name: self._form[name] for name in names if name in self._form}
+        jour = f"jour-{line.mouvement}"
+        return typed | ({jour: line.full_day(typed[jour])} if jour in typed else {})
+
+    def _read_given(self, line: MouvementLine) -> dict[str, str]:
+        """Return what « Appliquer » gives to a ticked line; it replaces what the line says."""
+        if not (self._is_for_ticked and line.mouvement in self._ticked):
+            return {}
+        given = {
+            f"categorie-{line.mouvement}": self._form.get(f"tous-{line.nature}", ""),
+            f"jour-{line.mouvement}": line.full_day(self._form.get("tous-jour", "")),
+        }
+        return {name: words for name, words in given.items() if words}
+
+    def _confirms(self, line: MouvementLine) -> bool:
+        """Return whether the agent confirms what is proposed for the line."""
+        is_of_all = self.is_for_all or (self._is_for_ticked and line.mouvement in self._ticked)
+        is_confirmed = is_of_all and "tous-propositions" in self._form
+        return is_confirmed or f"propose-{line.mouvement}" in self._form
+
     def read_seen(self, line: MouvementLine) -> dict[str, str]:
         """Return what the page showed of the line, by field; what is noted now if the form does not say."""
         number = line.mouvement
@@ -336,7 +464,7 @@ class _Filled:
             name
             for line in lines
             for name, words in self.read_seen(line).items()
-            if self._form.get(name) == words
+            if self._read_typed(line).get(name) == words
         }
         return {name: words for name, words in self._form.items() if name not in alone}
 
@@ -350,8 +478,9 @@ def _are_noted(context: PageContext) -> bool:
 
 def show_motifs(context: PageContext) -> Response:
     pending, are_noted = read_declarations(context, "motifs"), _are_noted(context)
-    tableau, kept = context.selected_file(), _kept(context, _OF_NOTED)
-    query = (select_noted if are_noted else select_incomplete)(context.commune.code, tableau)
+    tableau, kept = context.selected_file(), _kept(context, _OF_NOTED, *_FILTERS)
+    select_lines = select_noted if are_noted else select_incomplete
+    query = select_lines(context.commune.code, tableau, context.query)
     rows, paging = context.read_page(query, MOUVEMENTS, kept)
     lines = [_to_line(row) for row in rows]
     refused = {read_number(name.rpartition("-")[2]) for name in context.faults}
@@ -378,6 +507,10 @@ def show_motifs(context: PageContext) -> Response:
         are_noted=are_noted,
         selected=tableau,
         kept=_write_query(kept),
+        bureaux=_read_bureaux(context, _NOTES if are_noted else _INCOMPLETE),
+        filters={name: context.query.get(name, "") for name in _FILTERS},
+        lacks=LACKS,
+        undone=len(_read_undo(context)),
         most=MOST_MOTIFS,
         natures={nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
     )

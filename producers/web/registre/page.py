@@ -39,6 +39,7 @@ from producers.web.registre.query import (
     read_apercus,
     read_imports,
     read_registres,
+    sum_up,
 )
 from producers.web.suivi.requests import note_page, read_declarations, send_request
 from schemas.envelope import Data
@@ -280,6 +281,8 @@ def show(context: PageContext) -> Response:
         pending,
         is_waiting=any(it.status.is_at_work for it in apercus),
         apercus=apercus,
+        old=[it for it in apercus[1:] if it.status.is_terminal],
+        sum_up=sum_up,
         registres=read_registres(state, commune),
         imports=imports,
         undone={it.import_id for it in imports if it.is_undone},

@@ -1,11 +1,11 @@
 """Uploaded exports of the REU and imports of a commune, from the views `apercus` and `imports`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, Date, Row, column, func, select, table
 
@@ -184,6 +184,22 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
             and (it.status in said or it.preview_id == newest[it.requested_by])
         )
     ]
+
+
+class Whole(NamedTuple):
+    """The electors of the compared lists, in the register and in an export."""
+
+    before: int
+    after: int
+
+
+def sum_up(found: Mapping[str, Any]) -> Whole | None:
+    """Return what an export makes of the lists that were compared; None if what came and left does not explain it."""
+    listes = [it for it in found["listes"] if it["before"] is not None]
+    changes = found["comparison"]
+    whole = Whole(sum(it["before"] for it in listes), sum(it["electeurs"] for it in listes))
+    is_explained = whole.before + changes["inscriptions"] - changes["radiations"] == whole.after
+    return whole if is_explained else None
 
 
 def count_open(state: State, commune: str) -> int:

@@ -30,7 +30,7 @@ own: a clerk who types fast must not lose a form.
 """
 
 FORM_BYTES, FILE_BYTES = 128 << 10, 512 << 20
-"""A form: thrice 200 fields of 200 letters. An upload, which is stored on disk: larger than any file of the worker."""
+"""A form: twice 300 fields of 200 letters. An upload, which is stored on disk: larger than any file of the worker."""
 
 
 def client_address(scope: Scope) -> str:

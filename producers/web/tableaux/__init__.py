@@ -272,7 +272,7 @@ def show_publication(context: PageContext) -> Response:
         file=file,
         form=_typed(context) if context.form else _proposed(context, file),
         is_over=bool(until and until <= context.today),
-        is_waiting=bool(until and not file.certificat and not file.purged_at),
+        is_waiting=bool(until and not (file.certificat or file.purged_at or file.recalled_at)),
     )
 
 

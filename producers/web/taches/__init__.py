@@ -15,6 +15,7 @@ from common.calendrier import annual_window
 from common.french import capitalized, count_of, short_date, weekday_date
 from producers.web.copies import CopieState, read_open
 from producers.web.depot import (
+    content_of,
     find_held,
     find_refused,
     find_to_answer,
@@ -41,6 +42,24 @@ class TaskState(Toned):
     TO_COME = "to_come", "pas encore", "idle"
     UNKNOWN = "unknown", "on ne sait pas", "idle"
     DONE = "done", "fait", "ok"
+
+
+class StepState(Toned):
+    """Where a month stands at one of its four steps."""
+
+    TO_DO = "to_do", "à faire", "warning"
+    UNKNOWN = "unknown", "on ne sait pas", "idle"
+    WAITING = "waiting", "réponse attendue", "info"
+    TO_COME = "to_come", "pas encore", "idle"
+    DONE = "done", "fait", "ok"
+
+
+class Step(NamedTuple):
+    """One of the four steps of a month, with its page."""
+
+    label: str
+    state: StepState
+    page: str
 
 
 class Cure(NamedTuple):
@@ -253,9 +272,10 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     fit = {liste: file for liste, file in picked.items() if file and file.state is FileState.READY}
     refused, held = find_refused(it.deposited), find_held(it.deposited)
     for liste, file in fit.items():
-        if file.sha256 in refused:
-            yield _correct(liste, refused[file.sha256], is_same=True)
-    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in {*refused, *held}]
+        if content_of(file) in refused:
+            yield _correct(liste, refused[content_of(file)], is_same=True)
+    judged = {*refused, *held}
+    ready = [_named(liste) for liste, file in fit.items() if content_of(file) not in judged]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
@@ -315,7 +335,8 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
     what = due.titre[:1].lower() + due.titre[1:]
     ask = {"ask": due.query}
-    for liste in (liste for liste in due.missing if liste not in due.unfinished):
+    left_out = {*due.unfinished, *due.beyond_register}
+    for liste in (it for it in due.missing if it not in left_out):
         if liste != Liste.PRINCIPALE and (
             due.made or due.unfinished or Liste.PRINCIPALE in due.missing
         ):
@@ -325,7 +346,8 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
         yield Task(f"Préparer le {what}", state, why, Cure(Todo.ASK, ask), due.day)
-    for file in due.unfinished.values():
+    # No export to come can cure a tableau beyond the register: « Échéances » still shows its day.
+    for file in (it for it in due.unfinished.values() if it.liste not in due.beyond_register):
         about = f"{agenda.title}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
             state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
@@ -407,6 +429,49 @@ def _until(it: Situation, due: date) -> TaskState:
     return TaskState.TO_DO if due - it.today <= timedelta(days=30) else TaskState.TO_COME
 
 
+def find_steps(it: Situation, tasks: Sequence[Task]) -> list[Step]:
+    """Return the steps of this month, from the tasks of the page; only two if the platform wants no deposit.
+
+    While a new export is to be given, a step that was finished for the former one has not begun.
+    """
+    export = _state_of(tasks, Todo.EXPORT)
+    has_day = any(registre.taken_on for registre in it.calendar.registres.values())
+    if (
+        it.calendar.registres and not has_day
+    ):  # another program keeps the register, and tells no day
+        export = StepState.UNKNOWN
+    dates = _state_of(tasks, Todo.DOUTES, Todo.MOTIFS)
+    steps = [Step("Export", export, "registre"), Step("Dates", dates, "motifs")]
+    if it.platform.deposits_wanted:
+        files = _state_of(tasks, Todo.LISTES, Todo.LISTE_TO_CORRECT, Todo.LISTE_REJECTED)
+        steps += [
+            Step("Fichiers", files, "listes"),
+            Step("Déposé", _find_deposit(tasks, files), "depot"),
+        ]
+    if export is not StepState.TO_DO:
+        return steps
+    is_over = {StepState.DONE, StepState.WAITING}
+    return [one._replace(state=StepState.TO_COME) if one.state in is_over else one for one in steps]
+
+
+def _find_deposit(tasks: Sequence[Task], files: StepState) -> StepState:
+    codes = {task.button.code for task in tasks}
+    if Todo.DOSSIER in codes:
+        return StepState.TO_DO
+    if files is not StepState.DONE:
+        return StepState.TO_COME
+    if Todo.ANSWER in codes:
+        return StepState.WAITING
+    return StepState.DONE if Todo.DEPOTS in codes else StepState.UNKNOWN
+
+
+def _state_of(tasks: Sequence[Task], *codes: Todo) -> StepState:
+    """Return the least finished state of the tasks of these codes; to come if there is none."""
+    found = [task.state for task in tasks if task.button.code in codes]
+    states = {StepState.TO_DO if it is TaskState.LATE else StepState(it.value) for it in found}
+    return next((state for state in StepState if state in states), StepState.TO_COME)
+
+
 def _named(liste: str) -> str:
     return Liste(liste).short_label.lower()
 
@@ -430,6 +495,7 @@ def show(context: PageContext) -> Response:
         "taches/taches.html",
         has_scrutin=bool(situation.calendar.scrutins),
         tasks=in_order(near),
+        steps=find_steps(situation, found),
         far=len(found) - len(near),
         horizon=context.today + HORIZON,
         cure_of=lambda task: _link(context, task.button),

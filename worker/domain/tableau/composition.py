@@ -41,6 +41,7 @@ from worker.domain.tableau.model import (
     Signataire,
     Signatures,
     Tableau,
+    format_date,
     format_numero,
     order_key,
 )
@@ -54,6 +55,10 @@ class ShownMouvement(NamedTuple):
     leaves: str | None
 
 
+_SHARED = 4
+"""Minimum number of lines with the same unknown day from which a tableau prints it once, at the top."""
+
+
 class Survey:
     """The result of one pass over all mouvements: about 250 bytes for each one that the tableau shows."""
 
@@ -62,6 +67,8 @@ class Survey:
         """By bureau: number to add to its electors in the list to get those before the tableau."""
         self.others: Counter[str] = Counter()
         """By bureau: balance of the mouvements of the period that the tableau does not show."""
+        self.dates: Counter[str] = Counter()
+        """Number of lines of the tableau by printed date, for the mouvements whose day is not known."""
         self.has_lines = self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
         self._kept: list[tuple[bytes, ShownMouvement]] = []
@@ -75,12 +82,25 @@ class Survey:
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
             self.has_majorite |= mouvement.is_majorite
+            if mouvement.after is not None:
+                self.dates[format_date(mouvement)] += 1
             shown = ShownMouvement(mouvement.id, mouvement.arrives_in, mouvement.leaves)
             self._kept.append((order_key(mouvement.personne), shown))
         elif self._demande.type is TypeTableau.CINQ_JOURS_REU and is_in_period(
             mouvement, self._demande
         ):
             move_electeur(mouvement, self.others, 1)
+
+    def shared_periode(self) -> str:
+        """Return the unknown day that most lines share, `entre le … et le …`, to print it once; empty if none."""
+        for printed, count in self.dates.most_common(1):
+            if count >= _SHARED and 2 * count > len(self._kept):
+                return printed
+        return ""
+
+    def has_only(self, printed: str) -> bool:
+        """Return whether every line has this date."""
+        return self.dates[printed] == len(self._kept)
 
     def drain(self) -> Iterator[ShownMouvement]:
         """Yield the shown mouvements in the order of the lines, homonyms by id; can be called once."""
@@ -206,6 +226,11 @@ def _order(bureau: BureauElecteurs) -> tuple[bool, bool, int, str]:
 
 
 MENTION_COMMISSION = "Exemplaire de la commission — ne pas afficher"
+MENTION_RECAPITULATIF = "Document de travail — ne pas publier"
+_RECAPITULATIF = "Récapitulatif des mouvements"
+_NOT_PUBLISHED = (
+    "Ce récapitulatif ne nomme personne : il ne remplace pas le tableau et ne se publie pas."
+)
 
 
 class TableauSource(Protocol):
@@ -241,9 +266,19 @@ def compose_tableau(
     for mouvement in source.stream():
         survey.add(mouvement)
     has_nationalite = liste.liste is not Liste.PRINCIPALE
-    has_dates = MODELES[demande.type].has_dates
+    is_recapitulatif = demande.presentation is Presentation.RECAPITULATIF
+    is_dated = MODELES[demande.type].has_dates
+    shared = survey.shared_periode() if is_dated else ""
+    has_dates = is_dated and not (shared and survey.has_only(shared))
     left_out = "" if liste.has_arrondissements else liste.nom_commune
-    rules = LigneRules(demande.edition, has_nationalite, has_dates, left_out)
+    rules = LigneRules(
+        demande.edition,
+        has_nationalite,
+        has_dates,
+        left_out,
+        periode=shared,
+        code_commune=liste.code_commune,
+    )
     sections = tuple(
         _make_sections(demande, liste, survey, partial(Lignes, fetch=source.fetch, rules=rules))
     )
@@ -251,24 +286,41 @@ def compose_tableau(
     return Tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
-        titre=demande.titre,
-        reference_legale=law_of(demande.type, demande.scrutin, demande.code_commune),
+        titre=_RECAPITULATIF if is_recapitulatif else demande.titre,
+        reference_legale=(
+            "" if is_recapitulatif else law_of(demande.type, demande.scrutin, demande.code_commune)
+        ),
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
         departement=liste.departement,
         liste=f"{liste.liste.label} — {liste.liste.value}",
-        objet=_objet(demande),
+        objet=f"{demande.name}. {_objet(demande)}" if is_recapitulatif else _objet(demande),
         edite_le=f"Édité le {format_moment(demande.requested_at, liste.code_commune)}",
         is_provisoire=demande.is_provisoire,
         sections=sections[-1:] if demande.presentation is Presentation.COMMUNE else sections,
         signatures=_signatures(demande, liste.nom_commune),
         notes=tuple(_make_notes(demande, liste, survey, chain)),
+        avis=tuple(_for_citizens(demande, liste.code_commune)),
         has_nationalite=has_nationalite,
         has_dates=has_dates,
-        mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
+        periode=_periode(demande, shared, has_dates=has_dates),
+        mention=_mention(demande),
         mouvements=commune.inscriptions + commune.radiations + commune.changements,
         bilans=tuple((it.code, it.titre, it.bilan) for it in sections),
     )
+
+
+def _periode(demande: Demande, shared: str, *, has_dates: bool) -> str:
+    if not shared or demande.presentation is Presentation.RECAPITULATIF:
+        return ""
+    return f"Date des mouvements{', sauf indication' if has_dates else ''} : {shared}"
+
+
+def _mention(demande: Demande) -> str:
+    if demande.edition is Edition.COMMISSION:
+        return MENTION_COMMISSION
+    is_recapitulatif = demande.presentation is Presentation.RECAPITULATIF
+    return MENTION_RECAPITULATIF if is_recapitulatif else ""
 
 
 def _objet(demande: Demande) -> str:
@@ -288,6 +340,8 @@ def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
     if signataire is None:
         return None
     is_commission = signataire is Signataire.COMMISSION_ADMINISTRATIVE
+    if not is_commission and not _is_read_by_citizens(demande):
+        return None  # the mayor signs that the tableau is published
     places, formule = (MEMBRES_COMMISSION, "Fait") if is_commission else (1, "Publié")
     return Signatures(signataire.value, places, f"{formule} {at_commune(nom_commune)}, le …")
 
@@ -300,14 +354,38 @@ _BLANK = "____________"
 """A blank to fill in by hand: the days of the publication are known after the tableau is made."""
 
 
-def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
-    is_read = (
-        demande.edition is Edition.AFFICHAGE
-        and demande.presentation is not Presentation.RECAPITULATIF
+def _is_read_by_citizens(demande: Demande) -> bool:
+    is_posted = demande.edition is Edition.AFFICHAGE
+    return is_posted and demande.presentation is not Presentation.RECAPITULATIF
+
+
+def _what_it_shows(demande: Demande) -> str:
+    start = demande.required(Repere.REUNION) + timedelta(days=1)
+    is_l30 = demande.type is TypeTableau.CINQ_JOURS_REU
+    which = " faites au titre de l’article L. 30" if is_l30 else ""
+    it = (
+        "Ce récapitulatif compte"
+        if demande.presentation is Presentation.RECAPITULATIF
+        else "Ce tableau indique"
     )
+    return (
+        f"{it} les inscriptions{which} et les radiations intervenues depuis le {short_date(start)}, "
+        f"jusqu’au {short_date(demande.last_day)}."
+    )
+
+
+def _what_it_is(demande: Demande) -> Iterator[str]:
+    if not demande.type.is_repealed:
+        yield _what_it_shows(demande)
+    if demande.presentation is Presentation.RECAPITULATIF:
+        yield _NOT_PUBLISHED
+
+
+def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
     appeals = appeals_of(demande.type, code_commune)
-    if not is_read or not appeals:
+    if not _is_read_by_citizens(demande) or not appeals:
         return
+    yield _what_it_shows(demande)
     yield f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}."
     if demande.type is TypeTableau.VINGT_JOURS:
         yield CONSULTATION
@@ -317,23 +395,13 @@ def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
 def _make_notes(
     demande: Demande, liste: ListeDeCommune, survey: Survey, chain: Chain | None
 ) -> Iterator[str]:
-    if not demande.type.is_repealed:
-        start = demande.required(Repere.REUNION) + timedelta(days=1)
-        which = (
-            " faites au titre de l’article L. 30"
-            if demande.type is TypeTableau.CINQ_JOURS_REU
-            else ""
-        )
-        yield (
-            f"Ce tableau indique les inscriptions{which} et les radiations intervenues depuis le {short_date(start)}, "
-            f"jusqu’au {short_date(demande.last_day)}."
-        )
+    if not _is_read_by_citizens(demande):
+        yield from _what_it_is(demande)
     if survey.has_majorite:
         yield (
             "S’y ajoutent les électeurs inscrits avant leurs dix-huit ans, qui les ont le "
             f"{short_date(demande.age_apres)} au plus tard ({cite('L. 11, II, 1°')})."
         )
-    yield from _for_citizens(demande, liste.code_commune)
     exports = exports_used(demande, chain) if chain else ()
     if chain:
         yield _cite_source(demande, chain, exports)

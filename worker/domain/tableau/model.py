@@ -203,10 +203,14 @@ class Tableau:
     bureau, then the commune, drawn as rows of one table of Bilan."""
     signatures: Signatures | None
     notes: tuple[str, ...] = field(default=())
-    """Printed once, at the end: what number 0 means, « consultable jusqu'au 05/12/2026 », masked addresses…"""
+    """Printed once, small, at the end: the sources, what number 0 means, masked addresses…"""
     has_nationalite: bool = False
     """Complementary lists print the nationality column (LO 227-3)."""
     has_dates: bool = False
+    avis: tuple[str, ...] = field(default=())
+    """Printed once in a frame, for the electors: what the tableau is, until when to read it, who may contest it."""
+    periode: str = ""
+    """On every page, the days that most lines share: `Date des mouvements, sauf indication : entre le … et le …`."""
     mention: str = ""
     """On every page: `Exemplaire de la commission — ne pas afficher`."""
     mouvements: int = 0
@@ -233,6 +237,10 @@ class LigneRules:
     has_dates: bool
     commune: str = ""
     """The name of the commune, which the addresses in it leave out with its postal code; empty: they are whole."""
+    periode: str = ""
+    """The date that most lines share, as `format_date` writes it; these lines leave it out."""
+    code_commune: str = ""
+    """The INSEE code of that commune: another one of the same name has another postal code."""
 
     def to_ligne(self, mouvement: Mouvement) -> Ligne:
         """Return the line of a mouvement."""
@@ -246,21 +254,39 @@ class LigneRules:
             adresse=ADRESSE_MASQUEE if personne.is_protegee else self._shorten(personne.adresse),
             bureau=format_bureau(mouvement),
             nationalite=personne.nationalite if self.has_nationalite else "",
-            date=format_date(mouvement) if self.has_dates else "",
+            date=self._date(mouvement) if self.has_dates else "",
             motif=printed_motif(mouvement, self.edition),
         )
 
+    def _date(self, mouvement: Mouvement) -> str:
+        printed = format_date(mouvement)
+        return "" if printed == self.periode else printed
+
     def _shorten(self, adresse: str) -> str:
-        """Return `3 Rue du Puits` of `3 Rue du Puits, 13900 LIBREVILLE`."""
+        """Return `3 Rue du Puits` of `3 Rue du Puits, 13900 LIBREVILLE`, if that is the commune of the tableau.
+
+        Communes share names, but none in a département: the name and the first digits of the postal code are one
+        commune (INSEE, Code officiel géographique 2026).
+        """
         street, _, place = adresse.rpartition(", ")
         code, _, ville = place.partition(" ")
         is_here = (
             street
             and code.isdigit()
+            and code.startswith(_postal_prefix(self.code_commune))
             and ville
             and base_letters(ville) == base_letters(self.commune)
         )
         return street if is_here else adresse
+
+
+_POSTAL = {"2A": "20", "2B": "20", "977": "971", "978": "971"}
+"""The first digits of the postal codes of a département, where they are not its code."""
+
+
+def _postal_prefix(code_commune: str) -> str:
+    departement = code_commune[: 3 if code_commune.startswith(("97", "98")) else 2]
+    return _POSTAL.get(departement, departement)
 
 
 def printed_motif(mouvement: Mouvement, edition: Edition) -> str:

@@ -107,20 +107,14 @@ class RegisterDeclaration(Declaration):
 
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write the note. An agent needs the right to protect electors in order to protect one."""
-        if isinstance(self.note, ReunionNoted | ScrutinNoted) and not self.note.removed:
-            first, last = 2000, now.year + 2  # tableaux of the years before 2019 are still made
-            if not first <= self.note.jour.year <= last:
-                said = f"Le {short_date(self.note.jour)} est trop loin : notez un jour entre {first} et {last}."
-                raise RefusedError(said, code="date_hors_periode", field="data.note.jour")
-            if isinstance(self.note, ReunionNoted):
-                refuse_future(self.note.jour, now, commune=self.commune, field="note.jour")
         try:
             check_commune(connection, self.commune)
             if isinstance(self.note, ElecteurProtected):
                 _require_may_protect(connection, self.commune, self.requested_by)
             if isinstance(self.note, ReunionNoted | ScrutinNoted):
                 _refuse_changed_day(connection, self.commune, self.note, self.seen)
-            declare(connection, self.commune, self.note, by=Actor(self.requested_by, self.account))
+            by = Actor(self.requested_by, self.account)
+            declare(connection, self.commune, self.note, by=by, now=now)
         except RefusedError as refusal:
             raise RefusedError(
                 f"{capitalized(str(refusal)).rstrip('.')}.",
@@ -144,17 +138,19 @@ def read_declaration(
 
 
 def declare(
-    connection: Connection, code_commune: str, note: RegisterNote, *, by: Actor
+    connection: Connection, code_commune: str, note: RegisterNote, *, by: Actor, now: datetime
 ) -> list[str]:
     """Write a note in the register and in the audit trail; return the labels of the recalled tableaux.
 
     `code_commune` is empty for a poll of the whole country.
 
     Raises:
-        RefusedError: the note cannot be written, or it recalls a tableau in use and gives no reason; the transaction
-            must not be committed.
+        RefusedError: the note cannot be written, its day cannot be, or it recalls a tableau in use and gives no
+            reason; the transaction must not be committed.
     """
     recalled: list[str] = []
+    if isinstance(note, ReunionNoted | ScrutinNoted) and not note.removed:
+        _refuse_impossible_day(code_commune, note, now)
     match note:
         case ReunionNoted():
             recalled = _declare_reunion(connection, code_commune, note, by)
@@ -187,6 +183,17 @@ def declare(
         case DoubtDecided():
             recalled = _decide_doubt(connection, code_commune, note, by)
     return recalled
+
+
+def _refuse_impossible_day(
+    code_commune: str, note: ReunionNoted | ScrutinNoted, now: datetime
+) -> None:
+    first, last = 2000, now.year + 2  # tableaux of the years before 2019 are still made
+    if not first <= note.jour.year <= last:
+        said = f"le {short_date(note.jour)} est trop loin : notez un jour entre {first} et {last}"
+        raise RefusedError(said, code="date_hors_periode", field="data.note.jour")
+    if isinstance(note, ReunionNoted):
+        refuse_future(note.jour, now, commune=code_commune, field="note.jour")
 
 
 def _describe_bureau(bureau: DescribedBureau) -> str:
@@ -449,6 +456,9 @@ def change_calendar(
 ) -> list[str]:
     """Change the calendar, and recall the tableaux whose days change. Return their labels.
 
+    A tableau that begins or ends with a meeting is also recalled when that meeting is taken back, even if its request
+    gave the day: it states that the commission met.
+
     Without a commune in the withdrawal, the tableaux of all communes are compared. `gone`: a poll that the change
     removes; tableaux for it are recalled.
     """
@@ -471,9 +481,10 @@ def change_calendar(
             is_gone = (
                 gone is not None and demande.scrutin == gone and gone not in after[key].scrutins
             )
-            if is_gone or _count(demande, before[key], before[key]) != _count(
-                demande, before[key], after[key]
-            ):
+            lost = {*before[key].reunions} - {*after[key].reunions}
+            is_of_lost = demande.reunion in lost or demande.until in lost
+            counted = [_count(demande, before[key], it) for it in (before[key], after[key])]
+            if is_gone or is_of_lost or counted[0] != counted[1]:
                 stale.append(export.id)
     return recall_tableaux(connection, withdrawal, stale)
 

@@ -5,7 +5,7 @@ And the event `screen.note`: the screen's records about its agents. Only the acc
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -143,6 +143,8 @@ class FileDeclaration(Declaration):
         """Write the note of each file that has no later one, and its audit line. The note replaces an earlier one."""
         self._check(connection, now)
         known = read_noted(connection, self.note, [file.id for file in self.files])
+        if isinstance(self.note, TableauPublished):
+            self._refuse_recalled(connection, {row.export_id for row in known})
         values = self.note.model_dump()
         said = [[values.get(name, it) for name, it in row._mapping.items()] for row in known]  # noqa: SLF001 — the public name
         refuse_changed(self.seen, known, said)
@@ -220,6 +222,18 @@ class FileDeclaration(Declaration):
                     code=code,
                     field=f"data.note.{field}",
                 )
+
+    def _refuse_recalled(self, connection: Connection, published: Collection[int]) -> None:
+        """Refuse to publish a recalled tableau; a publication noted before the recall is corrected, and ends."""
+        new = [file.id for file in self.files if file.id not in published]
+        is_recalled = Export.id.in_(new), Export.recall_id.is_not(None)
+        query = select(Export.label).where(*is_recalled).order_by(Export.id)
+        if label := connection.scalar(query.limit(1)):
+            raise RefusedError(
+                f"« {label} » ne se publie pas : refaites-le, puis publiez le nouveau.",
+                code="tableau_a_refaire",
+                field="data.exports",
+            )
 
     def _refuse_before_depot(self, connection: Connection, day: date) -> None:
         depots = read_depots(connection, [file.id for file in self.files])
@@ -322,7 +336,7 @@ def read_file_note(
 
 
 def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
-    """Return a code and a sentence; None if the note is possible. A recalled tableau may have been published before."""
+    """Return a code and a sentence; None if the note is possible."""
     match note:
         case FileDeposited() if file.edition == Edition.COMMISSION:
             return (

@@ -5,19 +5,18 @@ from typing import Any
 import structlog
 from sqlalchemy import Row
 
-from common.french import at_commune, describe_missing, format_moment, of_commune, weekday_date
+from common.french import describe_missing, format_moment, of_commune, weekday_date
 from common.law import law_of
 from common.texte import clean
-from schemas.tableaux import Presentation, why_never_published
-from schemas.vocabulary import ExportStatus, Liste, Piece, PublicationMode
+from schemas.tableaux import why_never_published
+from schemas.vocabulary import ExportStatus, Piece, PublicationMode
 from worker.db.engine import snapshot
-from worker.domain.tableau.model import Signataire, Signatures, Tableau
+from worker.domain.letter import BLANK, Letter, mairie
 from worker.exports.depots import take_uncertified
 from worker.exports.models import Export, piece_name, titre_of
 from worker.exports.records import add_piece
 from worker.exports.storage import publish
 from worker.registre.communes import read_commune
-from worker.registre.reference import name_departement
 from worker.services import Services
 from worker.work.queue import Claim, finish, hold
 
@@ -40,19 +39,18 @@ def make_certificat(tableau: Export, claim: Claim, services: Services) -> None:
         LeaseLostError: another worker holds the work; no certificate was published.
         DiskFullError: the volume has no room now.
     """
-    from worker.pdf.render import render_letter  # fonts and reportlab: list workers do without
+    from worker.pdf.letter import render_letter  # fonts and reportlab: list workers do without
 
     with snapshot(services.registre) as connection:
         commune = read_commune(connection, tableau.code_commune)
     nom = clean(commune.nom) if commune else tableau.code_commune
-    departement = name_departement(commune.code_departement) if commune else ""
     code, name = tableau.code_commune, piece_name(tableau.file_name, Piece.CERTIFICAT)
     with services.engine.begin() as connection:
         hold(connection, claim)
         published = take_uncertified(connection, tableau.id) if _is_publishable(tableau) else None
         if published is not None:
             with services.storage.pending(code, name, claim.owner) as pdf:
-                render_letter(*compose_certificat(tableau, published, nom, departement), pdf)
+                render_letter(compose_certificat(tableau, published, nom), pdf)
                 pdf.finish()
                 add_piece(connection, tableau.id, Piece.CERTIFICAT, pdf)
                 publish([pdf])
@@ -69,28 +67,8 @@ def _is_publishable(tableau: Export) -> bool:
     return is_there and not never
 
 
-def compose_certificat(
-    file: Export, published: Row[Any], nom: str, departement: str
-) -> tuple[Tableau, list[str]]:
-    """Return the head of the page with its signatory, and the lines; equal records give equal words."""
-    head = Tableau(
-        type=file.type_tableau,
-        presentation=Presentation.COMMUNE.value,
-        titre="Certificat de publication",
-        reference_legale=law_of(
-            file.type_tableau, file.parameters.get("scrutin"), file.code_commune
-        ),
-        nom_commune=nom,
-        code_commune=file.code_commune,
-        departement=departement,
-        liste=f"{Liste(file.liste).label} — {file.liste}",
-        objet=titre_of(file),
-        edite_le=f"Tableau édité le {format_moment(file.request.created_at, file.code_commune)}",
-        is_provisoire=False,
-        sections=(),
-        signatures=Signatures(Signataire.MAIRE.value, 1, f"Fait {at_commune(nom)}, le …"),
-        notes=(_PROOF,),
-    )
+def compose_certificat(file: Export, published: Row[Any], nom: str) -> Letter:
+    """Return the certificate to sign; equal records give equal words."""
     first, last = published.published_on, published.published_until or published.published_on
     days = (
         f"le {weekday_date(first)}"
@@ -102,16 +80,31 @@ def compose_certificat(
     )
     said = f"{_SAID[published.mode]} {days}{withdrawn}"
     missing = describe_missing(file.anomalies) if file.a_completer else ""
-    return head, [
-        f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {said}.",
-        *(
-            [
-                f"Tableau publié incomplet. Il y manque : {missing}. Raison notée : {published.reason}"
-            ]
-            if missing
-            else []
+    incomplete = (
+        f"Tableau publié incomplet. Il y manque : {missing}. Raison notée : {published.reason}"
+    )
+    edited = format_moment(file.request.created_at, file.code_commune)
+    return Letter(
+        titre="Certificat de publication",
+        nom_commune=nom,
+        expediteur=mairie(of_commune(nom)),
+        destinataire=(),
+        lieu=f"{nom}, le {BLANK[:20]}",
+        objet="Certificat de publication",
+        reference=f"{titre_of(file)} – {_law_of(file)}",
+        corps=(
+            f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {said}.",
+            *([incomplete] if missing else []),
+            f"Tableau : {file.label}",
         ),
-        f"Tableau : {file.label}",
-        f"Fichier : {file.file_name}",
-        f"Empreinte SHA-256 : {file.sha256}",
-    ]
+        signataire="Le maire, ou par délégation :",
+        pied=(
+            f"Tableau édité le {edited}. Fichier : {file.file_name}",
+            f"Empreinte SHA-256 : {file.sha256}",
+            _PROOF,
+        ),
+    )
+
+
+def _law_of(file: Export) -> str:
+    return law_of(file.type_tableau, file.parameters.get("scrutin"), file.code_commune)

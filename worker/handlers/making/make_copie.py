@@ -5,7 +5,8 @@ persons. Its number is on every page, in the metadata of the PDF and in the name
 """
 
 from codecs import getwriter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
@@ -21,7 +22,8 @@ from common.law import LAW_OF_COPIES, LAW_OF_PROTECTION
 from schemas.tableaux import Edition
 from schemas.vocabulary import CopieFile, FileFormat, Format, Qualite, Severity
 from worker.db.engine import snapshot
-from worker.domain.tableau.model import LigneRules, Signataire, Signatures, Tableau
+from worker.domain.letter import BLANK, Letter, mairie
+from worker.domain.tableau.model import LigneRules, Tableau
 from worker.errors import ExportError
 from worker.exports.lease import Heartbeat
 from worker.exports.models import Copie, Export
@@ -31,7 +33,7 @@ from worker.registre.checks.facts import is_of_age
 from worker.registre.imports.chain import read_rests_on
 from worker.registre.models import ORDRE, Electeur
 from worker.registre.mouvements.queries import select_entries
-from worker.registre.reference import name_departement
+from worker.registre.reference import arrondissements_of, name_departement
 from worker.registre.versions import is_on_liste
 from worker.services import Services
 from worker.work.queue import Claim
@@ -40,6 +42,9 @@ from worker.writers.columns import ListeSpec
 from worker.writers.precheck import Tally, find_anomalies, take_census
 
 _BLOCK = 500
+_REMEDIES = "Voies et délais de recours"
+"""The line of a template below which the remedies stand."""
+_SIGNS_REFUSAL = "Le maire, ou par délégation :"
 _BYTES_PER_ELECTEUR = 1_200
 
 COLUMNS = {
@@ -65,12 +70,13 @@ def among(spec: ListeSpec, bureau: str = "") -> tuple[ColumnElement[bool], ...]:
 
 
 def select_lines(
-    connection: Connection, spec: ListeSpec, bureau: str, progress: Progress
+    connection: Connection, spec: ListeSpec, bureau: str, progress: Progress, commune: str = ""
 ) -> Iterator[Line]:
-    """Yield the electors of a copy, in the order of the list."""
+    """Yield the electors of a copy, in the order of the list; `commune`: the name that addresses leave out."""
+    rules = replace(_RULES, commune=commune, code_commune=spec.code_commune)
     entries = select_entries(connection, spec.code_commune, *among(spec, bureau), order=ORDRE)
     for place, entry in enumerate(entries, 1):
-        bureau, numero, *rest = _VALUES(_RULES.to_ligne(entry))
+        bureau, numero, *rest = _VALUES(rules.to_ligne(entry))
         yield bureau, numero if entry.numero else "", *rest
         if place % _BLOCK == 0:
             progress(place)
@@ -87,21 +93,24 @@ def write_csv(lines: Iterable[Line], sink: Sink) -> None:
 
 
 def write_pdf(head: Tableau, lines: Iterable[Line], sink: Sink) -> int:
-    """Draw a copy, each bureau on pages of its own; return the number of pages."""
+    """Draw a copy, each bureau under its title, which its lines do not repeat; return the number of pages."""
     from worker.pdf.render import render_copie  # fonts and reportlab: the CSV does without
 
-    sections = ((f"Bureau {code}", rows) for code, rows in groupby(lines, key=itemgetter(0)))
-    return render_copie(head, [*COLUMNS.values()], sections, sink)
+    sections = (
+        (f"Bureau {code}", map(itemgetter(slice(1, None)), rows))
+        for code, rows in groupby(lines, key=itemgetter(0))
+    )
+    _, *titles = COLUMNS.values()
+    return render_copie(head, titles, sections, sink)
 
 
 def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
-    """Return the top of each page: the number is in the title and in the mention."""
+    """Return the top of each page of a copy: the number is in the title and in the mention."""
     edition, number = CopieFile(export.edition), export.parameters["numero"]
-    is_copie, is_refus = edition is CopieFile.COPIE, edition is CopieFile.REFUS
     known = f"D’après l’export du REU du {short_date(spec.basis.taken_on)}. " if spec.basis else ""
     of_day = f"liste au {short_date(spec.basis.taken_on)} – " if spec.basis else ""
+    place = f"Une adresse sans commune est {at_commune(spec.nom_commune)}."
     masked = f"L’adresse d’une personne protégée n’est pas communiquée ({LAW_OF_PROTECTION})."
-    signed = Signatures(Signataire.MAIRE.value, 1, f"Fait {at_commune(spec.nom_commune)}, le …")
     return Tableau(
         type="",
         presentation="",
@@ -115,14 +124,15 @@ def compose_head(spec: ListeSpec, export: Export, copie: Copie) -> Tableau:
         edite_le=f"{known}Édité le {format_moment(export.request.created_at, spec.code_commune)}",
         is_provisoire=False,
         sections=(),
-        signatures=signed if is_refus else None,
-        notes=(masked,) if is_copie else (),
-        mention=f"Copie n° {number} – {of_day}usage commercial interdit" if is_copie else "",
+        signatures=None,
+        notes=(masked, *(() if arrondissements_of(spec.code_commune) else (place,))),
+        mention=f"Copie n° {number} – {of_day}usage commercial interdit",
     )
 
 
-def compose_letter(spec: ListeSpec, edition: CopieFile, copie: Copie) -> Sequence[str]:
-    """Return the paragraphs of the undertaking, or of the refusal with the ways of appeal."""
+def compose_letter(spec: ListeSpec, export: Export, copie: Copie) -> Letter:
+    """Return the undertaking that the elector signs, or the refusal with the ways of appeal."""
+    edition = CopieFile(export.edition)
     words = Path(__file__).with_name(f"{edition}.txt").read_text("utf-8").strip()
     liste = f"{spec.liste.short_label.lower()} {of_commune(spec.nom_commune)}"
     said = {
@@ -131,7 +141,30 @@ def compose_letter(spec: ListeSpec, edition: CopieFile, copie: Copie) -> Sequenc
         "liste": liste,
     }
     said |= {"demandeur": copie.demandeur, "motif": copie.motif}
-    return [paragraph.format_map(said) for paragraph in words.split("\n\n")]
+    corps, _, recours = words.partition(_REMEDIES)
+    town_hall = mairie(of_commune(spec.nom_commune))
+    elector = copie.demandeur, f"Adresse : {BLANK}", BLANK, BLANK
+    is_refus = edition is CopieFile.REFUS
+    number = export.parameters["numero"]
+    edited = format_moment(export.request.created_at, spec.code_commune)
+    return Letter(
+        titre=f"{edition.label} n° {number}",
+        nom_commune=spec.nom_commune,
+        expediteur=town_hall if is_refus else elector,
+        destinataire=elector if is_refus else town_hall,
+        lieu=f"{spec.nom_commune}, le {BLANK[:20]}",
+        objet=f"{edition.label} n° {number}",
+        reference=f"demande n° {number} – {LAW_OF_COPIES}",
+        corps=_fill(corps, said),
+        recours=_fill(recours, said),
+        signataire=_SIGNS_REFUSAL if is_refus else f"Le demandeur : {copie.demandeur}",
+        pied=(f"Lettre éditée le {edited}.",),
+        has_cachet=is_refus,
+    )
+
+
+def _fill(words: str, said: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(it.format_map(said) for it in words.strip().split("\n\n") if it)
 
 
 def make_copie(export: Export, claim: Claim, heartbeat: Heartbeat, services: Services) -> None:
@@ -151,7 +184,6 @@ def make_copie(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
         snapshot(services.registre) as connection,
     ):
         spec = read_spec(connection, export, services)
-        head = compose_head(spec, export, copie)
         if edition is CopieFile.COPIE:
             number = connection.scalar(select(func.count()).where(*among(spec, copie.bureau))) or 0
             if not number:
@@ -165,15 +197,17 @@ def make_copie(export: Export, claim: Claim, heartbeat: Heartbeat, services: Ser
                 connection, spec, census, Format.CSV, ours=services.ruined_values
             ):
                 tally.add(anomaly)
-            lines = select_lines(connection, spec, copie.bureau, heartbeat.progress)
+            ours = copie.bureau, heartbeat.progress
             if export.format == FileFormat.CSV:
-                write_csv(lines, file)
+                write_csv(select_lines(connection, spec, *ours), file)
             else:
-                pages = write_pdf(head, lines, file)
+                left_out = "" if arrondissements_of(spec.code_commune) else spec.nom_commune
+                lines = select_lines(connection, spec, *ours, left_out)
+                pages = write_pdf(compose_head(spec, export, copie), lines, file)
         else:
-            from worker.pdf.render import render_letter
+            from worker.pdf.letter import render_letter
 
-            pages = render_letter(head, compose_letter(spec, edition, copie), file)
+            pages = render_letter(compose_letter(spec, export, copie), file)
         file.finish()
         mark_ready(
             services.engine,

@@ -327,7 +327,7 @@ def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
         raise RefusedError(
             f"Demande invalide : {explain(error)}.",
             code="demande_invalide",
-            faults=list_faults(error, "data"),
+            faults=list_faults(error, "data", event.data),
         ) from None
 
 

@@ -21,6 +21,7 @@ from schemas.events import (
     name_event,
     recalled_fields,
 )
+from schemas.faults import Fault
 from schemas.http import FILE_PATH, PREFIX
 from schemas.topology import SOURCE
 from schemas.vocabulary import ExportStatus, PreviewAct, PreviewStatus, RequestOutcome
@@ -82,7 +83,7 @@ def refusal_event(request: Request) -> CloudEvent:
 
 
 def _read_faults(request: Request) -> list[RefusalFault]:
-    return [RefusalFault(**fault) for fault in request.faults or ()]
+    return [RefusalFault.of(Fault(**fault)) for fault in request.faults or ()]
 
 
 def settled_event(request: Request) -> CloudEvent:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
     exists,
     func,
     insert,
@@ -151,7 +152,8 @@ _HAS_PLACE = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None)
 def may_be_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
     """Select possible doubles: electors with the date of birth and the length of names of another elector of the list.
 
-    Two spellings of one identity match. Electors without a name, first names or a date of birth are not doubles.
+    The day and the month of birth may be swapped. Two spellings of one identity match. Electors without a name, first
+    names or a date of birth are not doubles.
     """
     known = and_(
         *(
@@ -174,27 +176,57 @@ def select_possible_doubles(
 
 
 def group_doubles(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
-    """Group the electors of one list who are equal by `fold_identite`, which ignores accents, case and hyphens."""
+    """Group the electors of one list who are equal by `fold_identite`, which ignores accents, case and hyphens.
+
+    The order of the day and the month of birth is ignored too.
+    """
     size = len(_LISTE) + len(IDENTITE)
     for _, near in groupby(rows, key=lambda row: row[:size]):
         same: dict[tuple[str, ...], list[Row[Any]]] = defaultdict(list)
         for row in near:
             nom, prenoms, born, lieu = row[size : size + len(IDENTITE)]
-            same[fold_identite(nom, prenoms, born, lieu, "")].append(row)
+            year, *day = born[:4], born[5:7], born[8:]
+            same[fold_identite(nom, prenoms, f"{year}{sorted(day)}", lieu, "")].append(row)
         yield from (members for members in same.values() if len(members) > 1)
 
 
 def _spelling_keys() -> list[SQLColumnExpression[Any]]:
-    """Build cheap keys that all spellings of one identity share: the date of birth, and lengths."""
+    """Build cheap keys that all spellings of one identity share: the date of birth, and lengths.
+
+    Of the date of birth, the day and the month have one order.
+    """
     nom, prenoms, born, lieu = identite_columns()
+    month, day = func.substr(born, 6, 2), func.substr(born, 9)
     for letter, letters in (("Œ", "OE"), ("œ", "oe"), ("ß", "ss")):
         nom = func.replace(nom, letter, letters)
     return [
-        born,
+        func.substr(born, 1, 4).concat(
+            case((month < day, month.concat(day)), else_=day.concat(month))
+        ),
         func.length(nom),
         func.length(prenoms),
         func.length(func.replace(lieu, "Œ", "OE")),
     ]
+
+
+def has_double_ine(among: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Select electors among these who share their national number with another elector of the list."""
+    return _is_shared((*_LISTE, Electeur.ine), and_(among, Electeur.ine != ""))
+
+
+def has_swapped_names(among: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Select electors whose birth name is the usage name of another elector of the list, and the reverse.
+
+    First names and birth are equal. Names are compared as they are written: both lines come from one export.
+    """
+    nom, usage = Electeur.nom_naissance, Electeur.nom_usage
+    both = case((nom < usage, nom + JOINT + usage), else_=usage + JOINT + nom)
+    keys = (*_LISTE, Electeur.prenoms, Electeur.date_naissance, both)
+    names = [it(nom).over(partition_by=keys) for it in (func.min, func.max)]
+    has_both = and_(among, usage != "", usage != nom)
+    first, last = (it.label(name) for it, name in zip(names, ("first", "last"), strict=True))
+    read = select(Electeur.id, first, last).where(has_both).correlate(None).subquery()
+    return Electeur.id.in_(select(read.c.id).where(read.c.first < read.c.last))
 
 
 def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -241,11 +273,14 @@ def find_facts(
     create_temporary(connection, _FOUND)
     among = _among(version, listes)
     suspects = select(Electeur.id).where(among, _may_deserve_look())
-    sharing = select(Electeur.id).where(has_double_numero(among))
+    sharing = [
+        select(Electeur.id).where(shares(among))
+        for shares in (has_double_numero, has_double_ine, has_swapped_names)
+    ]
     with reading_transaction(connection):
         # A minor on that day is born after `today`, so that a minor gets a finding too.
         day = dict.fromkeys(("today", "youngest"), last_birth(jour))
-        connection.execute(insert(_FOUND).from_select(["id"], union_all(suspects, sharing)), day)
+        connection.execute(insert(_FOUND).from_select(["id"], union_all(suspects, *sharing)), day)
         with connection.execute(
             select_possible_doubles(among, Electeur.id), execution_options=STREAM
         ) as rows:

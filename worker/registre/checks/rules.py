@@ -214,7 +214,7 @@ French spreadsheet makes of FALSE, is a frequent surname and the name of commune
 
 
 _OR_PLACEHOLDER = "ou mot d'essai (« NULL », « TEST »…)"
-_NO_NAME = f"sans lettre, avec un chiffre ou un signe, {_OR_PLACEHOLDER}"
+_NO_NAME = f"sans lettre, avec un chiffre, un signe ou une civilité (« M. »), {_OR_PLACEHOLDER}"
 
 
 def _is_placeholder(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
@@ -227,8 +227,15 @@ def _is_no_word(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     return or_(only, _is_placeholder(column))
 
 
+def _has_civilite(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Test for a title in place of a name or before it; `M. Carmen` is a first name, written short."""
+    m = "M[.]$" if column is E.prenoms else "M[.]"
+    begins_so = func.substr(column, 1, 1).in_(("M", "m"))
+    return and_(begins_so, func.upper(column).regexp_match(f"^({m}|(MME|MLLE)([. ]|$))"))
+
+
 def _is_no_name(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    return or_(_is_no_word(column), has_odd_sign(column))
+    return or_(_is_no_word(column), has_odd_sign(column), _has_civilite(column))
 
 
 _MONTHS = "janv|févr|fevr|mars|avr|mai|juin|juil|août|aout|sept|oct|nov|déc|dec"
@@ -238,6 +245,12 @@ _NUMERO_EN_DATE = and_(
     func.lower(E.numero_voie).regexp_match(
         f"^4[0-9]{{4}}$|^({_DAY}-)?({_MONTHS})[.]?(-{_DAY})?$|^[0-9]{{1,2}}[/-][0-9]{{1,2}}[/-]{_DAY}$|^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}"
     ),
+)
+
+
+_BUREAU_EN_DATE = and_(
+    func.length(E.code_bureau) > 4,  # noqa: PLR2004 — `1-mai`
+    func.lower(E.code_bureau).regexp_match(f"^{_DAY}-({_MONTHS})[.]?$|^({_MONTHS})[.]?-{_DAY}$"),
 )
 
 
@@ -365,6 +378,12 @@ RULES = (
         E.numero_voie,
         "Un tableur a changé ce numéro de rue en date (« 12-mars ») : reprendre l'export du REU.",
         _NUMERO_EN_DATE,
+    ),
+    _ruined(
+        "bureau_en_date",
+        E.code_bureau,
+        "Un tableur a changé ce numéro de bureau en date (« 01-janv ») : reprendre l'export du REU.",
+        _BUREAU_EN_DATE,
     ),
     _ruined(
         "voie_abimee",
@@ -515,8 +534,8 @@ GARBLED_TEXT = _ruined(
 ALTERED_TEXT = _ruined(
     "valeur_de_tableur",
     None,
-    "Erreur, formule ou nombre de tableur (« #N/A », « =SOMME(A1) », « 1E+03 ») à la place de la valeur : reprendre "
-    "l'export du REU.",
+    "Erreur, formule, nombre ou marque de vide (« #N/A », « =SOMME(A1) », « 1E+03 », « \\N ») à la place de la "
+    "valeur : reprendre l'export du REU.",
 )
 RUINED_TEXTS = (ALTERED_TEXT, is_altered), (GARBLED_TEXT, is_garbled)
 """Kinds of damaged text, each with its test for one value or several joined values."""
@@ -582,6 +601,23 @@ CIRCONSCRIPTION_ELSEWHERE = _remark(
     "circonscription_incoherente",
     Bureau.code_circonscription,
     "Le code de la circonscription n'est pas un numéro du département de la commune : le corriger.",
+)
+DATE_SWAPPED = _remark(
+    "naissance_inversee",
+    _DATE,
+    "Deux électeurs de mêmes nom, prénoms et lieu, jour et mois de naissance inversés : vérifier que ce sont deux "
+    "personnes.",
+)
+NAMES_SWAPPED = _remark(
+    "noms_inverses",
+    E.nom_usage,
+    "Deux électeurs de mêmes prénoms et naissance, noms de naissance et d'usage inversés : vérifier que ce sont deux "
+    "personnes.",
+)
+INE_TWICE = _ruined(
+    "ine_en_double",
+    E.nom_naissance,
+    "Deux électeurs de la liste ont le même numéro national : reprendre l'export du REU.",
 )
 NUMERO_TWICE = _remark(
     "numero_en_double",
