@@ -10,10 +10,10 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run pictures test faults nemesis mutants histories walker image boxes nightly audit sbom check bench growth schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test test-of faults nemesis mutants histories walker image boxes nightly audit sbom check bench growth schemas migrate lock clean .runtime .dev
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: .dev ## make .venv with all that the other targets need
 
@@ -26,6 +26,9 @@ run: .runtime ## open the clerk's screen at the address that it prints, with the
 test: .dev ## install the services that the tests use, then run all tests but the slow ones: ten to fifteen minutes on two cores
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
+
+test-of: .dev ## run the tests of one module, FILE=worker/work/queue.py: twenty seconds
+	$(RUN) -m tests.of $(FILE)
 
 faults: .dev ## break each part in turn while files are made, send bad messages, attack by all at once: ten minutes
 	$(RUN) -m pytest -n 0 -m slow tests/faults/test_faults.py tests/faults/test_poison.py tests/faults/test_flood.py

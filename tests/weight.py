@@ -6,8 +6,7 @@ The figures inform, none fails a build. These rules keep worse code from lowerin
   docstrings and layout are free. A docstring is any statement that is only a string, also one below a constant. An
   f-string is one token, as on Python 3.11; later releases split it.
 - **A string that is no message** costs one more token for each five words. It has triple quotes, or begins with a
-  keyword of SQL in capitals. Strings side by side are one string, and the first of them decides. The text tables
-  that tests read (`TABLES`) cost one token for each five words, too.
+  keyword of SQL in capitals. Strings side by side are one string, and the first of them decides.
 - **Code lines** are the lines of these tokens, as `ruff format` breaks them at 100 columns. An older tree has to be
   formatted with the rules of `pyproject.toml` before it is measured.
 - **Public names** are the modules, and the classes, functions and methods without a leading underscore at the top of a
@@ -48,7 +47,6 @@ CORE = (
     "worker/housekeeping",
     "worker/notifier",
 )
-TABLES = ("tests/mutants/table.txt",)
 # The click group of each command line, by its module.
 COMMAND_LINES = {"worker.cli.main": "cli", "producers.cli": "_group"}
 
@@ -100,21 +98,19 @@ def measure(root: Path) -> Figures:
     product = _read_files(root, *PRODUCT, ending=".py")
     product_size = measure_python(product)
     tests = measure_python(_read_files(root, "tests", ending=".py"))
-    tables = _read_files(root, *TABLES)
     documented = [it for text in product for it in list_documented(text)]
     worker, schemas = (
         "\n".join(_read_files(root, room, ending=".py")) for room in ("worker", "schemas")
     )
     return {
         "tokens of the product": product_size.tokens,
-        "tokens of the tests": tests.tokens + sum(map(_count_as_table, tables)),
+        "tokens of the tests": tests.tokens,
         "tokens for each code line, product": product_size.density,
         "tokens for each code line, tests": tests.density,
         "tokens of the core": measure_python(_read_files(root, *CORE, ending=".py")).tokens,
         "of these, tokens of the notifier": measure_python(
             _read_files(root, "worker/notifier", ending=".py")
         ).tokens,
-        "lines of tests/mutants/table.txt": _count_lines(tables),
         "documented public names, %": round(100 * sum(documented) / len(documented), 1),
         "Any in signatures": sum(map(count_any, product)),
         "words of Markdown": sum(len(text.split()) for text in _read_files(root, "*.md")),

@@ -143,6 +143,17 @@ def test_event_is_requeued_in_its_queue_with_its_account(
     ]
 
 
+def test_event_whose_queue_is_gone_stays_among_the_dead_letters(
+    run: Run, broker: PrefectureBroker
+) -> None:
+    queue, _ = REQUEST_QUEUES
+    _bury(broker, EVENT.to_bytes(), queue, SCREEN_ACCOUNT)
+    (name,) = _names(run)
+    broker.channel.queue_delete(queue)
+    assert run("requeue", name).code != ExitCode.DONE
+    assert _names(run) == [name]
+
+
 def test_event_of_a_token_is_requeued_with_the_token(
     run: Run, broker: PrefectureBroker, amqp_url: str
 ) -> None:

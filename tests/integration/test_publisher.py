@@ -1,6 +1,13 @@
 """The publisher against a real RabbitMQ: its guarantees and its error messages."""
 
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import Any
+
 import pytest
+from pika import frame, spec
 
 from common.cli import ExitCode
 from producers import errors
@@ -10,6 +17,7 @@ from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import CONTENT_TYPE, REQUEST_DECLARATION, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.requests_queue import RequestsQueue
+from tests.parts.ports import LOOPBACK
 from tests.parts.rabbitmq import RabbitNode
 
 
@@ -147,3 +155,66 @@ def test_stopped_broker_ends_a_command_with_exit_code_3(
     assert f"RabbitMQ (127.0.0.1:{rabbit_node.port}) est injoignable" in answer.err
     assert rabbit_node.password not in answer.err
     assert answer.out == ""
+
+
+@contextmanager
+def _serve_confirms(*confirms: spec.Basic.Ack) -> Iterator[str]:
+    """A broker that opens a connection and a channel, reads three events and sends these confirms."""
+
+    def read(client: socket.socket, *kinds: type) -> None:
+        waited, data = list(kinds), b""
+        while waited:
+            size, received = frame.decode_frame(data)
+            data = data[size:] if size else data + client.recv(65536)
+            if isinstance(received, frame.Method) and isinstance(received.method, waited[0]):
+                waited.pop(0)
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client, suppress(OSError):
+            client.recv(8)
+
+            def send(channel: int, *methods: Any) -> None:  # noqa: ANN401 — pika's methods
+                for method in methods:
+                    client.sendall(frame.Method(channel, method).marshal())
+
+            known = {"capabilities": {"publisher_confirms": True, "basic.nack": True}}
+            send(0, spec.Connection.Start(server_properties=known))
+            read(client, spec.Connection.StartOk)
+            send(0, spec.Connection.Tune(10, 131072, 0))
+            read(client, spec.Connection.Open)
+            send(0, spec.Connection.OpenOk())
+            read(client, spec.Channel.Open)
+            send(1, spec.Channel.OpenOk())
+            read(client, spec.Confirm.Select)
+            send(1, spec.Confirm.SelectOk())
+            read(client, *[spec.Basic.Publish] * 3)
+            send(1, *confirms)
+            while client.recv(65536):
+                pass
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"amqp://compta:secret@{LOOPBACK}:{listener.getsockname()[1]}/%2F"
+
+
+@pytest.mark.parametrize(
+    ("confirms", "is_confirmed"),
+    [
+        ([spec.Basic.Ack(3)], False),
+        ([spec.Basic.Ack(2, multiple=True)], False),
+        ([spec.Basic.Ack(1), spec.Basic.Ack(3)], False),
+        ([spec.Basic.Ack(3, multiple=True)], True),
+        ([spec.Basic.Ack(3), spec.Basic.Ack(1), spec.Basic.Ack(2)], True),
+    ],
+)
+def test_several_events_are_published_once_each_is_confirmed(
+    event: CloudEvent, confirms: list[spec.Basic.Ack], *, is_confirmed: bool
+) -> None:
+    with (
+        _serve_confirms(*confirms) as url,
+        Publisher(url, confirm_seconds=2) as publisher,
+        nullcontext() if is_confirmed else pytest.raises(errors.UnconfirmedError),
+    ):
+        publisher.publish(event, event, event)

@@ -17,7 +17,7 @@ from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, make_tableau
 from tests.parts.databases import ON_SQLITE
 from tests.parts.mail import Mailbox
 from tests.parts.web import serving
-from worker.access.models import Agent
+from worker.access.models import Agent, Recipient
 from worker.db.types import utc_now
 from worker.exports.models import Export, Publication, Request
 from worker.notifier.notify import Notifier
@@ -239,6 +239,39 @@ def test_a_recipient_of_every_commune_is_reminded_for_those_that_have_a_register
         SCRUTIN,
     )
     assert mailbox.mails == []
+
+
+@pytest.mark.parametrize(("after", "is_reminded"), [(0, False), (1, True), (7, True), (8, False)])
+def test_a_withdrawal_is_reminded_of_from_the_first_to_the_seventh_day_after(
+    desk: Desk, mailbox: Mailbox, after: int, *, is_reminded: bool
+) -> None:
+    published(desk, "vingt_jours.P.commune")
+    work(on(LAST_DAY + timedelta(days=after), desk, mailbox))
+    assert any("Retrait" in mail.text for mail in mailbox.mails) is is_reminded
+
+
+@pytest.mark.parametrize(("after", "is_reminded"), [(0, True), (1, False)])
+def test_a_deadline_is_reminded_of_on_its_own_day_and_not_after(
+    desk: Desk, mailbox: Mailbox, after: int, *, is_reminded: bool
+) -> None:
+    work(on(CINQ + timedelta(days=after), desk, mailbox))
+    assert (subjects(mailbox) == ["Tableau des cinq jours : aujourd'hui"]) is is_reminded
+
+
+def test_a_stopped_recipient_is_reminded_once_it_is_started_again(
+    desk: Desk, mailbox: Mailbox
+) -> None:
+    desk.change(Agent, kinds="pret")
+    day = CINQ - timedelta(days=3)
+    with serving() as server:
+        desk.add_recipient(
+            Channel.WEBHOOK, server.url(), kinds="echeance", disabled_at=utc_now(-60)
+        )
+        work(on(day, desk, mailbox))
+        assert server.posts == []
+        desk.change(Recipient, disabled_at=None)
+        work(on(day, desk, mailbox))
+        assert len(server.posts) == 1
 
 
 def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(

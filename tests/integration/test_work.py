@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -316,6 +316,21 @@ def test_a_work_is_there_once_and_again_makes_it_due(queue: Queue) -> None:
         assert retry(connection, error="jama", since=LONG_AGO, kind=WorkKind.WEBHOOK) == 0
         assert retry(connection, error="jama", since=LONG_AGO, kind=WorkKind.MAIL) == 1
     assert queue.claim()
+
+
+def test_retry_leaves_the_dead_works_of_before_its_day(queue: Queue) -> None:
+    queue.add(mail(1), mail(2))
+    for one in queue.claim(limit=2):
+        queue.bury(one)
+    since = datetime(2026, 3, 2, tzinfo=UTC)
+    for subject, added_at in (("request:1", since - timedelta(seconds=1)), ("request:2", since)):
+        with queue.engine.begin() as connection:
+            connection.execute(
+                update(Work).where(Work.subject == subject).values(created_at=added_at)
+            )
+    with queue.engine.begin() as connection:
+        assert retry(connection, error="jamais", since=since) == 1
+    assert [one.subject_id for one in queue.claim(limit=2)] == [2]
 
 
 # The order.

@@ -1,1 +1,1 @@
-"""Safeguards removed one at a time: each has a test that then fails. `make mutants`; see `table`."""
+"""Safeguards removed one at a time: each has a test that then fails. `make mutants`; see `safeguards`."""

@@ -1,11 +1,12 @@
 """`python -m tests.mutants`: exit code 0 when nearly every mutant is killed by its tests, 1 otherwise.
 
-Each mutant is applied to a copy of the tree, never to the tree itself. Before that, all the named tests must pass
+Each mutant is applied to a copy of the tree, never to the tree itself. Before that, all the named test files must pass
 there: a test that fails without a mutant proves nothing.
 """
 
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,8 @@ from typing import NamedTuple
 
 import click
 
-from tests.mutants.mutant import Mutant, copy_unsplit, read_mutants
+from tests.mutants.mutant import ROOT, Safeguard
+from tests.mutants.safeguards import SAFEGUARDS
 from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 
 ENOUGH = 0.98
@@ -37,7 +39,7 @@ _ENVIRONMENT = {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
 class Fate(NamedTuple):
     """The result of a mutant."""
 
-    mutant: Mutant
+    mutant: Safeguard
     word: str
     seconds: float
     output: str
@@ -46,7 +48,7 @@ class Fate(NamedTuple):
 
 @click.command()
 @click.option(
-    "--only", multiple=True, help="Those whose place, line or tests have these words; repeated."
+    "--only", multiple=True, help="Those whose place, tokens or tests have these words; repeated."
 )
 @click.option(
     "--parallel", default=2, show_default=True, type=click.IntRange(1), help="How many at once."
@@ -58,9 +60,7 @@ def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
     """Take safeguards away, one at a time, and print whether a test turns red."""
     provide_for_command(RABBITMQ, POSTGRESQL)
     mutants = [
-        it
-        for it in read_mutants()
-        if not only or any(words in f"{it} {it.tests}" for words in only)
+        it for it in SAFEGUARDS if not only or any(words in f"{it} {it.tests}" for words in only)
     ]
     if not mutants:
         raise click.UsageError("no mutant has these words")
@@ -89,19 +89,21 @@ def _copies(number: int) -> Iterator["queue.Queue[Path]"]:
     copies: queue.Queue[Path] = queue.Queue()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         for index in range(number):
-            copies.put(copy_unsplit(Path(folder) / str(index)))
+            copies.put(_copy_tree(Path(folder) / str(index)))
         yield copies
 
 
-def _require_green(mutants: Sequence[Mutant], copies: "queue.Queue[Path]", parallel: int) -> None:
-    nodes = {node for mutant in mutants for node in mutant.nodes()}
-    kinds = [
-        sorted(nodes - (on_postgresql := set(filter(_is_on_postgresql, nodes)))),
-        sorted(on_postgresql),
-    ]
-    shares = [
-        share for kind in kinds for index in range(parallel) if (share := kind[index::parallel])
-    ]
+def _copy_tree(folder: Path) -> Path:
+    left_out = shutil.ignore_patterns(".git", ".venv", "var", ".*_cache", ".hypothesis")
+    shutil.copytree(ROOT, folder, ignore=left_out, symlinks=True)
+    return folder
+
+
+def _require_green(
+    mutants: Sequence[Safeguard], copies: "queue.Queue[Path]", parallel: int
+) -> None:
+    files = sorted({mutant.tests for mutant in mutants})
+    shares = [share for index in range(parallel) if (share := files[index::parallel])]
     with ThreadPoolExecutor(parallel) as pool:
         red = [
             output
@@ -110,36 +112,26 @@ def _require_green(mutants: Sequence[Mutant], copies: "queue.Queue[Path]", paral
         ]
     if red:
         click.echo("\n".join(red))
-        raise click.ClickException("without a mutant these tests must be green")
-    click.echo(f"{len(nodes)} tests are green without a mutant")
+        raise click.ClickException("without a mutant these test files must be green")
+    click.echo(f"{len(files)} test files are green without a mutant")
 
 
-def _try(mutant: Mutant, copies: "queue.Queue[Path]") -> Fate:
+def _try(mutant: Safeguard, copies: "queue.Queue[Path]") -> Fate:
     began = time.monotonic()
-    code, output = _test(copies, mutant.nodes(), mutant)
+    code, output = _test(copies, [mutant.tests], mutant)
     word = {_GREEN: "SURVIVED", _RED: "killed"}.get(code, "NOT TRIED")
     return Fate(mutant, word, time.monotonic() - began, output)
 
 
 def _test(
-    copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | None = None
+    copies: "queue.Queue[Path]", files: Sequence[str], mutant: Safeguard | None = None
 ) -> tuple[int, str]:
     """Run tests in one of the copies, altered or not; pytest's exit code and output."""
-    # SQLite for tests that run on both databases, unless a mutant names the other.
-    chosen = [] if any(map(_is_on_postgresql, nodes)) else ["-k", "not postgresql"]
     copy = copies.get()
     try:
         with _altered(mutant, copy):
             run = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "pytest",
-                    *_OPTIONS,
-                    *(["-x"] if mutant else []),
-                    *chosen,
-                    *nodes,
-                ],
+                [sys.executable, "-m", "pytest", *_OPTIONS, *(["-x"] if mutant else []), *files],
                 cwd=copy,
                 env=os.environ | _ENVIRONMENT | ({"TESTS_PATIENCE": "15"} if mutant else {}),
                 capture_output=True,
@@ -154,18 +146,14 @@ def _test(
     return run.returncode, run.stdout + run.stderr
 
 
-def _is_on_postgresql(node: str) -> bool:
-    return "[postgresql" in node
-
-
 @contextmanager
-def _altered(mutant: Mutant | None, copy: Path) -> Iterator[None]:
+def _altered(mutant: Safeguard | None, copy: Path) -> Iterator[None]:
     if mutant is None:
         yield
         return
-    path = copy / mutant.find(copy)
+    path = copy / mutant.file
     whole, times = path.read_text("utf-8"), path.stat()
-    path.write_text(whole.replace(mutant.before, mutant.after), "utf-8")
+    path.write_text(mutant.mutate(whole), "utf-8")
     try:
         yield
     finally:

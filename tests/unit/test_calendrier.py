@@ -429,6 +429,16 @@ def test_the_reminder_of_a_day(left: int, expected: int | None) -> None:
     assert stage(VINGT, VINGT.due_on - timedelta(days=left), (10, 3)) == expected
 
 
+def test_a_poll_is_in_the_calendar_on_its_own_day_and_gone_the_day_after() -> None:
+    poll = CalendarScrutin(date(2024, 6, 9), "Élections européennes")
+
+    def list_polls(today: date) -> list[CalendarScrutin]:
+        return [it.scrutin for it in find_cycles(today, [poll], []) if it.scrutin]
+
+    assert list_polls(poll.jour) == [poll]
+    assert list_polls(poll.jour + timedelta(days=1)) == []
+
+
 @pytest.mark.parametrize(("day", "expected"), [(18, 3), (21, 3), (22, None)])
 def test_a_meeting_is_reminded_of_until_its_last_day(day: int, expected: int | None) -> None:
     assert stage(MEETING, date(2027, 3, day), (10, 3)) == expected

@@ -46,6 +46,22 @@ def test_the_root_may_be_a_link_what_is_beneath_may_not(tmp_path: Path) -> None:
             open_beneath(volume, *steps)
 
 
+def _count_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_open_beneath_leaves_one_descriptor_open_and_none_after_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "13900" / "2026").mkdir(parents=True)
+    (tmp_path / "13900" / "2026" / "liste.csv").touch()
+    before = _count_descriptors()
+    with open_beneath(tmp_path, "13900", "2026", "liste.csv"):
+        assert _count_descriptors() == before + 1
+    for steps in (("13900", "2026", "absent.csv"), ("13900", "absent", "liste.csv")):
+        with pytest.raises(FileNotFoundError):
+            open_beneath(tmp_path, *steps)
+    assert _count_descriptors() == before
+
+
 def test_what_is_no_file_is_told_from_one_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(NotRegularError):

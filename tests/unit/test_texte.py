@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from common.texte import JOINT, clean, fold, is_clean, is_suspect, without_separators
+from common.texte import (
+    JOINT,
+    clean,
+    fold,
+    is_clean,
+    is_suspect,
+    without_controls,
+    without_separators,
+)
 from schemas.profiles.source import fold_value
 from tests.unit.nasty import NASTY, nasty_texts
 from worker.domain.identite import base_letters, sort_key
@@ -36,6 +44,15 @@ COLUMNS = 29
 )
 def test_a_value_is_cleaned(value: str, expected: str) -> None:
     assert clean(value) == expected
+
+
+def test_is_clean_refuses_a_tab_inside_a_value_and_accepts_a_space() -> None:
+    assert not is_clean("Rue\tdes Abeilles")
+    assert is_clean("Rue des Abeilles")
+
+
+def test_without_controls_keeps_tabs_and_lines_and_removes_their_neighbours() -> None:
+    assert without_controls("\x08a\tb\nc\x0b") == "a\tb\nc"
 
 
 def test_no_invisible_or_private_character_stays_in_a_value() -> None:
