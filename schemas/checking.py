@@ -73,7 +73,10 @@ def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN
 
 
 def hash_payload(event: CloudEvent) -> str:
-    """Return the SHA-256, in hexadecimal, of the type and the data of an event, without order and default values."""
+    """Return the SHA-256, in hexadecimal, of the type and the data of an event.
+
+    The order of fields and of lists, values that a list repeats, and fields with their default value change nothing.
+    """
     said = json.dumps(
         [event.type, drop_defaults(event)],
         sort_keys=True,

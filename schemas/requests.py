@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -126,8 +127,11 @@ def check_text(text: str) -> str:
     return text
 
 
-def _once(values: list[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
+def _as_set(values: list[Any]) -> list[Any]:
+    """Return each value once, words in the order of their vocabulary: a list of the contract is a set."""
+    if values and isinstance(values[0], StrEnum):
+        return [word for word in type(values[0]) if word in values]
+    return sorted(set(values))
 
 
 CodeCommune = Annotated[
@@ -151,7 +155,7 @@ Listes = Annotated[
         max_length=10,
         description="Lists wanted, by openElec's code or the REU's; all when absent.",
     ),
-    AfterValidator(_once),
+    AfterValidator(_as_set),
 ]
 Jour = Annotated[
     date,
@@ -276,7 +280,7 @@ class ListeExportRequested(Contract):
     formats: Annotated[
         list[Format],
         Field(min_length=1, max_length=10, description="CSV when absent."),
-        AfterValidator(_once),
+        AfterValidator(_as_set),
     ] = [Format.CSV]
     copie: Annotated[CopieAsked | None, Field(description="A copy for an elector.")] = None
     bulk: Bulk = False
@@ -290,7 +294,7 @@ class ListeExportRequested(Contract):
         return self
 
     def parts(self) -> list[tuple[Liste, Format]]:
-        """Return the requested files, in the order of the request."""
+        """Return the requested files, in the order of the vocabulary."""
         return [(liste, format_) for liste in self.listes for format_ in self.formats]
 
 
@@ -355,12 +359,12 @@ class TableauxRenderRequested(Contract):
     types: Annotated[
         list[TypeTableau],
         Field(min_length=1, max_length=10, description="The first four are of 2018 and before."),
-        AfterValidator(_once),
+        AfterValidator(_as_set),
     ]
     presentations: Annotated[
         list[Presentation],
         Field(min_length=1, max_length=10, description="`commune` when absent."),
-        AfterValidator(_once),
+        AfterValidator(_as_set),
     ] = [Presentation.COMMUNE]
     edition: Annotated[
         Edition,
@@ -420,7 +424,7 @@ class TableauxRenderRequested(Contract):
         return self
 
     def parts(self) -> list[TableauPart]:
-        """Return the requested files, in the order of the request."""
+        """Return the requested files, in the order of the vocabulary."""
         return [
             TableauPart(type_, liste, presentation)
             for type_ in self.types
@@ -490,7 +494,7 @@ class RegistreImportRequested(Contract):
         Field(
             max_length=10, description="Lists that the export does not hold, now without electors."
         ),
-        AfterValidator(_once),
+        AfterValidator(_as_set),
     ] = []
     reason: SaidReason = ""
     mapping: Annotated[
@@ -553,7 +557,7 @@ class RequestReference(Contract):
 ExportIds = Annotated[
     list[RowId],
     Field(min_length=1, max_length=100, description="Files of that request, by `export_id`."),
-    AfterValidator(_once),
+    AfterValidator(_as_set),
 ]
 
 

@@ -122,6 +122,9 @@ def build_chores(settings: Settings, engine: Engine, tokens: "TokenQueues") -> "
         Chore(
             "refused", lambda: iter(partial(housekeeping.purge_refused, engine), 0), RETRY_SECONDS
         ),
+        Chore(
+            "answers", lambda: iter(partial(housekeeping.purge_answers, engine), 0), HOUR_SECONDS
+        ),
         Chore("arrivals", lambda: housekeeping.erase_arrivals(engine, arrivals), HOUR_SECONDS),
         Chore(
             "versions", lambda: purge_versions(engine, note_removed(Actor(NOTIFIER))), HOUR_SECONDS

@@ -6,7 +6,7 @@ The examples of our events in the contract equal the events of a real worker.
 import json
 import re
 from datetime import date
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -14,8 +14,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, selectinload
 
 from schemas import topology
+from schemas.checking import hash_payload
 from schemas.envelope import CloudEvent, Data
-from schemas.events import FileStage
+from schemas.events import FileStage, name_request
 from schemas.generate import ROOT
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import EVENT_REQUEST_STATUS
@@ -38,6 +39,7 @@ from worker.notifier.messages.events import (
 )
 from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
+from worker.notifier.records import add_to_feed
 from worker.work.queue import Claim, Work, WorkKind, WorkState
 
 pytestmark = [
@@ -95,7 +97,11 @@ def test_a_request_is_accepted_with_the_files_to_expect(
         ACCOUNT,
     )
     assert accepted.data["status"] == "accepted"
-    assert accepted.data["request"] == {"source": "/test", "id": asked.id}
+    assert accepted.data["request"] == {
+        "source": "/test",
+        "id": asked.id,
+        "uuid": name_request(ACCOUNT, "/test", asked.id, hash_payload(asked)),
+    }
     assert [(it["liste"], it["format"]) for it in accepted.data["exports"]] == [
         ("P", "csv"),
         ("CE", "csv"),
@@ -303,3 +309,26 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
                 _example(event.type)
             ), event.type
         assert event.causationid == event.data.get("request", {}).get("id")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_feed_is_numbered_in_the_order_of_the_commits(desk: DepotsDesk) -> None:
+    """Else a program that has read the second event would never read the first."""
+    _send_example(desk, "first")
+    _send_example(desk, "second")
+    first, second = (answer_event(_request(desk, name)) for name in ("first", "second"))
+    done = Event()
+
+    def add_second() -> None:
+        with desk.engine.begin() as connection:
+            add_to_feed(connection, [(second, "mairie")], 2)
+        done.set()
+
+    with desk.engine.begin() as connection:
+        add_to_feed(connection, [(first, "mairie")], 1)
+        thread = Thread(target=add_second)
+        thread.start()
+        assert not done.wait(0.5), "it has a number before the first is there to be read"
+    thread.join(10)
+    told = desk.values("SELECT event_id FROM answer ORDER BY id")
+    assert told == [first.id, second.id]

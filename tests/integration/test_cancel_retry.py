@@ -253,6 +253,24 @@ def test_what_an_event_says_is_its_type_and_its_data_and_not_the_order_of_fields
     assert _codes(desk) == ["", KEY_REUSED], "whatever else would be wrong with it"
 
 
+@pytest.mark.parametrize(
+    ("said", "same"),
+    [
+        ({}, {"listes": ["CM", "P", "CE", "P"], "formats": ["csv", "csv"], "bulk": False}),
+        ({"listes": ["P", "CM"]}, {"listes": ["CM", "P"]}),
+        ({"formats": ["csv", "xml"]}, {"formats": ["xml", "csv"]}),
+    ],
+)
+def test_a_list_of_an_event_is_a_set(
+    desk: Desk, said: dict[str, Any], same: dict[str, Any]
+) -> None:
+    asked = {"commune": COMMUNE, "requested_by": "mairie"}
+    first = _event().model_copy(update={"data": asked | said})
+    for event in (first, first.model_copy(update={"data": asked | same})):
+        ingest_request(event, desk.services, sender=OWNER)
+    assert _codes(desk) == [""]
+
+
 def test_a_refused_strangers_id_does_not_burn_the_owners(desk: Desk) -> None:
     desk.configure(is_embedded=False)
     with Session(desk.engine) as session, session.begin():

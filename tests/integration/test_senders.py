@@ -141,7 +141,7 @@ def test_an_account_of_lists_does_nothing_else(desk: Desk) -> None:
 def test_an_event_without_a_sender_is_refused(desk: Desk) -> None:
     row = _send(desk, _model(LISTES), "")
     assert (row["outcome"], row["sender"]) == ("refused", "")
-    assert "user_id" in row["reason"]
+    assert "clé de routage" in row["reason"]
 
 
 def test_invalid_data_of_a_stranger_is_told_to_no_agent(desk: Desk) -> None:

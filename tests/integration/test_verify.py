@@ -35,7 +35,7 @@ from worker.exports.purge import purge_files
 from worker.exports.storage import SENTINEL, Storage
 from worker.housekeeping.housekeeping import Chore, purge, purge_refused, remove_temporaries
 from worker.messaging.queues import TokenQueues
-from worker.notifier.models import Notification
+from worker.notifier.models import Answer, Notification
 from worker.settings import load_settings
 from worker.work.queue import WorkKind
 
@@ -602,12 +602,14 @@ def test_what_is_refused_of_one_account_is_bounded_and_takes_no_room_of_another(
     _refuse(desk, "untold", "big")
     removed = purge_refused(desk.engine, **bounds)
     with desk.engine.connect() as connection:
+        answers = connection.scalar(select(func.count()).select_from(Answer))
         names = set(connection.scalars(select(Request.event_id)))
         sendings = connection.scalar(select(func.count()).select_from(Notification))
     assert names == left | {"served", "untold"}, (
         "a request without a notification counts, and stays"
     )
     assert sendings == 8 - removed
+    assert answers == 8 - removed, "an event in the feed is of a request that is known"
 
 
 def _refuse(desk: FilesDesk, event_id: str, account: str) -> None:

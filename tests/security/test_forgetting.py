@@ -458,8 +458,11 @@ def test_to_find_an_elector_in_what_a_program_calls_its_requests(town: Town) -> 
     )
     codes = [(it["code_commune"], it["code"]) for it in town.desk.rows(stored)]
     assert codes == [(HERE, ""), (HERE, ""), ("", "compte_non_autorise"), ("", "")]
+    town.desk.announce()
+    assert "VERQUOBA" in str(town.desk.rows("SELECT event FROM answer"))
     assert town.forget("--yes").code == ExitCode.DONE
     assert "VERQUOBA" not in str(town.desk.rows(stored))
+    assert "VERQUOBA" not in str(town.desk.rows("SELECT event FROM answer"))
     assert [it["event_id"] for it in town.desk.rows(stored)] == [
         "[effacé] 1",
         "[effacé] 2",

@@ -165,7 +165,7 @@ def _check(event: CloudEvent) -> None:
             REQUEST_TABLEAUX_RENDER,
             OF_TABLEAUX
             | {
-                "listes": ["CM", "P"],
+                "listes": ["P", "CM"],
                 "types": ["vingt_jours", "cinq_jours_reu"],
                 "presentations": ["par_bureau", "recapitulatif"],
                 "edition": "commission",

@@ -3,19 +3,18 @@
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from limits import parse
-from sqlalchemy import select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from common.cli import ExitCode
 from producers.errors import BrokerRefusesError, PublishError, QueueFullError, UnconfirmedError
-from producers.web import api
 from producers.web.app import create_app
 from producers.web.security import limits
 from schemas.checking import hash_payload
@@ -30,11 +29,12 @@ from schemas.topology import (
     REQUEST_DECLARATION,
     REQUEST_LISTE_EXPORT,
     REQUEST_RETRY,
+    SCREEN_NOTE,
 )
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import RequestOutcome
 from tests.parts.databases import read_rows
 from tests.parts.notes import note_file
-from tests.unit.mail_samples import ASKED_AT, export, report
+from tests.unit.mail_samples import ASKED_AT, deadline, export, report
 from tests.web.files_desk import FilesScreen
 from tests.web.security_desk import (
     CONTENT,
@@ -49,12 +49,16 @@ from tests.web.security_desk import (
 from worker.access.management import make_token as make_token_row
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.exports.models import Export, Recall
+from worker.exports.models import Export, Recall, Request
+from worker.exports.records import mark_recalled
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.notifier.messages.events import file_event, recall_event
+from worker.housekeeping.housekeeping import purge_answers
+from worker.notifier.models import DEADLINES, Reminder
+from worker.work.queue import About, NewWork, WorkKind, add, subject_of
 
 DIGEST = hashlib.sha256(CONTENT).digest()
 BYTES = "/api/v1/exports/1/fichier"
+MARSEILLE = "13055"
 DOWNLOADED = {"exports": [1], "note": {"kind": "downloaded"}}
 MakeToken = Callable[..., str]
 SendInVain = Callable[[PublishError], Any]
@@ -322,7 +326,7 @@ def _recall(database: str, number: int = 1) -> None:
 def test_a_recalled_file_is_not_served_as_a_good_one(
     stranger: TestClient, make_token: MakeToken, screen_database: str
 ) -> None:
-    """The request, the events, the view and the bytes say it, for a program that reads no French."""
+    """The request, the view and the bytes say it, for a program that reads no French."""
     token = make_token(LIBREVILLE)
     execute(screen_database, "UPDATE request SET sender = 'jeton compta' WHERE id = 1")
     execute(screen_database, "UPDATE import SET finished_at = '2026-01-01 00:00:00.000000'")
@@ -344,17 +348,6 @@ def test_a_recalled_file_is_not_served_as_a_good_one(
         CONTENT,
         "to_redo",
     )
-    engine = build_engine(screen_database)
-    with Session(engine) as session:
-        (recalled,) = session.scalars(select(Export).where(Export.recall_id == 5))
-        published = recall_event(session.get_one(Recall, 5), recalled)
-    engine.dispose()
-    page = stranger.get("/api/v1/events", headers=_showing(token))
-    (said,) = page.json()
-    event = CloudEvent.model_validate(said)
-    assert event == published.model_copy(update={"source": event.source})
-    assert (event.data["status"], event.data["usable"]) == ("recalled", False)
-    assert stranger.get(page.links["next"]["url"], headers=_showing(token)).json() == []
 
 
 def test_a_program_asks_what_became_of_its_request(
@@ -462,60 +455,148 @@ def test_a_program_lists_the_requests_of_a_commune(
         it["request"]["id"] for it in ask(commune=LIBREVILLE, after="1").json()["requests"]
     ] == ["2"]
     assert _code(ask(commune=GRANDVILLE)) == (404, "commune_inconnue")
-    for wrong in ({"since": "2026-11-30"}, {"since": "hier"}, {"after": "x"}, {"commune": ""}):
+    for wrong in ({"since": "2026-11-30"}, {"since": "hier"}, {"after": "x"}, {"limit": "1001"}):
         assert _code(ask(**{"commune": LIBREVILLE} | wrong)) == (400, "parametre_faux")
 
 
-def test_a_listener_that_lost_events_reads_those_of_the_files_that_ended(
-    stranger: TestClient,
-    make_token: MakeToken,
-    screen_database: str,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_program_lists_the_requests_of_all_its_communes(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
 ) -> None:
-    """They are those that the notifier publishes, as far as the files are still to be taken."""
-    monkeypatch.setattr(api, "_PAGE", 2)
-    showing = _showing(make_token(LIBREVILLE))
+    """Its own refused one without a commune too; no note of the screen, which is no part of the contract."""
     engine = build_engine(screen_database)
     with Session(engine) as session, session.begin():
-        session.execute(update(Export).values(code_commune=LIBREVILLE))
-        for number, status in enumerate(
-            (ExportStatus.FAILED, ExportStatus.CANCELLED, ExportStatus.RUNNING)
-        ):
-            at = ASKED_AT + timedelta(seconds=number)
-            ended = None if status is ExportStatus.RUNNING else at
-            file = export(
-                "CE.csv", status, id=10 + number, file_name=f"{number}", finished_at=ended
+        for number, (commune, sender, event_type) in enumerate(
+            (
+                (LIBREVILLE, "mairie", REQUEST_LISTE_EXPORT),
+                (GRANDVILLE, "mairie", REQUEST_LISTE_EXPORT),
+                ("", "jeton compta", REQUEST_LISTE_EXPORT),
+                ("", "mairie", REQUEST_LISTE_EXPORT),
+                (LIBREVILLE, "ecran", SCREEN_NOTE),
             )
-            session.add(report(file, id=10 + number, event_id=str(10 + number)).request)
-    with Session(engine) as session:
-        wanted = (Export.status != ExportStatus.RUNNING) & Export.finished_at.is_not(None)
-        files = session.scalars(
-            select(Export).where(wanted).order_by(Export.finished_at, Export.id)
-        ).all()
-        public = stranger.app.state.services.settings.public_url  # type: ignore[attr-defined]
-        published = [file_event(it.request, it, public) for it in files]
+        ):
+            asked = {"event_id": f"all-{number}", "event_type": event_type, "sender": sender}
+            row = report(id=60 + number, code_commune=commune, **asked).request
+            session.add(row)
     engine.dispose()
-    read, address = list[Any](), "/api/v1/events"
+
+    def ask(communes: Sequence[str], **query: str) -> list[str]:
+        token = make_token(*communes, name="compta")
+        answer = stranger.get("/api/v1/requests", params=query, headers=_showing(token)).json()
+        execute(screen_database, "DELETE FROM token")
+        execute(screen_database, "DELETE FROM sender")
+        return [it["request"]["id"] for it in answer["requests"] if "all" in it["request"]["id"]]
+
+    assert ask([LIBREVILLE]) == ["all-0", "all-2"]
+    assert ask([LIBREVILLE, GRANDVILLE]) == ["all-0", "all-1", "all-2"]
+    assert ask(["*"], after="59", limit="2") == ["all-0", "all-1"]
+
+
+def _read_feed(client: TestClient, token: str, address: str = "/api/v1/events") -> list[CloudEvent]:
+    """The events of all pages from this address on."""
+    read = list[CloudEvent]()
     while True:
-        page = stranger.get(address, headers=showing)
-        assert page.headers["content-type"] == "application/cloudevents-batch+json"
+        page = client.get(address, headers=_showing(token))
+        assert page.headers["content-type"] == "application/cloudevents-batch+json", page.text
         if not page.json():
-            break
-        read += page.json()
+            assert page.links["next"]["url"] == address or not read
+            return read
+        read += [CloudEvent.model_validate(it) for it in page.json()]
         address = page.links["next"]["url"]
-    assert stranger.get(address, headers=showing).json() == []
-    assert [CloudEvent.model_validate(it) for it in read] == [
-        it.model_copy(update={"source": public or it.source}) for it in published
+
+
+def _status_of(events: Sequence[CloudEvent]) -> list[tuple[str, str]]:
+    return [(it.data.get("request", {}).get("id", ""), it.data.get("status", "")) for it in events]
+
+
+def _recall_and_remind(engine: Engine, event_id: str) -> None:
+    """Recall the files of a request, and remind its commune of a deadline."""
+    day = date(2199, 3, 22)
+    near = deadline("vingt_jours", day, day, date(2199, 4, 11), "Élections municipales, 1er tour")
+    with Session(engine) as session, session.begin():
+        recall = Recall(code_commune=LIBREVILLE, because="l’import 3 a été annulé", recalled_by="x")
+        echeances = DEADLINES.dump_python([near], mode="json")
+        reminder = Reminder(code_commune=LIBREVILLE, day=day, echeances=echeances)
+        session.add_all([recall, reminder])
+        session.flush()
+        its_files = select(Export.id).join(Request).where(Request.event_id == event_id)
+        mark_recalled(session.connection(), session.scalars(its_files).all(), recall.id)
+        for about, number in ((About.RECALL, recall.id), (About.REMINDER, reminder.id)):
+            add(session.connection(), [NewWork(WorkKind.END, subject_of(about, number))])
+
+
+def test_a_program_reads_each_event_that_was_published_to_it(files: FilesScreen) -> None:
+    """Accepted, refused, ready, settled, recalled, a deadline: as over AMQP, in this order, each once."""
+    desk = files.desk
+    with desk.engine.begin() as connection:
+        tokens = {
+            name: make_token_row(connection, name, [commune], acts, actor="test")
+            for name, commune, acts in (
+                ("compta", LIBREVILLE, ["*"]),
+                ("agenda", LIBREVILLE, ["*"]),
+                ("lecteur", LIBREVILLE, []),
+                ("ailleurs", MARSEILLE, ["*"]),
+            )
+        }
+
+    def send(event_id: str, sender: str = "jeton compta", commune: str = LIBREVILLE) -> None:
+        data = {"commune": commune, "listes": ["P"], "requested_by": "compta"}
+        ingest_request(_asked(id=event_id, data=data), desk.services, sender=sender)
+
+    send("made")
+    send("other", "jeton agenda")
+    send("refused", commune=MARSEILLE)
+    published = desk.announce()
+    desk.work()
+    published += desk.announce()
+    _recall_and_remind(desk.engine, "made")
+    published += desk.announce()
+    own = _read_feed(files.client, tokens["compta"])
+    assert _status_of(own) == [
+        ("made", "accepted"),
+        ("refused", "refused"),
+        ("made", "ready"),
+        ("made", "settled"),
+        ("made", "recalled"),
+        ("", ""),
     ]
-    assert len(published) >= 3
-    assert (
-        stranger.get("/api/v1/events", headers=_showing(make_token(GRANDVILLE, name="x"))).json()
-        == []
+    assert own == [it for it in published if it.data.get("request", {}).get("id") != "other"]
+    (deadline,) = _read_feed(files.client, tokens["lecteur"])
+    assert deadline == own[-1]
+    assert _read_feed(files.client, tokens["ailleurs"]) == []
+    every = "/api/v1/events?of=communes"
+    assert _read_feed(files.client, tokens["lecteur"], every) == [
+        it for it in published if it.data.get("request", {}).get("id") != "refused"
+    ]
+    send("refused", commune=MARSEILLE)
+    assert len(desk.announce()) == 1, "the answer comes again, over AMQP"
+    assert _read_feed(files.client, tokens["compta"]) == own
+    assert purge_answers(desk.engine) == 0
+    assert purge_answers(desk.engine, days=0) == 9
+    assert _read_feed(files.client, tokens["compta"]) == []
+
+
+def test_a_page_of_the_feed_has_as_many_events_as_were_asked_for(
+    stranger: TestClient, make_token: MakeToken, screen_database: str
+) -> None:
+    token = make_token(LIBREVILLE)
+    event = _asked().model_dump_json()
+    for number in range(1, 4):
+        execute(
+            screen_database,
+            "INSERT INTO answer (id, account, event_id, event) VALUES (:id, 'jeton compta', :id, :event)",
+            id=number,
+            event=event,
+        )
+    page = stranger.get("/api/v1/events?limit=2", headers=_showing(token))
+    assert (len(page.json()), page.links["next"]["url"]) == (
+        2,
+        "/api/v1/events?after=2&limit=2&of=sender",
     )
-    assert _code(stranger.get("/api/v1/events?after=hier", headers=showing)) == (
-        400,
-        "parametre_faux",
-    )
+    assert len(_read_feed(stranger, token, "/api/v1/events?limit=1")) == 3
+    for wrong in ("after=hier", "after=-1", "limit=0", "limit=1001", "limit=x", "of=tous"):
+        answer = stranger.get(f"/api/v1/events?{wrong}", headers=_showing(token))
+        assert _code(answer) == (400, "parametre_faux"), wrong
+    assert stranger.get("/api/v1/events?limit=1000", headers=_showing(token)).status_code == 200
 
 
 def test_another_address_leads_nowhere(stranger: TestClient, make_token: MakeToken) -> None:

@@ -68,8 +68,7 @@ class Authorization:
             return
         if not self.sender:
             raise RefusedError(
-                "Expéditeur inconnu : l'événement doit porter la propriété AMQP « user_id », égale au compte RabbitMQ "
-                "qui le publie.",
+                "Expéditeur inconnu : la clé de routage doit nommer le compte RabbitMQ qui publie l'événement.",
                 code="expediteur_inconnu",
             )
         granted = [right.acts for right in rights]

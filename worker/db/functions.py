@@ -145,6 +145,7 @@ _FUNCTIONS = {
         WHERE id = ANY(numbers) AND outcome = 'refused' AND notified_at IS NOT NULL AND NOT EXISTS (
           SELECT FROM work w WHERE w.subject = 'request:' || request.id AND w.state IN ('due', 'held')));
     BEGIN
+      DELETE FROM answer WHERE request_id = ANY(gone);
       DELETE FROM notification WHERE request_id = ANY(gone);
       DELETE FROM work WHERE subject = ANY(SELECT 'request:' || number FROM unnest(gone) number);
       DELETE FROM request WHERE id = ANY(gone);
@@ -341,6 +342,9 @@ FROM doubt d JOIN mouvement m1 ON m1.id = d.radiation_id JOIN mouvement m2 ON m2
 SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune, coalesce(s.acts, '') AS acts
 FROM token t LEFT JOIN sender s ON s.name = 'jeton ' || t.name AND s.code_commune = t.code_commune
 WHERE t.revoked_at IS NULL
+""",
+    "reponses": """
+SELECT a.id AS answer_id, a.account, a.code_commune, a.event FROM answer a
 """,
     # The purge keeps these versions of a list: an existing file rests on each.
     "kept_version": """

@@ -156,6 +156,7 @@ GRANTS: Mapping[str, _Grants] = {
         _WORK,
         ("SELECT, INSERT, UPDATE", "notification"),
         ("SELECT, INSERT", "reminder"),
+        ("SELECT (account, created_at, event_id, id), INSERT, DELETE", "answer"),
         ("SELECT (decided_on, id, recue_on), DELETE", "copie"),
         ("UPDATE (disabled_at)", "recipient"),
         ("SELECT (deposited_on, export_id), UPDATE (answer)", "depot"),
@@ -177,7 +178,7 @@ GRANTS: Mapping[str, _Grants] = {
             "SELECT",
             "copies, doutes, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer",
         ),
-        ("SELECT", "jetons, mairies"),
+        ("SELECT", "jetons, mairies, reponses"),
     ),
 }
 """The rights of each account but the owner."""

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -65,7 +66,7 @@ from worker.exports.models import (
 from worker.exports.purge import remove_files
 from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
-from worker.notifier.models import Notification
+from worker.notifier.models import Answer, Notification
 from worker.notifier.recipients import ERASED, mask_addresses
 from worker.registre.imports.history import importing
 from worker.registre.models import (
@@ -461,7 +462,8 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
                 is_it = [column == row[column.name] for column in key]
                 connection.execute(update(table).where(*is_it).values(found))
                 masked += len(found)
-    return masked + _delete_early_cancels(connection, named)
+    deleted = _delete_early_cancels(connection, named)
+    return masked + deleted + _delete_answers(connection, code_commune, named)
 
 
 def _forget_said(connection: Connection, code: str, named: NameSearch | None) -> int:
@@ -488,6 +490,19 @@ def _delete_early_cancels(connection: Connection, named: NameSearch | None) -> i
             connection.execute(delete(EarlyCancel).where(*is_it))
             deleted += 1
     return deleted
+
+
+def _delete_answers(connection: Connection, code: str, named: NameSearch | None) -> int:
+    """Delete the events in the feeds of programs that have these names, or all of the commune."""
+    is_of_commune = or_(
+        Answer.code_commune == code,
+        and_(Answer.code_commune == "", Answer.account.in_(_senders(code))),
+    )
+    rows = connection.execute(select(Answer.id, Answer.event).where(is_of_commune)).all()
+    gone = [{"gone": it.id} for it in rows if named is None or named.is_in(json.loads(it.event))]
+    if gone:
+        connection.execute(delete(Answer).where(Answer.id == bindparam("gone")), gone)
+    return len(gone)
 
 
 def _forget_people(connection: Connection, scope: ForgetScope) -> int:

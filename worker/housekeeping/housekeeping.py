@@ -44,7 +44,7 @@ from worker.exports.models import Copie, EarlyCancel, Export, Publication, Reque
 from worker.exports.purge import purge_files
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL
-from worker.notifier.models import DEADLINES, Deadline, Notification, Reminder
+from worker.notifier.models import DEADLINES, Answer, Deadline, Notification, Reminder
 from worker.notifier.notices import Today, today_in
 from worker.registre.models import ListeCommunale
 from worker.registre.scrutins import select_reunions, select_scrutins
@@ -172,6 +172,17 @@ def purge_early_cancels(engine: Engine, days: float = EARLY_CANCEL_DAYS) -> int:
         return connection.execute(delete(EarlyCancel).where(is_old)).rowcount
 
 
+ANSWER_DAYS = 90
+
+
+def purge_answers(engine: Engine, days: float = ANSWER_DAYS) -> int:
+    """Delete the oldest events of the feeds, older than so many days, MOST_AT_ONCE at most; return how many."""
+    is_old = Answer.created_at < utc_now(-days * DAY_SECONDS)
+    oldest = select(Answer.id).where(is_old).order_by(Answer.created_at).limit(MOST_AT_ONCE)
+    with engine.begin() as connection:
+        return connection.execute(delete(Answer).where(Answer.id.in_(oldest))).rowcount
+
+
 def purge_refused(
     engine: Engine,
     *,
@@ -216,6 +227,7 @@ def purge_refused(
         if engine.dialect.name == "postgresql":
             removed = connection.execute(text("SELECT purge_refused(:ids)"), {"ids": list(ids)})
             return int(removed.scalar_one())
+        connection.execute(delete(Answer).where(Answer.request_id.in_(ids)))
         connection.execute(delete(Notification).where(Notification.request_id.in_(ids)))
         connection.execute(
             delete(Work).where(Work.subject.in_([subject_of(About.REQUEST, it) for it in ids]))

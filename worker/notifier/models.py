@@ -84,3 +84,30 @@ class Notification(Base):
     )
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     refusal: Mapped[str] = empty("Why it will never be sent.")
+
+
+TO_EVERYBODY = "*"
+"""The account of a deadline in the feed: all who have a right for its commune."""
+
+
+class Answer(Base):
+    """An event that was published: what a program reads over HTTP (`GET /events`), each once, in this order."""
+
+    __tablename__ = "answer"
+    __table_args__ = (
+        Index("uq_answer_event", "account", "event_id", unique=True),
+        Index("ix_answer_account", "account", "id"),
+        Index("ix_answer_commune", "code_commune", "id"),
+        Index("ix_answer_request", "request_id"),
+        Index("ix_answer_created_at", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, doc="In the order of the commits.")
+    account: Mapped[str] = empty(
+        "Whose request it answers; TO_EVERYBODY of a deadline; empty of the embedded screen."
+    )
+    code_commune: Mapped[str] = empty("The commune of its routing key, if any.")
+    request_id: Mapped[int | None] = mapped_column(Id)
+    event_id: Mapped[str] = mapped_column(Texte)
+    event: Mapped[str] = mapped_column(Texte, doc="As it was published: JSON.")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())

@@ -69,6 +69,11 @@ class Notice(Message):
         )
         return keys | {"request_id": self.request.id, "commune": self.code_commune}
 
+    @property
+    def request_id(self) -> int | None:
+        """The number of the request, if the row is one."""
+        return self.request.id if self.request else None
+
     def reply(self) -> Sequence[AnsweredEvent]:
         """Return the reply to the request."""
         return [(answer_event(self.request), self.request.sender)] if self.request else []

@@ -6,7 +6,6 @@ events once more, with the same ids.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
-from functools import partial
 
 import structlog
 from sqlalchemy import Connection, Engine, select
@@ -19,7 +18,7 @@ from worker.notifier.channels.delivery import Addressee
 from worker.notifier.messages.events import AnsweredEvent, PublishEvent
 from worker.notifier.notices import Notice, Notices
 from worker.notifier.recipients import read_addressees
-from worker.notifier.records import finish_and_note, record
+from worker.notifier.records import add_to_feed, finish_and_note, record
 from worker.work.queue import (
     BATCH,
     About,
@@ -47,36 +46,42 @@ log = structlog.stdlib.get_logger(__name__)
 def publish_reply(
     engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]
 ) -> None:
-    """Publish the reply to the request of a work, and finish the work.
+    """Publish the reply to the request of a work, add it to the feed, and finish the work.
 
     Raises:
         TransientError: the broker is away.
     """
     with Session(engine, expire_on_commit=False) as session, session.begin():
         notice = notices.read(session, claims[0])
+    events = notice.reply() if notice else ()
     if notice:
-        _publish(publish, notice, notice.reply())
-    record(engine, partial(finish_and_note, claims=claims))
+        _publish(publish, notice, events)
+
+    def finish_it(connection: Connection) -> None:
+        finish_and_note(connection, claims)
+        add_to_feed(connection, events, notice.request_id if notice else None)
+
+    record(engine, finish_it)
 
 
 def announce_end(
     engine: Engine, notices: Notices, publish: PublishEvent | None, claims: Sequence[Claim]
 ) -> None:
-    """Publish the events of an end in their order, then add a work for each recipient and finish this one.
+    """Publish the events of an end in their order, then add them to the feed and a work for each recipient.
 
-    `publish` is None where no program listens (the embedded mode).
+    The work is finished in the same transaction. `publish` is None without a broker (the embedded mode).
 
     Raises:
         TransientError: the broker is away.
     """
-    works, replied = list[NewWork](), list[str]()
+    works, replied, events = list[NewWork](), list[str](), list[AnsweredEvent]()
     claim = claims[0]
     with Session(engine, expire_on_commit=False) as session, session.begin():
         notice = notices.read(session, claim)
         known = read_addressees(session.connection(), notice.code_commune) if notice else {}
         awaits_reply = _awaits_reply(session, claim)
     if notice:
-        events = notice.end()
+        events += notice.end()
         if (
             events and awaits_reply
         ):  # it is the first event, and its own work has nothing left to do
@@ -93,6 +98,7 @@ def announce_end(
     def finish_both(connection: Connection) -> None:
         finish_and_note(connection, claims, works)
         withdraw(connection, [WorkKind.REPLY], replied)
+        add_to_feed(connection, events, notice.request_id if notice else None)
 
     record(engine, finish_both)
 

@@ -4,15 +4,17 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select, update
 
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
+from schemas.topology import EVENT_ECHEANCE_NEAR
 from worker.db.types import utc_now
 from worker.exports.lease import repeat_until_recorded
 from worker.exports.models import Request
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS
-from worker.notifier.models import Notification
+from worker.notifier.messages.events import AnsweredEvent
+from worker.notifier.models import TO_EVERYBODY, Answer, Notification
 from worker.work.queue import About, Claim, NewWork, WorkKind, add, bury, finish, has_open, release
 
 RECORD_SECONDS = 300.0
@@ -31,6 +33,8 @@ SUBJECTS = {
 }
 """The column of `notification` that names the subject of a message."""
 
+_FEED_LOCK = 0x66656564  # « feed »
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -47,6 +51,38 @@ def record(engine: Engine, write: Callable[[Connection], None]) -> None:
             write(connection)
 
     repeat_until_recorded(attempt, RECORD_SECONDS)
+
+
+def add_to_feed(
+    connection: Connection, events: Sequence[AnsweredEvent], request_id: int | None
+) -> None:
+    """Add published events to the feed of their accounts, those that it lacks; last in the caller's transaction.
+
+    The lock gives the rows their numbers in the order of the commits: a program that has read one has missed none
+    before it.
+    """
+    if not events:
+        return
+    if connection.dialect.name == "postgresql":  # SQLite has one writer at a time
+        connection.execute(select(func.pg_advisory_xact_lock(_FEED_LOCK)))
+    ids = [event.id for event, _ in events]
+    known = connection.execute(
+        select(Answer.account, Answer.event_id).where(Answer.event_id.in_(ids))
+    )
+    there = {(row.account, row.event_id) for row in known}
+    rows = [
+        {
+            "account": TO_EVERYBODY if event.type == EVENT_ECHEANCE_NEAR else account,
+            "code_commune": event.data.get("commune") or "",
+            "request_id": request_id,
+            "event_id": event.id,
+            "event": event.model_dump_json(exclude_none=True),
+        }
+        for event, account in events
+        if not there & {(account, event.id), (TO_EVERYBODY, event.id)}
+    ]
+    if rows:
+        connection.execute(insert(Answer), rows)
 
 
 def finish_and_note(

@@ -9,13 +9,14 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy import Row, String, column, literal, select, table, tuple_
+from sqlalchemy import ColumnElement, Row, String, and_, column, or_, select, table, true
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -44,17 +45,7 @@ from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROC
 from producers.web.security.limits import limit_body
 from schemas.checking import find_faults, hash_payload, read_envelope
 from schemas.envelope import CloudEvent
-from schemas.events import (
-    AnsweredRequest,
-    FileStage,
-    FileStatus,
-    RefusalFault,
-    ended_fields,
-    expected_fields,
-    name_event,
-    name_request,
-    recalled_fields,
-)
+from schemas.events import FileStage, RefusalFault, name_request
 from schemas.faults import Fault, join_faults
 from schemas.http import (
     ACCEPTS_RECALLED,
@@ -74,8 +65,8 @@ from schemas.http import (
     digest_secret,
 )
 from schemas.rights import EVERY_COMMUNE, acts_of, find_missing_right
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_RETRY, REQUEST_TYPES, SOURCE
-from schemas.vocabulary import KEY_REUSED, WITHOUT_KEY, ExportStatus, Piece
+from schemas.topology import MAX_EVENT_BYTES, REQUEST_RETRY, REQUEST_TYPES, SCREEN_NOTE
+from schemas.vocabulary import KEY_REUSED, WITHOUT_KEY, Piece
 
 ACCEPTED, UNAUTHORIZED, FORBIDDEN, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
     202,
@@ -107,10 +98,15 @@ _DEMANDES = table(
     column("request_id"),
     column("requested_at", UtcDateTime),
 )
-_EPOCH, _MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
-_CURSOR = re.compile(r"(\d{1,17})-(\d{1,18})", re.ASCII)
-_PAGE, _COMMITTED = 100, timedelta(seconds=5)
-_ENDED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
+_REPONSES = table(
+    "reponses",
+    *(column(name, String) for name in ("account", "code_commune", "event")),
+    column("answer_id"),
+)
+_TO_EVERYBODY = "*"
+"""The account of a deadline in the feed."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_PAGE, _LONGEST_PAGE = 100, 1000
 _SAID = {
     400: ("requete_illisible", "La requête n'est pas lisible."),
     404: (
@@ -153,6 +149,10 @@ class Bearer(NamedTuple):
 
     def opens(self, commune: str) -> bool:
         return bool(self.rights.keys() & {commune, EVERY_COMMUNE})
+
+    def may_read(self, commune: ColumnElement[str]) -> ColumnElement[bool]:
+        """Return whether a row is of a commune that the token opens."""
+        return true() if self.opens(EVERY_COMMUNE) else commune.in_(self.rights)
 
     def may_do(self, commune: str) -> Sequence[str]:
         """Return the acts of each right for a commune; of all rights where the event names no commune."""
@@ -273,65 +273,41 @@ def _read_event(body: bytes) -> CloudEvent:
 
 
 def _send_events(request: Request) -> Response:
-    """Send a page of the last event of each file, oldest first; `Link` has the address of the next page.
+    """Send a page of the feed: the events that were published to the sender, in order; `Link` has the next page.
 
-    The last event is the recall of a recalled file, else the end of the file. What has just happened waits: an earlier
-    event may not be committed yet.
+    They are the answers to its requests, and the deadlines of its communes; with `of=communes` also what was published
+    about all other files of its communes, whoever asked.
     """
     services, bearer = _services(request), _require_bearer(request)
-    cursor = _CURSOR.fullmatch(request.query_params.get("after", "0-0"))
-    if cursor is None:
-        raise ProblemError(
-            400, "parametre_faux", "« after » vient de l'en-tête Link de la réponse d'avant."
-        )
-    micros, last = map(int, cursor.groups())
-    view, until = DERNIERS_EXPORTS.c, services.clock() - _COMMITTED
-    query = select(DERNIERS_EXPORTS)
-    if not bearer.opens(EVERY_COMMUNE):
-        query = query.where(view.code_commune.in_(bearer.rights))
-    since = tuple_(literal(_EPOCH + micros * _MICROSECOND, UtcDateTime), last)
-    ended = query.where(
-        view.status.in_(_ENDED), view.purged_at.is_(None), view.recalled_at.is_(None)
-    )
-    recalled = query.where(view.recalled_at.is_not(None))
-    files = list[AskedFile]()
-    for which, at in ((ended, view.finished_at), (recalled, view.recalled_at)):
-        some = which.where(tuple_(at, view.export_id) > since, at < until)
-        files += read_all(services.state, some.order_by(at, view.export_id).limit(_PAGE))
-    files = sorted(files, key=lambda it: (_said_at(it), it.export_id))[:_PAGE]
-    if files:
-        micros, last = (_said_at(files[-1]) - _EPOCH) // _MICROSECOND, files[-1].export_id
-    body = [_describe_last(it, services.settings.public_url) for it in files]
-    link = f'<{PREFIX}{EVENTS_PATH}?after={micros}-{last}>; rel="next"'
-    return Response(f"[{','.join(body)}]", media_type=EVENTS_JSON, headers={"Link": link})
+    query, reponse = request.query_params, _REPONSES.c
+    after, most = _read_page(request)
+    of = query.get("of", "sender")
+    if of not in {"sender", "communes"}:
+        raise ProblemError(400, "parametre_faux", "« of » est « sender » ou « communes ».")
+    is_open = bearer.may_read(reponse.code_commune)
+    is_heard = and_(reponse.account == _TO_EVERYBODY, is_open) if of == "sender" else is_open
+    chosen = select(_REPONSES).where(reponse.answer_id > after)
+    mine = chosen.where(or_(reponse.account == bearer.sender, is_heard))
+    rows = services.state.read(mine.order_by(reponse.answer_id).limit(most))
+    page = {"after": rows[-1].answer_id if rows else after, "limit": most, "of": of}
+    link = f'<{PREFIX}{EVENTS_PATH}?{urlencode(page)}>; rel="next"'
+    body = f"[{','.join(row.event for row in rows)}]"
+    return Response(body, media_type=EVENTS_JSON, headers={"Link": link})
 
 
-def _said_at(file: AskedFile) -> datetime:
-    return file.recalled_at or file.finished_at or file.requested_at
+def _read_page(request: Request) -> tuple[int, int]:
+    """Return `after`, the number of the last row of the page before, and `limit`, how many rows the next one has.
 
-
-def _describe_last(file: AskedFile, public_url: str) -> str:
-    url = (
-        f"{public_url.rstrip('/')}{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
-        if public_url
-        else None
-    )
-    about = expected_fields(file, file.export_id) | {"commune": file.code_commune}
-    asked = AnsweredRequest(source=file.source, id=file.event_id, uuid=file.request_uuid)
-    said = recalled_fields(file.recalled_because) if file.recalled_at else ended_fields(file, url)
-    data = FileStatus(**about, request=asked, **said)
-    event_id = name_event(
-        file.source, file.event_id, file.export_id, data.EVENT_TYPE, _said_at(file)
-    )
-    event = CloudEvent.wrap(
-        data,
-        source=public_url or SOURCE,
-        correlationid=file.correlation_id,
-        causationid=file.event_id,
-    )
-    return event.model_copy(update={"id": event_id, "time": _said_at(file)}).model_dump_json(
-        exclude_none=True
-    )
+    Raises:
+        ProblemError: 400, one of them is no such number.
+    """
+    query = request.query_params
+    after = 0 if query.get("after", "0") == "0" else read_number(query["after"])
+    most = read_number(query.get("limit", str(_PAGE)))
+    if after is None or most is None or most > _LONGEST_PAGE:
+        said = f"« after » vient de la réponse d'avant ; « limit » va de 1 à {_LONGEST_PAGE}."
+        raise ProblemError(400, "parametre_faux", said)
+    return after, most
 
 
 def send_file(request: Request) -> Response:
@@ -447,28 +423,26 @@ def send_request(request: Request) -> Response:
 
 
 def send_requests(request: Request) -> Response:
-    """Send a page of the requests about a commune, without their files."""
-    services, bearer, query, demande = (
-        _services(request),
-        _require_bearer(request),
-        request.query_params,
-        _DEMANDES.c,
+    """Send a page of the requests about the communes of the token, or one of them, without their files.
+
+    Those of the token itself are among them, even refused ones that name no commune.
+    """
+    bearer, query, demande = _require_bearer(request), request.query_params, _DEMANDES.c
+    since, (after, most) = (
+        _read_instant(query.get("since", _EPOCH.isoformat())),
+        _read_page(request),
     )
-    commune, since = query.get("commune", ""), _read_instant(query.get("since", _EPOCH.isoformat()))
-    after = read_number(query["after"]) if "after" in query else 0
-    if not commune or after is None or since is None:
-        raise ProblemError(
-            400, "parametre_faux", "« commune » est un code INSEE, « since » un instant."
-        )
-    if not bearer.opens(commune):
-        raise ProblemError(
-            NOT_FOUND, "commune_inconnue", "Cette commune n'est pas de celles que ce jeton ouvre."
-        )
-    of_commune = select(_DEMANDES).where(
-        demande.code_commune == commune, demande.request_id > after
-    )
-    recent = of_commune.where(demande.requested_at >= since)
-    rows = services.state.read(recent.order_by(demande.request_id).limit(_PAGE))
+    if since is None:
+        raise ProblemError(400, "parametre_faux", "« since » est un instant, avec son fuseau.")
+    is_open = or_(bearer.may_read(demande.code_commune), demande.sender == bearer.sender)
+    if (commune := query.get("commune")) is not None:
+        if not bearer.opens(commune):
+            said = "Cette commune n'est pas de celles que ce jeton ouvre."
+            raise ProblemError(NOT_FOUND, "commune_inconnue", said)
+        is_open = demande.code_commune == commune
+    is_asked = demande.request_id > after, demande.requested_at >= since
+    chosen = select(_DEMANDES).where(is_open, *is_asked, demande.event_type != SCREEN_NOTE)
+    rows = _services(request).state.read(chosen.order_by(demande.request_id).limit(most))
     last = rows[-1].request_id if rows else after
     return JSONResponse({"requests": [_describe_request(row) for row in rows], "next": last})
 

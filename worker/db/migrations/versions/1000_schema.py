@@ -79,7 +79,8 @@ def upgrade() -> None:
     _name_requests(op.get_bind())
     _gather_deadlines(op.get_bind())
     _give_tokens_rows()
-    Base.metadata.tables["copie"].create(op.get_bind())
+    for table in ("answer", "copie"):
+        Base.metadata.tables[table].create(op.get_bind())
     for table in ("dead_letters", "process"):
         op.drop_table(table)
     op.drop_table("parked")
