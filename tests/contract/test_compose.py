@@ -186,6 +186,13 @@ def test_workers_wait_for_the_migration_the_broker_and_the_database(ours: dict[s
             assert waits == parts | {"migrate": "service_completed_successfully"}
 
 
+def test_each_postgresql_keeps_its_data_in_the_volume(compose: dict[str, Any]) -> None:
+    """The image of PostgreSQL 18 has its data elsewhere unless PGDATA says where."""
+    database = compose["services"]["database"]
+    (volume,) = (it for it in database["volumes"] if it["source"] == "database")
+    assert database["environment"]["PGDATA"] == volume["target"]
+
+
 def test_the_broker_and_the_screen_are_reached_from_outside_and_only_from_this_host(
     compose: dict[str, Any],
 ) -> None:

@@ -1,6 +1,7 @@
 """Ends `deploy/prefecture` before one of its commands, as a power cut or `kill` does."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,20 +9,26 @@ from pathlib import Path
 from signal import SIGKILL, Signals
 
 _RUN = """
-set -o posix -o functrace
+shopt -s inherit_errexit
+set -o functrace
 trap '
 case $BASH_COMMAND in
 "[ "* | "case "* | "for "*) ;;
 *)
-    read -r _step <"$STEPS"
-    _step=$((_step + 1))
-    echo "$_step" >"$STEPS"
-    [ "$_step" != "$STOP_AT" ] || kill -"$SIGNAL" 0
+    echo "${BASH_COMMAND%%
+*}" >>"$STEPS"
+    mapfile -t _steps <"$STEPS"
+    if [ "${#_steps[@]}" -ge "$STOP_AT" ] && [ ! -e "$STEPS.end" ]; then
+        : >"$STEPS.end"
+        kill -"$SIGNAL" 0
+    fi
     ;;
 esac' DEBUG
 . "$0"
 """
-"""A shell that counts the commands of a script in a file, also those of its subshells, and ends all of them at one."""
+"""A shell that notes the commands of a script, also those of its subshells, and ends all of them before one."""
+
+_NEVER = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,11 @@ class Script:
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(
-        self, command: str, stop_at: int = 0, signal: Signals = SIGKILL
+        self, command: str, stop_at: int = _NEVER, signal: Signals = SIGKILL
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of the script, whole or until the signal comes before its step `stop_at`."""
-        self._steps.write_text("0\n")
+        self._steps.write_text("")
+        self._end.unlink(missing_ok=True)
         environment = os.environ | self.environment
         environment["PATH"] = f"{self.checkout / 'bin'}:{os.environ['PATH']}"
         environment |= {
@@ -55,12 +63,28 @@ class Script:
 
     @property
     def steps(self) -> int:
-        """How many commands the last run began; two that run side by side may count as one."""
-        return int(self._steps.read_text())
+        """How many commands the last run began."""
+        return len(self._steps.read_text().splitlines())
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the signal came before the end of the last run."""
+        return self._end.exists()
+
+    def find_steps(self, pattern: str) -> list[int]:
+        """The steps of the last run whose command matches."""
+        commands = self._steps.read_text().splitlines()
+        return [
+            step for step, command in enumerate(commands, start=1) if re.match(pattern, command)
+        ]
 
     @property
     def _steps(self) -> Path:
         return self.checkout / "steps"
+
+    @property
+    def _end(self) -> Path:
+        return self.checkout / "steps.end"
 
     def write_program(self, name: str, text: str) -> None:
         """Put a program where the script finds it first."""
