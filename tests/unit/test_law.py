@@ -67,13 +67,6 @@ def test_every_article_of_a_tableau_is_described() -> None:
     assert missing == []
 
 
-def test_the_screen_cites_described_articles_only() -> None:
-    pages = (ROOT / "producers" / "web").rglob("*.html")
-    cited = {number for page in pages for number in _NUMBER.findall(page.read_text("utf-8"))}
-    assert cited
-    assert cited <= {number for number, _ in _described()}
-
-
 @pytest.fixture(scope="module")
 def communes() -> dict[str, list[str]]:
     return {commune[0]: commune for commune in iter_communes()}
