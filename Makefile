@@ -36,7 +36,7 @@ faults: .dev ## break each part in turn while files are made, send bad messages,
 nemesis: .dev ## overlap two or three troubles at a time, drawn by SEEDS seeds (20), and judge what is left: a minute each
 	SEEDS=$(or $(SEEDS),20) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 -m slow tests/faults/nemesis
 
-mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: half an hour
+mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose test file notices nothing: an hour
 	$(RUN) -m tests.mutants
 
 image: ## build the container image, under the name that docker-compose.yml runs: needs Docker

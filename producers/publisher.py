@@ -250,7 +250,7 @@ def _parameters(amqp_url: str, patience: float) -> URLParameters:
 
 
 def _not_permitted(place: str, routing_key: str) -> errors.PublishError:
-    said = f"ce compte n'a pas le droit de publier « {routing_key} » ; voyez docs/producers.md, « Permissions »"
+    said = f"ce compte n'a pas le droit de publier « {routing_key} » ; voyez docs/producers.md, « Over AMQP »"
     return errors.BrokerRefusesError(f"{place} : {said}")
 
 

@@ -1,10 +1,8 @@
 """The accounts of `deploy/broker/` on a real RabbitMQ: each account is refused what it does not need."""
 
 import shlex
-import socket
-import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,7 @@ import pytest
 from dramatiq.common import xq_name
 from dramatiq.errors import ConnectionClosed
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import (
-    AMQPConnectionError,
-    ChannelClosedByBroker,
-    NoFreeChannels,
-    ProbableAccessDeniedError,
-    ProbableAuthenticationError,
-)
+from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from common.cli import ExitCode
 from producers.errors import PublishError
@@ -284,17 +276,6 @@ def test_message_beyond_the_limit_closes_the_channel(deployment: Deployment) -> 
     )
 
 
-def test_headers_beyond_a_frame_end_the_connection(deployment: Deployment) -> None:
-    """No limit of a queue counts them."""
-    known = pika.BasicProperties(headers={"a": "x" * 9_000})
-    key = request_key("producteur", REQUEST_LISTE_EXPORT)
-    with pytest.raises(AMQPConnectionError):
-        _try(
-            deployment.amqp_url("producteur"),
-            lambda it: it.basic_publish(EXCHANGE, key, b"", known, mandatory=True),
-        )
-
-
 def test_broker_has_no_other_account(deployment: Deployment) -> None:
     users = {user["name"] for user in deployment.broker.management.request("GET", "/users")}
     assert users == {*_READ, deployment.broker.user}
@@ -416,53 +397,6 @@ def test_queue_deleted_by_hand_is_declared_again(
         TokenQueues(broker).send(QUEUE_LISTES)
     assert channel.queue_purge(QUEUE_LISTES).method.message_count == 1
     assert _topology(deployment) == before
-
-
-def test_account_has_a_bound_of_channels_and_connections(deployment: Deployment) -> None:
-    """RabbitMQ counts neither the messages that arrive nor the channels against a limit of a queue."""
-    parameters = pika.URLParameters(deployment.amqp_url("producteur"))
-    with ExitStack() as opened:
-
-        def connect(_number: int = 0) -> pika.BlockingConnection:
-            return opened.enter_context(pika.BlockingConnection(parameters))
-
-        connection = connect()
-        for _ in range(16):
-            connection.channel()
-        with pytest.raises(NoFreeChannels):
-            connection.channel()
-        with pytest.raises(ProbableAccessDeniedError, match="user connection limit"):
-            list(map(connect, range(12)))  # the broker counts a connection a moment later
-
-
-def test_amqp_1_0_is_refused(deployment: Deployment) -> None:
-    """RabbitMQ would end the connection of each consumer of a message whose content type has over 255 characters."""
-    protocols = [b"AMQP\x03\x01\x00\x00", b"AMQP\x00\x01\x00\x00"]  # SASL, then AMQP
-    login = f"\0producteur\0{deployment.password('broker_producteur')}".encode()
-    host = b"vhost:prefecture"
-    init = _performative(0x41, b"\xa3\x05PLAIN" + bytes([0xA0, len(login)]) + login, frame_type=1)
-    opened = _performative(0x10, b"\xa1\x01t" + bytes([0xA1, len(host)]) + host)
-    with socket.create_connection(("127.0.0.1", deployment.broker.port), timeout=30) as client:
-        client.sendall(protocols[0] + init)
-        assert _receives(client, b"\x00\x53\x44\xc0\x04\x02\x50\x00")  # the outcome of the login: 0
-        client.sendall(protocols[1] + opened)
-        assert not _receives(client, b"\x00\x53\x10")  # no « open » in return: closed
-    pika.BlockingConnection(pika.URLParameters(deployment.amqp_url("producteur"))).close()
-
-
-def _performative(code: int, fields: bytes, *, frame_type: int = 0) -> bytes:
-    """A frame of AMQP 1.0 with two fields (OASIS AMQP 1.0, part 2, section 2.3.1)."""
-    body = bytes([0x00, 0x53, code, 0xC0, len(fields) + 1, 2]) + fields
-    return struct.pack(">IBBH", len(body) + 8, 2, frame_type, 0) + body
-
-
-def _receives(client: socket.socket, expected: bytes) -> bool:
-    """Whether these bytes come before the end of the connection."""
-    received = b""
-    with suppress(ConnectionResetError):
-        while expected not in received and (piece := client.recv(4096)):
-            received += piece
-    return expected in received
 
 
 def test_policies_bound_the_queues(deployment: Deployment) -> None:

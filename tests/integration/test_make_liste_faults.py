@@ -35,7 +35,6 @@ from worker.exports.models import Export
 from worker.exports.records import restart
 from worker.exports.storage import SENTINEL, Storage
 from worker.handlers.making import make_export as make_export_module
-from worker.handlers.making import make_liste
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.work import queue
 from worker.work.queue import WorkKind
@@ -477,17 +476,6 @@ def test_a_step_that_was_announced_may_take_its_time(monkeypatch: pytest.MonkeyP
     with heartbeat:
         wait_until(lambda: len(renewed) > 5, message="the lease to be renewed")
     heartbeat.expect(0)  # raises where the lease was lost
-
-
-def test_the_validation_of_an_xml_file_is_announced(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The validation is one call, whose duration grows with the file."""
-    announced: list[float] = []
-    monkeypatch.setattr(Heartbeat, "expect", lambda _heartbeat, seconds: announced.append(seconds))
-    monkeypatch.setattr(make_liste, "VALIDATED_BYTES_PER_SECOND", 1)
-    row = desk.process(desk.ask(format_=Format.XML))
-    assert max(announced) == lease.STILL_SECONDS + row["size"]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

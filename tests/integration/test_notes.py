@@ -2,15 +2,13 @@
 
 from datetime import date, datetime, timedelta
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import RowMapping, delete, insert, text
 
-from common import calendrier
-from common.calendrier import CalendarReunion, last_birth
+from common.calendrier import CalendarReunion
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Action, Categorie, Liste, SeenPage, Wish
+from schemas.vocabulary import Action, Categorie, SeenPage, Wish
 from tests.integration.depots_desk import DepotsDesk, today
 from tests.integration.tableau_desk import wrap
 from tests.parts.notes import note_register, note_screen
@@ -24,9 +22,8 @@ from worker.handlers.declarations.declare import protect, protect_marked
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.registre.models import Commission, Scrutin
-from worker.registre.mouvements import queries
 from worker.registre.protections import Protege
-from worker.registre.scrutins import MOST, add_reunion, read_calendrier, select_reunions
+from worker.registre.scrutins import MOST, select_reunions
 from worker.writers import precheck
 
 pytestmark = [
@@ -118,26 +115,6 @@ def test_a_commune_notes_so_many_polls_and_meetings(
     assert (code, "retirez une date" in reason) == ("calendrier_plein", True)
     _accepted(_note(desk, **note, jour=f"{days[0]}"))
     _accepted(_note(desk, **note, jour="2022-01-02", replaces=f"{days[0]}"))
-
-
-def test_a_calendar_reads_the_days_of_each_poll_once(
-    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    polls = [date(2010, 1, 3) + timedelta(weeks=week) for week in range(50)]
-    asked = Mock(wraps=calendrier.commission_between)
-    monkeypatch.setattr(calendrier, "commission_between", asked)
-    with desk.engine.begin() as connection:
-        for poll in polls:
-            connection.execute(insert(Scrutin).values(code_commune=COMMUNE, date=poll))
-            add_reunion(
-                connection,
-                COMMUNE,
-                CalendarReunion(poll - timedelta(days=22), has_deliberated=False),
-            )
-        known = read_calendrier(connection, COMMUNE, Liste.PRINCIPALE)
-    assert known.reunions[:50] == tuple(day - timedelta(days=20) for day in polls)
-    assert asked.call_count < 2 * len(polls)
-    assert known.last_rounds is known.last_rounds, "each tableau of a commune reads them"
 
 
 @pytest.mark.slow
@@ -316,22 +293,6 @@ def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_aga
     _accepted(_note(desk, "protection", electeur=shown))
     _accepted(_note(desk, "protection", lifted=_one(desk, "SELECT max(id) FROM protection")))
     assert again not in dict(_recalled(desk)), "an address that is masked harms nobody"
-
-
-def test_many_tableaux_read_a_protected_elector_once(
-    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The elector came of age in the period of the tableaux. The list has the elector, but no mouvement."""
-    _may_protect(desk)
-    desk.add_person(born=last_birth(DAYS.reunion - timedelta(days=9)))
-    four = _four_tableaux(desk)
-    reads = {it: Mock(wraps=getattr(queries, it)) for it in ("select_mouvements", "select_entries")}
-    for name, read in reads.items():
-        monkeypatch.setattr(queries, name, read)
-    elector = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
-    _accepted(_note(desk, "protection", electeur=elector))
-    assert {*dict(_recalled(desk))} == {*four} - {four[2]}, "one prints no names"
-    assert {it.call_count for it in reads.values()} == {2}, "before and after the change"
 
 
 def test_who_is_marked_as_protected_by_an_import_is_protected_in_earlier_tableaux(

@@ -20,7 +20,6 @@ from worker.work.queue import (
     NewWork,
     Work,
     WorkKind,
-    _first_due,
     add,
     bury,
     claim,
@@ -134,20 +133,6 @@ def test_a_work_has_one_owner_and_every_other_writes_no_row(queue: Queue) -> Non
     queue.is_due_in(-1)
     assert queue.finish(taken) == {taken.id}, "late, but no other process has claimed it"
     assert queue.rows() == []
-
-
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_claim_reads_few_pages_however_many_works_wait(queue: Queue) -> None:
-    queue.add(*(mail(number, lane=BATCH, fair_tag=number) for number in range(3000)))
-    queue.claim(limit=20)
-    query = _first_due(WorkKind.MAIL).params(number=1, first_lane=PEOPLE, last_lane=BATCH, held=[0])
-    with queue.engine.connect() as connection:
-        connection.exec_driver_sql("ANALYZE work")
-        written = query.compile(connection, compile_kwargs={"literal_binds": True})
-        (plan,) = connection.exec_driver_sql(
-            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {written}"
-        ).scalar_one()
-    assert plan["Plan"]["Shared Hit Blocks"] < 60, "it reads more than the first works"
 
 
 @pytest.mark.slow

@@ -24,7 +24,6 @@ from tests.parts.databases import read_rows
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer
 from tests.unit.reu_sample import DATE, NOM, electeurs, lignes, write_mouvements, write_reu
-from worker.cli import imports
 from worker.cli.main import COMMANDS, explain, main
 from worker.cli.options import print_table, system_user
 from worker.db.engine import require_current
@@ -332,28 +331,6 @@ def test_no_table_cuts_what_it_shows(
     shown = click.unstyle(capsys.readouterr().out)
     assert max(map(len, shown.splitlines())) <= 40
     assert "".join(re.findall(r"^│ (.*?) *│$", shown, re.MULTILINE)) == f"{name}[bold]"
-
-
-@pytest.mark.slow
-def test_what_is_left_out_of_a_list_is_said(
-    run: Run, reu: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("mairie-a", "mairie-b", "mairie-c"):
-        assert (
-            run("agents", "--add", name, "--commune", "13900", "--email", "a@mairie.example").code
-            == 0
-        )
-    assert run("audit", "--limit", "2").out.endswith("… et d'autres lignes : --limit\n")
-    assert "autre" not in run("audit", "--limit", "3").out
-    assert "autre" not in run("audit", "--limit", "1", "--commune", "13055").out
-    told = run("audit", "--limit", "1", "--json")
-    assert len(json.loads(told.out)) == 1
-    assert told.err == "… et d'autres lignes : --limit\n"
-    for lines in (5, 6):
-        assert run("import-reu", write_reu(reu, electeurs(lines))).code == ExitCode.DONE
-    monkeypatch.setattr(imports, "SHOWN", 1)
-    assert run("imports").out.endswith("… et 1 autre import : --all\n")
-    assert "autre" not in run("imports", "--all").out
 
 
 @pytest.fixture

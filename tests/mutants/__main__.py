@@ -26,8 +26,8 @@ from tests.parts.packages import POSTGRESQL, RABBITMQ, provide_for_command
 ENOUGH = 0.98
 """The share that must be killed."""
 
-_GREEN, _RED = 0, 1
-"""pytest's exit codes for passed and failed tests; any other code says that the tests did not run."""
+_GREEN, _RED, _NO_TESTS = 0, 1, 5
+"""pytest's exit codes; any other code says that the tests did not run."""
 
 _PATIENCE_SECONDS = 900
 
@@ -117,21 +117,31 @@ def _require_green(
 
 
 def _try(mutant: Safeguard, copies: "queue.Queue[Path]") -> Fate:
+    """Run the fast tests of the file, then the slow ones if the fast ones noticed nothing."""
     began = time.monotonic()
-    code, output = _test(copies, [mutant.tests], mutant)
-    word = {_GREEN: "SURVIVED", _RED: "killed"}.get(code, "NOT TRIED")
+    code, output = _test(copies, ["-m", "not slow", mutant.tests], mutant)
+    if code in {_GREEN, _NO_TESTS}:
+        code, output = _test(copies, ["-m", "slow", mutant.tests], mutant)
+    word = {_GREEN: "SURVIVED", _NO_TESTS: "SURVIVED", _RED: "killed"}.get(code, "NOT TRIED")
     return Fate(mutant, word, time.monotonic() - began, output)
 
 
 def _test(
-    copies: "queue.Queue[Path]", files: Sequence[str], mutant: Safeguard | None = None
+    copies: "queue.Queue[Path]", arguments: Sequence[str], mutant: Safeguard | None = None
 ) -> tuple[int, str]:
     """Run tests in one of the copies, altered or not; pytest's exit code and output."""
     copy = copies.get()
     try:
         with _altered(mutant, copy):
             run = subprocess.run(
-                [sys.executable, "-m", "pytest", *_OPTIONS, *(["-x"] if mutant else []), *files],
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    *_OPTIONS,
+                    *(["-x"] if mutant else []),
+                    *arguments,
+                ],
                 cwd=copy,
                 env=os.environ | _ENVIRONMENT | ({"TESTS_PATIENCE": "15"} if mutant else {}),
                 capture_output=True,

@@ -70,27 +70,6 @@ def test_to_take_every_connection(deployment: Deployment) -> None:
             connection.close()
 
 
-def test_every_account_has_its_bounds(deployment: Deployment) -> None:
-    """All of them together stay below the server's limit (180, three of them the superuser's)."""
-    limits = []
-    for account in ACCOUNTS:
-        with deployment.connect(account) as connection:
-            limits.append(
-                connection.execute(
-                    text("SELECT rolconnlimit FROM pg_roles WHERE rolname = user")
-                ).scalar_one()
-            )
-            assert connection.execute(text("SHOW temp_file_limit")).scalar_one() != "-1"
-            assert (connection.execute(text("SHOW statement_timeout")).scalar_one() == "0") == (
-                account in {"owner", "registre"}
-            )
-            connection.rollback()
-            with pytest.raises(DBAPIError, match="permission denied to set parameter"):
-                connection.exec_driver_sql("SET temp_file_limit = -1")
-    assert min(limits) > 0
-    assert sum(limits) <= 177
-
-
 @pytest.mark.slow
 def test_to_fill_the_disk_by_a_sort(deployment: Deployment) -> None:
     with (

@@ -25,7 +25,6 @@ from schemas.file_state import USABLE, FileState
 from schemas.tableaux import Edition, Presentation, TypeTableau, why_never_published
 from schemas.vocabulary import Severity
 from tests.parts.rules import KINDS
-from tests.parts.town import ROOT
 from worker.domain.tableau import controles
 
 FACTS = facts_of_file(12, "13900", "P", "vingt_jours", {"scrutin": "2027-04-11", "reunion": "x"})
@@ -101,17 +100,6 @@ def test_the_address_of_a_cure_is_whole_and_the_words_say_what_to_do(code: str) 
     assert link.label
     assert link.describe("https://exemple.fr/").endswith(f" : https://exemple.fr{link.address}")
     assert link.describe("").endswith(f"(page {PAGES[CURES[code].page].title})")
-
-
-def test_the_guide_names_the_cure_of_each_state() -> None:
-    guide = (ROOT / "docs" / "guide-agent.md").read_text("utf-8")
-    rows = [line for line in guide.splitlines() if line.startswith("| ") and line.count("|") == 3]
-    for state, cure in STATES.items():
-        if state in {FileState.QUEUED, FileState.RUNNING, FileState.CANCELLED, FileState.PURGED}:
-            continue  # a wait, and what the clerk or the delay has ended
-        label = FileState(state).label
-        found = [row for row in rows if label in row.split("|")[1]]
-        assert any(f"**{cure.label}**" in row for row in found), label
 
 
 def test_a_fact_cannot_leave_its_place_in_the_address() -> None:

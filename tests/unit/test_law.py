@@ -1,8 +1,6 @@
 """The law as data: docs/loi.md describes each cited article; the reference data of communes."""
 
-import json
 import re
-import subprocess
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,8 +9,6 @@ import pytest
 from common.law import LAW_OF_MEETING, LAW_OF_PROTECTION, REPERTOIRE_UNIQUE_DEPUIS, law_of
 from common.regimes import read_regimes
 from schemas.tableaux import LAST_REPEALED_DAY, TypeTableau
-from tests.parts.packages import JQ, require
-from worker.registre import reference
 from worker.registre.reference import (
     departement_of,
     iter_communes,
@@ -67,13 +63,6 @@ def test_every_article_of_a_tableau_is_described() -> None:
     assert missing == []
 
 
-def test_the_screen_cites_described_articles_only() -> None:
-    pages = (ROOT / "producers" / "web").rglob("*.html")
-    cited = {number for page in pages for number in _NUMBER.findall(page.read_text("utf-8"))}
-    assert cited
-    assert cited <= {number for number, _ in _described()}
-
-
 @pytest.fixture(scope="module")
 def communes() -> dict[str, list[str]]:
     return {commune[0]: commune for commune in iter_communes()}
@@ -98,31 +87,6 @@ def test_a_commune_has_its_official_name_and_its_departement(
     communes: dict[str, list[str]], code: str, nom: str, departement: str
 ) -> None:
     assert communes[code] == [code, nom, departement]
-
-
-def test_the_reference_is_made_by_the_commands_of_its_page(tmp_path: Path) -> None:
-    """Of a fictitious package: of its communes those of today only, in the order of their codes."""
-    require(JQ)
-    data = tmp_path / "package" / "data"
-    data.mkdir(parents=True)
-    rows = [
-        ("13901", "Ailleurs", "commune-actuelle"),
-        ("13900", "L'Hypothèse", "arrondissement-municipal"),
-    ]
-    former = ("13902", "Passé", "commune-deleguee")
-    communes = [
-        {"code": it[0], "nom": it[1], "type": it[2], "departement": "13"} for it in (*rows, former)
-    ]
-    (data / "communes.json").write_text(json.dumps(communes))
-    (data / "departements.json").write_text('[{"code": "13", "nom": "Bouches-du-Rhône"}]')
-    page = Path(reference.__file__).with_name("LICENCE.md").read_text("utf-8")
-    commands = (
-        page.partition("```sh\n")[2].partition("```")[0].partition("\n")[2]
-    )  # without the network
-    subprocess.run(["sh", "-eu", "-c", commands], cwd=tmp_path, check=True)
-    made = "code;nom;departement\n13900;L'Hypothèse;13\n13901;Ailleurs;13\n"
-    assert (tmp_path / "communes.csv").read_text("utf-8") == made
-    assert (tmp_path / "departements.csv").read_text("utf-8") == "code;nom\n13;Bouches-du-Rhône\n"
 
 
 def test_all_of_france_is_there(communes: dict[str, list[str]]) -> None:

@@ -5,7 +5,6 @@ import inspect
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from html import unescape
 from pathlib import Path
 
 import pytest
@@ -89,20 +88,6 @@ def _strings(source: str) -> Iterator[str]:
             and id(node) not in silent
         ):
             yield node.value
-
-
-def test_nothing_that_a_page_may_say_holds_a_shell_command() -> None:
-    found = {}
-    for folder in (
-        "producers/web",
-        *(f"worker/{it}" for it in ("handlers", "domain", "exports", "registre", "writers")),
-    ):
-        for path in (ROOT / folder).rglob("*.*"):
-            if path.suffix in {".py", ".html"}:
-                text = path.read_text("utf-8")
-                said = text if path.suffix == ".html" else "\n".join(_strings(text))
-                found[path.name] = re.findall(r"python3? -m|docker compose|\$ ", unescape(said))
-    assert {name for name, commands in found.items() if commands} == set()
 
 
 def test_a_clerk_reads_what_to_do_and_no_command() -> None:

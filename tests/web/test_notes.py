@@ -10,15 +10,12 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import text
 
-from producers.publisher import Publisher
 from producers.web.notes import electeurs
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Action, Categorie
 from tests.integration.depots_desk import today
-from tests.integration.requests_queue import RequestsQueue
 from tests.parts.notes import note_register
 from tests.parts.town import AGENT, TODAY
-from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
 from tests.web.filled import DOUBT, TWO_EXPORTS
 from worker.demo.libreville import demo_calendrier
@@ -521,45 +518,6 @@ def test_a_page_that_comes_back_shows_what_another_agent_noted_on_the_lines_left
     assert _seen(answer.text, f"vu-{first}").endswith("|acte reçu")
     shown = re.findall(rf'id="motif-(?:{first}|{second})" value="([^"]*)"', answer.text)
     assert sorted(shown) == ["acte reçu", "gardé"]
-
-
-@pytest.mark.slow
-def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp_url: str) -> None:
-    plant_doubt(files)
-    tableau = files.make_tableau(TypeTableau.CINQ_JOURS_REU)
-    files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
-    files.desk.run("UPDATE export SET finished_at = created_at")
-    day = today().isoformat()
-    pages: list[tuple[str, dict[str, str], dict[str, Any]]] = [
-        ("reunions", {"act": "reunion", "jour": day}, {}),
-        ("doutes", {"doubt": "901", "decision": "same_person", "verifie": "oui"}, {}),
-        (
-            "publication",
-            {"mode": "affichage", "du": day, "au": "", "retire": "", "signe": ""},
-            {"export": tableau},
-        ),
-    ]
-    files.spool.stop()
-    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as files.broker.real:
-        queue.fill()
-        for page, form, path in pages:
-            assert files.post(page, form, **path).status_code == 303
-            said = files.read(page, "", **path)
-            assert "Enregistrement en cours : " in said
-            assert "c'est gardé, et partira tout seul" in said
-        queue.clear()
-        files.spool.start()
-
-        def has_left() -> bool:
-            queue.clear()
-            return not files.spool.waiting()
-
-        wait_until(has_left, message="that all has left")
-    files.broker.real = None
-    files.work()
-    assert "Enregistré : réunion du" in files.read("reunions")
-    assert "Enregistré : doute n° 901, même personne." in files.read("doutes")
-    assert "Enregistré : affich" in files.read("publication", export=tableau)
 
 
 def test_a_bureau_is_completed(screen: FilesScreen) -> None:
