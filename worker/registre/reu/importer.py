@@ -51,6 +51,7 @@ from worker.registre.imports.report import (
 )
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reference import arrondissements_of
+from worker.registre.reu.columns import name_other_kind
 from worker.registre.reu.guess import describe_matching
 from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading, open_reu, said_of
 from worker.registre.versions import (
@@ -152,7 +153,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         with connection.begin():
             state = read_state(connection, intake.commune or "")
             same = find_same(connection, reu.sha256, said_of(reu))
-            questions = _ask_same_bytes(connection, reu, intake)
+            questions = [*_ask_same_bytes(connection, reu, intake), *_ask_other_kind(reu, profile)]
         if intake.state not in {"", state}:
             raise ImportRefusedError(
                 "Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier"
@@ -363,6 +364,21 @@ def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake")
             "",
             f"Ce fichier est le même, octet pour octet, que l'export du {before} qui est déjà repris",
             f"Vous reprenez le même fichier ; si l'export est bien du {short_date(jour)}, rien n'a changé jusque-là.",
+        )
+    ]
+
+
+def _ask_other_kind(reu: ImportedFile, profile: SourceProfile) -> list[Question]:
+    kind, sign = name_other_kind(reu.name, reu.columns.titles, profile)
+    if not kind:
+        return []
+    return [
+        Question(
+            ImportQuestion.OTHER_KIND,
+            "",
+            "",
+            f"Ce fichier n'est peut-être pas la liste des électeurs actifs : {sign}",
+            f"Il contient peut-être {kind} : téléchargez la liste des électeurs actifs.",
         )
     ]
 
