@@ -2,15 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Engine,
     Row,
+    Select,
     and_,
     exists,
     func,
@@ -31,6 +34,7 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.history import importing, read_days, select_links, select_neighbours
 from worker.registre.imports.report import Gap
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
+from worker.registre.protections import Protege
 from worker.registre.versions import ListeKey, is_shown, stands
 
 REU = "reu"
@@ -75,6 +79,13 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .order_by(Import.id)
     )
     words = [CompleteUntil(until, number) for until, number in connection.execute(vouched) if until]
+    if words:
+        links[1:] = [
+            replace(
+                link, unexplained=_count_unexplained(connection, code_commune, liste, before, link)
+            )
+            for before, link in pairwise(links)
+        ]
     key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
     version = connection.scalar(select(ListeCommunale.version).where(*key))
     is_of_service = version is not None and not connection.scalar(select(exists().where(*of_list)))
@@ -132,6 +143,40 @@ class _Counts:
                     self.waiting[day] += number
             if kind != REU and etat == Etat.APPLIQUE:
                 self.daily[day][nature] += number
+
+
+def _count_unexplained(
+    connection: Connection, code_commune: str, liste: Liste, before: Link, link: Link
+) -> int:
+    """Count the electors who came or left between two exports that were not compared, without their mouvement.
+
+    Those who were minors on the day of the first export may be on the lists, and in no file of mouvements.
+    """
+    if link.is_compared or link.has_new_part or not (before.is_kept and link.is_kept):
+        return 0
+    known = MouvementRegistre
+
+    def who(table: type[Electeur | MouvementRegistre]) -> Select[str, str, str]:
+        return select(table.nom_naissance, table.prenoms, table.date_naissance).where(
+            table.code_commune == code_commune,
+            table.liste == liste.value,
+            table.date_naissance <= last_birth(before.taken_on),
+        )
+
+    def fold(query: Select[str, str, str] | CompoundSelect[str, str, str]) -> set[Protege]:
+        return {Protege(*row).folded() for row in connection.execute(query)}
+
+    had, has = (who(Electeur).where(Electeur.version == it.import_id) for it in (before, link))
+    left, came = fold(had.except_(has)), fold(has.except_(had))
+    noted = who(known).where(
+        known.etat == Etat.APPLIQUE.value,
+        known.date_mouvement.between(before.taken_on, link.taken_on),
+    )
+    inscriptions, radiations = (
+        fold(noted.where(known.nature == nature.value))
+        for nature in (Nature.INSCRIPTION, Nature.RADIATION)
+    )
+    return len(came - left - inscriptions) + len(left - came - radiations)
 
 
 def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:
