@@ -4,6 +4,7 @@ import re
 from datetime import date
 
 import pytest
+from sqlalchemy import text
 
 from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import DoubtDecision
@@ -114,6 +115,34 @@ def test_a_word_does_not_outweigh_two_exports(
     assert found == (
         {"couverture_lacune": "remarque"} if named == 3 else {"couverture_contredite": "bloquante"}
     )
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["UPDATE electeur SET code_bureau = '0002' WHERE version = 1 AND code_bureau = '0001'"],
+        [
+            "UPDATE electeur SET nom_naissance = 'AUTRE' WHERE version = 2 AND nom_naissance = 'RESTE'"
+        ],
+        [
+            "DELETE FROM mouvement WHERE id = (SELECT min(id) FROM mouvement WHERE nature = 'inscription')",
+            "DELETE FROM mouvement WHERE id = (SELECT min(id) FROM mouvement WHERE nature = 'radiation')",
+        ],
+        ["UPDATE mouvement SET nom_naissance = 'AUTRE' WHERE nom_naissance = 'ARRIVE'"],
+    ],
+    ids=["bureaux of the list before", "names of the list", "two mouvements gone", "names"],
+)
+def test_what_another_service_changes_with_equal_sums_is_contradicted(
+    register: MouvementsDesk, tableaux: TableauDesk, statements: list[str]
+) -> None:
+    left, came = _electeurs("PART", 3, "0001"), _electeurs("ARRIVE", 3, "0001")
+    register.load([*STAY, *left], intake=Intake(FIRST))
+    register.load([*STAY, *came], intake=Intake(SECOND), accept_changes=True)
+    assert "couverture_contredite" not in _gaps(tableaux, SECOND)
+    with register.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    assert "couverture_contredite" in _gaps(tableaux, SECOND)
 
 
 def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:

@@ -45,6 +45,8 @@ class Link:
     """Number of electors that its mouvements add to the list."""
     is_kept: bool = True
     """Whether the register still holds the whole version of the list that this import wrote."""
+    changed: int = 0
+    """Electors of the version that it wrote whom another service has changed since."""
     unexplained: int = 0
     """If it was not compared: electors who came or left since the link before, without a mouvement of a file."""
     has_new_part: bool = False
@@ -240,8 +242,29 @@ def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
     return first, max(first, last)
 
 
+def check_altered(days: Iterable[date]) -> Iterator[Anomaly]:
+    """Yield the exports of these days, whose mouvements another service has changed or deleted."""
+    for day in days:
+        yield _anomalie(
+            "couverture_contredite",
+            f"Le registre a été modifié hors import : les mouvements de l'export du {short_date(day)} ne sont plus "
+            "ceux que son import avait trouvés. Annuler cet import (imports --undo), puis le reprendre (import-reu).",
+        )
+
+
 def _check_rows(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
-    if base_of(demande, chain) or not chain.links or chain.listed == chain.links[-1].electeurs:
+    base = base_of(demande, chain)
+    used = {it.import_id: it for it in (*window_of(demande, chain), *filter(None, [base]))}
+    for link in used.values():
+        if link.changed:
+            changed = count_of(link.changed, "électeur n'est plus", "électeurs ne sont plus")
+            yield _anomalie(
+                "couverture_contredite",
+                f"Le registre a été modifié hors import : {changed} ce que donnait l'export du "
+                f"{short_date(link.taken_on)}. Annuler les imports depuis celui-ci, le dernier d'abord (imports "
+                "--undo), puis les reprendre (import-reu).",
+            )
+    if base or not chain.links or chain.listed == chain.links[-1].electeurs:
         return
     link = chain.links[-1]
     yield _anomalie(

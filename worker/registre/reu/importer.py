@@ -31,7 +31,7 @@ from worker.registre.checks.facts import (
 from worker.registre.communes import lock_bureaux, merge_bureaux, read_names
 from worker.registre.comparaison.answers import Restored, restore_answers
 from worker.registre.comparaison.compare import compare, record_comparison
-from worker.registre.imports.chain import list_gaps, refuse_future
+from worker.registre.imports.chain import list_gaps, record_digests, refuse_future
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import (
     find_days,
@@ -488,6 +488,7 @@ def _record(
             for liste, count in reading.listes.items()
         ]
         connection.execute(insert(ImportListe), replaced)
+        record_digests(connection, [version])
         done = {
             "finished_at": utc_now(),
             **reading.counts(),
