@@ -126,6 +126,21 @@ def check_text(text: str) -> str:
     return text
 
 
+_LEAST_LETTERS = 3
+
+
+def check_reason(text: str) -> str:
+    """Accept a reason, or none; return it as `check_text` does.
+
+    Raises:
+        FieldError: it has fewer than three letters, so that it gives no reason.
+    """
+    text = check_text(text)
+    if text and sum(map(str.isalpha, text)) < _LEAST_LETTERS:
+        raise FieldError("reason_without_words", "dites pourquoi, en quelques mots")
+    return text
+
+
 def _once(values: list[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
@@ -176,7 +191,7 @@ SaidReason = Annotated[
         description="Why files that were deposited, or taken to be posted, are to be made again; required where there "
         "are some.",
     ),
-    AfterValidator(check_text),
+    AfterValidator(check_reason),
 ]
 Bulk = Annotated[
     StrictBool,
