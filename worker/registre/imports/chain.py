@@ -16,7 +16,6 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
-    bindparam,
     exists,
     func,
     or_,
@@ -202,7 +201,7 @@ _AS_FOUND = (
 
 def digest_mouvements(
     connection: Connection, imports: Collection[int]
-) -> dict[tuple[int, ListeKey], str]:
+) -> defaultdict[tuple[int, ListeKey], str]:
     """Return a digest of the mouvements that each import of an export found, by list, as a set.
 
     The change of bureau that an agent's decision of a doubt adds does not count.
@@ -217,10 +216,9 @@ def digest_mouvements(
     found = defaultdict[tuple[int, ListeKey], list[str]](list)
     for number, commune, liste, *values in rows:
         found[number, ListeKey(commune, liste)].append(JOINT.join(values))
-    listes = select(ImportListe.import_id, ImportListe.code_commune, ImportListe.liste)
-    for number, *key in connection.execute(listes.where(ImportListe.import_id.in_(imports))):
-        found[number, ListeKey(*key)] += []
-    return {key: _digest(lines) for key, lines in found.items()}
+    digests = defaultdict[tuple[int, ListeKey], str](lambda: _digest([]))
+    digests.update((key, _digest(lines)) for key, lines in found.items())
+    return digests
 
 
 def _digest(lines: Iterable[str]) -> str:
@@ -229,19 +227,14 @@ def _digest(lines: Iterable[str]) -> str:
 
 
 def record_digests(connection: Connection, imports: Collection[int]) -> None:
-    """Store the digests of the mouvements of these imports, which the product has written or masked."""
-    is_it = (
-        ImportListe.import_id == bindparam("of_import"),
-        ImportListe.code_commune == bindparam("of_commune"),
-        ImportListe.liste == bindparam("of_liste"),
-    )
-    values = [
-        {"of_import": number, "of_commune": key.code_commune, "of_liste": key.liste, "digest": it}
-        for (number, key), it in digest_mouvements(connection, imports).items()
-    ]
-    if values:
-        statement = update(ImportListe).where(*is_it).values(mouvements_digest=bindparam("digest"))
-        connection.execute(statement, values)
+    """Store the digests of the mouvements of these imports again, some of which the product has masked."""
+    key = ImportListe.import_id, ImportListe.code_commune, ImportListe.liste
+    found = digest_mouvements(connection, imports)
+    known = select(*key).where(key[0].in_(imports), ImportListe.mouvements_digest != "")
+    for number, commune, liste in connection.execute(known).all():
+        is_it = key[0] == number, key[1] == commune, key[2] == liste
+        digest = found[number, ListeKey(commune, liste)]
+        connection.execute(update(ImportListe).where(*is_it).values(mouvements_digest=digest))
 
 
 def find_altered(

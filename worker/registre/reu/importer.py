@@ -31,7 +31,7 @@ from worker.registre.checks.facts import (
 from worker.registre.communes import lock_bureaux, merge_bureaux, read_names
 from worker.registre.comparaison.answers import Restored, restore_answers
 from worker.registre.comparaison.compare import compare, record_comparison
-from worker.registre.imports.chain import list_gaps, record_digests, refuse_future
+from worker.registre.imports.chain import digest_mouvements, list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import (
     find_days,
@@ -473,6 +473,7 @@ def _record(
                 )
             record_comparison(connection, version)
         point_to(connection, dict.fromkeys(reading.listes, version))
+        digests = digest_mouvements(connection, [version])
         replaced = [
             {
                 "import_id": version,
@@ -484,11 +485,11 @@ def _record(
                 "parts": link.parts[liste].imports if liste in link.parts else None,
                 "facts_version": FACTS_VERSION,
                 "facts_since": link.read_on,
+                "mouvements_digest": digests[version, liste],
             }
             for liste, count in reading.listes.items()
         ]
         connection.execute(insert(ImportListe), replaced)
-        record_digests(connection, [version])
         done = {
             "finished_at": utc_now(),
             **reading.counts(),
