@@ -220,6 +220,17 @@ def test_rejected_lines_are_reported_and_must_be_accepted(desk: Desk) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_asked"), [({DATE: "hier"}, False), ({CODE: "97999"}, True)]
+)
+def test_a_commune_is_to_be_added_only_where_one_is_unknown(
+    desk: Desk, changes: dict[str, str], *, is_asked: bool
+) -> None:
+    with pytest.raises(ImportRefusedError, match="Aucune ligne ne peut être gardée") as refusal:
+        desk.load(electeurs(3, changes))
+    assert ("communes --add" in str(refusal.value)) == is_asked
+
+
 def test_the_report_of_an_earlier_attempt_does_not_stay(desk: Desk) -> None:
     with pytest.raises(ImportRefusedError):
         desk.load(electeurs(1, {DATE: "hier"}))
