@@ -173,14 +173,16 @@ def format_second_with_zone(instant: datetime, code_commune: str) -> str:
 
 
 def of_commune(nom: str) -> str:
-    """Return `de Lyon`, `d’Arles`, `du Havre`, `des Abymes`, `de La Rochelle`.
+    """Return `de Lyon`, `d’Arles`, `d’Hyères`, `de Yutz`, `du Havre`, `des Abymes`, `de La Rochelle`.
 
-    Every initial H is treated as aspirated: the register does not record which are.
+    An initial H is treated as aspirated, but in Hy: the register does not record which are.
     """
     article, _, rest = nom.partition(" ")
     if rest and article.upper() in {"LE", "LES"}:
         return f"{'du' if article.upper() == 'LE' else 'des'} {rest}"
-    return f"d’{nom}" if nom[:1].upper() in tuple("AÀÂEÉÈÊIÎOÔUYŒ") else f"de {nom}"
+    start = nom[:2].upper()
+    is_elided = start[:1] in tuple("AÀÂEÉÈÊIÎOÔUYŒ") or start == "HY"
+    return f"d’{nom}" if is_elided and start != "YU" else f"de {nom}"
 
 
 def at_commune(nom: str) -> str:

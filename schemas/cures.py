@@ -191,7 +191,10 @@ ANOMALIES: Mapping[str, Cure] = {
     ),
     # « Dates et motifs » lists the mouvements of the register, which has none of this elector.
     "date_et_motif_d_avance": Cure("publication", "Publier en disant pourquoi"),
-    "categorie_incoherente": Cure("motifs", "Corriger un motif noté", "?notes=1&export={export}"),
+    **dict.fromkeys(
+        ("categorie_incoherente", "l30_hors_delai", "volontaire_tardive"),
+        Cure("motifs", "Corriger un motif noté", "?notes=1&export={export}"),
+    ),
     **dict.fromkeys(
         (
             *("radiation_hors_liste", "modification_hors_liste", "deja_inscrit"),

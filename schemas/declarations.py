@@ -13,6 +13,7 @@ from schemas.requests import (
     RequestedBy,
     RowId,
     SaidReason,
+    check_reason,
     check_text,
 )
 from schemas.topology import REQUEST_DECLARATION
@@ -99,7 +100,7 @@ class TableauPublished(Contract):
             max_length=500,
             description="Required of a tableau that lacks dates or motifs: why it is published all the same.",
         ),
-        AfterValidator(check_text),
+        AfterValidator(check_reason),
     ] = ""
 
 

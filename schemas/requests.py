@@ -134,6 +134,21 @@ def _as_set(values: list[Any]) -> list[Any]:
     return sorted(set(values))
 
 
+_LEAST_LETTERS = 3
+
+
+def check_reason(text: str) -> str:
+    """Accept a reason, or none; return it as `check_text` does.
+
+    Raises:
+        FieldError: it has fewer than three letters, so that it gives no reason.
+    """
+    text = check_text(text)
+    if text and sum(map(str.isalpha, text)) < _LEAST_LETTERS:
+        raise FieldError("reason_without_words", "dites pourquoi, en quelques mots")
+    return text
+
+
 CodeCommune = Annotated[
     str,
     AfterValidator(check_code_commune),
@@ -180,7 +195,7 @@ SaidReason = Annotated[
         description="Why files that were deposited, or taken to be posted, are to be made again; required where there "
         "are some.",
     ),
-    AfterValidator(check_text),
+    AfterValidator(check_reason),
 ]
 Bulk = Annotated[
     StrictBool,

@@ -257,6 +257,8 @@ class ImportQuestion(Labelled):
     CHANGED_FIELD = "changed_field", "champ changé"
     SAME_BYTES = "same_bytes", "même fichier"
     ABSORBED = "absorbed", "commune absorbée"
+    OTHER_LISTE = "other_liste", "autre liste"
+    OTHER_KIND = "other_kind", "autre export"
 
 
 class DoubtDecision(Labelled):

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from producers.errors import ProducerConfigurationError
 from producers.web.security import KEY_FIELD
@@ -43,6 +43,17 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a malformed body. The page that already runs has nobody to answer: what it sends is dropped."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 from sqlalchemy.orm import Session
 
 from schemas.vocabulary import Format, Liste, Piece
@@ -20,6 +20,7 @@ from tests.integration.export_desk import Desk
 from worker.exports.models import Export
 from worker.exports.storage import Storage
 from worker.registre.communes import add_commune
+from worker.registre.models import Import
 from worker.registre.reu.importer import import_file
 
 FOLDER = Path(__file__).parent
@@ -63,6 +64,8 @@ def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
             imported_by="golden",
             report=folder / "rejets.csv",
         )
+        with desk.engine.begin() as connection:  # a report may name the day
+            connection.execute(update(Import).values(taken_on=case.created_at.date()))
         complement = case.folder / "complement.sql"
         if complement.exists():
             with desk.engine.begin() as connection:

@@ -333,6 +333,25 @@ def test_who_was_protected_stays_so_under_her_corrected_name(
     assert [it.personne.is_protegee for it in desk.mouvements()] == [True]
 
 
+@pytest.mark.parametrize("is_protected", [False, True])
+def test_who_was_protected_and_comes_under_another_name_is_asked_about(
+    desk: MouvementsDesk, *, is_protected: bool
+) -> None:
+    """Nothing is left of her but the day of birth: of anybody else it raises no doubt."""
+    desk.load([*OTHERS, ELECTRICE], intake=Intake(BEFORE))
+    if is_protected:
+        with desk.engine.begin() as connection:
+            add_protection(connection, COMMUNE, Protege("MANDOLINE", "Zoé Aglaé", "1961-00-00"))
+    other = ELECTRICE | {NOM: "TROMBONE", PRENOMS: "Cyprienne", LIEU: "ARLES"} | MOVED
+    desk.compare([*OTHERS, other], intake=Intake(AFTER), accept_changes=True)
+    assert len(_open(desk)) == is_protected
+    if is_protected:
+        _decide(desk, _open(desk)[0].doute, SAME)
+        with desk.engine.connect() as connection:
+            found = select_protections(connection, COMMUNE)
+        assert Protege("TROMBONE", "Cyprienne", "1961-00-00") in found
+
+
 @pytest.fixture
 def tableaux(desk: MouvementsDesk, tmp_path: Path) -> TableauDesk:
     return TableauDesk(desk.engine, tmp_path / "exports")

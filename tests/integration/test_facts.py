@@ -15,7 +15,14 @@ from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.domain.anomaly import Anomaly
-from worker.registre.checks.facts import FACTS_VERSION, FOUND, UNCHECKED, find_facts, has_facts
+from worker.registre.checks.facts import (
+    COMPLETED,
+    FACTS_VERSION,
+    FOUND,
+    UNCHECKED,
+    find_facts,
+    has_facts,
+)
 from worker.registre.imports.history import importing
 from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import import_file
@@ -162,7 +169,17 @@ def test_a_column_that_somebody_writes_takes_the_facts_away(
         "4" if column.startswith("numero_") and column != "numero_voie" else f"{column}"
     )
     register.run(f"UPDATE electeur SET {column} = {value}, facts = 0 WHERE id = :id", id=electeur)  # noqa: S608 — ours
-    assert register.facts(electeur + 100_000 if column == "id" else electeur) == UNCHECKED
+    is_in_no_export = column in {"numero_general", "type_voie"}
+    assert register.facts(electeur + 100_000 if column == "id" else electeur) == (
+        COMPLETED if is_in_no_export else UNCHECKED
+    )
+
+
+def test_a_changed_elector_who_is_completed_stays_changed(register: Register) -> None:
+    (electeur,) = register.clean(1)
+    for column in ("type_voie", "sexe", "type_voie"):
+        register.run(f"UPDATE electeur SET {column} = 'RUE' WHERE id = :id", id=electeur)  # noqa: S608 — ours
+    assert register.facts(electeur) == UNCHECKED
 
 
 CHANGES = {

@@ -27,11 +27,13 @@ from tests.unit.reu_sample import (
     LIBELLE_BUREAU,
     LISTE,
     MUNICIPALE,
+    NATIONALITE,
     NOM,
     NUMERO,
     TITLES,
     VOIE,
     electeurs,
+    format_reu,
     write_reu,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
@@ -216,6 +218,17 @@ def test_rejected_lines_are_reported_and_must_be_accepted(desk: Desk) -> None:
     assert not desk.load(rows, accept_rejects=True).unchanged, (
         "the commune may have been added since"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_asked"), [({DATE: "hier"}, False), ({CODE: "97999"}, True)]
+)
+def test_a_commune_is_to_be_added_only_where_one_is_unknown(
+    desk: Desk, changes: dict[str, str], *, is_asked: bool
+) -> None:
+    with pytest.raises(ImportRefusedError, match="Aucune ligne ne peut être gardée") as refusal:
+        desk.load(electeurs(3, changes))
+    assert ("communes --add" in str(refusal.value)) == is_asked
 
 
 def test_the_report_of_an_earlier_attempt_does_not_stay(desk: Desk) -> None:
@@ -513,6 +526,58 @@ def test_a_commune_that_takes_the_electors_of_another_is_asked_about(
         "Cette commune en a peut-être absorbé une autre. Après votre oui, aucune liste de 13900 n'est prête"
         in said
     )
+
+
+@pytest.mark.parametrize(
+    ("nationalite", "known", "said"),
+    [
+        ("Française", [], "20 électeurs sur 20 qui arrivent"),
+        ("", electeurs(20, {NATIONALITE: ""}), "sont aussi sur la principale"),
+    ],
+    ids=["by their nationality", "by the list that they are on"],
+)
+def test_a_principal_list_that_arrives_as_a_complementary_one_is_asked_about(
+    desk: Desk, nationalite: str, known: Rows, said: str
+) -> None:
+    if known:
+        desk.load([*known, *electeurs(3, MUNICIPALE | {NOM: "TILLEUL"})])
+    kinds, refusal = _asked(desk, electeurs(20, MUNICIPALE | {NATIONALITE: nationalite}))
+    assert kinds == [ImportQuestion.OTHER_LISTE]
+    assert said in refusal
+    assert "celui d'une autre liste" in refusal
+
+
+@pytest.mark.parametrize(
+    ("nationalite", "known"),
+    [("Belge", []), ("", electeurs(20, MUNICIPALE | {NATIONALITE: ""}))],
+    ids=["by their nationality", "by the list that they are on"],
+)
+def test_a_complementary_list_that_arrives_as_the_principal_one_is_asked_about(
+    desk: Desk, nationalite: str, known: Rows
+) -> None:
+    if known:
+        desk.load(known)
+    kinds, _ = _asked(desk, electeurs(20, {NATIONALITE: nationalite}))
+    assert kinds == [ImportQuestion.OTHER_LISTE]
+
+
+def test_one_person_on_both_complementary_lists_raises_no_question(desk: Desk) -> None:
+    lists = [*electeurs(20, EUROPEENNE), *electeurs(20, MUNICIPALE)]
+    assert not desk.load([*electeurs(20), *lists]).questions
+
+
+@pytest.mark.parametrize(
+    ("file", "title"), [("reu.csv", "Date de radiation"), ("Électeurs radiés 2026.csv", "Autre")]
+)
+def test_an_export_of_other_people_is_asked_about(desk: Desk, file: str, title: str) -> None:
+    """A column or the file's name tells that these electors are not on the list any more."""
+    lines = format_reu(electeurs(20)).splitlines()
+    path = desk.folder / file
+    path.write_text("\n".join([f"{lines[0]};{title}", *(f"{it};" for it in lines[1:])]) + "\n")
+    with pytest.raises(ImportRefusedError, match="Il contient peut-être des électeurs radiés"):
+        desk.load_file(path)
+    summary = desk.load_file(path, accept_changes=True)
+    assert [it.kind for it in summary.questions] == [ImportQuestion.OTHER_KIND]
 
 
 def test_the_command_asks_and_the_trail_keeps_the_answer(

@@ -350,6 +350,17 @@ def test_a_register_that_sql_has_changed_since_its_export_blocks_the_list(
     assert f"le registre en a {found}." in message
 
 
+def test_bureaux_that_sql_has_swapped_since_the_export_block_the_list(desk: Desk) -> None:
+    """The numbers of electors stay equal: only the rows tell."""
+    desk.run(
+        "UPDATE electeur SET code_bureau = CASE code_bureau WHEN '0001' THEN '0002' ELSE '0001' END "
+        "WHERE liste = 'P' AND numero_ordre = 1"
+    )
+    severity, (message,) = _said(desk.process(desk.ask()))["registre_modifie"]
+    assert severity == "bloquante"
+    assert "électeurs ne sont plus ce que donnait l'export" in message
+
+
 @pytest.mark.slow
 def test_a_register_that_a_service_writes_rests_on_no_export(desk: Desk) -> None:
     desk.run("UPDATE electeur SET version = 900 WHERE liste = 'P'")

@@ -4,6 +4,7 @@ import re
 from datetime import date
 
 import pytest
+from sqlalchemy import text
 
 from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import DoubtDecision
@@ -14,11 +15,13 @@ from tests.unit.reu_sample import (
     BUREAU,
     DATE,
     LIBELLE_BUREAU,
+    LIGNE,
     NOM,
     NUMERO,
     PRENOMS,
     VOIE,
     electeurs,
+    write_mouvements,
 )
 from worker.registre.comparaison.doubts import decide_doubt, list_doubts
 from worker.registre.imports.chain import set_taken_on
@@ -76,6 +79,70 @@ def test_nobody_is_printed_only_where_it_is_known(
         accept_changes=True,
     )
     assert _gaps(tableaux, meeting) == ["couverture_lacune"]
+
+
+@pytest.mark.parametrize("named", [1, 3], ids=["one mouvement of six", "all of them"])
+def test_a_word_does_not_outweigh_two_exports(
+    register: MouvementsDesk, tableaux: TableauDesk, named: int
+) -> None:
+    """Three came and three left, so that the totals agree; the file of mouvements is said to be complete."""
+    left, came = _electeurs("PART", 3, "0001"), _electeurs("ARRIVE", 3, "0001")
+    register.load([*STAY, *left], intake=Intake(FIRST))
+    register.load([*STAY, *came], intake=Intake(SECOND, no_compare="essai"), accept_changes=True)
+    changes = {
+        "nouveau bureau": "",
+        "date": "20/11/2026",
+        "effet": "Immediat",
+        "état": "appliqué",
+        "date de tableau": "",
+    }
+    noted = [
+        LIGNE
+        | changes
+        | {"nature": nature, "nom de naissance": nom, "prénoms": it[PRENOMS], side: "1"}
+        for nature, nom, side, rows in (
+            ("inscription", "ARRIVE", "nouveau bureau", came),
+            ("radiation", "PART", "ancien bureau", left),
+        )
+        for it in rows[:named]
+    ]
+    path = write_mouvements(register.folder / "mouvements.csv", noted)
+    register.load_mouvements(path, complete_until=SECOND)
+    made = tableaux.make(
+        TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=date(2026, 11, 24)
+    )
+    found = {line[-1]: line[0] for line in made.anomalies if line[-1].startswith("couverture")}
+    assert found == (
+        {"couverture_lacune": "remarque"} if named == 3 else {"couverture_contredite": "bloquante"}
+    )
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["UPDATE electeur SET code_bureau = '0002' WHERE version = 1 AND code_bureau = '0001'"],
+        [
+            "UPDATE electeur SET nom_naissance = 'AUTRE' WHERE version = 2 AND nom_naissance = 'RESTE'"
+        ],
+        [
+            "DELETE FROM mouvement WHERE id = (SELECT min(id) FROM mouvement WHERE nature = 'inscription')",
+            "DELETE FROM mouvement WHERE id = (SELECT min(id) FROM mouvement WHERE nature = 'radiation')",
+        ],
+        ["UPDATE mouvement SET nom_naissance = 'AUTRE' WHERE nom_naissance = 'ARRIVE'"],
+    ],
+    ids=["bureaux of the list before", "names of the list", "two mouvements gone", "names"],
+)
+def test_what_another_service_changes_with_equal_sums_is_contradicted(
+    register: MouvementsDesk, tableaux: TableauDesk, statements: list[str]
+) -> None:
+    left, came = _electeurs("PART", 3, "0001"), _electeurs("ARRIVE", 3, "0001")
+    register.load([*STAY, *left], intake=Intake(FIRST))
+    register.load([*STAY, *came], intake=Intake(SECOND), accept_changes=True)
+    assert "couverture_contredite" not in _gaps(tableaux, SECOND)
+    with register.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    assert "couverture_contredite" in _gaps(tableaux, SECOND)
 
 
 def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from common.files import CHUNK
 from producers.web.app import create_app
@@ -263,3 +264,17 @@ def test_to_smuggle_a_request_in_another(port: int, framing: bytes) -> None:
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 501 "))
     assert answer.count(b"HTTP/1.1 ") == 1
     assert b"vivant" not in answer
+
+
+@pytest.mark.parametrize("host", [PUBLIC.removeprefix("https://"), "x"], ids=["ours", "not ours"])
+def test_to_fill_the_log_with_errors_by_a_malformed_chunk(port: int, host: str) -> None:
+    """The request is refused while a page answers, at once for a host that is not ours."""
+    head = f"POST {VERIFIER} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with capture_logs() as logs:
+        answer = _talk(port, head.encode() + b"zz\r\n")
+        assert b"200 OK" in _talk(
+            port, b"GET /sante/vie HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [it["event"] for it in logs if it["log_level"] == "error"] == []

@@ -160,6 +160,38 @@ def test_what_a_line_should_print_and_does_not_is_to_be_completed(
     )
 
 
+L30, VOLONTAIRE = Categorie.INSCRIPTION_L30, Categorie.INSCRIPTION_VOLONTAIRE
+
+
+@pytest.mark.parametrize(
+    ("categorie", "day", "expected"),
+    [
+        (L30, date(2026, 2, 6), ["l30_hors_delai"]),
+        (L30, date(2026, 2, 7), []),
+        (L30, date(2026, 3, 5), []),
+        (L30, date(2026, 3, 6), ["l30_hors_delai"]),
+        (VOLONTAIRE, date(2026, 2, 11), []),
+        (VOLONTAIRE, date(2026, 2, 12), ["volontaire_tardive"]),
+        (Categorie.INSCRIPTION_JUDICIAIRE, date(2026, 3, 6), []),
+    ],
+)
+def test_a_day_that_the_category_of_an_inscription_does_not_have_is_remarked(
+    categorie: Categorie, day: date, expected: list[str]
+) -> None:
+    """The list of the poll of 15 March 2026 closes on 6 February; L. 30 lasts until the tenth day before the poll."""
+    asked = replace(VINGT, until=date(2026, 3, 9))
+    found = check(mouvement(IN_PERIOD, categorie=categorie, date_mouvement=day), asked=asked)
+    assert [it.code for it in found] == expected
+    assert {it.severity for it in found} <= {Severity.REMARK}
+    undated = mouvement(IN_PERIOD, categorie=categorie, date_mouvement=day, **SOMEWHEN)
+    assert codes(undated, asked=asked) == ["date_du_mouvement_absente"]
+
+
+def test_a_motif_without_a_word_is_none() -> None:
+    one = mouvement(IN_PERIOD, categorie=Categorie.NON_PRECISEE, motif=" . ")
+    assert codes(one, asked=replace(VINGT, edition=Edition.COMMISSION)) == ["motif_absent"]
+
+
 def test_a_change_of_bureau_says_its_motif_and_needs_no_date() -> None:
     assert codes(mouvement(CHANGEMENT, **SOMEWHEN, **NO_MOTIF), inscrits=[KEY], asked=VINGT) == []
 

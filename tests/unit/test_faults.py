@@ -80,6 +80,16 @@ def test_a_fault_of_a_note_points_to_a_field_of_the_event() -> None:
     }
 
 
+@pytest.mark.parametrize("reason", [".", "- !", "ok"])
+def test_a_reason_without_words_is_none(reason: str) -> None:
+    note = {"kind": "scrutin", "jour": "2026-03-15", "removed": True, "reason": reason}
+    fields = {"commune": "13900", "requested_by": "mairie", "note": note}
+    (fault,) = list_faults(_refusal(DeclarationNoted, **fields))
+    assert fault.code == "reason_without_words"
+    note["reason"] = "Date erronée"
+    assert DeclarationNoted.model_validate(fields).commune == "13900"
+
+
 def test_ten_faults_are_enough() -> None:
     error = _refusal(
         ListeExportRequested,

@@ -13,13 +13,16 @@ from schemas.file_state import STATE_RULES
 from schemas.vocabulary import ExportStatus
 
 _RESET = "WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW.id; END"
+_COMPLETE = "WHEN NEW.facts NOT IN (1, 4) BEGIN UPDATE electeur SET facts = 4 WHERE id = NEW.id AND facts <> 1; END"
 _ABORT = "BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
 
-# By table and name. The first resets the findings of an elector when any statement changes the row. The
+# By table and name. The first resets the findings of an elector when any statement changes the row; the second, when
+# it changes what no export of the REU has (`_COMPLETED`), which leaves the elector as the import found them. The
 # others refuse a change of the trail, except the removal of old lines that a line of the trail declares, and name new
 # lines to the notifier. The purge removes a line that a clock, or an account, dated in the future with its neighbours.
 _SQLITE_TRIGGERS = {
     ("electeur", "electeur_changed"): f"AFTER {{changes}} FOR EACH ROW {_RESET}",
+    ("electeur", "electeur_completed"): f"AFTER {{completions}} FOR EACH ROW {_COMPLETE}",
     ("audit", "keep_audit"): f"BEFORE UPDATE ON audit {_ABORT}",
     ("audit", "keep_audit_whole"): f"""BEFORE DELETE ON audit WHEN NOT EXISTS (
       SELECT 1 FROM audit p WHERE p.action = 'audit_purged'
@@ -40,6 +43,10 @@ _POSTGRESQL_TRIGGERS = {
         "electeur",
         "electeur_changed",
     ): "BEFORE {changes} FOR EACH ROW EXECUTE FUNCTION electeur_changed()",
+    (  # PostgreSQL runs triggers in the order of their names
+        "electeur",
+        "electeur_completed",
+    ): "BEFORE {completions} FOR EACH ROW EXECUTE FUNCTION electeur_completed()",
     (
         "audit",
         "keep_audit",
@@ -58,6 +65,13 @@ _OF_ELECTEUR_CHANGED = """
 CREATE OR REPLACE FUNCTION electeur_changed() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN NEW.facts := 1; RETURN NEW; END $$
 """
+_OF_ELECTEUR_COMPLETED = """
+CREATE OR REPLACE FUNCTION electeur_completed() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN IF NEW.facts <> 1 THEN NEW.facts := 4; END IF; RETURN NEW; END $$
+"""
+
+_COMPLETED = "numero_general", "type_voie"
+"""Columns of an elector that no export of the REU has, and that a service may add."""
 
 OBSOLETE_VERSIONS = """
 WITH RECURSIVE held AS (
@@ -190,6 +204,7 @@ def function_statements(schema: str) -> Iterator[str]:
     temporary tables would create one with the name of ours, and the function would run its trigger as the owner.
     """
     yield _OF_ELECTEUR_CHANGED
+    yield _OF_ELECTEUR_COMPLETED
     for signature, (result, body) in _FUNCTIONS.items():
         yield (
             f"CREATE OR REPLACE FUNCTION {signature} RETURNS {result} LANGUAGE plpgsql SECURITY DEFINER"
@@ -203,11 +218,14 @@ def trigger_statements(dialect: str, electeur: Iterable[str]) -> Iterator[str]:
 
     `electeur`: the columns of that table. An import that writes `facts` alone does not fire the trigger.
     """
-    changes = f"UPDATE OF {', '.join(name for name in electeur if name != 'facts')} ON electeur"
+    found = [name for name in electeur if name not in {"facts", *_COMPLETED}]
+    changes, completions = (
+        f"UPDATE OF {', '.join(names)} ON electeur" for names in (found, _COMPLETED)
+    )
     is_server = dialect == "postgresql"
     for (table, name), event in (_POSTGRESQL_TRIGGERS if is_server else _SQLITE_TRIGGERS).items():
         yield f"DROP TRIGGER IF EXISTS {name}{f' ON {table}' if is_server else ''}"
-        yield f"CREATE TRIGGER {name} {event.format(changes=changes)}"
+        yield f"CREATE TRIGGER {name} {event.format(changes=changes, completions=completions)}"
 
 
 _MOUVEMENTS = """

@@ -68,6 +68,7 @@ from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
 from worker.notifier.models import Answer, Notification
 from worker.notifier.recipients import ERASED, mask_addresses
+from worker.registre.imports.chain import record_digests
 from worker.registre.imports.history import importing
 from worker.registre.models import (
     UNDONE,
@@ -241,6 +242,7 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         number = min((it.id for it in (*mouvements, *electeurs)), default=0)
         _mask_electeurs(connection, electeurs, number)
         _mask_mouvements(connection, gone, number)
+        record_digests(connection, {it.import_id for it in gone if it.import_id is not None})
         for table in (
             (Homonym,) if listed else (Homonym, Protection)
         ):  # another list may still have the elector

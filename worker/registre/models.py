@@ -209,6 +209,9 @@ class ImportListe(Base):
         doc="The later import that put most electors of a list of this commune on another commune's list.",
     )
     absorbed_into: Mapped[str] = empty("That other commune.")
+    mouvements_digest: Mapped[str] = empty(
+        "Digest of its mouvements as a set, see worker.registre.imports.chain; empty: not known."
+    )
 
 
 class MouvementRegistre(Base):

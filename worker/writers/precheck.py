@@ -49,6 +49,7 @@ from worker.domain.identite import base_letters
 from worker.registre.checks import rules
 from worker.registre.checks.facts import (
     TEXTS,
+    count_changed,
     deserves_look,
     group_doubles,
     has_double_ine,
@@ -256,11 +257,16 @@ class _Precheck:
 
     def _of_basis(self, basis: Basis) -> Iterator[Anomaly]:
         day, found = short_date(basis.taken_on), self.census.electeurs + self.census.mineurs
+        of_liste = self.connection, self.spec.code_commune, self.spec.liste.value
+        changed = count_changed(*of_liste)[self.spec.version]
         if found != basis.electeurs:
             electeurs = count_of(basis.electeurs, "électeur")
-            yield self._say(
-                rules.REGISTRE_CHANGED, day=day, electeurs=electeurs, found=format_number(found)
-            )
+            said = f"l'export du {day} donnait {electeurs}, le registre en a {format_number(found)}"
+            yield self._say(rules.REGISTRE_CHANGED, what=said)
+        elif changed:
+            electeurs = count_of(changed, "électeur n'est plus", "électeurs ne sont plus")
+            said = f"{electeurs} ce que donnait l'export du {day}"
+            yield self._say(rules.REGISTRE_CHANGED, what=said)
         if (self.spec.jour - basis.taken_on).days > rules.OLD_DAYS:
             yield self._say(rules.EXPORT_OLD, day=day)
         if basis.absorbed_on:

@@ -10,10 +10,17 @@ differs. Differences without a reason are a contradiction.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from common.calendrier import cloture, dix_janvier, is_mineur, last_birth, majorite_on
+from common.calendrier import (
+    cloture,
+    dix_janvier,
+    is_mineur,
+    last_birth,
+    last_day_to_register,
+    majorite_on,
+)
 from common.french import (
     LACKS_BOTH,
     LACKS_CATEGORIE,
@@ -87,7 +94,18 @@ _MESSAGES = {
         _REMARK,
         "La catégorie du motif ne s'accorde pas avec le mouvement : la vérifier.",
     ),
+    "l30_hors_delai": (
+        _REMARK,
+        "Inscription de l'article L. 30 datée avant la clôture, ou après le dixième jour avant le scrutin : vérifier.",
+    ),
+    "volontaire_tardive": (
+        _REMARK,
+        "Inscription volontaire datée après la clôture : vérifier la date, ou si elle est de l'article L. 30.",
+    ),
 }
+
+_TO_DECIDE = timedelta(days=5)
+"""What the mayor has to decide about a request of the last day. Source: Code électoral, art. L. 18."""
 
 
 def check_tableau(
@@ -115,6 +133,7 @@ def check_tableau(
                 yield from _on_dates(mouvement)
         if is_perhaps_l30(mouvement, demande):
             yield _anomalie(LACKS_CATEGORIE, "catégorie", mouvement)
+        yield from _on_delay(mouvement, demande)
     homonyms = [id_ for same in ids.values() if len(same) > 1 for id_ in same]
     for mouvement in fetch_in_batches(source.fetch, homonyms):
         yield _anomalie("electeur_en_double", _NOM, mouvement)
@@ -161,7 +180,7 @@ def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anom
     """
     if demande.presentation is Presentation.RECAPITULATIF or mouvement.is_changement_bureau:
         return
-    has_no_motif = not printed_motif(mouvement, demande.edition).strip()
+    has_no_motif = not any(map(str.isalpha, printed_motif(mouvement, demande.edition)))
     is_dated = mouvement.after is None or mouvement.categorie in TRANSFERTS
     has_no_date = MODELES[demande.type].has_dates and not is_dated
     if has_no_date and has_no_motif:
@@ -171,6 +190,21 @@ def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anom
         yield _anomalie(LACKS_DATE, "date", mouvement)
     elif has_no_motif:
         yield _anomalie(LACKS_MOTIF, "motif", mouvement)
+
+
+def _on_delay(mouvement: Mouvement, demande: Demande) -> Iterator[Anomaly]:
+    """Report an inscription on a day that its category does not have before the poll. Source: art. L. 17, L. 30."""
+    poll, day = demande.scrutin, mouvement.date_mouvement
+    if demande.type.is_repealed or not poll or mouvement.after is not None:
+        return
+    closed = demande.cloture or last_day_to_register(poll)
+    last = last_day_to_register(poll, "l30")
+    if not closed or not last or not is_in_period(mouvement, demande):
+        return
+    if mouvement.categorie is Categorie.INSCRIPTION_L30 and not closed < day <= last:
+        yield _anomalie("l30_hors_delai", "date", mouvement)
+    elif mouvement.categorie is Categorie.INSCRIPTION_VOLONTAIRE and closed + _TO_DECIDE < day:
+        yield _anomalie("volontaire_tardive", "date", mouvement)
 
 
 def _on_dates(mouvement: Mouvement) -> Iterator[Anomaly]:

@@ -45,6 +45,10 @@ class Link:
     """Number of electors that its mouvements add to the list."""
     is_kept: bool = True
     """Whether the register still holds the whole version of the list that this import wrote."""
+    changed: int = 0
+    """Electors of the version that it wrote whom another service has changed since."""
+    unexplained: int = 0
+    """If it was not compared: electors who came or left since the link before, without a mouvement of a file."""
     has_new_part: bool = False
     """Whether an arrondissement came into the list since the link before: its arrival is not compared."""
 
@@ -238,8 +242,29 @@ def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
     return first, max(first, last)
 
 
+def check_altered(days: Iterable[date]) -> Iterator[Anomaly]:
+    """Yield the exports of these days, whose mouvements another service has changed or deleted."""
+    for day in days:
+        yield _anomalie(
+            "couverture_contredite",
+            f"Le registre a été modifié hors import : les mouvements de l'export du {short_date(day)} ne sont plus "
+            "ceux que son import avait trouvés. Annuler cet import (imports --undo), puis le reprendre (import-reu).",
+        )
+
+
 def _check_rows(demande: Demande, chain: Chain) -> Iterator[Anomaly]:
-    if base_of(demande, chain) or not chain.links or chain.listed == chain.links[-1].electeurs:
+    base = base_of(demande, chain)
+    used = {it.import_id: it for it in (*window_of(demande, chain), *filter(None, [base]))}
+    for link in used.values():
+        if link.changed:
+            changed = count_of(link.changed, "électeur n'est plus", "électeurs ne sont plus")
+            yield _anomalie(
+                "couverture_contredite",
+                f"Le registre a été modifié hors import : {changed} ce que donnait l'export du "
+                f"{short_date(link.taken_on)}. Annuler les imports depuis celui-ci, le dernier d'abord (imports "
+                "--undo), puis les reprendre (import-reu).",
+            )
+    if base or not chain.links or chain.listed == chain.links[-1].electeurs:
         return
     link = chain.links[-1]
     yield _anomalie(
@@ -316,7 +341,7 @@ def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator
             "qu'il n'en manque plus, et le dire du dernier fichier (import-mouvements --complete-until).",
         )
     for before, link in _counted(demande, chain):
-        if link.is_compared or chain.expect(before, link) is not None:
+        if link.is_compared or link.unexplained or chain.expect(before, link) is not None:
             continue
         if chain.word(link.taken_on):
             totals = f"Les totaux concordent ({format_number(before.electeurs)} puis {format_number(link.electeurs)})."
@@ -396,6 +421,8 @@ def contradictions(chain: Chain, pairs: Iterable[tuple[Link, Link]]) -> Iterator
         expected = chain.expect(before, link)
         if expected is not None:
             yield _on_totals(chain, before, link, expected)
+        elif link.unexplained:
+            yield _on_unexplained(before, link)
 
 
 def span(first: date, last: date) -> str:
@@ -427,6 +454,17 @@ def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
         f"{totals} en feraient {format_number(expected)} : à ceux que donne la comparaison de ces deux exports s'en "
         "ajoutent d'un autre fichier, sans doute les mêmes. Annuler l'import de ce fichier (imports --undo), ou le "
         "corriger ; les motifs se disent à part (motifs)."
+    )
+
+
+def _on_unexplained(before: Link, link: Link) -> str:
+    moved = count_of(
+        link.unexplained, "électeur est venu ou parti", "électeurs sont venus ou partis"
+    )
+    return (
+        f"{moved} entre l'export du {short_date(before.taken_on)} et celui du {short_date(link.taken_on)} sans que "
+        "leur mouvement soit importé, alors que les mouvements sont dits complets. Annuler l'import du second "
+        "(imports --undo) et le reprendre en le comparant, sans importer ces mouvements, ou corriger leur fichier."
     )
 
 

@@ -42,6 +42,7 @@ from worker.domain.tableau.couverture import (
     Chain,
     Link,
     base_of,
+    check_altered,
     check_couverture,
     check_doubts,
     check_first,
@@ -60,7 +61,13 @@ from worker.registre.checks.facts import has_facts
 from worker.registre.checks.rules import TWICE
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import list_corrections, list_guesses, open_pairs
-from worker.registre.imports.chain import find_import_by, read_births, read_chain, read_rests_on
+from worker.registre.imports.chain import (
+    find_altered,
+    find_import_by,
+    read_births,
+    read_chain,
+    read_rests_on,
+)
 from worker.registre.models import Electeur
 from worker.registre.mouvements.queries import (
     ListedExport,
@@ -245,6 +252,7 @@ class TableauSubject:
         )
         bureaux = {bureau.code for bureau in self.liste.bureaux}
         yield from check_couverture(self.demande, self.chain, is_neant=not tableau.mouvements)
+        yield from self._check_mouvements()
         yield from self._check_first(tableau)
         both = fetch_in_batches(self.register.fetch, [id_ for pair in self.doubts for id_ in pair])
         yield from check_doubts(self.demande, zip(both, both, strict=True))
@@ -316,6 +324,16 @@ class TableauSubject:
             header_of(column.source) for column in ADRESSE if column.source
         }
         return anomaly.column != header_of(Electeur.sexe) and not (is_protegee and is_of_adresse)
+
+    def _check_mouvements(self) -> Iterator[Anomaly]:
+        """See `check_altered`: of the exports after the first one, until the one that electors are counted from."""
+        it, window = self.register, window_of(self.demande, self.chain)
+        if window:
+            last = base_of(self.demande, self.chain) or window[-1]
+            days = find_altered(
+                it.connection, it.code_commune, it.liste, window[0].import_id, last.import_id
+            )
+            yield from check_altered(days)
 
     def _check_first(self, tableau: Tableau) -> Iterator[Anomaly]:
         """See `check_first`; skipped where a date of birth was corrected after the first export."""

@@ -5,7 +5,7 @@ with a finding again, and no others. An import cleans the values that it writes;
 unclean values. One cheap test on each row finds them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from functools import reduce
@@ -44,7 +44,7 @@ from schemas.profiles.platform import COLUMN_VALUES
 from schemas.vocabulary import Severity
 from worker.db.engine import STREAM
 from worker.db.types import Id, cleaned, is_suspect, needs_cleaning, size_of
-from worker.domain.identite import fold_identite
+from worker.domain.identite import FORGOTTEN, fold_identite
 from worker.registre.checks.rules import (
     HAS_LOST_ZEROS,
     LONGEST,
@@ -81,6 +81,8 @@ until its next import. `tests/contract/test_facts.py` enforces it."""
 
 UNCHECKED = 1
 """`facts` of an elector who is not checked: a service wrote the row, or changed a value after the import."""
+COMPLETED = 4
+"""`facts` of an elector who is not checked either: a service added a value that no export of the REU has."""
 FOUND = 2
 """`facts` of an elector to check: a rule applies, now or on a later day, a value cannot be written unchanged, or
 another elector has the same identity or order number. Without a finding `facts` is 0."""
@@ -99,7 +101,7 @@ def has_facts(
     They are not if another version of the rules found them, or if a service has written an elector since.
     """
     checked = and_(is_on_liste(code_commune, liste, version), is_flagged())
-    unchecked = exists().where(checked, Electeur.facts.bitwise_and(UNCHECKED) > 0)
+    unchecked = exists().where(checked, Electeur.facts.bitwise_and(UNCHECKED | COMPLETED) > 0)
     query = select(ImportListe.import_id).where(
         ImportListe.import_id == version,
         ImportListe.code_commune == code_commune,
@@ -109,6 +111,34 @@ def has_facts(
         ~unchecked,
     )
     return connection.scalar(query) is not None
+
+
+_TOLD_APART = 2
+"""The rules from which on a trigger tells an elector who was changed from one who was completed."""
+
+
+def count_changed(connection: Connection, code_commune: str, liste: str) -> Counter[int]:
+    """Count, by version of a list, the electors whom another service has written since the import of the version.
+
+    Electors whom the product has masked do not count, nor those to whom a service only added what no export has. In
+    versions of before, nothing tells the two apart.
+    """
+    is_checked = exists().where(
+        ImportListe.import_id == Electeur.version,
+        ImportListe.code_commune == code_commune,
+        ImportListe.liste == liste,
+        ImportListe.facts_version >= _TOLD_APART,
+    )
+    query = select(Electeur.version, func.count().label("number")).where(
+        Electeur.code_commune == code_commune,
+        Electeur.liste == liste,
+        is_flagged(),
+        Electeur.facts.bitwise_and(UNCHECKED) > 0,
+        Electeur.nom_naissance != FORGOTTEN,
+        is_checked,
+    )
+    rows = connection.execute(query.group_by(Electeur.version))
+    return Counter({row.version: row.number for row in rows})
 
 
 def deserves_look(*, separators: bool) -> ColumnElement[bool]:

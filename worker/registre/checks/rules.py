@@ -644,8 +644,7 @@ MINEURS = _remark(
 REGISTRE_CHANGED = _ruined(
     "registre_modifie",
     None,
-    "Le registre a été modifié hors import : l'export du {day} donnait {electeurs}, le registre en a {found}. "
-    "Reprendre l'export du REU.",
+    "Le registre a été modifié hors import : {what}. Reprendre l'export du REU.",
 )
 EXPORT_OLD = _remark(
     "export_ancien",

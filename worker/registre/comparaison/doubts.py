@@ -6,8 +6,8 @@ shows one of them is not ready while the doubt is open (ADR 0008). If only the p
 person: it is stored as decided.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -65,7 +65,15 @@ from worker.registre.comparaison.differences import (
     identite_columns,
     unmatched,
 )
-from worker.registre.models import UNDONE, Doubt, Electeur, Homonym, Import, MouvementRegistre
+from worker.registre.models import (
+    UNDONE,
+    Doubt,
+    Electeur,
+    Homonym,
+    Import,
+    MouvementRegistre,
+    Protection,
+)
 from worker.registre.protections import Protege, add_protection, extend_protection
 from worker.registre.versions import BATCH, STAGED, TEMPORARY, insert_all
 
@@ -126,6 +134,48 @@ def find_doubts(connection: Connection) -> None:
         insert_all(connection, PORTRAITS, map(_draw, rows))
     with connection.execute(_alike(), execution_options={"yield_per": BATCH}) as pairs:
         insert_all(connection, DOUBTS, _select_doubts(pairs))
+    _find_protected(connection)
+
+
+def _find_protected(connection: Connection) -> None:
+    """Insert a doubt about each protected elector who left, with those who came and were born on the same day.
+
+    Their name, first names and bureau may all have changed: nothing else tells whose address must stay hidden (L. 37).
+    """
+    protections = select(
+        *(getattr(Protection, name) for name in ("code_commune", *Protege._fields))
+    )
+    proteges = {
+        (commune, Protege(*who).folded()) for commune, *who in connection.execute(protections)
+    }
+    if not proteges:
+        return
+    births = sorted({who.date_naissance for _, who in proteges})
+    near = unmatched("date_naissance").subquery()
+    left, came = (
+        defaultdict[Hashable, list[Row[Any]]](list),
+        defaultdict[Hashable, list[Row[Any]]](list),
+    )
+    for row in connection.execute(select(near).where(near.c.date_naissance.in_(births))):
+        key = row.code_commune, row.liste, row.date_naissance
+        who = Protege(row.nom_naissance, row.prenoms, row.date_naissance).folded()
+        if row.is_after:
+            came[key].append(row)
+        elif (row.code_commune, who) in proteges:
+            left[key].append(row)
+    known = {tuple(row) for row in connection.execute(select(DOUBTS.c.before, DOUBTS.c.after))}
+    pairs = ((gone, new) for key, rows in left.items() for gone in rows for new in came[key])
+    found = [
+        {
+            "before": gone.id,
+            "after": new.id,
+            "differs": " ".join(differing(_portrait_of(gone), _portrait_of(new))),
+            "is_sure": 0,
+        }
+        for gone, new in pairs
+        if (gone.id, new.id) not in known
+    ]
+    insert_all(connection, DOUBTS, found)
 
 
 def pair_corrections(connection: Connection) -> None:
@@ -472,9 +522,9 @@ def _merge(connection: Connection, found: Row[Any]) -> None:
     connection.execute(update(Doubt).where(Doubt.id == found.id).values(values))
 
 
-def _draw(row: Row[Any]) -> dict[str, Any]:
+def _portrait_of(row: Row[Any]) -> Portrait:
     nom, prenoms, born, lieu = (getattr(row, name) for name in IDENTITE)
-    portrait = Portrait(
+    return Portrait(
         nom=base_letters(nom),
         prenoms=base_letters(prenoms),
         date_naissance=born,
@@ -483,7 +533,10 @@ def _draw(row: Row[Any]) -> dict[str, Any]:
         code_bureau=row.code_bureau,
         numero=max(row.numero_ordre, 0),
     )
-    liste = row.code_commune, row.liste
+
+
+def _draw(row: Row[Any]) -> dict[str, Any]:
+    portrait, liste = _portrait_of(row), (row.code_commune, row.liste)
     return {
         "id": row.id,
         "is_after": row.is_after,

@@ -5,14 +5,27 @@ electors, fields that change for many. Only electors who differ are read, and th
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    intersect,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import aliased
 
 from common.french import count_of, format_number
 from schemas.vocabulary import ImportQuestion, Liste
+from worker.registre.checks.rules import FRANCAIS
 from worker.registre.comparaison.differences import (
     BEFORE,
     PAIRS,
@@ -27,7 +40,7 @@ from worker.registre.imports.history import IS_SHOWN
 from worker.registre.imports.report import ListeCount, Question, name_some
 from worker.registre.models import Electeur, ImportListe
 from worker.registre.reference import departement_of
-from worker.registre.versions import ListeKey, is_on_liste
+from worker.registre.versions import ListeKey, current_versions, is_on_liste
 
 MANY = 20
 """Per cent of the known electors of a list: a larger change is not the ordinary life of a list."""
@@ -151,9 +164,9 @@ def find_questions(
         questions += _find_lost_bureaux(connection, key, compared[key], version)
     for key, number in sorted(came.items()):
         if number >= LEAST:
-            questions += _find_absorbed(
-                connection, key, version, number, sizes, is_new=key not in compared
-            )
+            is_new = key not in compared
+            questions += _find_absorbed(connection, key, version, number, sizes, is_new=is_new)
+            questions += _find_other_liste(connection, key, version, number, sizes, is_new=is_new)
     return questions
 
 
@@ -343,18 +356,12 @@ def _find_absorbed(
         one == other
         for one, other in zip(identite_columns(theirs), identite_columns(mine), strict=True)
     ]
-    newcomers = select(PAIRS.c.after).where(PAIRS.c.before.is_(None))
-    is_newcomer = mine.version == version if is_new else mine.id.in_(newcomers)
-    is_mine = and_(
-        mine.code_commune == liste.code_commune, mine.liste == liste.liste, mine.version == version
-    )
+    is_mine = _is_newcomer(mine, liste, version, is_new=is_new)
     for other in connection.execute(others.order_by(ImportListe.code_commune)).all():
         if ListeKey(other.code_commune, other.liste) in in_file:
             continue
         is_theirs = theirs.code_commune == other.code_commune, theirs.liste == other.liste
-        known = select(func.count(theirs.id.distinct())).join(
-            mine, and_(is_mine, is_newcomer, *same)
-        )
+        known = select(func.count(theirs.id.distinct())).join(mine, and_(is_mine, *same))
         number = connection.scalar(known.where(*is_theirs, theirs.version == other.import_id)) or 0
         if number >= LEAST and number * 2 > other.electeurs:
             yield Question(
@@ -366,3 +373,58 @@ def _find_absorbed(
                 f"{other.code_commune} n'est prête tant qu'elle n'est ni vidée ni reprise d'un nouvel export.",
                 other.code_commune,
             )
+
+
+def _is_newcomer(
+    mine: ElecteurTable, liste: ListeKey, version: int, *, is_new: bool
+) -> ColumnElement[bool]:
+    """Select the electors who arrive on a list: all of a list that the register does not have yet."""
+    newcomers = select(PAIRS.c.after).where(PAIRS.c.before.is_(None))
+    is_newcomer = mine.version == version if is_new else mine.id.in_(newcomers)
+    return and_(
+        mine.code_commune == liste.code_commune,
+        mine.liste == liste.liste,
+        mine.version == version,
+        is_newcomer,
+    )
+
+
+def _find_other_liste(
+    connection: Connection,
+    liste: ListeKey,
+    version: int,
+    came: int,
+    in_file: Collection[ListeKey],
+    *,
+    is_new: bool,
+) -> Iterator[Question]:
+    """Yield a question if most of those who arrive on a list contradict its kind, by their nationality.
+
+    Or by another list: they are there already, with the same nationality, on a list of the other kind.
+    """
+    is_principale = liste.liste == Liste.PRINCIPALE
+    is_mine = _is_newcomer(Electeur, liste, version, is_new=is_new)
+    nationalite = Electeur.nationalite
+    is_other = nationalite.not_in(["", *FRANCAIS]) if is_principale else nationalite.in_(FRANCAIS)
+    number = connection.scalar(select(func.count()).where(is_mine, is_other)) or 0
+    said = "d'une autre nationalité" if is_principale else "de nationalité française"
+    if number * 2 <= came:
+        shown = current_versions(connection) | dict.fromkeys(in_file, version)
+        others = [
+            is_on_liste(*key, its_version)
+            for key, its_version in shown.items()
+            if key.code_commune == liste.code_commune
+            and (key.liste == Liste.PRINCIPALE) is not is_principale
+        ]
+        who = select(*identite_columns(), nationalite)
+        twice = intersect(who.where(is_mine), who.where(or_(false(), *others))).subquery()
+        number = connection.scalar(select(func.count()).select_from(twice)) or 0
+        said = "aussi sur une liste complémentaire" if is_principale else "aussi sur la principale"
+    if number >= LEAST and number * 2 > came:
+        yield Question(
+            ImportQuestion.OTHER_LISTE,
+            *liste,
+            f"{format_number(number)} électeurs sur {format_number(came)} qui arrivent sur la {_name(liste.liste)} de "
+            f"{liste.code_commune} sont {said}",
+            "Ce fichier est peut-être celui d'une autre liste.",
+        )

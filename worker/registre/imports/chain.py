@@ -2,15 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Engine,
     Row,
+    Select,
     and_,
     exists,
     func,
@@ -23,14 +27,24 @@ from sqlalchemy import (
 from common.calendrier import civil_day, last_birth, now
 from common.french import short_date
 from common.law import REPERTOIRE_UNIQUE_DEPUIS
+from common.texte import JOINT
 from schemas.vocabulary import Liste, Nature
 from worker.db.engine import has_table
 from worker.domain.identite import Etat
 from worker.domain.tableau.couverture import Chain, CompleteUntil, Link, contradictions
 from worker.errors import ImportRefusedError
+from worker.registre.checks.facts import count_changed
 from worker.registre.imports.history import importing, read_days, select_links, select_neighbours
 from worker.registre.imports.report import Gap
-from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
+from worker.registre.models import (
+    Doubt,
+    Electeur,
+    Import,
+    ImportListe,
+    ListeCommunale,
+    MouvementRegistre,
+)
+from worker.registre.protections import Protege
 from worker.registre.versions import ListeKey, is_shown, stands
 
 REU = "reu"
@@ -52,6 +66,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .group_by(Electeur.version)
     )
     held = Counter({row.version: row.number for row in connection.execute(versions)})
+    changed = count_changed(connection, code_commune, liste.value)
     of_list = ImportListe.code_commune == code_commune, ImportListe.liste == liste.value
     columns = Import.id, Import.taken_on, Import.is_dated
     query = select_links(
@@ -63,7 +78,8 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     parts: Mapping[str, int] = {}
     for group in _group_whole(rows, partial):
         has_new_part = bool(links) and not (group[-1].parts or {}).keys() <= parts.keys()
-        links.append(_join_links(group, counts, held, has_new_part=has_new_part))
+        link = _join_links(group, counts, held, has_new_part=has_new_part)
+        links.append(replace(link, changed=changed[link.import_id]))
         parts = group[-1].parts or {}
     last = max((row.id for row in rows if row.id not in partial), default=0)
     of_commune = select(MouvementRegistre.import_id).where(
@@ -75,6 +91,13 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .order_by(Import.id)
     )
     words = [CompleteUntil(until, number) for until, number in connection.execute(vouched) if until]
+    if words:
+        links[1:] = [
+            replace(
+                link, unexplained=_count_unexplained(connection, code_commune, liste, before, link)
+            )
+            for before, link in pairwise(links)
+        ]
     key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
     version = connection.scalar(select(ListeCommunale.version).where(*key))
     is_of_service = version is not None and not connection.scalar(select(exists().where(*of_list)))
@@ -132,6 +155,103 @@ class _Counts:
                     self.waiting[day] += number
             if kind != REU and etat == Etat.APPLIQUE:
                 self.daily[day][nature] += number
+
+
+def _count_unexplained(
+    connection: Connection, code_commune: str, liste: Liste, before: Link, link: Link
+) -> int:
+    """Count the electors who came or left between two exports that were not compared, without their mouvement.
+
+    Those who were minors on the day of the first export may be on the lists, and in no file of mouvements.
+    """
+    if link.is_compared or link.has_new_part or not (before.is_kept and link.is_kept):
+        return 0
+    known = MouvementRegistre
+
+    def who(table: type[Electeur | MouvementRegistre]) -> Select[str, str, str]:
+        return select(table.nom_naissance, table.prenoms, table.date_naissance).where(
+            table.code_commune == code_commune,
+            table.liste == liste.value,
+            table.date_naissance <= last_birth(before.taken_on),
+        )
+
+    def fold(query: Select[str, str, str] | CompoundSelect[str, str, str]) -> set[Protege]:
+        return {Protege(*row).folded() for row in connection.execute(query)}
+
+    had, has = (who(Electeur).where(Electeur.version == it.import_id) for it in (before, link))
+    left, came = fold(had.except_(has)), fold(has.except_(had))
+    noted = who(known).where(
+        known.etat == Etat.APPLIQUE.value,
+        known.date_mouvement.between(before.taken_on, link.taken_on),
+    )
+    inscriptions, radiations = (
+        fold(noted.where(known.nature == nature.value))
+        for nature in (Nature.INSCRIPTION, Nature.RADIATION)
+    )
+    return len(came - left - inscriptions) + len(left - came - radiations)
+
+
+_AS_FOUND = (
+    *("nature", "ancien_bureau", "nouveau_bureau", "nom_naissance", "nom_usage", "prenoms"),
+    *("date_naissance", "commune_naissance", "departement_naissance", "pays_naissance"),
+    *("nationalite", "adresse"),
+)
+"""The columns of a mouvement that no agent notes: they stay what the comparison found."""
+
+
+def digest_mouvements(
+    connection: Connection, imports: Collection[int]
+) -> defaultdict[tuple[int, ListeKey], str]:
+    """Return a digest of the mouvements that each import of an export found, by list, as a set.
+
+    The change of bureau that an agent's decision of a doubt adds does not count.
+    """
+    known = MouvementRegistre
+    decided = select(Doubt.modification_id).where(
+        Doubt.import_id.in_(imports), Doubt.modification_id.is_not(None)
+    )
+    columns = [getattr(known, name) for name in _AS_FOUND]
+    query = select(known.import_id, known.code_commune, known.liste, *columns)
+    rows = connection.execute(query.where(known.import_id.in_(imports), known.id.not_in(decided)))
+    found = defaultdict[tuple[int, ListeKey], list[str]](list)
+    for number, commune, liste, *values in rows:
+        found[number, ListeKey(commune, liste)].append(JOINT.join(values))
+    digests = defaultdict[tuple[int, ListeKey], str](lambda: _digest([]))
+    digests.update((key, _digest(lines)) for key, lines in found.items())
+    return digests
+
+
+def _digest(lines: Iterable[str]) -> str:
+    text = "\n".join(sorted(lines))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def record_digests(connection: Connection, imports: Collection[int]) -> None:
+    """Store the digests of the mouvements of these imports again, some of which the product has masked."""
+    key = ImportListe.import_id, ImportListe.code_commune, ImportListe.liste
+    found = digest_mouvements(connection, imports)
+    known = select(*key).where(key[0].in_(imports), ImportListe.mouvements_digest != "")
+    for number, commune, liste in connection.execute(known).all():
+        is_it = key[0] == number, key[1] == commune, key[2] == liste
+        digest = found[number, ListeKey(commune, liste)]
+        connection.execute(update(ImportListe).where(*is_it).values(mouvements_digest=digest))
+
+
+def find_altered(
+    connection: Connection, code_commune: str, liste: Liste, first: int, last: int
+) -> list[date]:
+    """Return the days of the exports of a list, after import `first`, whose mouvements another service has changed."""
+    query = select_links(Import.id, Import.taken_on, ImportListe.mouvements_digest).where(
+        ImportListe.code_commune == code_commune,
+        ImportListe.liste == liste.value,
+        Import.id > first,
+        Import.id <= last,
+        ImportListe.mouvements_digest != "",
+    )
+    rows = connection.execute(query).all()
+    found = digest_mouvements(connection, [row.id for row in rows])
+    key = ListeKey(code_commune, liste.value)
+    return [row.taken_on for row in rows if found[row.id, key] != row.mouvements_digest]
 
 
 def _find_partial(connection: Connection, rows: Sequence[Any]) -> set[int]:

@@ -46,7 +46,9 @@ _DATES = {shape: re.compile(pattern, re.ASCII) for shape, pattern in _PATTERNS.i
 _CORRECT_OR_ACCEPT = "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
 _CORRECT = "Corrigez-les dans le REU, ou téléchargez de nouveau l'export"
 _DOWNLOAD = "Téléchargez de nouveau l'export d'ELIRE, et déposez-le sans l'ouvrir dans un tableur"
-_NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
+_NOTHING_KEPT = "Aucune ligne ne peut être gardée."
+_NEW_COMMUNE = " Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
+_IS_UNKNOWN = "commune inconnue"
 
 Parsed = TypeVar("Parsed")
 
@@ -116,7 +118,10 @@ class LineReader(Generic[Parsed]):
             f"{count_of(self._rejects.reasons.total(), 'ligne rejetée')} sur {format_number(self.lines_read)} : "
             f"{describe_reasons(self._rejects.reasons)}"
         )
-        advice = _CORRECT_OR_ACCEPT if self.lines_kept else _NOTHING_KEPT
+        advice = _CORRECT_OR_ACCEPT
+        if not self.lines_kept:
+            is_new = any(_IS_UNKNOWN in reason for reason in self._rejects.reasons)
+            advice = f"{_NOTHING_KEPT}{_NEW_COMMUNE if is_new else ''}"
         raise ImportRefusedError(
             f"{rejected}. Le détail est dans {self._rejects.path}. {advice}",
             on_screen=f"{rejected}. {_DOWNLOAD if is_of_spreadsheet(self._rejects.reasons) else _CORRECT}",
@@ -204,9 +209,7 @@ def unknown_commune(column: str, code: str) -> LineError:
     """Build the error for an unknown commune; a text that is no code may be a person's name, and is not quoted."""
     if is_code_commune(f"0{code}"):
         return LineError(column, "code de commune qui a perdu son zéro : un tableur l'a retiré")
-    return LineError(
-        column, f"commune inconnue : {code}" if is_code_commune(code) else "commune inconnue"
-    )
+    return LineError(column, f"{_IS_UNKNOWN} : {code}" if is_code_commune(code) else _IS_UNKNOWN)
 
 
 def clean_fields(fields: list[str]) -> tuple[list[str], int]:

@@ -40,6 +40,16 @@ _LISTE_WORDS = {
 }
 """Words for a list in file names; P, CE and CM alone may mean anything there."""
 
+_OTHER_KINDS = {
+    **dict.fromkeys(
+        ("radiation", "radiations", "radie", "radies", "radiee", "radiees"), "des électeurs radiés"
+    ),
+    **dict.fromkeys(("mandant", "mandataire", "procuration", "procurations"), "des procurations"),
+    **dict.fromkeys(("mouvement", "mouvements"), "des mouvements"),
+    **dict.fromkeys(("demande", "demandes"), "des demandes d'inscription"),
+}
+"""Words in a title or a file name that no list of active electors has, and what such a file holds."""
+
 _DATA = re.compile(r"[\d/.:, -]+", re.ASCII)
 
 
@@ -115,6 +125,24 @@ def read_name(name: str) -> dict[str, str]:
     listes = {_LISTE_WORDS[word] for word in fold(name).split() if word in _LISTE_WORDS}
     found = {"code_commune": communes, "liste": listes}
     return {field: values.pop() for field, values in found.items() if len(values) == 1}
+
+
+def name_other_kind(name: str, titles: Sequence[str], profile: SourceProfile) -> tuple[str, str]:
+    """Return what a file may hold instead of active electors, and the sign: a word of a title, or of the file's name.
+
+    Both are in French, and empty without such a word.
+    """
+    known = {fold(title) for _, title in profile.list_titles()}
+    unknown = [title for title in titles if fold(title) not in known]
+    places = [(title, "le titre d'une colonne") for title in unknown]
+    places.append((PurePath(name).stem, "le nom du fichier"))
+    found = (
+        (_OTHER_KINDS[word], f"{place} contient « {word} »")
+        for text, place in places
+        for word in fold(text).split()
+        if word in _OTHER_KINDS
+    )
+    return next(found, ("", ""))
 
 
 def _missing(

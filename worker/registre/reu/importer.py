@@ -31,7 +31,7 @@ from worker.registre.checks.facts import (
 from worker.registre.communes import lock_bureaux, merge_bureaux, read_names
 from worker.registre.comparaison.answers import Restored, restore_answers
 from worker.registre.comparaison.compare import compare, record_comparison
-from worker.registre.imports.chain import list_gaps, refuse_future
+from worker.registre.imports.chain import digest_mouvements, list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import (
     find_days,
@@ -51,6 +51,7 @@ from worker.registre.imports.report import (
 )
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reference import arrondissements_of
+from worker.registre.reu.columns import name_other_kind
 from worker.registre.reu.guess import describe_matching
 from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading, open_reu, said_of
 from worker.registre.versions import (
@@ -152,7 +153,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         with connection.begin():
             state = read_state(connection, intake.commune or "")
             same = find_same(connection, reu.sha256, said_of(reu))
-            questions = _ask_same_bytes(connection, reu, intake)
+            questions = [*_ask_same_bytes(connection, reu, intake), *_ask_other_kind(reu, profile)]
         if intake.state not in {"", state}:
             raise ImportRefusedError(
                 "Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier"
@@ -367,6 +368,21 @@ def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake")
     ]
 
 
+def _ask_other_kind(reu: ImportedFile, profile: SourceProfile) -> list[Question]:
+    kind, sign = name_other_kind(reu.name, reu.columns.titles, profile)
+    if not kind:
+        return []
+    return [
+        Question(
+            ImportQuestion.OTHER_KIND,
+            "",
+            "",
+            f"Ce fichier n'est peut-être pas la liste des électeurs actifs : {sign}",
+            f"Il contient peut-être {kind} : téléchargez la liste des électeurs actifs.",
+        )
+    ]
+
+
 def _refuse_unanswered(questions: Sequence[Question]) -> ImportRefusedError:
     said = ask_in_words((it.found, it.cause) for it in questions)
     return ImportRefusedError(
@@ -457,6 +473,7 @@ def _record(
                 )
             record_comparison(connection, version)
         point_to(connection, dict.fromkeys(reading.listes, version))
+        digests = digest_mouvements(connection, [version])
         replaced = [
             {
                 "import_id": version,
@@ -468,6 +485,7 @@ def _record(
                 "parts": link.parts[liste].imports if liste in link.parts else None,
                 "facts_version": FACTS_VERSION,
                 "facts_since": link.read_on,
+                "mouvements_digest": digests[version, liste],
             }
             for liste, count in reading.listes.items()
         ]

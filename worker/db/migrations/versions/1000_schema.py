@@ -309,7 +309,7 @@ def _give_tokens_rows() -> None:
 _NEW_COLUMNS = {
     "commune": ("mapping", "mairie"),
     "electeur": ("arrondissement", "ine"),
-    "import_liste": ("parts", "absorbed_by", "absorbed_into"),
+    "import_liste": ("parts", "absorbed_by", "absorbed_into", "mouvements_digest"),
     "scrutin": (
         "publication_due",
         "has_commission",
