@@ -621,7 +621,13 @@ def test_the_document_of_the_door_is_served_to_everybody(stranger: TestClient) -
 
 def test_another_address_leads_nowhere(stranger: TestClient, make_token: MakeToken) -> None:
     token = make_token("*")
-    for path in ("/api/v1/", "/api/v1/communes", "/api/v1/exports", "/api/v1/exports/1"):
+    for path in (
+        "/api/v1/",
+        "/api/v1/communes",
+        "/api/v1/exports",
+        "/api/v1/exports/1",
+        "/api/v2/events",
+    ):
         assert _code(stranger.get(path, headers=_showing(token))) == (404, "adresse_inconnue")
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
         answer = stranger.request(method, BYTES, headers=_showing(token))

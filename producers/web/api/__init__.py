@@ -186,15 +186,17 @@ class Bearer(NamedTuple):
 
 
 def create_api(services: WebServices) -> Mount:
-    """Return the API, with its own error handlers: errors are JSON, not HTML."""
+    """Return the API, with its own error handlers: errors are JSON, not HTML, of another version too."""
+    _, door, version = PREFIX.split("/")
+    routes = [
+        Route(EVENTS_PATH, exchange_events, methods=["GET", "POST"]),
+        Route(FILE_PATH, send_file, methods=["GET"]),
+        Route(OPENAPI_PATH, send_document, methods=["GET"]),
+        Route(REQUESTS_PATH, send_requests, methods=["GET"]),
+        Route(REQUEST_PATH, send_request, methods=["GET"]),
+    ]
     api = Starlette(
-        routes=[
-            Route(EVENTS_PATH, exchange_events, methods=["GET", "POST"]),
-            Route(FILE_PATH, send_file, methods=["GET"]),
-            Route(OPENAPI_PATH, send_document, methods=["GET"]),
-            Route(REQUESTS_PATH, send_requests, methods=["GET"]),
-            Route(REQUEST_PATH, send_request, methods=["GET"]),
-        ],
+        routes=[Mount(f"/{version}", routes=routes)],
         middleware=[Middleware(_RateFields, services)],
         exception_handlers=dict.fromkeys(
             (HTTPException, StateAwayError, PublishError, Exception), _show_problem
@@ -204,7 +206,7 @@ def create_api(services: WebServices) -> Mount:
     api.state.publishing = CapacityLimiter(
         4
     )  # while the broker is away, the other threads serve the clerks
-    return Mount(PREFIX, api)
+    return Mount(f"/{door}", api)
 
 
 class _RateFields:
