@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.envelope import Attribute
 from schemas.faults import Fault
-from schemas.file_state import is_usable
+from schemas.file_state import FileState, find_state, is_usable
 from schemas.requests import CodeCommune, Sha256
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import (
@@ -74,8 +74,10 @@ class ExpectedFile(Published):
 
 
 class FileStage(StrEnum):
-    """The state of a file."""
+    """How far the making of a file is; `queued` and `running` are in no event."""
 
+    QUEUED = "queued"
+    RUNNING = "running"
     READY = "ready"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -134,6 +136,10 @@ class FileStatus(ExpectedFile):
     request: AnsweredRequest
     commune: CodeCommune
     status: FileStage
+    state: Annotated[
+        FileState,
+        Field(description="The one state that the screen, the mails and the commands show too."),
+    ]
     usable: Annotated[
         bool,
         Field(
@@ -167,11 +173,20 @@ _FOUND_AT_THE_END = ("bloquantes", "provisoire_until", "a_completer")
 def ended_fields(row: Any, url: str | None) -> dict[str, Any]:  # noqa: ANN401 — as above
     """Return the fields of the FileStatus of a ready, failed or cancelled file that say how it ended."""
     if row.status == ExportStatus.CANCELLED:
-        return {"status": FileStage.CANCELLED, "usable": False, "reason": row.error_message}
+        return _unusable(FileState.CANCELLED) | {"reason": row.error_message}
     if row.status != ExportStatus.READY:
-        failure = {"code": row.error_code, "reason": row.error_message}
-        return {"status": FileStage.FAILED, "usable": False} | failure
-    file = MadeFile(
+        return _unusable(FileState.FAILED) | {"code": row.error_code, "reason": row.error_message}
+    found = {name: getattr(row, name) for name in _FOUND_AT_THE_END}
+    known = {
+        "state": find_state(ExportStatus.READY, found),
+        "usable": is_usable(ExportStatus.READY, found),
+    }
+    return {"status": FileStage.READY, "file": made_file(row, url)} | known
+
+
+def made_file(row: Any, url: str | None) -> MadeFile:  # noqa: ANN401 — as above
+    """Return the record of a file that was made."""
+    return MadeFile(
         path=f"{row.code_commune}/{row.file_name}",
         size=row.size or 0,
         sha256=row.sha256 or "",
@@ -183,14 +198,16 @@ def ended_fields(row: Any, url: str | None) -> dict[str, Any]:  # noqa: ANN401 �
         remarques=row.remarques,
         provisoire_until=row.provisoire_until,
     )
-    found = {name: getattr(row, name) for name in _FOUND_AT_THE_END}
-    usable = is_usable(ExportStatus.READY, found)
-    return {"status": FileStage.READY, "usable": usable, "file": file}
+
+
+def _unusable(state: FileState) -> dict[str, Any]:
+    return {"status": FileStage(state.value), "state": state, "usable": False}
 
 
 def recalled_fields(because: str) -> dict[str, Any]:
     """Return the fields of the FileStatus of a recalled file that say why."""
-    return {"status": FileStage.RECALLED, "usable": False, "reason": because}
+    known = {"state": FileState.TO_REDO, "usable": False}
+    return {"status": FileStage.RECALLED, "reason": because} | known
 
 
 def name_request(sender: str, source: str, event_id: str, payload_hash: str) -> str:
@@ -257,7 +274,7 @@ class RequestStatus(Published):
         Field(description="Absent where none is named that the sender may ask for."),
     ] = None
     exports: Annotated[
-        list[ExpectedFile] | None,
+        Sequence[ExpectedFile] | None,
         Field(
             description="Of an accepted request: the files to expect; empty where nothing more follows."
         ),

@@ -9,6 +9,7 @@ from schemas import topology
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear, FileStatus, RegistreStatus, RequestStatus
+from schemas.openapi import describe_http
 from schemas.pages import write_fields
 from schemas.requests import (
     CancelRequested,
@@ -48,6 +49,9 @@ def generated_files() -> Iterator[tuple[Path, str]]:
     for event_type, schema in events.items():
         text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         yield ROOT / "json" / f"{event_type}.json", text
+    requests = tuple(model for model in MODELS if model.EVENT_TYPE in topology.REQUEST_TYPES)
+    document = json.dumps(describe_http(requests), indent=2, ensure_ascii=False) + "\n"
+    yield ROOT / "openapi.json", document
     yield (
         ROOT / "fields.md",
         write_fields(CloudEvent.model_json_schema() | {"required": REQUIRED}, events),

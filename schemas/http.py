@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from schemas.events import Published, RefusalFault
+from schemas.events import AnsweredRequest, FileStatus, Published, RefusalFault, RequestStatus
 
 PREFIX = "/api/v1"
 FILE_PATH = "/exports/{export_id}/fichier"
@@ -14,6 +16,9 @@ EVENTS_PATH = "/events"
 REQUESTS_PATH = "/requests"
 REQUEST_PATH = "/requests/{uuid}"
 """One request of the token, by the UUID that is derived from its sender, its event's source and id, and its content."""
+OPENAPI_PATH, OPENAPI_DOCUMENT = "/openapi.json", Path(__file__).with_name("openapi.json")
+PAGE, LONGEST_PAGE = 100, 1000
+"""Rows of a page, unless the program asks for another number, and the largest such number."""
 TOKEN_PREFIX = "prefecture_"  # noqa: S105 — prefix of every token
 TOKEN_ACTOR = "jeton "  # noqa: S105 — prefix of the sender of events, and of the actor in the audit trail
 RECALLED, ACCEPTS_RECALLED = "recalled", "accept"
@@ -32,6 +37,48 @@ class Again(Published):
 
     type: str
     data: dict[str, Any]
+
+
+class FileNow(FileStatus):
+    """A file as it is now: what its last event says, and what is known of it since."""
+
+    fault: Annotated[
+        str | None,
+        Field(
+            description="How its bytes were last found to differ from the record: `missing`, `unreadable`, "
+            "`truncated`, `altered`."
+        ),
+    ] = None
+    cure: Annotated[
+        str | None,
+        Field(
+            description="The path of the page of the screen where a clerk cures the state, with the file selected; "
+            "absent of a file that needs none."
+        ),
+    ] = None
+
+
+class RequestNow(RequestStatus):
+    """A request that a worker has read, as it is now."""
+
+    type: Annotated[str, Field(description="Of its event.")]
+    requested_at: datetime
+    exports: Annotated[
+        Sequence[FileNow] | None, Field(description="Its files; absent in a list of requests.")
+    ] = None
+
+
+class RequestPage(Published):
+    """A page of requests."""
+
+    requests: Sequence[RequestNow]
+    next: Annotated[int, Field(description="`after` of the next page.")]
+
+
+class ReceivedRequest(Published):
+    """A request that is on its way to a worker."""
+
+    request: AnsweredRequest
 
 
 class Problem(Published):

@@ -14,10 +14,8 @@ from pydantic import (
     Field,
     StrictBool,
     StrictInt,
-    WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from schemas.envelope import Attribute
 from schemas.faults import FieldError
@@ -40,15 +38,7 @@ from schemas.topology import (
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
-from schemas.vocabulary import (
-    LISTE_NAMES,
-    CopieFile,
-    Format,
-    Liste,
-    PreviewAct,
-    Qualite,
-    parse_jour,
-)
+from schemas.vocabulary import CopieFile, Format, Liste, PreviewAct, Qualite, parse_jour
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 LARGEST_ID = 2**53 - 1
@@ -73,14 +63,6 @@ def check_code_commune(code: str) -> str:
             "code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004",
         )
     return code
-
-
-def _parse_liste(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
-    if isinstance(value, str) and value not in LISTE_NAMES:
-        raise PydanticCustomError(
-            "enum", "a list is expected", {"expected": ", ".join(LISTE_NAMES)}
-        )
-    return LISTE_NAMES.get(value, value) if isinstance(value, str) else value
 
 
 def _parse_jour(value: Any) -> date:  # noqa: ANN401 — decoded JSON
@@ -158,18 +140,9 @@ CodeCommune = Annotated[
         json_schema_extra={"pattern": f"^{_CODE_COMMUNE}$"},
     ),
 ]
-ListeName = Annotated[
-    Liste,
-    BeforeValidator(_parse_liste),
-    WithJsonSchema({"type": "string", "enum": list[str](LISTE_NAMES)}),
-]
 Listes = Annotated[
-    list[ListeName],
-    Field(
-        min_length=1,
-        max_length=10,
-        description="Lists wanted, by openElec's code or the REU's; all when absent.",
-    ),
+    list[Liste],
+    Field(min_length=1, max_length=10, description="Lists wanted; all when absent."),
     AfterValidator(_as_set),
 ]
 Jour = Annotated[
@@ -481,8 +454,7 @@ class RegistrePreviewRequested(Contract):
         ),
     ] = ""
     liste: Annotated[
-        ListeName | None,
-        Field(description="List of all its electors, where the file does not tell."),
+        Liste | None, Field(description="List of all its electors, where the file does not tell.")
     ] = None
     requested_by: RequestedBy
 
@@ -505,7 +477,7 @@ class RegistreImportRequested(Contract):
         StrictBool, Field(description="Answer yes to all questions of the preview.")
     ] = False
     empty: Annotated[
-        list[ListeName],
+        list[Liste],
         Field(
             max_length=10, description="Lists that the export does not hold, now without electors."
         ),

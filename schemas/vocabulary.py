@@ -367,11 +367,8 @@ def split_wishes(text: str) -> frozenset[Wish]:
     return frozenset(wish for wish in Wish if wish in words)
 
 
-LISTE_NAMES = {f"{prefix}{liste}": liste for prefix in ("", "L") for liste in Liste}
-"""The names of a list in an event: openElec's code, or the REU's name."""
-
-
-_LISTE_ALIASES = LISTE_NAMES | {
+_LISTE_ALIASES = {
+    **{f"{prefix}{liste}": liste for prefix in ("", "L") for liste in Liste},
     "01": Liste.PRINCIPALE,
     "LISTE PRINCIPALE": Liste.PRINCIPALE,
     "LISTE GENERALE": Liste.PRINCIPALE,

@@ -26,12 +26,12 @@ ask() {
         sleep 0.2
         api "$URL/api/v1/requests/$uuid" || true # 404 until a worker has read it
     done
-    path=$(jq --raw-output '.exports[0].url' "$folder/answer")
+    path=$(jq --raw-output '.exports[0].file.url' "$folder/answer")
     cp "$folder/answer" "$folder/request"
     api "$URL$path"
     mv "$folder/answer" "$folder/file"
     digest=$(sha256sum <"$folder/file")
-    echo "$id $(jq '.exports | length' "$folder/request") $(jq -r '.exports[0].sha256' "$folder/request") ${digest%% *}"
+    echo "$id $(jq '.exports | length' "$folder/request") $(jq -r '.exports[0].file.sha256' "$folder/request") ${digest%% *}"
 }
 
 verify() {

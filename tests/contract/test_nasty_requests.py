@@ -81,10 +81,7 @@ REFUSED = {
     "boolean": (_data(commune=True), "commune : un texte est attendu"),
     "NaN": (_data(commune=float("nan")), ""),
     "deep in the data": (_with('"13900"', "[" * 200 + "]" * 200), "nested deeper than 64"),
-    "unknown list": (
-        _data(listes=[SECRET]),
-        "listes.0 : les valeurs possibles sont P, CE, CM, LP, LCE, LCM",
-    ),
+    "unknown list": (_data(listes=[SECRET]), "listes.0 : les valeurs possibles sont P, CE ou CM"),
     "no list": (_data(listes=[]), "listes : 1 valeur au moins"),
     "list as text": (_data(listes=SECRET), "listes : une liste de valeurs est attendue"),
     "unknown format": (

@@ -18,7 +18,7 @@ from schemas.checking import find_faults
 from schemas.envelope import CloudEvent
 from schemas.file_state import FileState
 from schemas.generate import MODELS, ROOT
-from schemas.http import EVENTS_PATH, FILE_PATH, REQUEST_PATH, REQUESTS_PATH, Problem
+from schemas.http import EVENTS_PATH, FILE_PATH, OPENAPI_PATH, REQUEST_PATH, REQUESTS_PATH, Problem
 from schemas.vocabulary import FORMATS
 
 TYPES = (*topology.REQUEST_TYPES, *topology.EVENT_TYPES)
@@ -362,13 +362,15 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
 def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> None:
     document = json.loads((ROOT / "openapi.json").read_text("utf-8"))
     paths = document["paths"]
-    assert paths.keys() == {FILE_PATH, EVENTS_PATH, REQUESTS_PATH, REQUEST_PATH}
+    assert paths.keys() == {*(FILE_PATH, EVENTS_PATH, REQUESTS_PATH, REQUEST_PATH, OPENAPI_PATH)}
     problem = Problem.model_json_schema(
         mode="serialization", ref_template="#/components/schemas/{model}"
     )
     schemas = problem.pop("$defs") | {"Problem": problem}
     assert document["components"]["schemas"] | schemas == document["components"]["schemas"]
-    assert document["components"]["schemas"]["File"]["properties"]["state"]["enum"] == [*FileState]
+    assert document["components"]["schemas"]["FileState"]["enum"] == [*FileState]
+    sent = document["components"]["schemas"]["SentEvent"]["oneOf"]
+    assert len(sent) == len(topology.REQUEST_TYPES)
     for status in ("200", "206"):
         content = paths[FILE_PATH]["get"]["responses"][status]["content"]
         assert content.keys() == {record.media_type for record in FORMATS.values()}

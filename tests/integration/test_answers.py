@@ -302,7 +302,7 @@ def test_the_examples_are_what_is_really_said(desk: DepotsDesk) -> None:
     said.append(deadline_event("13900", day, near))
     assert {event.type for event in said} == set(topology.EVENT_TYPES) - OF_ARRIVALS
     ended = [event.data["status"] for event in said if event.type == topology.EVENT_EXPORT_STATUS]
-    assert sorted(ended) == sorted(FileStage)
+    assert {*ended} == {*FileStage} - {FileStage.QUEUED, FileStage.RUNNING}
     for event in said:
         if event.data.get("status") == _example(event.type)["data"].get("status"):
             assert _shape(event.model_dump(mode="json", exclude_none=True)) == _shape(

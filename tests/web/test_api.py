@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from schemas.checking import hash_payload
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.events import FileStatus, name_request
+from schemas.generate import ROOT as SCHEMAS
 from schemas.http import EVENT_JSON, TOKEN_ACTOR, Problem
 from schemas.requests import ListeExportRequested
 from schemas.topology import (
@@ -341,8 +343,11 @@ def test_a_recalled_file_is_not_served_as_a_good_one(
     assert read_rows(screen_database, "SELECT state FROM derniers_exports WHERE export_id = 1") == [
         ("to_redo",)
     ]
-    assert _code(stranger.get(file["url"], headers=_showing(token))) == (409, "fichier_a_refaire")
-    taken = stranger.get(f"{file['url']}?recalled=accept", headers=_showing(token))
+    assert _code(stranger.get(file["file"]["url"], headers=_showing(token))) == (
+        409,
+        "fichier_a_refaire",
+    )
+    taken = stranger.get(f"{file['file']['url']}?recalled=accept", headers=_showing(token))
     assert (taken.status_code, taken.content, taken.headers["file-state"]) == (
         200,
         CONTENT,
@@ -358,9 +363,10 @@ def test_a_program_asks_what_became_of_its_request(
     path = _address()
     known = stranger.get(path, headers=_showing(token))
     (file,) = known.json()["exports"]
-    assert (known.json()["request"]["id"], known.json()["outcome"]) == ("1", "accepted")
-    assert (file["export_id"], file["status"], file["sha256"]) == (1, "ready", DIGEST.hex())
-    assert (file["electeurs"], file["anomalies_bloquantes"], file["a_completer"]) == (1, 0, 0)
+    assert (known.json()["request"]["id"], known.json()["status"]) == ("1", "accepted")
+    assert (file["export_id"], file["status"], file["file"]["sha256"]) == (1, "ready", DIGEST.hex())
+    made = file["file"]
+    assert (made["electeurs"], made["anomalies_bloquantes"], made["a_completer"]) == (1, 0, 0)
     execute(
         screen_database,
         "UPDATE export SET status = 'failed', error_code = 'xsd', error_message = 'Refusé.'",
@@ -422,7 +428,7 @@ def test_each_content_under_one_id_has_the_address_of_its_own_answer(files: File
     for event in files.broker.events:
         ingest_request(event, files.desk.services, sender="jeton compta")
     states = [files.client.get(it, headers=_showing(token)).json() for it in addresses]
-    assert [it["outcome"] for it in states] == ["accepted", "refused"]
+    assert [it["status"] for it in states] == ["accepted", "refused"]
     assert [it.get("code") for it in states] == [None, "key_reused"]
     assert [len(it["exports"]) for it in states] == [3, 0]
     for formats in (["xml"], ["csv", "xml"]):
@@ -445,7 +451,7 @@ def test_a_program_lists_the_requests_of_a_commune(
 
     listed = ask(commune=LIBREVILLE).json()
     (asked,) = listed["requests"]
-    assert (asked["request"]["id"], asked["outcome"], listed["next"]) == ("1", "accepted", 1)
+    assert (asked["request"]["id"], asked["status"], listed["next"]) == ("1", "accepted", 1)
     at = datetime.fromisoformat(asked["requested_at"])
     for since, number in ((at, 1), (at + timedelta(seconds=1), 0)):
         assert len(ask(commune=LIBREVILLE, since=since.isoformat()).json()["requests"]) == number
@@ -560,6 +566,14 @@ def test_a_program_reads_each_event_that_was_published_to_it(files: FilesScreen)
         ("", ""),
     ]
     assert own == [it for it in published if it.data.get("request", {}).get("id") != "other"]
+    _, refused, _, settled, recalled, _ = (it.data for it in own)
+    for said in (settled, refused):
+        address = f"/api/v1/requests/{said['request']['uuid']}"
+        now = files.client.get(address, headers=_showing(tokens["compta"])).json()
+        assert now == now | said, "the state has the words and the shape of the event"
+        if said is settled:
+            (file,) = now["exports"]
+            assert file == file | recalled
     (deadline,) = _read_feed(files.client, tokens["lecteur"])
     assert deadline == own[-1]
     assert _read_feed(files.client, tokens["ailleurs"]) == []
@@ -599,9 +613,21 @@ def test_a_page_of_the_feed_has_as_many_events_as_were_asked_for(
     assert stranger.get("/api/v1/events?limit=1000", headers=_showing(token)).status_code == 200
 
 
+def test_the_document_of_the_door_is_served_to_everybody(stranger: TestClient) -> None:
+    answer = stranger.get("/api/v1/openapi.json")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json() == json.loads((SCHEMAS / "openapi.json").read_text("utf-8"))
+
+
 def test_another_address_leads_nowhere(stranger: TestClient, make_token: MakeToken) -> None:
     token = make_token("*")
-    for path in ("/api/v1/", "/api/v1/communes", "/api/v1/exports", "/api/v1/exports/1"):
+    for path in (
+        "/api/v1/",
+        "/api/v1/communes",
+        "/api/v1/exports",
+        "/api/v1/exports/1",
+        "/api/v2/events",
+    ):
         assert _code(stranger.get(path, headers=_showing(token))) == (404, "adresse_inconnue")
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
         answer = stranger.request(method, BYTES, headers=_showing(token))
@@ -646,7 +672,8 @@ def test_a_program_sends_an_event_as_its_token(
     known = stranger.get(sent.headers["location"], headers=_showing(token))
     assert known.json()["request"] == {"source": "/mairie/13900", "id": "a/b c", "uuid": uuid}
     assert (
-        stranger.get(known.json()["exports"][0]["url"], headers=_showing(token)).content == CONTENT
+        stranger.get(known.json()["exports"][0]["file"]["url"], headers=_showing(token)).content
+        == CONTENT
     )
     execute(
         screen_database,

@@ -391,14 +391,14 @@ def test_a_program_makes_a_lost_file_again(files: FilesScreen) -> None:
 
     (file,) = send(REQUEST_LISTE_EXPORT, "1", {"commune": "13900", "listes": ["P"]})["exports"]
     path_of(files, file["export_id"]).unlink()
-    problem = ask(file["url"])
+    problem = ask(file["file"]["url"])
     assert (problem.status_code, problem.json()["code"]) == (410, "fichier_absent")
-    assert "again" not in ask(file["url"], other).json()
+    assert "again" not in ask(file["file"]["url"], other).json()
     wait_until(lambda: not files.app.state.services.spool.waiting(), message="an empty spool")
     files.work()
     again = problem.json()["again"]
     (new,) = send(again["type"], "2", again["data"])["exports"]
-    assert ask(new["url"]).status_code == 200
+    assert ask(new["file"]["url"]).status_code == 200
     whole = {"request": again["data"]["request"]}
     (third,) = send(REQUEST_RETRY, "3", whole)["exports"]
     assert third["label"] != new["label"], "the whole request knows of the lost file"

@@ -270,7 +270,7 @@ FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.cod
     "demandes": """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
        r.created_at AS requested_at, r.outcome, r.reason, r.notified_at, r.sender, r.id AS request_id, r.code,
-       r.kind, r.uuid
+       r.kind, r.uuid, r.completed_at, r.faults
 FROM request r
 """,
     "envois": """

@@ -7,6 +7,7 @@ another sender's request, give the same 404 as one that does not exist.
 import base64
 import hmac
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,14 +17,15 @@ from urllib.parse import urlencode
 
 import structlog
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy import ColumnElement, Row, String, and_, column, or_, select, table, true
+from pydantic import BaseModel
+from sqlalchemy import JSON, ColumnElement, Row, String, and_, column, or_, select, table, true
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,7 +47,15 @@ from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROC
 from producers.web.security.limits import limit_body
 from schemas.checking import find_faults, hash_payload, read_envelope
 from schemas.envelope import CloudEvent
-from schemas.events import FileStage, RefusalFault, name_request
+from schemas.events import (
+    AnsweredRequest,
+    FileStage,
+    RefusalFault,
+    RequestStage,
+    expected_fields,
+    made_file,
+    name_request,
+)
 from schemas.faults import Fault, join_faults
 from schemas.http import (
     ACCEPTS_RECALLED,
@@ -53,6 +63,10 @@ from schemas.http import (
     EVENTS_JSON,
     EVENTS_PATH,
     FILE_PATH,
+    LONGEST_PAGE,
+    OPENAPI_DOCUMENT,
+    OPENAPI_PATH,
+    PAGE,
     PREFIX,
     PROBLEM_JSON,
     RECALLED,
@@ -61,12 +75,23 @@ from schemas.http import (
     TOKEN_ACTOR,
     TOKEN_PREFIX,
     Again,
+    FileNow,
     Problem,
+    ReceivedRequest,
+    RequestNow,
+    RequestPage,
     digest_secret,
 )
 from schemas.rights import EVERY_COMMUNE, acts_of, find_missing_right
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_RETRY, REQUEST_TYPES, SCREEN_NOTE
-from schemas.vocabulary import KEY_REUSED, WITHOUT_KEY, Piece
+from schemas.topology import (
+    MAX_EVENT_BYTES,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+    REQUEST_TYPES,
+    SCREEN_NOTE,
+)
+from schemas.vocabulary import KEY_REUSED, WITHOUT_KEY, ExportStatus, Piece, RequestOutcome
 
 ACCEPTED, UNAUTHORIZED, FORBIDDEN, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
     202,
@@ -96,7 +121,8 @@ _DEMANDES = table(
     "demandes",
     *(column(name, String) for name in _ASKED),
     column("request_id"),
-    column("requested_at", UtcDateTime),
+    column("faults", JSON),
+    *(column(name, UtcDateTime) for name in ("requested_at", "completed_at")),
 )
 _REPONSES = table(
     "reponses",
@@ -106,7 +132,6 @@ _REPONSES = table(
 _TO_EVERYBODY = "*"
 """The account of a deadline in the feed."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_PAGE, _LONGEST_PAGE = 100, 1000
 _SAID = {
     400: ("requete_illisible", "La requête n'est pas lisible."),
     404: (
@@ -161,14 +186,17 @@ class Bearer(NamedTuple):
 
 
 def create_api(services: WebServices) -> Mount:
-    """Return the API, with its own error handlers: errors are JSON, not HTML."""
+    """Return the API, with its own error handlers: errors are JSON, not HTML, of another version too."""
+    _, door, version = PREFIX.split("/")
+    routes = [
+        Route(EVENTS_PATH, exchange_events, methods=["GET", "POST"]),
+        Route(FILE_PATH, send_file, methods=["GET"]),
+        Route(OPENAPI_PATH, send_document, methods=["GET"]),
+        Route(REQUESTS_PATH, send_requests, methods=["GET"]),
+        Route(REQUEST_PATH, send_request, methods=["GET"]),
+    ]
     api = Starlette(
-        routes=[
-            Route(EVENTS_PATH, exchange_events, methods=["GET", "POST"]),
-            Route(FILE_PATH, send_file, methods=["GET"]),
-            Route(REQUESTS_PATH, send_requests, methods=["GET"]),
-            Route(REQUEST_PATH, send_request, methods=["GET"]),
-        ],
+        routes=[Mount(f"/{version}", routes=routes)],
         middleware=[Middleware(_RateFields, services)],
         exception_handlers=dict.fromkeys(
             (HTTPException, StateAwayError, PublishError, Exception), _show_problem
@@ -178,7 +206,7 @@ def create_api(services: WebServices) -> Mount:
     api.state.publishing = CapacityLimiter(
         4
     )  # while the broker is away, the other threads serve the clerks
-    return Mount(PREFIX, api)
+    return Mount(f"/{door}", api)
 
 
 class _RateFields:
@@ -194,6 +222,11 @@ class _RateFields:
             await send(message)
 
         await self._app(scope, receive, send_with_fields)
+
+
+def send_document(_request: Request) -> Response:
+    """Send the OpenAPI document of this version, to anybody: it names no commune and no account."""
+    return Response(OPENAPI_DOCUMENT.read_bytes(), media_type="application/json")
 
 
 async def exchange_events(request: Request) -> Response:
@@ -217,8 +250,8 @@ async def _receive_event(request: Request) -> Response:
     publish, limiter = _services(request).publish, request.app.state.publishing
     await to_thread.run_sync(lambda: publish(event, token=bearer.sender), limiter=limiter)
     uuid = _name_request(bearer, event)
-    said = {"request": {"source": event.source, "id": event.id, "uuid": uuid}}
-    return JSONResponse(said, ACCEPTED, {"Location": _address_of(uuid)})
+    received = AnsweredRequest(source=event.source, id=event.id, uuid=uuid)
+    return _answer(ReceivedRequest(request=received), ACCEPTED, {"Location": _address_of(uuid)})
 
 
 def _require_right(bearer: Bearer, event: CloudEvent) -> None:
@@ -303,9 +336,9 @@ def _read_page(request: Request) -> tuple[int, int]:
     """
     query = request.query_params
     after = 0 if query.get("after", "0") == "0" else read_number(query["after"])
-    most = read_number(query.get("limit", str(_PAGE)))
-    if after is None or most is None or most > _LONGEST_PAGE:
-        said = f"« after » vient de la réponse d'avant ; « limit » va de 1 à {_LONGEST_PAGE}."
+    most = read_number(query.get("limit", str(PAGE)))
+    if after is None or most is None or most > LONGEST_PAGE:
+        said = f"« after » vient de la réponse d'avant ; « limit » va de 1 à {LONGEST_PAGE}."
         raise ProblemError(400, "parametre_faux", said)
     return after, most
 
@@ -419,7 +452,7 @@ def send_request(request: Request) -> Response:
         .where(view.request_id == found.request_id)
         .order_by(view.export_id),
     )
-    return JSONResponse(_describe_request(found) | {"exports": [_describe(it) for it in files]})
+    return _answer(_describe_request(found, files))
 
 
 def send_requests(request: Request) -> Response:
@@ -444,7 +477,7 @@ def send_requests(request: Request) -> Response:
     chosen = select(_DEMANDES).where(is_open, *is_asked, demande.event_type != SCREEN_NOTE)
     rows = _services(request).state.read(chosen.order_by(demande.request_id).limit(most))
     last = rows[-1].request_id if rows else after
-    return JSONResponse({"requests": [_describe_request(row) for row in rows], "next": last})
+    return _answer(RequestPage(requests=[_describe_request(row) for row in rows], next=last))
 
 
 def _read_instant(words: str) -> datetime | None:
@@ -455,44 +488,62 @@ def _read_instant(words: str) -> datetime | None:
     return read.astimezone(UTC) if read.tzinfo else None
 
 
-def _describe_request(row: Row[Any]) -> dict[str, object]:
-    key, refusal = (
-        {"source": row.source, "id": row.event_id, "uuid": row.uuid},
-        {"code": row.code, "reason": row.reason},
+_OF_FILES = frozenset({REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY})
+"""The requests that are settled once their last file has ended."""
+
+
+def _describe_request(row: Row[Any], files: Sequence[AskedFile] | None = None) -> RequestNow:
+    is_refused = row.outcome == RequestOutcome.REFUSED
+    is_over = row.completed_at is not None and row.event_type in _OF_FILES
+    status = RequestStage.SETTLED if is_over else RequestStage.ACCEPTED
+    about: dict[str, Any] = {}
+    faults = [RefusalFault.of(Fault(**fault)) for fault in row.faults or ()]
+    if is_refused:
+        about = {"code": row.code or "refus", "reason": row.reason, "errors": faults}
+    elif faults:
+        about["ignored"] = faults
+    if files is not None:
+        about["exports"] = [_describe(it, row) for it in files]
+    if is_over and files and not is_refused:
+        counts = Counter(it.status for it in files)
+        about |= {it.value: counts[it] for it in ExportStatus if it.is_terminal}
+    return RequestNow(
+        request=_reference(row),
+        type=row.event_type,
+        requested_at=row.requested_at,
+        status=RequestStage.REFUSED if is_refused else status,
+        request_id=None if is_refused else row.request_id,
+        commune=row.code_commune or None,
+        **about,
     )
-    about = {
-        "request": key,
-        "type": row.event_type,
-        "commune": row.code_commune,
-        "outcome": row.outcome,
-    }
-    return about | {"requested_at": row.requested_at.isoformat()} | (refusal if row.code else {})
 
 
-def _describe(file: AskedFile) -> dict[str, object]:
-    status = FileStage.RECALLED if file.recalled_at else file.status
-    about = {"export_id": file.export_id, "label": file.label, "status": status.value}
-    about |= {"state": file.state.value, "usable": file.is_usable}
-    if file.fault:
-        about["fault"] = file.fault
-    if file.cure:
-        about["cure"] = file.cure.address
-    if file.error_code:
-        return about | {"code": file.error_code, "reason": file.error_message}
-    if file.recalled_at:
-        about["reason"] = file.recalled_because
-    if not record_of(file):
-        return about
+def _reference(row: Row[Any]) -> AnsweredRequest:
+    return AnsweredRequest(source=row.source, id=row.event_id, uuid=row.uuid)
+
+
+def _describe(file: AskedFile, asked: Row[Any]) -> FileNow:
     url = f"{PREFIX}{FILE_PATH.format(export_id=file.export_id)}"
-    counts = {
-        "electeurs": file.electeurs,
-        "anomalies_bloquantes": file.bloquantes,
-        "a_completer": file.a_completer,
-    }
-    provisoire = (
-        {"provisoire_until": file.provisoire_until.isoformat()} if file.provisoire_until else {}
+    return FileNow(
+        **expected_fields(file, file.export_id),
+        request=_reference(asked),
+        commune=file.code_commune,
+        status=FileStage.RECALLED if file.recalled_at else FileStage(file.status.value),
+        state=file.state,
+        usable=file.is_usable,
+        file=made_file(file, url) if record_of(file) else None,
+        code=file.error_code or None,
+        reason=file.recalled_because or file.error_message or None,
+        fault=file.fault or None,
+        cure=file.cure.address if file.cure else None,
     )
-    return about | {"size": file.size, "sha256": file.sha256, "url": url} | counts | provisoire
+
+
+def _answer(
+    state: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    body = state.model_dump_json(exclude_none=True)
+    return Response(body, status, headers, "application/json")
 
 
 def _names(request: Request, field: str, etag: str, *, is_weak: bool) -> bool | None:
