@@ -22,6 +22,7 @@ from common.calendrier import (
     counted_back,
     cycle_of,
     find_cycles,
+    is_mineur,
     is_poll_day,
     is_second_round,
     last_day_to_consult,
@@ -332,6 +333,26 @@ def test_another_poll_of_the_next_week_is_not_a_second_round() -> None:
     assert is_second_round(
         CalendarScrutin(date(2024, 7, 6), "Élections législatives, second tour"), [polynesie]
     )
+
+
+@pytest.mark.parametrize(("days", "is_second"), [(13, True), (14, True), (15, False)])
+def test_a_poll_is_a_second_round_until_the_fourteenth_day(days: int, *, is_second: bool) -> None:
+    first = CalendarScrutin(date(2026, 3, 15), "Élections municipales, 1er tour")
+    other = CalendarScrutin(first.jour + timedelta(days=days), "Élections municipales, 2nd tour")
+    assert is_second_round(other, [first, other]) is is_second
+
+
+@pytest.mark.parametrize(
+    ("born", "expected"),
+    [
+        ("2008-03-01", False),  # 18 years old on that day
+        ("2008-03-02", True),
+        ("2010-03-01", True),  # 16 years old on that day
+        ("2010-03-02", False),  # too young to be on a list: a mistake
+    ],
+)
+def test_a_minor_is_between_sixteen_and_eighteen_years_old(born: str, *, expected: bool) -> None:
+    assert is_mineur(born, date(2026, 3, 1)) is expected
 
 
 def test_the_words_of_the_commune_win_and_the_days_of_a_decree_stay() -> None:

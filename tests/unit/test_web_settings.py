@@ -103,3 +103,11 @@ def test_an_empty_secret_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """`deploy/prefecture` creates empty files for optional secrets."""
     settings = WebSettings.model_validate({"web_secret": "", "web_proxy_secret": ""})
     assert (settings.web_secret, settings.web_proxy_secret) == (None, None)
+
+
+def test_a_secret_of_31_characters_is_refused_and_one_of_32_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert _load(monkeypatch, {"WEB_SECRET": "x" * 32}).web_secret
+    with pytest.raises(ProducerConfigurationError, match="32 caractères"):
+        _load(monkeypatch, {"WEB_SECRET": "x" * 31})

@@ -195,7 +195,7 @@ def test_what_nobody_can_read_leaves_after_three_months(spool: Spool, tmp_path: 
     folder = tmp_path / "spool"
     folder.mkdir()
     old, young = folder / "1.json.illisible", folder / "2.json.illisible"
-    for path, days in ((old, 91), (young, 89)):
+    for path, days in ((old, 90.1), (young, 89.9)):
         path.write_bytes(b"?")
         os.utime(path, (time.time() - days * 86_400,) * 2)
     spool.start()
