@@ -94,7 +94,7 @@ def test_every_code_of_an_error_is_explained() -> None:
         if isinstance(kind, type) and issubclass(kind, worker_errors.PrefectureError)
     ]
     codes = {vars(kind)["code"] for kind in kinds if "code" in vars(kind)}
-    of_anomalies = {"homonymes_supposes"}
+    of_anomalies = {"homonymes_supposes", "corrigee_depuis"}
     for file in (REPOSITORY / "worker").rglob("*.py"):
         codes |= {*re.findall(r'\bcode="([a-z_]+)"', file.read_text("utf-8"))} - of_anomalies
     assert codes - words == set()
