@@ -69,6 +69,8 @@ class Town:
         """The last meeting of the commission before the history."""
         self.is_slow = self.chance.happens(0.2)
         """Whether some papers reach the town hall weeks later."""
+        self.deposits = self.chance.happens(0.8)
+        """Whether its préfecture still wants deposits."""
         self._same: dict[tuple[str, Personne], Personne] = {}
         for _ in range(self.chance.number(4, 20)):
             self.world.arrive("P", self.day)
