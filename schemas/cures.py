@@ -219,7 +219,7 @@ ANOMALIES: Mapping[str, Cure] = {
         "reunions", "Dire quel scrutin c'est", "?scrutin={scrutin}#titre-scrutin"
     ),
     "majorite_entre_tableaux": Cure("tableaux", "Redemander les deux tableaux", _ASK),
-    **dict.fromkeys(("majorite_corrigee", "export_efface"), _NONE),
+    **dict.fromkeys(("majorite_corrigee", "corrigee_depuis", "export_efface"), _NONE),
 }
 
 STATES: Mapping[str, Cure] = {

@@ -13,6 +13,8 @@ from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.unit.reu_sample import (
     DATE,
     ELECTEUR,
+    EUROPEENNE,
+    LISTE,
     NATIONALITE,
     NOM,
     NUMERO,
@@ -25,7 +27,7 @@ from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
-FIRST, SECOND = date(2026, 11, 1), date(2026, 11, 25)
+FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 11, 26)
 STAY = electeurs(20, {NOM: "RESTE"})
 SEXE = "sexe"
 
@@ -80,9 +82,8 @@ def _said_by_the_list(tableaux: TableauDesk, liste: Liste) -> list[list[str]]:
     row = tableaux.process(tableaux.ask_all([(liste, Format.CSV)], ASKED_AT, COMMUNE)[0])
     assert row["status"] == "ready"
     report = (tableaux.root / COMMUNE / row["report_name"]).read_text("utf-8-sig")
-    return [
-        line for line in csv.reader(io.StringIO(report), delimiter=";") if line[0] == "bloquante"
-    ]
+    lines = csv.reader(io.StringIO(report), delimiter=";")
+    return [line[:-1] for line in lines if line[0] == "bloquante"]  # without the cure
 
 
 def test_who_comes_is_accused_as_the_list_file_accuses_her(
@@ -113,6 +114,43 @@ def test_who_comes_is_accused_as_the_list_file_accuses_her(
     assert "/2042" not in made.text, "the day of the export, never a day that is to come"
     assert found == [line for line in _said_by_the_list(tableaux, Liste.PRINCIPALE) if line[3]]
     assert made.row["bloquantes"] == len(found)
+
+
+def test_what_the_list_of_today_no_longer_has_blocks_no_more_as_the_tableau_tells_what_was(
+    register: MouvementsDesk, tableaux: TableauDesk
+) -> None:
+    """A wrong nationality, a removed person, a person twice: no later export changes the list of that day."""
+    swiss, gone, right = (
+        _arrive(nom, 50 + rank, nationalite=nationalite)
+        for rank, (nom, nationalite) in enumerate(
+            [("ALPINE", "Suisse"), ("REPARTIE", "Suisse"), ("BELGE", "Belge")]
+        )
+    )
+    of_liste = {LISTE: EUROPEENNE[LISTE]}
+    europeans = [one | of_liste for one in (swiss, gone, right)]
+    stay = [one | EUROPEENNE for one in STAY]
+    twice = [_arrive("DEUX FOIS", 32), _arrive("DEUX FOIS", 33), _arrive("BERTHÃ‰T", 34)]
+    _load(register, [*STAY, *stay], [*STAY, *stay, *twice, *europeans])
+    first = {
+        liste: _make(tableaux, liste=liste)
+        for liste in (Liste.PRINCIPALE, Liste.COMPLEMENTAIRE_EUROPEENNE)
+    }
+    assert _blocking(first[Liste.COMPLEMENTAIRE_EUROPEENNE]) == [
+        ("ALPINE", "nationalite_hors_union"),
+        ("REPARTIE", "nationalite_hors_union"),
+    ]
+    assert len(_blocking(first[Liste.PRINCIPALE])) == 3
+
+    corrected = [swiss | {NATIONALITE: "Suédoise"} | of_liste, right | of_liste]
+    register.load([*STAY, *stay, *twice[1:], *corrected], intake=Intake(THIRD))
+    european = _make(tableaux, liste=Liste.COMPLEMENTAIRE_EUROPEENNE)
+    assert _blocking(european) == []
+    assert [(line[0], line[3]) for line in european.anomalies if line[-1] == "corrigee_depuis"] == [
+        ("remarque", "ALPINE"),
+        ("remarque", "REPARTIE"),
+    ]
+    assert {"ALPINE", "REPARTIE"} <= {*european.text.split()}, "they came in its period"
+    assert _blocking(_make(tableaux)) == [("BERTHÃ‰T", "caracteres_abimes")], "it would be printed"
 
 
 def test_nobody_is_accused_whom_it_does_not_show(

@@ -35,6 +35,7 @@ from tests.unit.reu_sample import (
     NOM,
     NUMERO,
     PRENOMS,
+    VOIE,
     electeurs,
     format_reu,
 )
@@ -51,6 +52,7 @@ from worker.handlers.next_work import do_next_work
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import erase_arrivals, sweep
 from worker.registre.checks import facts
+from worker.registre.checks.rules import TWICE
 from worker.registre.imports import file as imported_file
 from worker.registre.imports.history import importing
 from worker.registre.reu import importer
@@ -369,6 +371,20 @@ def test_the_same_file_again_has_nothing_to_change(desk: Desk) -> None:
         "Ce fichier est déjà dans le registre (export du 20/11/2026) : il n'y a rien à reprendre."
     )
     assert desk.files() == []
+
+
+def test_a_preview_counts_the_electors_whom_the_list_holds_twice(desk: Desk) -> None:
+    """At one address they are one person twice, and block the list; at two they are homonyms."""
+    there = ELECTEUR | {NOM: "DEUX FOIS"}
+    rows = [
+        *electeurs(20),
+        there | {NUMERO: "90"},
+        there | {NUMERO: "91", NOM: "DEUX-FOIS"},
+        there | {NUMERO: "92", VOIE: "Rue de l'Homonyme"},
+    ]
+    preview = desk.preview(rows)
+    assert preview["status"] == "ready"
+    assert preview["found"]["blocking"] == {TWICE.message: 2}
 
 
 @pytest.mark.slow

@@ -227,7 +227,7 @@ class Oracle(Coverage):
         if any(self.asked_about(link, ages) for link in (*chain, *partial)):
             gaps.add(Gap("doutes_ouverts"))
         if chain:
-            gaps |= {Gap(code) for code in self.ruined(step.liste, chain[-1].held, printed)}
+            gaps |= {*self.ruined(step.liste, chain[-1].held, printed)}
         remarks = Counter(gap.code for gap in gaps if not gap.is_blocking)
         guesses = [day for link in (*chain, *partial) for day in link.guesses]
         remarks["homonymes_supposes"] = sum(start < day <= last for day in guesses)
@@ -292,11 +292,21 @@ class Oracle(Coverage):
 
     def ruined(
         self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]
-    ) -> set[str]:
-        """The codes that block the list's file, for electors whom a tableau shows as arrivals."""
-        came = {plain(it.change.personne)[:3] for it in printed if it.change.nature != "radiation"}
-        found = self.anomalies(liste, [it for it in everybody if plain(it.personne)[:3] in came])
-        return {*found} & {"electeur_en_double", "nationalite_hors_union"}
+    ) -> Iterator[Gap]:
+        """What blocks the list's file, for electors whom a tableau shows as arrivals.
+
+        Once the list of today says it no longer, it is a remark: the tableau tells what was.
+        """
+        today = self.chains[liste][-1].held
+        for who in {
+            plain(it.change.personne)[:3] for it in printed if it.change.nature != "radiation"
+        }:
+            then, now = (
+                self.anomalies(liste, [it for it in lines if plain(it.personne)[:3] == who])
+                for lines in (everybody, today)
+            )
+            for code in {*then} & {"electeur_en_double", "nationalite_hors_union"}:
+                yield Gap(code) if code in now else Gap("corrigee_depuis", is_blocking=False)
 
     def days(self, former: Link, day: date) -> tuple[date, ...]:
         """The days between which a mouvement lies: those of the export before it and of the export that shows it."""

@@ -97,7 +97,7 @@ def _prepare(url: str) -> None:
 
 EMPTY_COMMUNE = Template("oracle-commune", _prepare)
 
-_COUNTED = {"homonymes_supposes", "majorite_corrigee"}
+_COUNTED = {"homonymes_supposes", "majorite_corrigee", "corrigee_depuis"}
 _TERMS = {
     "Électeurs avant": "avant",
     "Inscriptions": "inscriptions",

@@ -40,6 +40,7 @@ def _codes_in_source() -> set[str]:
                 "Anomaly",
                 "_anomalie",
                 "_remark",
+                "replace",
             }:
                 given = [*node.args[:1], *(it.value for it in node.keywords if it.arg == "code")]
                 found |= {str(it.value) for it in given if isinstance(it, ast.Constant)}

@@ -18,6 +18,7 @@ from producers.web.taches import (
     Situation,
     Task,
     TaskState,
+    find_steps,
     find_tasks,
     in_order,
     without_far_ones,
@@ -111,7 +112,11 @@ TO_DO, TO_COME, DONE, LATE = TaskState.TO_DO, TaskState.TO_COME, TaskState.DONE,
 UNKNOWN = TaskState.UNKNOWN
 
 
-def tasks_of(
+def tasks_of(*files: AskedFile, **known: Any) -> list[Task]:  # noqa: ANN401 — of `situation_of`
+    return find_tasks(situation_of(*files, **known))
+
+
+def situation_of(
     *files: AskedFile,
     today: date = DAY,
     imported_at: datetime | None = NOON,
@@ -122,7 +127,7 @@ def tasks_of(
     to_renew: CalendarScrutin | None = None,
     emptied: Registre | None = None,
     **known: Any,  # noqa: ANN401 — of Situation
-) -> list[Task]:
+) -> Situation:
     registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
     registres |= {"CE": emptied} if emptied else {}
     tableaux = [file for file in reversed(files) if file.is_tableau]
@@ -132,7 +137,7 @@ def tasks_of(
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
     calendar = Calendar(agendas, tableaux, reunions, registres, register_since, to_renew=to_renew)
     platform = read_shipped().model_copy(update={"deposits_wanted": wanted})
-    return find_tasks(Situation(today, calendar, files, deposited, platform, **known))
+    return Situation(today, calendar, files, deposited, platform, **known)
 
 
 def states(tasks: list[Task]) -> dict[str, TaskState]:
@@ -277,9 +282,9 @@ def test_an_export_of_more_than_thirty_days_is_asked_for_again(days: int, state:
     [
         ({}, {LISTES_MADE: DONE, DEPOSIT: TO_DO}),
         ({"bloquantes": 9}, {LISTES_MADE: DONE, CORRECT: TO_DO}),
-        ({"bloquantes": 9, "outdated_at": NOON}, {LISTES_MADE: TO_DO}),
-        ({"outdated_at": NOON}, {LISTES_MADE: TO_DO}),
-        ({"recalled_at": NOON, "recalled_because": "essai"}, {LISTES_MADE: TO_DO}),
+        ({"bloquantes": 9, "outdated_at": NOON}, {LISTES_MADE: UNKNOWN}),
+        ({"outdated_at": NOON}, {LISTES_MADE: UNKNOWN}),
+        ({"recalled_at": NOON, "recalled_because": "essai"}, {LISTES_MADE: UNKNOWN}),
         ({"deposited_on": DAY}, {LISTES_MADE: DONE, ANSWER: TO_COME}),
         ({"deposited_on": DAY - timedelta(days=1)}, {LISTES_MADE: DONE, ANSWER: TO_DO}),
         ({"deposited_on": DAY, "verdict": "accepte"}, {LISTES_MADE: DONE, ANSWER: DONE}),
@@ -303,6 +308,19 @@ def test_a_list_asks_for_one_thing_at_a_time(
         if title in {LISTES_MADE, DEPOSIT, ANSWER} or title.startswith("Corriger")
     }
     assert about_listes == expected
+
+
+def test_until_a_deposit_is_noted_nobody_knows_whether_the_prefecture_wants_the_lists() -> None:
+    made, deposited = ready_list(1, outdated_at=NOON), ready_list(2, liste="CM", deposited_on=DAY)
+    for files in ((), (made,)):
+        tasks = tasks_of(*files)
+        (task,) = [it for it in tasks if it.title == LISTES_MADE]
+        assert task.state is UNKNOWN
+        assert task.why.startswith("Votre préfecture veut-elle encore un dépôt ?")
+        steps = {step.label: step.state.value for step in find_steps(situation_of(*files), tasks)}
+        assert (steps["Fichiers"], steps["Déposé"]) == ("unknown", "unknown")
+    (task,) = [it for it in tasks_of(made, deposited) if it.title == LISTES_MADE]
+    assert (task.state, task.why.startswith("Le registre")) == (TO_DO, True)
 
 
 @given(

@@ -350,7 +350,7 @@ class Acts:
             raise DeadEndError(f"{page.address} shows no blocking anomaly: {task}")
         for cells in blocking:
             who = re.sub(r"^☐ ?| naissance.*", "", cells[0])
-            self.town.correct_in_reu(liste_of(task.title), who)
+            self.town.correct_in_reu(liste_of(task.title + task.why), who)
         return self.follow(browser, page.require_link("/registre"), task)
 
     def _redo_tableau(self, browser: Browser, page: Page, task: Task) -> bool:

@@ -56,8 +56,10 @@ class Clerk:
 
     def _list_open(self, tasks: list[Task]) -> list[Task]:
         """Return the open tasks, and those that ask for something unknown that the town knows."""
-        unknown = [it for it in tasks if it.group == "unknown" and "/reunions" in it.href]
-        return [*open_ones(tasks), *(unknown if self.acts.has_unnoted_meeting else ())]
+        known = {"/reunions": self.acts.has_unnoted_meeting, "/listes": self.town.deposits}
+        unknown = [it for it in tasks if it.group == "unknown"]
+        answered = [it for it in unknown if any(known[page] for page in known if page in it.href)]
+        return [*open_ones(tasks), *answered]
 
     def _read_reason(self, task: Task) -> tuple[str, ...]:
         """Return what the page of a file finds wrong: another reason is another task, in the same words."""

@@ -69,6 +69,8 @@ class Town:
         """The last meeting of the commission before the history."""
         self.is_slow = self.chance.happens(0.2)
         """Whether some papers reach the town hall weeks later."""
+        self.deposits = self.chance.happens(0.8)
+        """Whether its préfecture still wants deposits."""
         self._same: dict[tuple[str, Personne], Personne] = {}
         for _ in range(self.chance.number(4, 20)):
             self.world.arrive("P", self.day)
@@ -116,7 +118,7 @@ class Town:
         """Correct the REU for a person of a list: who may not be on it leaves; of another the address changes."""
         lines = self.world.listes[liste]
         before = {it: self._persons(it) for it in LISTES}
-        wrong = [it for it in lines if f"{it.personne.nom} {it.personne.prenoms}" == who]
+        wrong = [it for it in lines if who in self._names(liste, it.personne)]
         if wrong and liste != "P" and wrong[0].nationalite in {"Suisse", "Française"}:
             lines.remove(wrong[0])
         elif lines:
@@ -190,6 +192,13 @@ class Town:
 
     def _persons(self, liste: str) -> Counter[Personne]:
         return Counter(it.personne for it in self.world.listes[liste])
+
+    def _names(self, liste: str, personne: Personne) -> Iterator[str]:
+        """Yield the names of a person, the last one first: a file names them as they were called then."""
+        yield f"{personne.nom} {personne.prenoms}"
+        while former := self._same.get((liste, personne)):
+            personne = former
+            yield f"{personne.nom} {personne.prenoms}"
 
     def _origin(self, liste: str, personne: Personne) -> Personne:
         while (liste, personne) in self._same:

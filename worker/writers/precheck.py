@@ -45,12 +45,12 @@ from schemas.profiles.platform import Encoding, can_encode
 from schemas.vocabulary import SEPARATORS, Format, Severity
 from worker.db.engine import STREAM
 from worker.domain.anomaly import Anomaly
-from worker.domain.identite import base_letters
 from worker.registre.checks import rules
 from worker.registre.checks.facts import (
     TEXTS,
     count_changed,
     deserves_look,
+    find_twice,
     group_doubles,
     has_double_ine,
     has_separator,
@@ -244,13 +244,11 @@ class _Precheck:
         )
         for members in group_doubles(found):
             births = Counter(row.date_naissance for row in members)
-            homes = [(row.date_naissance, base_letters(row.adresse)) for row in members]
-            number = Counter(homes)
-            for row, home in zip(members, homes, strict=True):
+            for row, is_twice in zip(members, find_twice(members), strict=True):
                 if births[row.date_naissance] == 1:
                     yield self._of(row, rules.DATE_SWAPPED)
                 else:
-                    yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
+                    yield self._of(row, rules.TWICE if is_twice else rules.HOMONYM)
         for kind, query in _sharing_queries(has_facts=self.spec.has_facts).items():
             for row in self.connection.execute(query, self.spec.parameters):
                 yield self._of(row, kind)

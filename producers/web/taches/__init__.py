@@ -254,17 +254,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         for liste, files in by_liste(it.current).items()
         if liste in it.calendar.registres
     }
-    reasons: dict[str, list[str]] = {}
-    for liste, files in listes.items():
-        if pick(files) is None and not _is_to_correct(files):
-            reasons.setdefault(why_lacking(files), []).append(_named(liste))
-    lacking = [f"{capitalized(reason)} : {', '.join(names)}." for reason, names in reasons.items()]
-    state = TaskState.TO_DO if lacking else TaskState.DONE
-    why = (
-        " ".join(lacking)
-        or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
-    )
-    yield Task("Préparer les listes", state, why, Cure(Todo.LISTES))
+    yield _prepare(it, listes)
     for liste, files in listes.items():
         if _is_to_correct(files):
             yield _correct(liste, files[0])
@@ -281,6 +271,24 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
         yield Task(f"Déposer sur {it.platform.label}", TaskState.TO_DO, why, Cure(Todo.DOSSIER))
+
+
+def _prepare(it: Situation, listes: Mapping[Liste, Sequence[AskedFile]]) -> Task:
+    """Return the task to make the files of the lists that have none to deposit."""
+    reasons: dict[str, list[str]] = {}
+    for liste, files in listes.items():
+        if pick(files) is None and not _is_to_correct(files):
+            reasons.setdefault(why_lacking(files), []).append(_named(liste))
+    lacking = [f"{capitalized(reason)} : {', '.join(names)}." for reason, names in reasons.items()]
+    state = TaskState.TO_DO if lacking else TaskState.DONE
+    if lacking and not it.deposited:  # no text says which préfectures still want deposits
+        state = TaskState.UNKNOWN
+        lacking.insert(0, "Votre préfecture veut-elle encore un dépôt ? Demandez-le-lui.")
+    why = (
+        " ".join(lacking)
+        or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
+    )
+    return Task("Préparer les listes", state, why, Cure(Todo.LISTES))
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:
@@ -463,7 +471,7 @@ def _find_deposit(tasks: Sequence[Task], files: StepState) -> StepState:
     if Todo.DOSSIER in codes:
         return StepState.TO_DO
     if files is not StepState.DONE:
-        return StepState.TO_COME
+        return StepState.UNKNOWN if files is StepState.UNKNOWN else StepState.TO_COME
     if Todo.ANSWER in codes:
         return StepState.WAITING
     return StepState.DONE if Todo.DEPOTS in codes else StepState.UNKNOWN

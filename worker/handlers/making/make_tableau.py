@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -244,6 +244,7 @@ class TableauSubject:
     ) -> Iterator[Anomaly]:
         """Yield what contradicts the list, is missing, or is wrong about arriving electors.
 
+        Whether an elector may be on the list blocks only while the list of today has that anomaly too.
         `ours`: see `find_anomalies`. `counted_on`: see `check_before`.
         """
         register = self.register
@@ -263,19 +264,13 @@ class TableauSubject:
         yield from map(_describe_guess, self.guesses)
         yield from check_bilan(tableau)
         yield from check_tableau(self.demande, self.source, inscrits, bureaux)
-        if spec.version != register.version:
-            where = register.connection, register.code_commune, register.liste, register.version
-            spec = replace(spec, version=register.version, has_facts=has_facts(*where, spec.jour))
-        # blocking anomalies of arriving electors; the tableau is read once more only for a list that has some
-        arrivals: Mapping[Identite, bool] | None = None
-        for anomaly in find_anomalies_of_electeurs(
-            self.register.connection, replace(spec, age_on=self.demande.age_apres), ours=ours
-        ):
-            if anomaly.severity is Severity.BLOCKING and anomaly.nom != FORGOTTEN:
-                arrivals = self._arrivals() if arrivals is None else arrivals
-                is_protegee = arrivals.get(_key(anomaly.nom, anomaly.prenoms, anomaly.naissance))
-                if is_protegee is not None and self._is_wrong(anomaly, is_protegee=is_protegee):
-                    yield anomaly
+        of_today: Collection[tuple[str, Identite]] | None = None
+        for anomaly in self._of_arrivals(spec, ours):
+            is_about_right = _is_about_right(anomaly)
+            if is_about_right and of_today is None:
+                of_today = {_sign(it) for it in self._blocking(self.current, spec, ours)}
+            is_over = is_about_right and of_today is not None and _sign(anomaly) not in of_today
+            yield _describe_corrected(anomaly) if is_over else anomaly
 
     def reconcile(self, tableau: Tableau) -> Reconciliation | None:
         """Compare the tableau with the list of the day of its request; None under the yearly revision."""
@@ -294,6 +289,27 @@ class TableauSubject:
             apres=tableau.sections[-1].bilan.apres,
             differences=list(find_differences(demande, it)),
         )
+
+    def _of_arrivals(self, spec: ListeSpec, ours: Severity) -> Iterator[Anomaly]:
+        """Yield the blocking anomalies of arriving electors; the tableau is read once more only if there are some."""
+        arrivals: Mapping[Identite, bool] | None = None
+        for anomaly in self._blocking(self.register, spec, ours):
+            arrivals = self._arrivals() if arrivals is None else arrivals
+            is_protegee = arrivals.get(_key(anomaly.nom, anomaly.prenoms, anomaly.naissance))
+            if is_protegee is not None and self._is_wrong(anomaly, is_protegee=is_protegee):
+                yield anomaly
+
+    def _blocking(
+        self, source: MouvementSource, spec: ListeSpec, ours: Severity
+    ) -> Iterator[Anomaly]:
+        """Yield the blocking anomalies of the electors on the list of a source."""
+        if spec.version != source.version:
+            where = source.connection, source.code_commune, source.liste, source.version
+            spec = replace(spec, version=source.version, has_facts=has_facts(*where, spec.jour))
+        spec = replace(spec, age_on=self.demande.age_apres)
+        for anomaly in find_anomalies_of_electeurs(source.connection, spec, ours=ours):
+            if anomaly.severity is Severity.BLOCKING and anomaly.nom != FORGOTTEN:
+                yield anomaly
 
     def _arrivals(self) -> Mapping[Identite, bool]:
         """Return the electors who arrive on the list of a bureau; True where the address is masked on every line.
@@ -373,6 +389,29 @@ def _at(source: MouvementSource, chain: Chain, link: Link | None) -> MouvementSo
 
 def _key(nom: str, prenoms: str, naissance: str) -> Identite:
     return identite(nom, prenoms, naissance, "", "")
+
+
+def _is_about_right(anomaly: Anomaly) -> bool:
+    """Whether it asks if an elector may be on the list: once that list is corrected, it asks nothing of a tableau.
+
+    Such a tableau tells that the elector came; the tableau of the correction tells that they left. Other anomalies are
+    about values that it prints.
+    """
+    return anomaly.code == TWICE.code or anomaly.column == header_of(Electeur.nationalite)
+
+
+def _sign(anomaly: Anomaly) -> tuple[str, Identite]:
+    return anomaly.code, _key(anomaly.nom, anomaly.prenoms, anomaly.naissance)
+
+
+def _describe_corrected(anomaly: Anomaly) -> Anomaly:
+    said = "Le registre d'aujourd'hui ne l'a plus : le tableau dit ce qui était alors."
+    return replace(
+        anomaly,
+        code="corrigee_depuis",
+        severity=Severity.REMARK,
+        message=f"{anomaly.message} {said}",
+    )
 
 
 def _describe_guess(guess: Row[Any]) -> Anomaly:

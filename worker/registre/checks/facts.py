@@ -44,17 +44,19 @@ from schemas.profiles.platform import COLUMN_VALUES
 from schemas.vocabulary import Severity
 from worker.db.engine import STREAM
 from worker.db.types import Id, cleaned, is_suspect, needs_cleaning, size_of
-from worker.domain.identite import FORGOTTEN, fold_identite
+from worker.domain.identite import FORGOTTEN, base_letters, fold_identite
 from worker.registre.checks.rules import (
     HAS_LOST_ZEROS,
+    INE_TWICE,
     LONGEST,
     RUINED_TEXTS,
     RULES,
     TODAY,
+    TWICE,
     YOUNGEST_BIRTH,
     is_readable,
 )
-from worker.registre.comparaison.differences import IDENTITE, identite_columns
+from worker.registre.comparaison.differences import IDENTITE, adresse, identite_columns
 from worker.registre.models import ORDRE, Electeur, ImportListe
 from worker.registre.versions import (
     TEMPORARY,
@@ -220,6 +222,16 @@ def group_doubles(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
         yield from (members for members in same.values() if len(members) > 1)
 
 
+def find_twice(members: Sequence[Row[Any]]) -> Iterator[bool]:
+    """Yield for each member of a group of `group_doubles` if another one has the same address and date of birth.
+
+    The rows have `adresse` and `date_naissance`. Without such another, they are homonyms.
+    """
+    homes = [(row.date_naissance, base_letters(row.adresse)) for row in members]
+    number = Counter(homes)
+    yield from (number[home] > 1 for home in homes)
+
+
 def _spelling_keys() -> list[SQLColumnExpression[Any]]:
     """Build cheap keys that all spellings of one identity share: the date of birth, and lengths.
 
@@ -369,17 +381,21 @@ def count_blocking(
 ) -> dict[str, int]:
     """Count the electors of a version who block the file of a list, by the message for the agent.
 
-    It only checks electors with a finding of `find_facts`.
+    It only checks electors with a finding of `find_facts`. An elector who is twice on the list counts twice.
     """
     kinds = [(rule, rule.condition) for rule in RULES if rule.severity is Severity.BLOCKING]
     kinds += [(it, test(joined_texts())) for it, test in RUINED_TEXTS]
-    query = select(*(func.count().filter(condition) for _, condition in kinds)).where(
-        _among(version, listes), is_flagged()
-    )
+    among = and_(_among(version, listes), is_flagged())
+    kinds.append((INE_TWICE, has_double_ine(among)))
+    query = select(*(func.count().filter(condition) for _, condition in kinds)).where(among)
     day = {"today": jour.isoformat(), "youngest": last_birth(jour, YOUNGEST)}
+    same = select_possible_doubles(among, Electeur.date_naissance, adresse().label("adresse"))
     with connection.begin():
         row = connection.execute(query, day).one()
-    return {kind.message: count for (kind, _), count in zip(kinds, row, strict=True) if count}
+        doubles = group_doubles(connection.execute(same, execution_options=STREAM))
+        twice = sum(is_twice for members in doubles for is_twice in find_twice(members))
+    counts = [*zip((kind for kind, _ in kinds), row, strict=True), (TWICE, twice)]
+    return {kind.message: count for kind, count in counts if count}
 
 
 def is_of_age(
