@@ -19,7 +19,7 @@ from worker.registre.checks.facts import (
 )
 from worker.registre.models import Electeur
 
-FOUND_BY = (2, "357d478207dede1a")
+FOUND_BY = (2, "8a23a2661d4977e5")
 
 
 def test_other_rules_have_another_version() -> None:

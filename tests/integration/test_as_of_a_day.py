@@ -145,8 +145,8 @@ def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
     later = _make(tableaux)
     (said,) = _said(later, "export_efface")
     assert said == (
-        "L'export du 01/12/2026 n'est plus gardé : 1 électeur a ici le numéro et l'adresse du 20/05/2027. Les vérifier "
-        "dans le REU."
+        "L'export du 01/12/2026 n'est plus gardé : 1 électeur a ici le numéro, le nom d'usage et l'adresse du "
+        "20/05/2027. Les vérifier dans le REU."
     )
     assert (
         "du 19/03/2027 (25 personnes) et du 20/05/2027 (23 personnes), mineurs compris."

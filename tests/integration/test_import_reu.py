@@ -433,6 +433,23 @@ def test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about(
     assert "Le téléchargement a peut-être été coupé." in said
 
 
+@pytest.mark.parametrize(("homes", "is_asked"), [(4, True), (1, False)])
+def test_four_electors_cut_off_at_the_end_are_asked_about_but_no_family(
+    desk: Desk, homes: int, *, is_asked: bool
+) -> None:
+    last = [
+        row | {NUMERO: str(97 + place), VOIE: f"Rue {'ABCD'[place % homes]}"}
+        for place, row in enumerate(electeurs(4, {NOM: "TILLEUL"}))
+    ]
+    desk.load([*electeurs(96), *last])
+    if is_asked:
+        kinds, said = _asked(desk, electeurs(96))
+        assert kinds == [ImportQuestion.CUT_END]
+        assert "perdrait 4 électeurs connus sur 100, dont ses 4 derniers" in said
+    else:
+        assert not desk.load(electeurs(96)).questions
+
+
 def test_a_cut_file_in_the_order_of_names_is_asked_about(desk: Desk) -> None:
     """The former file has another order; the new one sorts É as E."""
     ranks = [index * 37 % 100 for index in range(100)]

@@ -287,8 +287,8 @@ def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[Anomaly]:
     yield _remark(
         "export_efface",
         "numéro et adresse",
-        f"{lost.format(span(wanted[0], wanted[-1]))} : {count_of(number, 'électeur a', 'électeurs ont')} ici le numéro "
-        f"et l'adresse {span(used[0], used[-1])}. Les vérifier dans le REU.",
+        f"{lost.format(span(wanted[0], wanted[-1]))} : {count_of(number, 'électeur a', 'électeurs ont')} ici le "
+        f"numéro, le nom d'usage et l'adresse {span(used[0], used[-1])}. Les vérifier dans le REU.",
     )
 
 

@@ -49,6 +49,10 @@ LEAST = 5
 """Electors: fewer may leave or change together by chance, like a family, and raise no question if others arrive."""
 
 
+_FEW, _LONG = 2, 50
+"""Electors who are together the end of a list of so many by chance once in three hundred imports."""
+
+
 class _Field(NamedTuple):
     """A field to check: its French name, its values, and the likely cause if it changes for many electors."""
 
@@ -224,10 +228,13 @@ def _judge(
         return
     tail = (
         _count_tail(connection, part, former, version)
-        if changes.vanished >= LEAST and changes.stayed
+        if changes.vanished >= _FEW and changes.stayed
         else 0
     )
-    if tail >= LEAST and tail * 2 >= changes.vanished:
+    is_all = (
+        tail == changes.vanished and changes.before >= _LONG and _are_of_two_homes(connection, part)
+    )
+    if is_all or (tail >= LEAST and tail * 2 >= changes.vanished):
         yield Question(
             ImportQuestion.CUT_END,
             *liste,
@@ -287,6 +294,14 @@ def _count_tail(connection: Connection, part: Part, former: int, version: int) -
         gone, staying_behind = connection.execute(numbers).one()
         tails.append(gone if gone > 2 * staying_behind else 0)
     return max(tails)
+
+
+def _are_of_two_homes(connection: Connection, part: Part) -> bool:
+    """Return whether those who vanish have two addresses or more: a family of one name may leave together."""
+    mine = [getattr(Electeur, name) == value for name, value in part._asdict().items()]
+    vanished = Electeur.id.in_(select(PAIRS.c.before).where(_VANISHED))
+    homes = select(func.count(adresse(Electeur).distinct())).where(*mine, vanished)
+    return (connection.scalar(homes) or 0) > 1
 
 
 def _least_bureau(liste: str) -> int:
@@ -405,10 +420,15 @@ def _find_other_liste(
     is_principale = liste.liste == Liste.PRINCIPALE
     is_mine = _is_newcomer(Electeur, liste, version, is_new=is_new)
     nationalite = Electeur.nationalite
-    is_other = nationalite.not_in(["", *FRANCAIS]) if is_principale else nationalite.in_(FRANCAIS)
-    number = connection.scalar(select(func.count()).where(is_mine, is_other)) or 0
+    french, foreign = connection.execute(
+        select(
+            func.count().filter(nationalite.in_(FRANCAIS)),
+            func.count().filter(nationalite.not_in(["", *FRANCAIS])),
+        ).where(is_mine)
+    ).one()
+    right, number = (french, foreign) if is_principale else (foreign, french)
     said = "d'une autre nationalité" if is_principale else "de nationalité française"
-    if number * 2 <= came:
+    if max(right, number) * 2 <= came:  # the nationalities tell nothing: compare whole lists
         shown = current_versions(connection) | dict.fromkeys(in_file, version)
         others = [
             is_on_liste(*key, its_version)
