@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +230,36 @@ def test_only_a_token_in_force_opens(
     )
     assert _code(stranger.get(BYTES, headers=_showing(token))) == (401, "jeton_refuse")
     assert stranger.get(BYTES, headers=_showing(other)).status_code == 200
+
+
+@pytest.mark.parametrize("days", [0, -1])
+def test_a_token_opens_until_its_last_day(
+    stranger: TestClient,
+    make_token: MakeToken,
+    screen_database: str,
+    capsys: pytest.CaptureFixture[str],
+    days: int,
+) -> None:
+    token, today = make_token(LIBREVILLE), datetime.now(UTC).date()
+    (ends_on,) = read_rows(screen_database, "SELECT ends_on FROM token")[0]
+    assert date.fromisoformat(ends_on) - today in {timedelta(365), timedelta(366)}
+    execute(screen_database, "UPDATE token SET ends_on = :day", day=str(today + timedelta(days)))
+    assert stranger.get(BYTES, headers=_showing(token)).status_code == (401 if days else 200)
+    assert main(["accounts", "--kind", "jeton"]) == ExitCode.DONE
+    assert ("fini le" in capsys.readouterr().out) == (days < 0)
+
+
+def test_an_operator_chooses_the_last_day_of_a_token(
+    make_token: MakeToken, screen_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["accounts", "--add", "compta", "--commune", LIBREVILLE]
+    token = [*asked, "--kind", "jeton"]
+    assert main([*token, "--until", "2020-01-31"]) == ExitCode.FAILED
+    assert main([*asked, "--until", "2199-01-31"]) == ExitCode.USAGE
+    capsys.readouterr()
+    assert main([*token, "--until", "31/01/2199"]) == ExitCode.DONE
+    assert "jusqu'au 31/01/2199 compris" in capsys.readouterr().out
+    assert read_rows(screen_database, "SELECT ends_on FROM token") == [("2199-01-31",)]
 
 
 def test_guesses_are_bounded(

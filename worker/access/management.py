@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -10,11 +11,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Row, and_, delete, insert, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from common.calendrier import civil_day, now
 from schemas.http import TOKEN_ACTOR, TOKEN_PREFIX, digest_secret
 from schemas.rights import EVERY_ACT, EVERY_COMMUNE
 from schemas.topology import SCREEN_ACCOUNT, listener_key
 from schemas.vocabulary import EVERYTHING, Action, Channel
-from worker.access.models import Agent, Listener, Recipient, Sender, Token
+from worker.access.models import Agent, Listener, Recipient, Sender, Token, last_day
 from worker.audit import Detail, WordKind, Words, record_audit
 from worker.db.types import utc_now
 from worker.errors import RefusedError
@@ -239,21 +241,31 @@ def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
 
 
 def make_token(
-    connection: Connection, name: str, codes: Sequence[str], acts: Sequence[str], *, actor: str
+    connection: Connection,
+    name: str,
+    codes: Sequence[str],
+    acts: Sequence[str],
+    *,
+    actor: str,
+    until: date | None = None,
 ) -> str:
     """Create a token that opens the files of these communes and return it; the database keeps only its digest.
 
-    The token may send events of these acts: it is a sender, named with TOKEN_ACTOR.
+    The token may send events of these acts: it is a sender, named with TOKEN_ACTOR. Its last day is `until`, or that
+    of `last_day`.
 
     Raises:
-        RefusedError: a commune is unknown, or another token has this name.
+        RefusedError: a commune is unknown, another token has this name, or its last day is over.
     """
+    until = until or last_day()
+    if until < civil_day(now(), ""):
+        raise RefusedError("le dernier jour d'un jeton n'est pas passé : donnez --until plus tard")
     for code in codes:
         check_heard_commune(connection, code)
     if connection.scalar(select(Token.id).where(Token.name == name).limit(1)) is not None:
         raise RefusedError(f"un jeton a déjà ce nom : {name}")
     token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-    values = {"id": token_id, "name": name, "secret_hash": digest_secret(secret)}
+    values = {"id": token_id, "name": name, "secret_hash": digest_secret(secret), "ends_on": until}
     connection.execute(insert(Token), [values | {"code_commune": code} for code in codes])
     for code in codes if acts else ():
         allow_sender(connection, f"{TOKEN_ACTOR}{name}", code, acts=acts, actor=actor)

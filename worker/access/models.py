@@ -1,9 +1,11 @@
 """The tables of rights: accounts, listening programs, tokens, agents, chats and webhooks."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
+from sqlalchemy import Date
 from sqlalchemy.orm import Mapped, mapped_column
 
+from common.calendrier import civil_day, now
 from schemas.rights import EVERY_ACT
 from schemas.vocabulary import EVERYTHING
 from worker.db.types import Base, Texte, UtcDateTime, empty, flag, utc_now, zero
@@ -34,6 +36,15 @@ class Listener(Base):
     routing_key: Mapped[str] = mapped_column(Texte, primary_key=True)
 
 
+TOKEN_DAYS = 365
+"""How long a token serves, unless the operator gives another last day."""
+
+
+def last_day() -> date:
+    """Return the last day of a token that is made today."""
+    return civil_day(now(), "") + timedelta(TOKEN_DAYS)
+
+
 class Token(Base):
     """A token with which a program downloads files over HTTP: a row for each commune that it opens, or one for `*`."""
 
@@ -46,6 +57,7 @@ class Token(Base):
         Texte, doc="SHA-256 of 32 random bytes: nothing to be guessed."
     )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    ends_on: Mapped[date] = mapped_column(Date, default=last_day, doc="Its last day.")
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

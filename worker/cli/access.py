@@ -13,6 +13,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection, Engine
 
+from common.calendrier import civil_day, now
 from common.cli import one_of
 from common.french import short_date
 from schemas.rights import ACTS, EVERY_ACT, EVERY_COMMUNE
@@ -26,7 +27,9 @@ from schemas.topology import (
 )
 from schemas.vocabulary import Channel
 from worker.access import management as access
+from worker.access.models import last_day
 from worker.cli.options import (
+    JOUR,
     describe_wishes,
     prevenir_option,
     print_table,
@@ -301,6 +304,12 @@ class ProgramKind(StrEnum):
     "elle, un compte les a toutes, un jeton aucune.",
 )
 @click.option(
+    "--until",
+    type=JOUR,
+    metavar="DATE",
+    help="Avec --add, d'un jeton : son dernier jour ; dans un an, par défaut.",
+)
+@click.option(
     "--remove",
     metavar="NOM",
     help="Retirer, partout ou pour --commune seulement ; un jeton par son ID.",
@@ -349,10 +358,13 @@ def accounts(**given: Any) -> None:  # noqa: ANN401 — the options
                 click.echo(f"""  rabbitmqctl set_user_limits {add} '{{"max-connections": 10}}'""")
         elif add is not None and kind is ProgramKind.TOKEN:
             with engine.begin() as connection:
-                token = access.make_token(connection, add, codes, acts, actor=system_user())
+                until = given["until"] or last_day()
+                by = system_user()
+                token = access.make_token(connection, add, codes, acts, actor=by, until=until)
             asks = f", et demande : {', '.join(acts)}" if acts else ""
             click.echo(
-                f"Jeton fait pour {add}, qui ouvre les fichiers de {_name_all(codes)}{asks}."
+                f"Jeton fait pour {add}, qui ouvre les fichiers de {_name_all(codes)}{asks}, jusqu'au "
+                f"{short_date(until)} compris."
             )
             click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
         elif add is not None:
@@ -384,10 +396,7 @@ def _check_accounts(kind: ProgramKind, given: Mapping[str, Any]) -> None:
         raise click.UsageError("--add ou --remove, pas les deux à la fois")
     if answered and not is_listener:
         raise click.UsageError("--account demande aussi --kind ecoute")
-    if remove is not None and codes and kind is ProgramKind.TOKEN:
-        raise click.UsageError(
-            "un jeton se révoque pour toutes ses communes : --remove sans --commune"
-        )
+    _check_token(kind, given)
     if given["speaks"] is not None and (add is None or kind is not ProgramKind.SENDER):
         raise click.UsageError(
             "--speaks-for-agents et --speaks-for-itself demandent aussi --add, d'un compte"
@@ -404,6 +413,16 @@ def _check_accounts(kind: ProgramKind, given: Mapping[str, Any]) -> None:
         raise click.UsageError(
             "un compte a des lettres sans accent, des chiffres, des tirets : 60 au plus"
         )
+
+
+def _check_token(kind: ProgramKind, given: Mapping[str, Any]) -> None:
+    is_token = kind is ProgramKind.TOKEN
+    if is_token and given["remove"] is not None and given["communes"]:
+        raise click.UsageError(
+            "un jeton se révoque pour toutes ses communes : --remove sans --commune"
+        )
+    if given["until"] and (given["add"] is None or not is_token):
+        raise click.UsageError("--until demande aussi --kind jeton --add")
 
 
 def _amqp_url() -> str:
@@ -490,9 +509,11 @@ def _show_tokens(engine: Engine, codes: Sequence[str]) -> None:
         opened = [it.code_commune for it in token]
         if _concerns(opened, codes, EVERY_COMMUNE):
             first = token[0]
-            state = (
-                f"révoqué le {short_date(first.revoked_at)}" if first.revoked_at else "en service"
-            )
+            state = f"en service jusqu'au {short_date(first.ends_on)}"
+            if first.revoked_at:
+                state = f"révoqué le {short_date(first.revoked_at)}"
+            elif first.ends_on < civil_day(now(), ""):
+                state = f"fini le {short_date(first.ends_on)}"
             rows.append(
                 (first.id, first.name, _name_all(opened), short_date(first.created_at), state)
             )

@@ -359,7 +359,7 @@ FROM doubt d JOIN mouvement m1 ON m1.id = d.radiation_id JOIN mouvement m2 ON m2
     "jetons": """
 SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune, coalesce(s.acts, '') AS acts
 FROM token t LEFT JOIN sender s ON s.name = 'jeton ' || t.name AND s.code_commune = t.code_commune
-WHERE t.revoked_at IS NULL
+WHERE t.revoked_at IS NULL AND t.ends_on >= CURRENT_DATE
 """,
     "reponses": """
 SELECT a.id AS answer_id, a.account, a.code_commune, a.event FROM answer a

@@ -12,6 +12,7 @@ from alembic import op
 from schemas.envelope import CloudEvent
 from schemas.events import name_request
 from schemas.profiles.platform import read_shipped
+from worker.access.models import last_day
 from worker.db.migrate import add_decreed_scrutin
 from worker.db.types import Base, UtcDateTime, utc_now
 
@@ -291,8 +292,8 @@ def _gather_deadlines(connection: sa.Connection) -> None:
 
 
 _TOKENS = """
-INSERT INTO token (id, code_commune, name, secret_hash, created_at, revoked_at)
-SELECT t.id, c.code_commune, t.name, t.secret_hash, t.created_at, t.revoked_at
+INSERT INTO token (id, code_commune, name, secret_hash, created_at, revoked_at, ends_on)
+SELECT t.id, c.code_commune, t.name, t.secret_hash, t.created_at, t.revoked_at, '{ends_on}'
 FROM former_token t JOIN token_commune c ON c.token_id = t.id
 """
 
@@ -301,7 +302,7 @@ def _give_tokens_rows() -> None:
     op.execute("DROP VIEW IF EXISTS jetons")
     op.rename_table("token", "former_token")
     Base.metadata.tables["token"].create(op.get_bind())
-    op.execute(_TOKENS)
+    op.execute(_TOKENS.format(ends_on=last_day()))
     op.drop_table("token_commune")
     op.drop_table("former_token")
 
