@@ -222,6 +222,8 @@ def test_no_probe_kills_a_process_that_waits_for_a_service(manifests: list[Manif
                 assert name == "command", name
             elif "exec" in probe:
                 assert probe["exec"]["command"][-1] == "--alive", name
+                ready = container["readinessProbe"]["exec"]["command"]
+                assert [*ready, "--alive"] == probe["exec"]["command"], name
             else:
                 assert (name, probe["httpGet"]["path"]) == ("web", "/sante/vie")
 
