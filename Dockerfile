@@ -50,4 +50,4 @@ USER 10001:10001
 # The umask is the program's own (common/files.py): files 0640, directories 2750.
 CMD ["python", "-m", "worker.main", "--processes", "1", "--threads", "1"]
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
-    CMD ["python", "-m", "worker", "healthy", "worker"]
+    CMD ["bash", "common/healthy.sh", "worker"]

@@ -28,15 +28,15 @@ from producers.cli.send import TOGETHER, put_in_batch
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
+from tests.parts.health import ask_health
 from tests.parts.mail import Mailbox
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import ROOT, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import CHANNEL
-from worker.errors import PrefectureError
 from worker.exports.models import Export, Request
-from worker.health import Role, require_healthy
+from worker.health import Role
 
 _SILENCE_SECONDS = 300
 """After so long without a file or a mail, the wait fails."""
@@ -194,7 +194,7 @@ def measure_rest(node: RabbitNode, task: Task) -> tuple[Mapping[str, float], flo
         running, starts = dict[str, Process](), dict[str, float]()
         for name, service in services.items():
             *_, check, role = service.get("healthcheck", {}).get("test", ("", ""))
-            if check == "healthy":
+            if check == "common/healthy.sh" and role != "web":
                 running[name] = _start(service["command"], Role(role), environment, task, ends)
                 starts[name] = running[name].cpu_seconds
         running["web"] = ends.enter_context(open_screen(task)).process
@@ -216,7 +216,4 @@ def _start(
 
 
 def _is_at_work(health: Path, role: Role, count: int) -> bool:
-    try:
-        return require_healthy(health, role) == count
-    except PrefectureError:
-        return False
+    return ask_health(health, role) == (0, f"{role} : {count} processus au travail")

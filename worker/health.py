@@ -1,6 +1,6 @@
 """The liveness of a process: a file whose age is that of the last heartbeat and whose text names what is missing.
 
-A process locks its file while it lives, so that the file of a dead process is ignored.
+A process locks its file while it lives, so that `common/healthy.sh`, which reads the files, ignores that of a dead one.
 """
 
 import fcntl
@@ -9,16 +9,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
 
 import structlog
-
-from worker.errors import PrefectureError
 
 log = structlog.get_logger()
 
@@ -34,7 +31,7 @@ class Role(StrEnum):
 
 
 SILENCE_SECONDS = {Role.WORKER: 30, Role.NOTIFIER: 120}
-"""A process without a heartbeat for so long counts as stuck; a mail server may use up several time-outs."""
+"""A process without a heartbeat for so long counts as stuck, here and in `common/healthy.sh`."""
 
 
 STUCK, EXHAUSTED = os.EX_SOFTWARE, os.EX_OSERR
@@ -157,33 +154,3 @@ class Watchdog:
 
 def ignore(_lack: str) -> None:
     """A heartbeat without a file."""
-
-
-def require_healthy(folder: Path, role: Role, *, alive: bool = False) -> int:
-    """Return how many processes of a role are ready on this host, or with `alive` how many live.
-
-    Raises:
-        PrefectureError: there is none, or one of them hangs or lacks something.
-    """
-    signs = list(_read_signs(folder, role))
-    if not signs:
-        raise PrefectureError(f"aucun processus « {role} » ne tourne ici")
-    if (silence := max(age for age, _ in signs)) > SILENCE_SECONDS[role]:
-        raise PrefectureError(
-            f"un processus « {role} » ne donne plus signe de vie depuis {silence:.0f} s"
-        )
-    if not alive and (lacks := sorted({lack for _, lack in signs if lack})):
-        raise PrefectureError(" ; ".join(lacks))
-    return len(signs)
-
-
-def _read_signs(folder: Path, role: Role) -> Iterator[tuple[float, str]]:
-    for path in folder.glob(f"{role}-*"):
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            try:
-                fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                age = time.time() - os.fstat(file.fileno()).st_mtime
-                yield age, file.read().decode(errors="replace")
-            else:
-                path.unlink(missing_ok=True)

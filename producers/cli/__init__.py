@@ -67,26 +67,15 @@ def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: b
 
 
 @click.command(short_help="Ouvre l'écran « Module Préfecture » des agents.")
-@click.option(
-    "--check", is_flag=True, help="demande seulement à l'écran ouvert s'il peut travailler"
-)
-def web(*, check: bool) -> ExitCode:
+def web() -> ExitCode:
     """Ouvre l'écran des agents, à l'adresse PREFECTURE_WEB_HOST et au port PREFECTURE_WEB_PORT, jusqu'à son arrêt."""
-    from producers.web.settings import load_web_settings
-
-    settings = load_web_settings()
-    if check:
-        from producers.web.serve import ask_health
-
-        is_ready, said = ask_health(settings.web_host, settings.web_port)
-        click.echo(said, err=not is_ready)
-        return ExitCode.DONE if is_ready else ExitCode.FAILED
-
     from common.logs import configure_logs
     from producers.publisher import Publisher
     from producers.web.app import create_app
     from producers.web.serve import answers, listen_here, opening_address, serve
+    from producers.web.settings import load_web_settings
 
+    settings = load_web_settings()
     configure_logs(settings.log_format, settings.log_level)
     amqp_url = settings.amqp_url.get_secret_value()
     with Publisher(amqp_url) as publisher, listen_here(settings) as listeners:

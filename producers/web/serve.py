@@ -7,8 +7,6 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlencode, urlsplit
 
 import h11
@@ -156,22 +154,6 @@ def serve(
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
-
-
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 — loopback address of a listener on all interfaces
-
-
-def ask_health(host: str, port: int) -> tuple[bool, str]:
-    """Return whether the screen can work, and its answer, or in French that there is none."""
-    connection = HTTPConnection(_ANY.get(host, host), port, timeout=5)
-    try:
-        connection.request("GET", "/sante")
-        answer = connection.getresponse()
-        return answer.status == HTTPStatus.OK, answer.read(1000).decode("utf-8", "replace")
-    except (OSError, HTTPException):
-        return False, "l'écran ne répond pas"
-    finally:
-        connection.close()
 
 
 def answers(amqp_url: str) -> bool:

@@ -403,10 +403,28 @@ def test_a_part_that_is_killed_loses_nothing(installation: Installation) -> None
 def test_a_new_image_and_the_way_back_lose_nothing(installation: Installation) -> None:
     _run_under_load(
         installation,
-        "sh deploy/prefecture upgrade --rebuild; sh deploy/prefecture rollback",
+        "sh deploy/prefecture backup; sh deploy/prefecture upgrade --rebuild; sh deploy/prefecture rollback",
         1000,
         "/rebuild",
     )
+
+
+def test_an_upgrade_that_is_killed_goes_on_by_the_same_command(installation: Installation) -> None:
+    """`tests/contract/test_interruptions.py` kills it before each change, with containers that are files."""
+    said = installation.run(
+        """
+        setsid sh deploy/prefecture upgrade --rebuild >killed 2>&1 &
+        upgrade=$!
+        until grep --quiet MODULE_STEP=upgrade:replace .env; do kill -0 $upgrade; sleep 0.1; done
+        sleep 3
+        kill -KILL -- -$upgrade
+        sh deploy/prefecture install && exit 1
+        sh deploy/prefecture upgrade""",
+        what="an upgrade that is killed, and ended",
+    )
+    assert "an upgrade is not finished" in said
+    installation.run("sh deploy/prefecture rollback")
+    installation.healthy()
 
 
 def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Installation) -> None:

@@ -456,7 +456,11 @@ def test_timers_are_units_that_systemd_takes(checkout: Path) -> None:
 
 def test_the_script_has_no_fault_that_shellcheck_knows() -> None:
     require(SHELLCHECK)
-    scripts = DEPLOY / "prefecture", MONITORING / "alertmanager.sh"
+    scripts = (
+        DEPLOY / "prefecture",
+        MONITORING / "alertmanager.sh",
+        REPOSITORY / "common" / "healthy.sh",
+    )
     subprocess.run([SHELLCHECK.program("shellcheck"), *scripts], check=True)
 
 

@@ -1,6 +1,7 @@
 """deploy/kubernetes, built by kustomize: valid for Kubernetes and its operators; docker-compose.yml's processes."""
 
 import re
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -77,6 +78,27 @@ def test_every_object_is_valid(manifests: list[Manifest]) -> None:
             kubernetes_validate.validate(
                 manifest, kubernetes_validate.latest_version(), strict=True
             )
+
+
+@pytest.mark.parametrize("tag", ["0.3.0-abcdef0", "0.4.0-1234567"])
+def test_the_overlay_of_the_document_gives_each_tag_a_job_of_its_own(
+    tmp_path: Path, tag: str
+) -> None:
+    """`kubectl apply` cannot change a Job that exists."""
+    document = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+    (written,) = re.findall(r"```yaml\n(resources:.+?)```", document, re.DOTALL)
+    overlay = yaml.safe_load(written.replace("0.3.0-abcdef0", tag))
+    (tmp_path / "prefecture" / "deploy").mkdir(parents=True)
+    shutil.copytree(FOLDER, tmp_path / "prefecture" / "deploy" / "kubernetes")
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    built = _build(tmp_path / "overlay")
+    (job,) = _of_kind(built, "Job").values()
+    assert job["metadata"]["name"] == f"migrate-{tag}"
+    assert job["metadata"]["labels"]["app.kubernetes.io/name"] == "migrate"
+    images = {it["image"] for it in _pod(job)["containers"]}
+    assert images == {f"registre.exemple/prefecture:{tag}"}
+    kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +244,8 @@ def test_no_probe_kills_a_process_that_waits_for_a_service(manifests: list[Manif
                 assert name == "command", name
             elif "exec" in probe:
                 assert probe["exec"]["command"][-1] == "--alive", name
+                ready = container["readinessProbe"]["exec"]["command"]
+                assert [*ready, "--alive"] == probe["exec"]["command"], name
             else:
                 assert (name, probe["httpGet"]["path"]) == ("web", "/sante/vie")
 

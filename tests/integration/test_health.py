@@ -5,8 +5,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
@@ -14,12 +12,12 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from tests.contract.test_kubernetes import CONNECTIONS_OF_A_NOTIFIER, CONNECTIONS_OF_A_PROCESS
+from tests.parts.health import ask_health
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
-from worker.cli.main import main
 from worker.db.engine import build_engine, find_lack
 from worker.health import EXHAUSTED, STUCK
 
@@ -27,15 +25,7 @@ pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 
 def healthy(town: Town, *arguments: str) -> tuple[int, str]:
-    with (
-        pytest.MonkeyPatch.context() as environment,
-        redirect_stdout(said := StringIO()),
-        redirect_stderr(said),
-    ):
-        for name, value in town.environment.items():
-            environment.setenv(name, value)
-        code = main(["healthy", *arguments])
-    return code, said.getvalue().strip()
+    return ask_health(town.folder / "health", *arguments)
 
 
 def await_health(town: Town, code: int, *arguments: str) -> str:
@@ -47,7 +37,7 @@ def await_health(town: Town, code: int, *arguments: str) -> str:
 def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behind(
     town: Town,
 ) -> None:
-    assert healthy(town, "worker") == (1, "Erreur : aucun processus « worker » ne tourne ici")
+    assert healthy(town, "worker") == (1, "aucun processus « worker » ne tourne ici")
     worker = town.start_worker()
     assert await_health(town, 0, "worker") == "worker : 1 processus au travail"
     worker.end(SIGTERM)
@@ -79,7 +69,7 @@ def test_a_process_takes_no_more_connections_than_its_account_has_for_each(
     town: Town, postgres_url: str
 ) -> None:
     """`deploy/database/accounts.sql` allows eight containers of two processes that make files, and two notifiers."""
-    recorder = town.start_worker("-Q", "requests")
+    recorder = town.start_worker("-Q", "requests-programs")
     asked = [town.ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]) for _ in range(5)]
     wait_until(
         lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows"
@@ -116,7 +106,7 @@ def test_a_worker_without_broker_lives_but_is_not_ready(
     town.start_worker("-Q", "listes")
     await_health(town, 0, "worker")
     rabbit_node.kill()
-    assert await_health(town, 1, "worker") == "Erreur : RabbitMQ ne donne rien de : listes"
+    assert await_health(town, 1, "worker") == "RabbitMQ ne donne rien de : listes"
     assert healthy(town, "worker", "--alive") == (0, "worker : 1 processus en vie")
     rabbit_node.start()
     await_health(town, 0, "worker")

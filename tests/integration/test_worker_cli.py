@@ -294,14 +294,6 @@ def test_a_missing_setting_is_a_wrong_command_line(
     assert "PREFECTURE_DATABASE_URL" in capsys.readouterr().err
 
 
-def test_the_health_check_starts_without_the_heavy_libraries() -> None:
-    script = "import sys, worker.cli.main as m; m.main(['healthy', '--help']); print('sqlalchemy' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.endswith("False\n")
-
-
 @pytest.mark.slow
 def test_a_database_of_a_newer_release_is_refused(run: Run, database_url: str) -> None:
     engine = create_engine(database_url)

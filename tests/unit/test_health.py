@@ -13,16 +13,22 @@ from queue import Queue
 import pytest
 from structlog.testing import capture_logs
 
+from tests.parts.health import ask_health
 from tests.parts.town import ROOT
 from tests.parts.wait import PATIENCE_SECONDS
-from worker.errors import PrefectureError
-from worker.health import SILENCE_SECONDS, STUCK, Pulse, Role, Watchdog, require_healthy
+from worker.health import SILENCE_SECONDS, STUCK, Pulse, Role, Watchdog
 from worker.housekeeping.housekeeping import Chore, do_steps
 
 
 @pytest.fixture
-def pulse(tmp_path: Path) -> Iterator[Pulse]:
-    pulse = Pulse(tmp_path, Role.WORKER)
+def folder(tmp_path: Path) -> Path:
+    """The folder of the liveness files."""
+    return tmp_path / "health"
+
+
+@pytest.fixture
+def pulse(folder: Path) -> Iterator[Pulse]:
+    pulse = Pulse(folder, Role.WORKER)
     yield pulse
     pulse.stop()
 
@@ -32,67 +38,70 @@ def _file(folder: Path) -> Path:
     return path
 
 
-def test_each_process_counts(tmp_path: Path, pulse: Pulse) -> None:
-    other = Pulse(tmp_path, Role.WORKER)
+def test_each_process_counts(folder: Path, pulse: Pulse) -> None:
+    other = Pulse(folder, Role.WORKER)
     pulse.beat()
     other.beat()
-    assert require_healthy(tmp_path, Role.WORKER) == 2
+    assert ask_health(folder, "worker") == (0, "worker : 2 processus au travail")
     other.stop()
-    assert require_healthy(tmp_path, Role.WORKER) == 1
+    assert ask_health(folder, "worker") == (0, "worker : 1 processus au travail")
 
 
-def test_no_process_is_not_healthy(tmp_path: Path, pulse: Pulse) -> None:
+def test_no_process_is_not_healthy(folder: Path, pulse: Pulse) -> None:
     pulse.beat()
-    with pytest.raises(PrefectureError, match="aucun processus « notifier » ne tourne ici"):
-        require_healthy(tmp_path, Role.NOTIFIER)
-    with pytest.raises(PrefectureError, match="aucun processus"):
-        require_healthy(tmp_path / "nowhere", Role.WORKER)
+    assert ask_health(folder, "notifier") == (1, "aucun processus « notifier » ne tourne ici")
+    nowhere = folder / "nowhere" / "health"
+    assert ask_health(nowhere, "worker") == (1, "aucun processus « worker » ne tourne ici")
 
 
 def test_what_a_process_lacks_is_said_and_does_not_mean_that_it_is_dead(
-    tmp_path: Path, pulse: Pulse
+    folder: Path, pulse: Pulse
 ) -> None:
     pulse.beat("RabbitMQ ne donne rien de : listes, tableaux")
-    with pytest.raises(PrefectureError, match="RabbitMQ ne donne rien de : listes, tableaux"):
-        require_healthy(tmp_path, Role.WORKER)
-    assert require_healthy(tmp_path, Role.WORKER, alive=True) == 1
+    assert ask_health(folder, "worker") == (1, "RabbitMQ ne donne rien de : listes, tableaux")
+    assert ask_health(folder, "worker", "--alive") == (0, "worker : 1 processus en vie")
+    other = Pulse(folder, Role.WORKER)
+    other.beat("la base est arrêtée")
+    said = "la base est arrêtée ; RabbitMQ ne donne rien de : listes, tableaux"
+    assert set(ask_health(folder, "worker")[1].split(" ; ")) == set(said.split(" ; "))
+    other.stop()
     pulse.beat("RabbitMQ ne donne rien de : listes")
     pulse.beat()
-    assert require_healthy(tmp_path, Role.WORKER) == 1
+    assert ask_health(folder, "worker")[0] == 0
 
 
-@pytest.mark.parametrize("alive", [False, True])
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("alive", [[], ["--alive"]])
 def test_a_process_that_is_silent_for_too_long_is_stuck(
-    tmp_path: Path, pulse: Pulse, *, alive: bool
+    folder: Path, role: Role, alive: list[str]
 ) -> None:
+    pulse = Pulse(folder, role)
     pulse.beat()
-    limit = SILENCE_SECONDS[Role.WORKER]
+    limit = SILENCE_SECONDS[role]
     for age, is_stuck in ((limit - 5, False), (limit + 5, True)):
-        os.utime(_file(tmp_path), times=(time.time() - age,) * 2)
-        if is_stuck:
-            with pytest.raises(PrefectureError, match="ne donne plus signe de vie depuis 35 s"):
-                require_healthy(tmp_path, Role.WORKER, alive=alive)
-        else:
-            assert require_healthy(tmp_path, Role.WORKER, alive=alive) == 1
+        os.utime(_file(folder), times=(time.time() - age,) * 2)
+        code, said = ask_health(folder, role, *alive)
+        assert code == is_stuck, said
+        assert not is_stuck or f"« {role} » ne donne plus signe de vie depuis" in said
+    pulse.stop()
 
 
-def test_what_a_killed_process_left_counts_for_nothing_and_is_removed(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_counts_for_nothing_and_is_removed(folder: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from worker.health import Pulse, Role;"
         "Pulse(Path(sys.argv[1]), Role.WORKER).beat(); os._exit(1)"
     )
-    subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
-    assert _file(tmp_path).exists()
-    with pytest.raises(PrefectureError, match="aucun processus"):
-        require_healthy(tmp_path, Role.WORKER)
-    assert list(tmp_path.iterdir()) == []
+    subprocess.run([sys.executable, "-c", program, folder], check=False)
+    assert _file(folder).exists()
+    assert ask_health(folder, "worker")[0] == 1
+    assert list(folder.iterdir()) == []
 
 
-def test_a_file_that_was_swept_away_comes_back(tmp_path: Path, pulse: Pulse) -> None:
+def test_a_file_that_was_swept_away_comes_back(folder: Path, pulse: Pulse) -> None:
     pulse.beat()
-    _file(tmp_path).unlink()
+    _file(folder).unlink()
     pulse.beat("un manque, pour que ce signe soit écrit tout de suite")
-    assert require_healthy(tmp_path, Role.WORKER, alive=True) == 1
+    assert ask_health(folder, "worker", "--alive")[0] == 0
 
 
 def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said_once(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import os
 import socket
 import ssl
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPSConnection
@@ -343,9 +342,7 @@ def test_the_health_of_the_process(deployed: Deployed) -> None:
 
 
 def _check(environment: Mapping[str, str], log: Path) -> tuple[int | None, bool]:
-    process = Process(
-        [sys.executable, "-m", "producers", "web", "--check"], env=environment, folder=ROOT, log=log
-    )
+    process = Process(["bash", "common/healthy.sh", "web"], env=environment, folder=ROOT, log=log)
     wait_until(lambda: not process.alive, message="the answer")
     return process.exit_code, '"base":true' in log.read_text().replace(" ", "")
 

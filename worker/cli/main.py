@@ -27,7 +27,6 @@ COMMANDS = {
     "verify": "worker.cli.volume:verify",
     "audit": "worker.cli.operations:audit",
     "check": "worker.cli.check:check",
-    "healthy": "worker.cli.healthy:healthy",
 }
 """The function of each command; its module is imported only when the command is called or its help is shown."""
 

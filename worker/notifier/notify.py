@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
+from psycopg import Error as DriverError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -148,7 +149,7 @@ class Notifier:
                 due = signal.wait(stop)
             except Exception as error:  # noqa: BLE001 — whatever the error, the next attempt may succeed
                 throttle.failed(error)
-                is_database = isinstance(error, DBAPIError)
+                is_database = isinstance(error, (DBAPIError, DriverError))
                 reason = explain_database(error).what if is_database else type(error).__name__
                 self.beat(f"le notificateur n'avance plus ({reason}) : voir son journal")
                 stop.wait(TROUBLE_SECONDS)
