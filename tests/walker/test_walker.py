@@ -12,12 +12,10 @@ import pytest
 
 from tests.parts.databases import SqliteFiles, Template
 from tests.walker.clock import Clock, shown_by
-from tests.walker.history import WalkError, play
+from tests.walker.history import play
 from tests.walker.site import Site, prepare, read_here
 
 _FIRST, _MANY = int(os.environ.get("SEED", "14799060")), int(os.environ.get("WALKS", "20"))
-_OPEN = {14799079: "a nationality that was corrected stays in the mouvements of its period"}
-"""Histories that end in a dead end, and why. The test fails once one of them comes to its end."""
 _TOWNS = Template("walker-towns", prepare)
 
 
@@ -45,13 +43,6 @@ def site() -> Iterator[Site]:
         yield opened
 
 
-def _walks() -> Iterator[object]:
-    for seed in range(_FIRST, _FIRST + _MANY):
-        why = _OPEN.get(seed)
-        marks = [pytest.mark.xfail(reason=why, raises=WalkError, strict=True)] if why else []
-        yield pytest.param(seed, marks=marks)
-
-
-@pytest.mark.parametrize("seed", [*_walks()])
+@pytest.mark.parametrize("seed", range(_FIRST, _FIRST + _MANY))
 def test_each_cure_of_a_history_leads_to_its_end(site: Site, seed: int) -> None:
     assert play(site, seed) > 0
