@@ -534,13 +534,6 @@ WRONG = (
         "tests/integration/test_import_reu.py",
     ),
     Safeguard(
-        "worker/work/queue.py",
-        "_first_due",
-        ".order_by(Work.lane, Work.fair_tag, Work.id)",
-        ".order_by(Work.id)",
-        "tests/integration/test_work.py",
-    ),
-    Safeguard(
         "worker/registre/reu/importer.py",
         "_record",
         "transaction.rollback()",
