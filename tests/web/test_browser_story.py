@@ -99,9 +99,9 @@ def test_the_straight_road_is_short(
     visitor.close()
     with capsys.disabled():
         click.echo(f"\n{hand.acts} acts, {hand.words} words: {hand.read_on}")
-    # 1,470 words on a busy machine, where a page is read before its last file is ready; 1,292 before the four steps,
-    # the hints of the grid and the sum of a preview.
-    assert (hand.acts <= 35, hand.words <= 1500) == (True, True), (
+    # 1,470 to 1,504 words on a busy machine, where a page is read before its last file is ready, and then again; 1,292
+    # before the four steps, the hints of the grid, the sum of a preview and the question for the town hall's address.
+    assert (hand.acts <= 35, hand.words <= 1600) == (True, True), (
         hand.acts,
         hand.words,
         hand.read_on,
