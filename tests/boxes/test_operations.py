@@ -600,11 +600,14 @@ def _prepare(installation: Installation, mark: str, commands: str) -> str:
             )
             installation.healthy()
             shown = installation.run("docker compose run --rm command dead-letters list")
-            names = dict(re.findall(r"\b([0-9a-f]{12})\b.*(not JSON|expired)", shown))
-            assert sorted(names.values()) == ["expired", "not JSON"], shown
+            names = dict(
+                re.findall(r"\b([0-9a-f]{12})\b.*(not come by the exchange|expired)", shown)
+            )
+            assert sorted(names.values()) == ["expired", "not come by the exchange"], shown
             for name, reason in names.items():
                 commands = commands.replace(
-                    {"expired": "4f2a09c1d77b", "not JSON": "9c01e5b2ad34"}[reason], name
+                    {"expired": "4f2a09c1d77b", "not come by the exchange": "9c01e5b2ad34"}[reason],
+                    name,
                 )
             return commands
         case "the other host":
