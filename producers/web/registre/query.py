@@ -14,6 +14,7 @@ from common.french import short_date
 from common.instant import UtcDateTime
 from producers.errors import StateAwayError
 from producers.state import State, to_record, view_of
+from schemas.declarations import MairieDescribed
 from schemas.profiles.matching import Matching
 from schemas.profiles.source import SourceMapping, describe_mapping
 from schemas.requests import UNDO_DAYS
@@ -31,7 +32,8 @@ _IMPORTS = table(
 )
 
 
-_MAIRIE = ("voie", "ville", "telephone", "courriel", "signataire")
+_MAIRIE = tuple(name for name in MairieDescribed.model_fields if name != "kind")
+"""The columns of the view, named as the fields of the declaration."""
 _MAIRIES: Any = table("mairies", *map(column, ("code_commune", *_MAIRIE)))
 
 
