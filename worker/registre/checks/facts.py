@@ -44,7 +44,7 @@ from schemas.profiles.platform import COLUMN_VALUES
 from schemas.vocabulary import Severity
 from worker.db.engine import STREAM
 from worker.db.types import Id, cleaned, is_suspect, needs_cleaning, size_of
-from worker.domain.identite import FORGOTTEN, base_letters, fold_identite
+from worker.domain.identite import FORGOTTEN, Identite, base_letters, identite
 from worker.registre.checks.rules import (
     HAS_LOST_ZEROS,
     INE_TWICE,
@@ -208,17 +208,17 @@ def select_possible_doubles(
 
 
 def group_doubles(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
-    """Group the electors of one list who are equal by `fold_identite`, which ignores accents, case and hyphens.
+    """Group the electors of one list who have one `identite`, which ignores accents, case and hyphens.
 
     The order of the day and the month of birth is ignored too.
     """
     size = len(_LISTE) + len(IDENTITE)
     for _, near in groupby(rows, key=lambda row: row[:size]):
-        same: dict[tuple[str, ...], list[Row[Any]]] = defaultdict(list)
+        same: dict[Identite, list[Row[Any]]] = defaultdict(list)
         for row in near:
             nom, prenoms, born, lieu = row[size : size + len(IDENTITE)]
             year, *day = born[:4], born[5:7], born[8:]
-            same[fold_identite(nom, prenoms, f"{year}{sorted(day)}", lieu, "")].append(row)
+            same[identite(nom, prenoms, f"{year}{sorted(day)}", lieu, "")].append(row)
         yield from (members for members in same.values() if len(members) > 1)
 
 
