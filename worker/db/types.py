@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
+    Connection,
     Integer,
     MetaData,
     Text,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     text,
     true,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -52,6 +54,13 @@ def flag(doc: str | None = None, *, default: bool = False) -> Mapped[bool]:
 def rows_where(condition: str) -> dict[str, Any]:
     """Return the options of an index of some rows only."""
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
+
+def insert_into(connection: Connection, table: type[DeclarativeBase]) -> Any:  # noqa: ANN401 — of either dialect
+    """Return an INSERT that can ignore or update existing rows (`ON CONFLICT`)."""
+    return {"postgresql": postgresql.insert, "sqlite": sqlite.insert}[connection.dialect.name](
+        table
+    )
 
 
 class _OfDialect(FunctionElement[Any]):

@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from common.calendrier import civil_day, now
 from common.logs import request_keys
@@ -108,8 +108,8 @@ class Notices:
         return read[claim.about](session, claim.subject_id)
 
     def _read_request(self, session: Session, request_id: int) -> Notice | None:
-        query = _with_name(Request, request_id).options(selectinload(Request.exports))
-        row = session.execute(query).one_or_none()
+        query = _with_name(Request, request_id).options(joinedload(Request.exports))
+        row = session.execute(query).unique().one_or_none()
         if row is None:
             return None
         request, nom = row

@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select, update
 
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
 from schemas.topology import EVENT_ECHEANCE_NEAR
-from worker.db.types import utc_now
+from worker.db.types import insert_into, utc_now
 from worker.exports.lease import repeat_until_recorded
 from worker.exports.models import Request
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS
@@ -65,11 +65,6 @@ def add_to_feed(
         return
     if connection.dialect.name == "postgresql":  # SQLite has one writer at a time
         connection.execute(select(func.pg_advisory_xact_lock(_FEED_LOCK)))
-    ids = [event.id for event, _ in events]
-    known = connection.execute(
-        select(Answer.account, Answer.event_id).where(Answer.event_id.in_(ids))
-    )
-    there = {(row.account, row.event_id) for row in known}
     rows = [
         {
             "account": TO_EVERYBODY if event.type == EVENT_ECHEANCE_NEAR else account,
@@ -79,10 +74,8 @@ def add_to_feed(
             "event": event.model_dump_json(exclude_none=True),
         }
         for event, account in events
-        if not there & {(account, event.id), (TO_EVERYBODY, event.id)}
     ]
-    if rows:
-        connection.execute(insert(Answer), rows)
+    connection.execute(insert_into(connection, Answer).on_conflict_do_nothing(), rows)
 
 
 def finish_and_note(

@@ -50,7 +50,6 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, aliased, mapped_column
 
 from schemas.topology import MOST_TOKENS, QUEUE_LISTES, QUEUE_REGISTRE, QUEUE_TABLEAUX
@@ -62,6 +61,7 @@ from worker.db.types import (
     Texte,
     UtcDateTime,
     empty,
+    insert_into,
     rows_where,
     seconds_between,
     utc_now,
@@ -165,7 +165,6 @@ class Work(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
 
 
-_INSERTS: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _KEY = ("kind", "subject", "part")
 _LOCK = 0x776F726B  # « work »
 
@@ -310,8 +309,7 @@ def add(connection: Connection, works: Iterable[NewWork], *, again: bool = False
     if not works:
         return
     seconds = bindparam("seconds", type_=Float)
-    statement = _INSERTS[connection.dialect.name](Work)
-    statement = statement.values(due_at=utc_now(seconds), within_seconds=seconds)
+    statement = insert_into(connection, Work).values(due_at=utc_now(seconds), within_seconds=seconds)
     if again:
         is_idle = ~_state_is(WorkState.HELD)
         statement = statement.on_conflict_do_update(
