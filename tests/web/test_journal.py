@@ -36,15 +36,35 @@ def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(
 
 
 @pytest.mark.slow
-def test_one_kind_of_line_can_be_looked_for(files: FilesScreen) -> None:
+def test_lines_are_found_by_agent_action_and_day(files: FilesScreen) -> None:
     made = files.make(CM)
     files.desk.download(made["export_id"])
     files.desk.deposit(made["export_id"])
-    page = files.read("journal", "action=depot_declared")
+    page = files.read("journal", "cherche=depot+declare")
     assert "1 ligne," in page
     assert "fichier, " not in page.partition("Précision")[2]
-    assert "2 lignes," in files.read("journal", "action=inventee")
-    assert "Aucune ligne de cette nature." in files.read("journal", "action=file_purged")
+    assert "2 lignes," in files.read("journal", "cherche=MAIRIE-libre")
+    assert "Aucune ligne ne correspond." in files.read("journal", "cherche=effacement")
+    assert "Aucune ligne ne correspond." in files.read("journal", "cherche=%25")
+    day = re.search(r"(\d\d/\d\d/\d{4}) à", page)
+    assert day
+    assert "2 lignes," in files.read("journal", f"jour={day[1]}")
+    before = datetime.strptime(day[1], "%d/%m/%Y").date() - timedelta(days=1)  # noqa: DTZ007 — a day
+    assert "Aucune ligne ne correspond." in files.read("journal", f"jour={before}")
+    page = files.read("journal", "jour=hier")
+    assert "Le jour n'a pas été compris" in page
+    assert "2 lignes," in page
+
+
+@pytest.mark.slow
+def test_a_download_that_began_is_found_by_its_whole_name(files: FilesScreen) -> None:
+    made = files.make(CM)
+    with files.desk.engine.begin() as connection:
+        where = {"code_commune": "13900", "export_id": made["export_id"]}
+        record_audit(connection, Action.DOWNLOAD_BEGUN, actor="mairie", **where)
+    assert "Rien encore" in files.read("journal")
+    assert "1 ligne," in files.read("journal", f"cherche={Action.DOWNLOAD_BEGUN.label}")
+    assert "Aucune ligne ne correspond." in files.read("journal", "cherche=mairie")
 
 
 def test_other_communes_lines_and_an_operators_own_are_left_out(files: FilesScreen) -> None:
@@ -65,7 +85,7 @@ def test_a_long_journal_comes_by_pages(screen: FilesScreen) -> None:
             record_audit(
                 connection, Action.FILE_PURGED, actor="root", detail=f"n{number:03}.", **where
             )
-    pages = [screen.read("journal", f"page={page}&action=file_purged") for page in (1, 2, 3)]
+    pages = [screen.read("journal", f"page={page}&cherche=effacement") for page in (1, 2, 3)]
     assert "Page 1 sur 3" in pages[0]
     assert sum(page.count("root Effacement") for page in pages) == 60
     shown = [number for page in pages for number in re.findall(r"\bn(\d{3})\.", page)]
@@ -73,8 +93,8 @@ def test_a_long_journal_comes_by_pages(screen: FilesScreen) -> None:
         f"{number:03}" for number in reversed(range(60))
     ]  # all in one transaction, so of the same instant
     assert (
-        f"{screen.path('journal')}?action=file_purged&amp;page=2"
-        in screen.get("journal", "action=file_purged").text
+        f"{screen.path('journal')}?cherche=effacement&amp;page=2"
+        in screen.get("journal", "cherche=effacement").text
     )
     assert screen.get("journal", "page=-1").status_code == 200
     assert screen.get("journal", "page=999999999999999999999").status_code == 200

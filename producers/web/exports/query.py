@@ -351,12 +351,12 @@ def _conditions(commune: str, asked: Mapping[str, str]) -> Iterator[ColumnElemen
     if words := asked.get("cherche"):
         yield or_(*(it.icontains(words, autoescape=True) for it in (view.label, view.file_name)))
     if year := read_year(asked.get("annee", "")):
-        yield view.requested_at >= _midnight(date(year, 1, 1), commune)
-        yield view.requested_at < _midnight(date(year + 1, 1, 1), commune)
+        yield view.requested_at >= midnight(date(year, 1, 1), commune)
+        yield view.requested_at < midnight(date(year + 1, 1, 1), commune)
     if since:
-        yield view.requested_at >= _midnight(since, commune)
+        yield view.requested_at >= midnight(since, commune)
     if until:
-        yield view.requested_at < _midnight(until + timedelta(days=1), commune)
+        yield view.requested_at < midnight(until + timedelta(days=1), commune)
 
 
 def read_year(words: str) -> int | None:
@@ -364,5 +364,6 @@ def read_year(words: str) -> int | None:
     return int(words) if re.fullmatch(r"20\d\d", words, re.ASCII) else None
 
 
-def _midnight(day: date, commune: str) -> datetime:
+def midnight(day: date, commune: str) -> datetime:
+    """Return the instant at which a day begins in a commune."""
     return datetime.combine(day, time(), zone_of(commune)).astimezone(UTC)

@@ -1,14 +1,18 @@
 """The pages « Journal » (audit trail) and « Messages » (notifications)."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, case, column, select, table
+from sqlalchemy import ColumnElement, Row, and_, case, column, not_, or_, select, table
 from starlette.responses import Response
 
 from common.french import capitalized
 from common.instant import UtcDateTime
+from common.texte import fold
 from producers.state import State
+from producers.web.exports.query import midnight
+from producers.web.forms import read_day
 from producers.web.page_context import PageContext
 from schemas.vocabulary import Action, Channel
 
@@ -16,7 +20,7 @@ ACTIONS = {it.value: capitalized(it.label) for it in Action}
 """French labels of the actions of the audit trail; an unknown code is shown as it is."""
 
 _BEGUN = Action.DOWNLOAD_BEGUN.value
-"""Shown only if selected: a completed download has a line of its own."""
+"""Shown only to who looks for it by its whole label: a completed download has a line of its own."""
 
 FILTERS = {
     "canal": {it.value: it.label for it in Channel},
@@ -69,16 +73,14 @@ _FATE = case(
 
 
 def show(context: PageContext) -> Response:
-    action = context.query.get("action", "")
-    action = action if action in ACTIONS else ""
-    view = _JOURNAL.c
-    is_asked = view.action == action if action else view.action != _BEGUN
-    query = (
-        select(_JOURNAL)
-        .where(view.code_commune == context.commune.code, is_asked)
-        .order_by(*_NEWEST)
-    )
-    entries, paging = context.read_page(query, PAGE, {"action": action})
+    """Show the trail of the commune; `cherche` selects agents and actions, `jour` one day."""
+    asked = {name: context.query.get(name, "").strip() for name in ("cherche", "jour")}
+    where = [_JOURNAL.c.code_commune == context.commune.code, _find(asked["cherche"])]
+    if day := read_day(asked["jour"]):
+        first, after = (midnight(it, context.commune.code) for it in (day, day + timedelta(days=1)))
+        where += [_JOURNAL.c.at >= first, _JOURNAL.c.at < after]
+    query = select(_JOURNAL).where(*where).order_by(*_NEWEST)
+    entries, paging = context.read_page(query, PAGE, asked)
     numbers = {it.export_id for it in entries if it.export_id}
     files = select(_EXPORTS).where(
         _EXPORTS.c.export_id.in_(numbers)
@@ -88,10 +90,22 @@ def show(context: PageContext) -> Response:
         "journal/journal.html",
         entries=entries,
         labels=labels,
-        action=action,
+        asked=asked,
+        is_unread=bool(asked["jour"]) and day is None,
         actions=ACTIONS,
         paging=paging,
     )
+
+
+def _find(words: str) -> ColumnElement[bool]:
+    """Select the lines whose agent or action contains these words, without regard to accents in actions."""
+    named = fold(words)
+    found = [it for it, label in ACTIONS.items() if named in fold(label)]
+    if named != fold(ACTIONS[_BEGUN]):
+        found = [it for it in found if it != _BEGUN]
+    is_begun = _JOURNAL.c.action == _BEGUN
+    by_agent = and_(_JOURNAL.c.actor.icontains(words, autoescape=True), not_(is_begun))
+    return or_(by_agent, _JOURNAL.c.action.in_(found))
 
 
 def show_envois(context: PageContext) -> Response:
