@@ -309,7 +309,9 @@ def add(connection: Connection, works: Iterable[NewWork], *, again: bool = False
     if not works:
         return
     seconds = bindparam("seconds", type_=Float)
-    statement = insert_into(connection, Work).values(due_at=utc_now(seconds), within_seconds=seconds)
+    statement = insert_into(connection, Work).values(
+        due_at=utc_now(seconds), within_seconds=seconds
+    )
     if again:
         is_idle = ~_state_is(WorkState.HELD)
         statement = statement.on_conflict_do_update(
