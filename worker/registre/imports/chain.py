@@ -298,7 +298,7 @@ def _join_links(
         last.electeurs,
         sum(counts.growth[row.id] for row in group),
         held[last.id] == last.electeurs,
-        has_new_part,
+        has_new_part=has_new_part,
     )
 
 
