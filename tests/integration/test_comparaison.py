@@ -260,3 +260,35 @@ def test_an_arrondissement_that_is_cut_is_judged_by_itself(desk: MouvementsDesk)
     summary = desk.load(others, intake=Intake(SECOND), accept_changes=True)
     assert [it.kind for it in summary.questions] == [ImportQuestion.OTHER_POPULATION]
     assert desk.counts() == {P: 320}
+
+
+@pytest.mark.parametrize(
+    ("title", "values", "words"),
+    [
+        (PRENOMS, [f"Zoé {chr(65 + rank)}" for rank in range(24)], "prénoms"),
+        (NOM, [f"{chr(65 + rank)}UBIER" for rank in range(24)], "nom de naissance"),
+        (DATE, [f"{rank + 1:02}/03/1961" for rank in range(24)], "date de naissance"),
+    ],
+)
+def test_a_column_that_was_sorted_alone_is_named(
+    desk: MouvementsDesk, title: str, values: list[str], words: str
+) -> None:
+    others = {
+        NOM: [f"FRENE{chr(65 + rank)}" for rank in range(24)],
+        DATE: [f"14/{rank % 12 + 1:02}/{1950 + rank}" for rank in range(24)],
+    }
+    former = [
+        row | {name: of[rank] for name, of in others.items()} | {title: value}
+        for rank, (row, value) in enumerate(
+            zip(electeurs(24), [values[0], *reversed(values[1:])], strict=True)
+        )
+    ]
+    desk.load(former, intake=Intake(FIRST))
+    ruined = [row | {title: value} for row, value in zip(former, values, strict=True)]
+    with pytest.raises(ImportRefusedError) as refused:
+        desk.load(ruined, intake=Intake(SECOND))
+    said = str(refused.value)
+    assert f"colonne « {words} » changerait seule pour 22 électeurs connus" in said
+    assert "à partir de l'électeur n° 2 du fichier" in said
+    assert "triée ou collée seule dans un tableur" in said
+    assert "autre commune" not in said

@@ -217,6 +217,10 @@ def _judge(
     """Yield the questions about one list; another population explains all other changes, so it is the only question."""
     liste, name = part.key, f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}"
     before, vanished = format_number(changes.before), format_number(changes.vanished)
+    is_grave = changes.is_other_population or changes.is_loss
+    if is_grave and (ruined := _find_ruined_column(connection, part, version, changes.vanished)):
+        yield ruined
+        return
     if changes.is_other_population:
         yield Question(
             ImportQuestion.OTHER_POPULATION,
@@ -259,6 +263,50 @@ def _judge(
                 f"{format_number(changes.stayed)} de {name}",
                 field.cause,
             )
+
+
+_IDENTITE_WORDS = "nom de naissance", "prénoms", "date de naissance", "lieu de naissance"
+"""The columns of the identity key, as a title of the file names them."""
+
+
+def _find_ruined_column(
+    connection: Connection, part: Part, version: int, vanished: int
+) -> Question | None:
+    """Return the question about a column whose values belong to other electors than before, as one sorted alone.
+
+    More than half of those who vanish, LEAST at least, are like one who arrives in all columns of the identity key
+    but this one.
+    """
+    gone, came = aliased(Electeur), aliased(Electeur)
+    is_gone = gone.id.in_(select(PAIRS.c.before).where(_VANISHED))
+    is_new = came.id.in_(select(PAIRS.c.after).where(PAIRS.c.before.is_(None)))
+    of_part = [
+        (getattr(gone, name) == value, getattr(came, name) == value)
+        for name, value in part._asdict().items()
+    ]
+    was, stands = zip((is_gone, is_new), *of_part, strict=True)
+    for place, words in enumerate(_IDENTITE_WORDS):
+        others, their_own = (
+            [it for at, it in enumerate(identite_columns(one)) if at != place]
+            for one in (gone, came)
+        )
+        kept = select(*others).where(*was)
+        alike = intersect(kept, select(*their_own).where(*stands)).subquery()
+        number = connection.scalar(select(func.count()).select_from(alike)) or 0
+        if number < LEAST or number * 2 <= vanished:
+            continue
+        first = select(func.min(came.id)).where(*stands, tuple_(*their_own).in_(kept))
+        until_first = Electeur.version == version, Electeur.id <= first.scalar_subquery()
+        rank = connection.scalar(select(func.count()).where(*until_first)) or 0
+        return Question(
+            ImportQuestion.CHANGED_FIELD,
+            *part.key,
+            f"la colonne « {words} » changerait seule pour {format_number(number)} électeurs connus de "
+            f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}, à partir de "
+            f"l'électeur n° {format_number(rank)} du fichier",
+            "Elle a peut-être été triée ou collée seule dans un tableur : reprenez l'export tel qu'il vient d'ELIRE.",
+        )
+    return None
 
 
 def _name(liste: str) -> str:
