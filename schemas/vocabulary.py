@@ -259,6 +259,7 @@ class ImportQuestion(Labelled):
     ABSORBED = "absorbed", "commune absorbée"
     OTHER_LISTE = "other_liste", "autre liste"
     OTHER_KIND = "other_kind", "autre export"
+    IMPLAUSIBLE = "implausible", "colonne peu vraisemblable"
 
 
 class DoubtDecision(Labelled):

@@ -33,7 +33,7 @@ from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=MouvementsDesk.open)]
 
-USAGE = TITLES[4]
+USAGE, SEXE = TITLES[4], TITLES[6]
 P = (COMMUNE, "P")
 
 
@@ -292,3 +292,54 @@ def test_a_column_that_was_sorted_alone_is_named(
     assert "à partir de l'électeur n° 2 du fichier" in said
     assert "triée ou collée seule dans un tableur" in said
     assert "autre commune" not in said
+
+
+_FEMALE = ("Armelle", "Iseult", "Joséphine", "Solange", "Violaine")
+_MALE = ("Balthazar", "Edmond", "Gontran", "Tanguy", "Wilfried")
+
+
+def _namesakes(number: int) -> list[dict[str, str]]:
+    """Women and men who share ten first names."""
+    names = [(name, sexe) for of, sexe in ((_FEMALE, "F"), (_MALE, "M")) for name in of]
+    who = [names[rank % len(names)] for rank in range(number)]
+    numbered = zip(electeurs(number), who, strict=True)
+    return [row | {PRENOMS: f"{name} {row[PRENOMS]}", SEXE: sexe} for row, (name, sexe) in numbered]
+
+
+def _sexes_sorted(number: int) -> list[dict[str, str]]:
+    sound = _namesakes(number)
+    return [
+        row | {SEXE: sexe}
+        for row, sexe in zip(sound, sorted(row[SEXE] for row in sound), strict=True)
+    ]
+
+
+def _names_cut(size: int, number: int = 220) -> list[dict[str, str]]:
+    """Names of four to fourteen letters."""
+    lengths = [4 + rank % 11 for rank in range(number)]
+    names = [f"{chr(65 + rank % 26)}{chr(65 + rank // 26)}RBERETTELINS" for rank in range(number)]
+    return [
+        row | {NOM: name[: min(length, size)]}
+        for row, name, length in zip(electeurs(number), names, lengths, strict=True)
+    ]
+
+
+def test_a_first_export_whose_sexes_were_sorted_alone_is_asked_about(desk: MouvementsDesk) -> None:
+    with pytest.raises(ImportRefusedError, match="n'ont pas le sexe des autres porteurs"):
+        desk.load(_sexes_sorted(44))
+
+
+def test_a_first_export_whose_names_were_cut_is_asked_about(desk: MouvementsDesk) -> None:
+    with pytest.raises(ImportRefusedError, match="ont 10 caractères, et aucun n'est plus long"):
+        desk.load(_names_cut(10))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [_namesakes(44), _sexes_sorted(38), _names_cut(9), _names_cut(10, 190), _names_cut(14)],
+    ids=["sound", "few share a first name", "short names", "few names", "names of all lengths"],
+)
+def test_a_first_export_that_may_be_sound_raises_no_question(
+    desk: MouvementsDesk, rows: list[dict[str, str]]
+) -> None:
+    assert not desk.load(rows).questions

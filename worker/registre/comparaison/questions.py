@@ -4,7 +4,7 @@ The questions concern the pairs of the comparison, not totals: known electors wh
 electors, fields that change for many. Only electors who differ are read, and the end of a list from which some vanish.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from sqlalchemy.orm import aliased
 
 from common.french import count_of, format_number
 from schemas.vocabulary import ImportQuestion, Liste
+from worker.domain.identite import base_letters
 from worker.registre.checks.rules import FRANCAIS
 from worker.registre.comparaison.differences import (
     BEFORE,
@@ -51,6 +52,15 @@ LEAST = 5
 
 _FEW, _LONG = 2, 50
 """Electors who are together the end of a list of so many by chance once in three hundred imports."""
+
+
+_NAMESAKES, _UNLIKE = 40, 15
+"""Electors with the first name of another one: of fewer, the sexes tell nothing. And how many per cent are too many."""
+
+_DIFFERENT, _SHORTEST_CUT, _AT_ONCE = 200, 10, 5
+"""Of so many different names or more, this per cent cannot all be the longest, with so many characters at least."""
+
+_CUTTABLE = {Electeur.nom_naissance: "noms de naissance", Electeur.prenoms: "prénoms"}
 
 
 class _Field(NamedTuple):
@@ -169,6 +179,8 @@ def find_questions(
     for key, number in sorted(came.items()):
         if number >= LEAST:
             is_new = key not in compared
+            if is_new:
+                questions += _find_implausible(connection, key, version)
             questions += _find_absorbed(connection, key, version, number, sizes, is_new=is_new)
             questions += _find_other_liste(connection, key, version, number, sizes, is_new=is_new)
     return questions
@@ -263,6 +275,49 @@ def _judge(
                 f"{format_number(changes.stayed)} de {name}",
                 field.cause,
             )
+
+
+def _find_implausible(connection: Connection, liste: ListeKey, version: int) -> Iterator[Question]:
+    """Yield a question for each column of a new list that looks unlike those of other lists."""
+    of_liste = is_on_liste(*liste, version)
+    said = f"de la {_name(liste.liste)} de {liste.code_commune}"
+    namesakes, unlike = _count_unlike(connection, of_liste)
+    if namesakes >= _NAMESAKES and unlike * 100 > namesakes * _UNLIKE:
+        yield Question(
+            ImportQuestion.IMPLAUSIBLE,
+            *liste,
+            f"{format_number(unlike)} électeurs {said} n'ont pas le sexe des autres porteurs de leur premier prénom",
+            "La colonne « sexe » ou « prénoms » a peut-être été triée ou collée seule dans un tableur.",
+        )
+    for column, words in _CUTTABLE.items():
+        of_length = select(func.length(column).label("size"), func.count(column.distinct()))
+        grouped = of_length.where(of_liste).group_by("size").order_by(func.length(column).desc())
+        numbers = [*map(tuple, connection.execute(grouped))]
+        (longest, spike), total = numbers[0], sum(number for _, number in numbers)
+        is_peak = dict(numbers).get(longest - 1, 0) * 3 <= spike * 2
+        is_cut = longest >= _SHORTEST_CUT and is_peak and spike * 100 > total * _AT_ONCE
+        if total >= _DIFFERENT and is_cut:
+            yield Question(
+                ImportQuestion.IMPLAUSIBLE,
+                *liste,
+                f"{format_number(spike)} {words} {said} ont {longest} caractères, et aucun n'est plus long",
+                f"Ils ont peut-être été coupés au {longest}e caractère.",
+            )
+
+
+def _count_unlike(connection: Connection, of_liste: ColumnElement[bool]) -> tuple[int, int]:
+    """Count the electors who share their first first name, and those of them of the rarer sex of that name.
+
+    In a sound list the latter are a few per cent, as some names are borne by both. Where one of the two columns was
+    mixed, they are a quarter to a half.
+    """
+    query = select(Electeur.prenoms, Electeur.sexe, func.count()).where(of_liste)
+    of_sex = query.where(Electeur.sexe.in_(["F", "M"])).group_by(Electeur.prenoms, Electeur.sexe)
+    by_name = defaultdict[str, Counter[str]](Counter)
+    for prenoms, sexe, number in connection.execute(of_sex):
+        by_name[base_letters(prenoms).partition(" ")[0]][sexe] += number
+    shared = [it for name, it in by_name.items() if name and it.total() > 1]
+    return sum(it.total() for it in shared), sum(it.total() - max(it.values()) for it in shared)
 
 
 _IDENTITE_WORDS = "nom de naissance", "prénoms", "date de naissance", "lieu de naissance"
