@@ -539,6 +539,31 @@ def test_a_bureau_is_completed(screen: FilesScreen) -> None:
         assert _faults(screen.post("bureaux", nothing)) == ["bureaux"]
 
 
+def test_a_bureau_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    files.desk.run("UPDATE bureau SET code_canton = '1301', libelle_canton = 'Nord'")
+    opened = _read_bureaux(files.get("bureaux").text)
+    files.desk.run("UPDATE bureau SET code_canton = '1302' WHERE code = '0001'")
+    known = "SELECT code_canton || libelle_canton FROM bureau WHERE code = :code"
+    _send(files, "bureaux", **opened | {"libelle_canton-0002": "Sud"})
+    assert _value(files, known, code="0001") == "1302Nord", "a bureau left alone is kept"
+    assert _value(files, known, code="0002") == "1301Sud"
+    mine = opened | {"code_canton-0001": "1303", "libelle_canton-0002": "Est"}
+    answer = files.post("bureaux", mine)
+    assert _faults(answer) == ["code_canton-0001", "libelle_canton-0002"]
+    assert "Un autre agent a noté depuis : 1302. Gardez sa note ou la vôtre" in words(answer)
+    knowing = _read_bureaux(answer.text)
+    assert knowing["code_canton-0001"] == "1303", "what the agent typed is kept"
+    assert files.post("bureaux", knowing).status_code == 303
+    files.desk.run("UPDATE bureau SET libelle_canton = 'Ouest' WHERE code = '0001'")
+    files.work()
+    assert _value(files, known, code="0001") == "1302Ouest", "the worker compares too"
+
+
+def _read_bureaux(page: str) -> dict[str, str]:
+    found = re.findall(r'<input[^>]* name="([^"]+-000[12])" value="([^"]*)"', page)
+    return {name: html.unescape(it) for name, it in found}
+
+
 MAIRIE = {
     "voie": "1 place du Modèle",
     "ville": "13900 LIBREVILLE",
