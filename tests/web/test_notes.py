@@ -302,6 +302,24 @@ def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesS
     assert _faults(files.post("motifs", impossible)) == ["tous-jour"]
 
 
+def test_a_day_is_noted_of_a_change_of_bureau_that_nobody_asks_for(files: FilesScreen) -> None:
+    """R. 13 asks for no day of it: « Dates et motifs » does not list it, but who knows the day can note it."""
+    undate(files)
+    files.desk.run(
+        "UPDATE mouvement SET is_dated = false, import_id = 951, date_mouvement = '2026-11-20',"
+        " categorie = 'changement_bureau', ancien_bureau = '0001', nouveau_bureau = '0002'"
+        " WHERE nature = 'modification'"
+    )
+    assert "0001 → 0002" not in files.read("motifs")
+    page = files.get("motifs", "notes=bureaux").text
+    assert "0001 → 0002" in page
+    number = int(re.findall(r'id="categorie-(\d+)"', page)[0])
+    form = {f"categorie-{number}": "changement_bureau", f"jour-{number}": "2026-10-05"}
+    _send(files, "motifs", **form)
+    known = "SELECT date_mouvement || '' FROM mouvement WHERE id = :id AND is_dated"
+    assert _value(files, known, id=number) == "2026-10-05"
+
+
 def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(screen: FilesScreen) -> None:
     numbers = undate(screen)
     screen.desk.run(
