@@ -523,6 +523,17 @@ def test_a_published_tableau_of_a_meeting_that_was_noted_later_is_made_again_by_
     assert "réunion du 27/11. Publiez le nouveau à la place de l'ancien." in task.why
 
 
+@pytest.mark.parametrize("other", [{}, {"parameters": {"scrutin": "2026-12-13"}}])
+def test_a_recalled_tableau_is_not_to_withdraw_once_another_is_published_in_its_place(
+    other: dict[str, Any],
+) -> None:
+    recalled = ready_tableau(1, **FOR_POLL | POSTED | {"recalled_at": NOON} | other)
+    published = ready_tableau(2, **FOR_POLL | POSTED)
+    found = tasks_of(recalled, published, today=date(2026, 12, 20), scrutins=(POLL,))
+    withdrawn = [it.button.facts["export"] for it in found if it.title == "Retirer le tableau"]
+    assert withdrawn == ([2, 1] if other else [2])
+
+
 def test_a_tableau_that_lacks_what_no_page_can_note_is_to_publish_with_the_reason() -> None:
     """« Dates et motifs » lists the mouvements of the register: it has none of an elector who came before it."""
     for code, title in ((LACKS_ENTRY, "Publier"), (LACKS_BOTH, "Compléter")):

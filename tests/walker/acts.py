@@ -82,9 +82,9 @@ class Acts:
         raise DeadEndError(f"nobody knows what to do at {path}")
 
     @property
-    def has_unnoted_meeting(self) -> bool:
-        """Whether a meeting was held that no clerk has noted."""
-        return bool(self.town.met) and max(self.town.met) > self._noted_until
+    def unnoted_meetings(self) -> list[date]:
+        """The meetings that were held and that no clerk has noted."""
+        return [it for it in self.town.met if it > self._noted_until]
 
     def last_judged(self) -> dict[str, Judged]:
         """Return the last deposit of each list, by list, once it has its answer."""
@@ -241,7 +241,7 @@ class Acts:
             self.town.met.append(self.town.day)
             if self.town.chance.happens(0.3):
                 return False  # it is noted later
-        lacking = [it for it in self.town.met if it > self._noted_until]
+        lacking = self.unnoted_meetings
         for held in lacking:
             form = page.form("/reunions", "sans_deliberation")
             form.fill("jour", held.isoformat())

@@ -56,10 +56,14 @@ class Clerk:
 
     def _list_open(self, tasks: list[Task]) -> list[Task]:
         """Return the open tasks, and those that ask for something unknown that the town knows."""
-        known = {"/reunions": self.acts.has_unnoted_meeting, "/listes": self.town.deposits}
         unknown = [it for it in tasks if it.group == "unknown"]
-        answered = [it for it in unknown if any(known[page] for page in known if page in it.href)]
-        return [*open_ones(tasks), *answered]
+        return [*open_ones(tasks), *(it for it in unknown if self._knows(it))]
+
+    def _knows(self, task: Task) -> bool:
+        """Whether the town knows what a task asks for: a meeting of its days, or that its préfecture wants deposits."""
+        if "/reunions" in task.href:
+            return any(it <= (task.due or date.max) for it in self.acts.unnoted_meetings)
+        return self.town.deposits and "/listes" in task.href
 
     def _read_reason(self, task: Task) -> tuple[str, ...]:
         """Return what the page of a file finds wrong: another reason is another task, in the same words."""

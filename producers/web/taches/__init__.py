@@ -337,9 +337,20 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
         for due in agenda.due:
             yield from _about_due(it, agenda, due)
             seen |= {file.export_id for file in due.made.values()}
-    for file in it.calendar.tableaux:  # of past polls, or without a poll
-        if file.published_on and file.may_be_published and file.export_id not in seen:
+    newer: set[tuple[str, ...]] = set()
+    for file in it.calendar.tableaux:  # newest first
+        if not (file.published_on and file.may_be_published):
+            continue
+        is_replaced = bool(file.recalled_at) and _place_of(file) in newer
+        newer.add(_place_of(file))
+        if file.export_id not in seen and not is_replaced:  # of past polls, or without a poll
             yield from _about_publication(it, file, file.published_on)
+
+
+def _place_of(file: AskedFile) -> tuple[str, ...]:
+    """Return what a tableau and the one that is published in its place have in common."""
+    asked = file.parameters
+    return file.type_tableau, file.liste, str(asked.get("scrutin") or asked.get("until"))
 
 
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
