@@ -268,7 +268,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     ready = [_named(liste) for liste, file in fit.items() if content_of(file) not in judged]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
-        if any(not file.is_tableau for file in find_to_redo(it.deposited)):
+        if any(not file.is_tableau for file in find_to_redo(it.deposited, it.current)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
         yield Task(f"Déposer sur {it.platform.label}", TaskState.TO_DO, why, Cure(Todo.DOSSIER))
 
