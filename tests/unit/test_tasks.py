@@ -543,8 +543,10 @@ def test_a_recalled_tableau_is_not_to_withdraw_once_another_is_published_in_its_
     recalled = ready_tableau(1, **FOR_POLL | POSTED | {"recalled_at": NOON} | other)
     published = ready_tableau(2, **FOR_POLL | POSTED)
     found = tasks_of(recalled, published, today=date(2026, 12, 20), scrutins=(POLL,))
-    withdrawn = [it.button.facts["export"] for it in found if it.title == "Retirer le tableau"]
-    assert withdrawn == ([2, 1] if other else [2])
+    withdrawn = [it for it in found if it.title == "Retirer le tableau"]
+    assert [it.button.facts["export"] for it in withdrawn] == ([2, 1] if other else [2])
+    assert "liste principale, scrutin du 20/12/2026." in withdrawn[0].why
+    assert len({it.why for it in withdrawn}) == len(withdrawn), "each names its poll"
 
 
 def test_a_tableau_that_lacks_what_no_page_can_note_is_to_publish_with_the_reason() -> None:

@@ -49,6 +49,7 @@ class Acts:
         self.waits_for_papers = False
         """Whether a mouvement of the last page of motifs waits for a paper."""
         self._noted_until = date.min
+        self._polls: set[date] = set()
         self._browsers = [site.browser(it) for it in AGENTS]
         self._ways: dict[str, Callable[[Browser, Page, Task], bool]] = {
             r"/registre$": lambda browser, page, _: self._give(browser, page),
@@ -109,7 +110,10 @@ class Acts:
             browser.send(form, "Annuler")
 
     def note_poll(self, day: date, libelle: str) -> None:
-        """Note a poll of the commune."""
+        """Note a poll of the commune; on a Sunday there is one."""
+        if day in self._polls:
+            return
+        self._polls.add(day)
         browser = self.somebody()
         form = browser.open(self.site.address("reunions")).form("/reunions", "libelle")
         form.fill("libelle", libelle)

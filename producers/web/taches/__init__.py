@@ -409,7 +409,9 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
     def button(todo: Todo) -> Cure:
         return Cure(todo, file.facts)
 
-    title, what = "Certifier la publication", f"{file.titre}, {_named(file.liste)}."
+    scrutin = file.parameters.get("scrutin")  # two polls may be a week apart
+    of_poll = f", scrutin du {short_date(date.fromisoformat(scrutin))}" if scrutin else ""
+    title, what = "Certifier la publication", f"{file.titre}, {_named(file.liste)}{of_poll}."
     until = file.published_until
     if file.published_on is None:
         if file.may_be_published:
