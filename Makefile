@@ -48,15 +48,16 @@ boxes: .dev ## play docs/operations.md on a container engine of its own, an upgr
 histories: .dev ## N random histories of a register (5,000), made by the product and computed from the law: three quarters of an hour
 	HISTORIES=$(or $(N),5000) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 tests/oracle/test_histories.py -k no_history
 
-walker: .dev ## clerks who follow each cure of the screen, through N random histories (20) from SEED on: three seconds each
-	WALKS=$(or $(N),20) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 --show-capture=no tests/walker/test_walker.py
+walker: .dev ## clerks who follow each cure of the screen, through N random histories (20) from SEED on (today's): three seconds each
+	WALKS=$(or $(N),20) SEED=$(SEED) DATABASE=$(DATABASE) $(RUN) -m pytest -n 0 --show-capture=no tests/walker/test_walker.py
 
 nightly: .dev ## the slow tests, then mutants, 1,000 histories, 1,000 walks of clerks and bench: three hours
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m slow --ignore tests/faults/test_flood.py
 	$(MAKE) faults mutants bench
 	$(MAKE) histories N=1000
-	$(MAKE) walker N=1000 SEED=$$(date -u +%Y%m%d00)
+	$(MAKE) walker N=500
+	$(MAKE) walker N=500 SEED=$$(date -u +%Y%m%d500) DATABASE=postgresql
 
 audit: .dev ## secrets in the history, and known vulnerabilities of what is locked
 	gitleaks detect --no-banner --redact --verbose --config=tests/gitleaks.toml

@@ -106,6 +106,11 @@ class PostgresServer(Server):
             database = sql.Identifier(url.rpartition("/")[2])
             self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
 
+    def restore(self, url: str, template: Template) -> None:
+        """Make a database a copy of its template again; no connection to it may be in use."""
+        self.drop(url)
+        self._create(url.rpartition("/")[2], self._prepared(template))
+
     def execute(self, statement: sql.Composed | sql.SQL) -> None:
         """Run one statement as superuser, outside a transaction."""
         with self._connect() as connection:

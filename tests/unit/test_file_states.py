@@ -242,6 +242,13 @@ def test_what_was_rejected_or_recalled_is_to_be_redone_until_a_later_deposit(
     assert find_to_deposit([ready_list(1, recalled_at=NOON)]) == []
 
 
+def test_what_the_platform_accepted_and_was_made_again_with_the_same_bytes_is_not_to_redo() -> None:
+    recalled = ready_list(1, deposited_on=DAY, verdict="accepte", recalled_at=NOON)
+    same, other = ready_list(2), ready_list(2, sha256="b" * 64)
+    assert find_to_redo([recalled], [same]) == find_to_deposit([same], [recalled]) == []
+    assert find_to_redo([recalled], [other]) == [recalled]
+
+
 def test_tableaux_of_two_polls_do_not_replace_each_other() -> None:
     first = ready_tableau(
         1, deposited_on=DAY, verdict="rejete", parameters={"scrutin": "2026-12-06"}

@@ -377,14 +377,7 @@ def test_the_last_verdict_on_a_content_counts_not_an_earlier_one() -> None:
     assert states(tasks_of(refused, accepted, refused_since, after))[CORRECT] is TO_DO
 
 
-@pytest.mark.parametrize(
-    "last",
-    [
-        {"sha256": "b" * 64, "verdict": "accepte"},
-        {"sha256": "b" * 64},
-        {"sha256": "a" * 64, "verdict": "accepte", "recalled_at": NOON},
-    ],
-)
+@pytest.mark.parametrize("last", [{"sha256": "b" * 64, "verdict": "accepte"}, {"sha256": "b" * 64}])
 def test_an_accepted_list_is_to_deposit_again_once_another_deposit_replaced_it(
     last: dict[str, Any],
 ) -> None:
@@ -394,6 +387,17 @@ def test_an_accepted_list_is_to_deposit_again_once_another_deposit_replaced_it(
     replaced = ready_list(2, request_id=2, deposited_on=DAY, **last)
     again = ready_list(3, request_id=3, sha256="a" * 64)
     assert states(tasks_of(accepted, replaced, again))[DEPOSIT] is TO_DO
+
+
+def test_an_accepted_list_that_was_recalled_and_made_again_with_the_same_bytes_is_held() -> None:
+    same = {"sha256": "a" * 64}
+    accepted = ready_list(
+        1, request_id=1, **same, deposited_on=DAY, verdict="accepte", recalled_at=NOON
+    )
+    again = ready_list(2, request_id=2, **same)
+    assert DEPOSIT not in states(tasks_of(accepted, again))
+    other = ready_list(2, request_id=2, sha256="b" * 64)
+    assert states(tasks_of(accepted, other))[DEPOSIT] is TO_DO
 
 
 def test_a_task_that_is_far_ahead_is_not_listed() -> None:
@@ -521,6 +525,28 @@ def test_a_published_tableau_of_a_meeting_that_was_noted_later_is_made_again_by_
     assert task.button.code == "tableau_provisoire"
     assert task.button.facts == {"ask": "type=vingt_jours&scrutin=2026-12-20"}
     assert "réunion du 27/11. Publiez le nouveau à la place de l'ancien." in task.why
+
+
+def test_a_recalled_tableau_of_a_list_that_the_register_has_no_more_is_not_to_make_again() -> None:
+    recalled = FOR_POLL | {"recalled_at": NOON, "recalled_because": "l'import 3 a été annulé"}
+    found = tasks_of(
+        ready_tableau(1, **recalled), ready_tableau(2, **recalled, liste="CM"), scrutins=(POLL,)
+    )
+    again = [it.why for it in found if it.title == "Refaire le tableau des vingt jours"]
+    assert ["liste principale" in it for it in again] == [True]
+
+
+@pytest.mark.parametrize("other", [{}, {"parameters": {"scrutin": "2026-12-13"}}])
+def test_a_recalled_tableau_is_not_to_withdraw_once_another_is_published_in_its_place(
+    other: dict[str, Any],
+) -> None:
+    recalled = ready_tableau(1, **FOR_POLL | POSTED | {"recalled_at": NOON} | other)
+    published = ready_tableau(2, **FOR_POLL | POSTED)
+    found = tasks_of(recalled, published, today=date(2026, 12, 20), scrutins=(POLL,))
+    withdrawn = [it for it in found if it.title == "Retirer le tableau"]
+    assert [it.button.facts["export"] for it in withdrawn] == ([2, 1] if other else [2])
+    assert "liste principale, scrutin du 20/12/2026." in withdrawn[0].why
+    assert len({it.why for it in withdrawn}) == len(withdrawn), "each names its poll"
 
 
 def test_a_tableau_that_lacks_what_no_page_can_note_is_to_publish_with_the_reason() -> None:

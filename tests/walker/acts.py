@@ -49,6 +49,7 @@ class Acts:
         self.waits_for_papers = False
         """Whether a mouvement of the last page of motifs waits for a paper."""
         self._noted_until = date.min
+        self._polls: set[date] = set()
         self._browsers = [site.browser(it) for it in AGENTS]
         self._ways: dict[str, Callable[[Browser, Page, Task], bool]] = {
             r"/registre$": lambda browser, page, _: self._give(browser, page),
@@ -82,9 +83,9 @@ class Acts:
         raise DeadEndError(f"nobody knows what to do at {path}")
 
     @property
-    def has_unnoted_meeting(self) -> bool:
-        """Whether a meeting was held that no clerk has noted."""
-        return bool(self.town.met) and max(self.town.met) > self._noted_until
+    def unnoted_meetings(self) -> list[date]:
+        """The meetings that were held and that no clerk has noted."""
+        return [it for it in self.town.met if it > self._noted_until]
 
     def last_judged(self) -> dict[str, Judged]:
         """Return the last deposit of each list, by list, once it has its answer."""
@@ -109,7 +110,10 @@ class Acts:
             browser.send(form, "Annuler")
 
     def note_poll(self, day: date, libelle: str) -> None:
-        """Note a poll of the commune."""
+        """Note a poll of the commune; on a Sunday there is one."""
+        if day in self._polls:
+            return
+        self._polls.add(day)
         browser = self.somebody()
         form = browser.open(self.site.address("reunions")).form("/reunions", "libelle")
         form.fill("libelle", libelle)
@@ -241,7 +245,7 @@ class Acts:
             self.town.met.append(self.town.day)
             if self.town.chance.happens(0.3):
                 return False  # it is noted later
-        lacking = [it for it in self.town.met if it > self._noted_until]
+        lacking = self.unnoted_meetings
         for held in lacking:
             form = page.form("/reunions", "sans_deliberation")
             form.fill("jour", held.isoformat())

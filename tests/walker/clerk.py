@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from tests.walker.acts import Acts, liste_of
+from tests.walker.acts import Acts, days_of, liste_of
 from tests.walker.browser import Browser, DeadEndError
 from tests.walker.site import Site
 from tests.walker.tasks import Task, open_ones, read_tasks
@@ -56,10 +56,15 @@ class Clerk:
 
     def _list_open(self, tasks: list[Task]) -> list[Task]:
         """Return the open tasks, and those that ask for something unknown that the town knows."""
-        known = {"/reunions": self.acts.has_unnoted_meeting, "/listes": self.town.deposits}
         unknown = [it for it in tasks if it.group == "unknown"]
-        answered = [it for it in unknown if any(known[page] for page in known if page in it.href)]
-        return [*open_ones(tasks), *answered]
+        return [*open_ones(tasks), *(it for it in unknown if self._knows(it))]
+
+    def _knows(self, task: Task) -> bool:
+        """Whether the town knows what a task asks for: a meeting of its days, or that its préfecture wants deposits."""
+        if "/reunions" in task.href:
+            first, last = _window(task)
+            return any(first <= it <= last for it in self.acts.unnoted_meetings)
+        return self.town.deposits and "/listes" in task.href
 
     def _read_reason(self, task: Task) -> tuple[str, ...]:
         """Return what the page of a file finds wrong: another reason is another task, in the same words."""
@@ -109,6 +114,15 @@ class Clerk:
         page = browser.open(self.site.address("export", export=export))
         found = re.search(r"Empreinte SHA-256 ?([0-9a-f]{64})", page.words)
         return found[1] if found else ""
+
+
+def _window(task: Task) -> tuple[date, date]:
+    """Return the days of the meeting that a task asks about: of the annual one, the year."""
+    found = re.search(r"du (\S+) au (\S+) \(art\. L\. 19, III(, et R\. 10)?\)", task.why)
+    if found is None:
+        return date.min, date.max
+    first, last = days_of(f"{found[1]} {found[2]}")
+    return (date(first.year, 1, 1) if found[3] else first), last
 
 
 _NAMES = {

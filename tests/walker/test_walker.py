@@ -1,4 +1,7 @@
-"""Walks of clerks: each cure of « À faire » leads to its end. `make walker SEED=7 N=100` plays other histories."""
+"""Walks of clerks: each cure of « À faire » leads to its end. `make walker SEED=7 N=100` plays other histories.
+
+Each day has twenty others: those of its seed. `DATABASE=postgresql` plays them on PostgreSQL.
+"""
 
 import os
 import tempfile
@@ -11,17 +14,18 @@ from unittest.mock import patch
 import pytest
 
 from tests.parts.databases import SqliteFiles, Template
+from tests.parts.postgres import PostgresServer
 from tests.walker.clock import Clock, shown_by
 from tests.walker.history import play
 from tests.walker.site import Site, prepare, read_here
 
-_FIRST, _MANY = int(os.environ.get("SEED", "14799060")), int(os.environ.get("WALKS", "20"))
+_MANY = int(os.environ.get("WALKS", "20"))
 _TOWNS = Template("walker-towns", prepare)
 
 
 @contextmanager
-def open_site() -> Iterator[Site]:
-    """Open an installation on SQLite, whose clock each history sets."""
+def open_site(server: PostgresServer | None = None) -> Iterator[Site]:
+    """Open an installation, whose clock each history sets: on SQLite, or on a server of PostgreSQL."""
     clock = Clock(datetime(2026, 1, 1, tzinfo=UTC))
     with (
         tempfile.TemporaryDirectory() as name,
@@ -29,8 +33,13 @@ def open_site() -> Iterator[Site]:
         shown_by(clock),
     ):
         folder = Path(name)
-        files, path = SqliteFiles(folder), folder / "walker.sqlite3"
-        site = Site(f"sqlite:///{path}", folder, clock, lambda: files.create(path, _TOWNS))
+        if server:
+            url = server.create_database(_TOWNS)
+            site = Site(url, folder, clock, lambda: server.restore(url, _TOWNS))
+        else:
+            files, path = SqliteFiles(folder), folder / "walker.sqlite3"
+            url = f"sqlite:///{path}"
+            site = Site(url, folder, clock, lambda: files.create(path, _TOWNS))
         try:
             yield site
         finally:
@@ -38,11 +47,26 @@ def open_site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    with open_site() as opened:
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    is_server = os.environ.get("DATABASE") == "postgresql"
+    with open_site(request.getfixturevalue("postgres_server") if is_server else None) as opened:
         yield opened
 
 
-@pytest.mark.parametrize("seed", range(_FIRST, _FIRST + _MANY))
-def test_each_cure_of_a_history_leads_to_its_end(site: Site, seed: int) -> None:
-    assert play(site, seed) > 0
+@pytest.fixture(scope="module")
+def followed(request: pytest.FixtureRequest) -> Iterator[list[int]]:
+    """The number of cures followed in each history, of which the sum is printed at the end."""
+    counts: list[int] = []
+    yield counts
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n{sum(counts)} cures followed in {len(counts)} histories")  # noqa: T201 — the figure
+
+
+@pytest.mark.parametrize("number", range(_MANY))
+def test_each_cure_of_a_history_leads_to_its_end(
+    site: Site, followed: list[int], number: int
+) -> None:
+    first = int(os.environ.get("SEED") or f"{datetime.now(UTC):%Y%m%d}000")
+    followed.append(play(site, first + number))
+    assert followed[-1] > 0

@@ -108,6 +108,16 @@ def test_a_hundred_thousand_lines_are_read_by_pages_in_flat_memory(files: FilesS
         tracemalloc.stop()
 
 
+def test_an_elector_whose_line_the_export_holds_twice_is_told_so_once(files: FilesScreen) -> None:
+    for _ in range(2):
+        files.desk.add_person(nom="ZZDOUBLE")
+    made = files.make()
+    page = files.read("anomalies", "code=electeur_en_double", export=made["export_id"])
+    listed = page.partition("Une par une")[2]
+    assert "2 anomalies" in listed
+    assert (listed.count("ZZDOUBLE"), listed.count("REU : état civil")) == (1, 1)
+
+
 def test_values_are_shown_as_they_are_and_never_as_markup(files: FilesScreen) -> None:
     made = files.make()
     _replace_report(files, made, 1, nom="'-<script>alert(1)</script>")

@@ -302,6 +302,24 @@ def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesS
     assert _faults(files.post("motifs", impossible)) == ["tous-jour"]
 
 
+def test_a_day_is_noted_of_a_change_of_bureau_that_nobody_asks_for(files: FilesScreen) -> None:
+    """R. 13 asks for no day of it: « Dates et motifs » does not list it, but who knows the day can note it."""
+    undate(files)
+    files.desk.run(
+        "UPDATE mouvement SET is_dated = false, import_id = 951, date_mouvement = '2026-11-20',"
+        " categorie = 'changement_bureau', ancien_bureau = '0001', nouveau_bureau = '0002'"
+        " WHERE nature = 'modification'"
+    )
+    assert "0001 → 0002" not in files.read("motifs")
+    page = files.get("motifs", "notes=bureaux").text
+    assert "0001 → 0002" in page
+    number = int(re.findall(r'id="categorie-(\d+)"', page)[0])
+    form = {f"categorie-{number}": "changement_bureau", f"jour-{number}": "2026-10-05"}
+    _send(files, "motifs", **form)
+    known = "SELECT date_mouvement || '' FROM mouvement WHERE id = :id AND is_dated"
+    assert _value(files, known, id=number) == "2026-10-05"
+
+
 def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(screen: FilesScreen) -> None:
     numbers = undate(screen)
     screen.desk.run(
@@ -537,6 +555,31 @@ def test_a_bureau_is_completed(screen: FilesScreen) -> None:
     assert 'value="neuf"' in wrong.text
     for nothing in ({"code_canton-0001": "1303"}, {"code_canton-9999": "1303"}):
         assert _faults(screen.post("bureaux", nothing)) == ["bureaux"]
+
+
+def test_a_bureau_of_another_agent_is_shown_and_not_overwritten(files: FilesScreen) -> None:
+    files.desk.run("UPDATE bureau SET code_canton = '1301', libelle_canton = 'Nord'")
+    opened = _read_bureaux(files.get("bureaux").text)
+    files.desk.run("UPDATE bureau SET code_canton = '1302' WHERE code = '0001'")
+    known = "SELECT code_canton || libelle_canton FROM bureau WHERE code = :code"
+    _send(files, "bureaux", **opened | {"libelle_canton-0002": "Sud"})
+    assert _value(files, known, code="0001") == "1302Nord", "a bureau left alone is kept"
+    assert _value(files, known, code="0002") == "1301Sud"
+    mine = opened | {"code_canton-0001": "1303", "libelle_canton-0002": "Est"}
+    answer = files.post("bureaux", mine)
+    assert _faults(answer) == ["code_canton-0001", "libelle_canton-0002"]
+    assert "Un autre agent a noté depuis : 1302. Gardez sa note ou la vôtre" in words(answer)
+    knowing = _read_bureaux(answer.text)
+    assert knowing["code_canton-0001"] == "1303", "what the agent typed is kept"
+    assert files.post("bureaux", knowing).status_code == 303
+    files.desk.run("UPDATE bureau SET libelle_canton = 'Ouest' WHERE code = '0001'")
+    files.work()
+    assert _value(files, known, code="0001") == "1302Ouest", "the worker compares too"
+
+
+def _read_bureaux(page: str) -> dict[str, str]:
+    found = re.findall(r'<input[^>]* name="([^"]+-000[12])" value="([^"]*)"', page)
+    return {name: html.unescape(it) for name, it in found}
 
 
 MAIRIE = {

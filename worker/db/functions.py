@@ -235,7 +235,7 @@ SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS
         WHERE il.code_commune = m.code_commune AND il.liste = m.liste AND i.id < m.import_id
           AND i.finished_at IS NOT NULL AND i.undone_at IS NULL ORDER BY i.id DESC LIMIT 1) AS since,
        (SELECT i.taken_on FROM import i WHERE i.id = m.import_id AND i.kind = 'reu') AS until
-FROM mouvement m WHERE m.nature <> 'modification' AND m.doubt_id IS NULL AND {which}
+FROM mouvement m WHERE m.doubt_id IS NULL AND {which}
 """
 _SIDE = """m{side}.nom_naissance AS {name}_nom_naissance, m{side}.nom_usage AS {name}_nom_usage,
        m{side}.prenoms AS {name}_prenoms, m{side}.date_naissance AS {name}_date_naissance,
@@ -347,8 +347,13 @@ FROM mouvement m
 WHERE m.doubt_id IS NULL AND (m.nature <> 'modification' OR m.ancien_bureau <> m.nouveau_bureau)
 GROUP BY m.code_commune, m.liste, m.date_mouvement, m.nature, m.categorie
 """,
-    "mouvements_a_completer": _MOUVEMENTS.format(which="(m.categorie = '' OR NOT m.is_dated)"),
-    "motifs_notes": _MOUVEMENTS.format(which="m.categorie <> ''"),
+    # R. 13 asks for no day of a change of bureau: it is never to be completed, and a day can be noted all the same.
+    "mouvements_a_completer": _MOUVEMENTS.format(
+        which="m.nature <> 'modification' AND (m.categorie = '' OR NOT m.is_dated)"
+    ),
+    "motifs_notes": _MOUVEMENTS.format(
+        which="m.categorie <> '' AND (m.nature <> 'modification' OR m.ancien_bureau <> m.nouveau_bureau)"
+    ),
     "doutes": f"""
 SELECT d.id AS doute, d.code_commune, d.liste, d.differs, m2.date_mouvement AS jour, d.decision, d.decided_at,
        {_SIDE.format(side=1, name="radiation", bureau="ancien_bureau")},

@@ -136,7 +136,8 @@ def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
 def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[list[AnomalyLine]]:
     """Return the groups of one page, from 1: those with a blocking anomaly first, in the report's order.
 
-    A group has the anomalies of one elector, one bureau or the whole file, blocking first.
+    A group has the anomalies of one elector, one bureau or the whole file, blocking first. Each is shown once: an
+    elector whose line the export holds twice has equal anomalies.
     """
     first = (page - 1) * summary.size
     places = {True: count(), False: count(summary.groups[True])}
@@ -145,9 +146,8 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
         for same in _group(_select(rows, summary.matching, text)):
             place = next(places[_has_blocking(same)])
             if first <= place < first + summary.size:
-                kept[place] = sorted(
-                    map(_to_line, same), key=lambda it: it.severity != Severity.BLOCKING
-                )
+                lines = dict.fromkeys(map(_to_line, same))
+                kept[place] = sorted(lines, key=lambda it: it.severity != Severity.BLOCKING)
             if len(kept) == summary.size:
                 break
     return [kept[place] for place in sorted(kept)]

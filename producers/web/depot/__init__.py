@@ -238,7 +238,7 @@ def show(context: PageContext, ticked: Collection[int] = ()) -> Response:
         to_deposit=[*asked, *to_deposit],
         to_correct=[file for file in find_to_correct(current) if file.export_id not in chosen],
         to_answer=[*to_change, *to_answer],
-        to_redo=find_to_redo(recent),
+        to_redo=find_to_redo(recent, current),
         deposited=shown[:PAGE],
         paging=Paging.uncounted(context.url("depot"), {}, page=page, has_after=len(shown) > PAGE),
     )
@@ -316,9 +316,20 @@ def find_to_answer(deposited: Iterable[AskedFile]) -> list[list[AskedFile]]:
     return list(groups.values())[:20]
 
 
-def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
-    """Return the rejected or recalled files without a later deposit: each list or tableau once."""
-    return [file for file in _last_deposits(deposited) if file.is_rejected or file.recalled_at]
+def find_to_redo(
+    deposited: Iterable[AskedFile], current: Iterable[AskedFile] = ()
+) -> list[AskedFile]:
+    """Return the rejected or recalled files without a later deposit: each list or tableau once.
+
+    `current`: the last files. A recalled file that was made again with the same bytes, and accepted, is left out.
+    """
+    valid = {content_of(it) for it in current if it.state is FileState.READY}
+    return [
+        file
+        for file in _last_deposits(deposited)
+        if file.is_rejected
+        or (file.recalled_at and not (file.verdict and content_of(file) in valid))
+    ]
 
 
 def content_of(file: AskedFile) -> tuple[str, str | None]:
@@ -327,11 +338,12 @@ def content_of(file: AskedFile) -> tuple[str, str | None]:
 
 
 def find_held(deposited: Iterable[AskedFile]) -> set[tuple[str, str | None]]:
-    """Return the contents that the platform holds: those of the last deposits, if it accepted them."""
+    """Return the contents that the platform holds: those of the last deposits, if it accepted them.
+
+    A recalled one too: a list that is made again, with the same bytes, is the one that the platform has.
+    """
     return {
-        content_of(file)
-        for file in _last_deposits(deposited)
-        if file.verdict == Verdict.ACCEPTE and not file.recalled_at
+        content_of(file) for file in _last_deposits(deposited) if file.verdict == Verdict.ACCEPTE
     }
 
 

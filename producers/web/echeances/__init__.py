@@ -210,7 +210,12 @@ def build_agenda(
         for file in tableaux:
             if _is_for(file, echeance, cycle.window):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
-        others = {liste: file for liste, file in unfinished.items() if liste not in made}
+        # After an undo the register may have a list no more: its tableau cannot be made again.
+        others = {
+            liste: file
+            for liste, file in unfinished.items()
+            if liste in listes and liste not in made
+        }
         due.append(
             DueTableau(
                 echeance,

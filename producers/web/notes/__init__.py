@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
-from sqlalchemy import Select, column, select, table
+from sqlalchemy import Row, Select, column, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -327,14 +328,18 @@ def _rests_on(file: AskedFile, reunion: CalendarReunion) -> bool:
 def describe_bureaux(context: PageContext) -> Response:
     """« Enregistrer »: note all changed bureaux in one event; « Appliquer à tous » fills the empty fields."""
     form, found = typed(context.form), dict[str, str]()
-    described: list[DescribedBureau] = []
-    of_all = {name: form.get(f"tous-{name}", "") if "tous" in form else "" for name in _BUREAU}
+    described, known = list[DescribedBureau](), list[list[str]]()
     for bureau in context.services.state.read(select_bureaux(context)):
         names = {name: f"{name}-{bureau.bureau}" for name in _BUREAU}
-        if not names.values() & form.keys():
-            continue
-        said = {name: form.get(it) or of_all[name] for name, it in names.items()}
-        changed = {name: it for name, it in said.items() if it and it != getattr(bureau, name)}
+        noted, seen = _read_bureau(bureau), _read_seen_bureau(form, bureau)
+        changed = _find_changed(form, names, noted, seen)
+        found |= {
+            names[
+                name
+            ]: f"un autre agent a noté depuis : {noted[name]}. Gardez sa note ou la vôtre, puis enregistrez"
+            for name in changed
+            if seen[name] != noted[name]
+        }
         if changed:
             better = {names[name]: words for name, words in _BETTER.items()}
             values: dict[str, object] = {"bureau": bureau.bureau, **changed}
@@ -344,13 +349,44 @@ def describe_bureaux(context: PageContext) -> Response:
                         DescribedBureau, values, names.values(), {}, names=names, better=better
                     )
                 )
+                known.append([bureau.bureau, *noted.values()])
             except FormRefused as refused:
                 found |= refused.faults
     if not described and not found:
         found = {"bureaux": "changez une case au moins"}
     refuse(found, found)
-    number = count_of(len(described), "bureau complété", "bureaux complétés")
-    return send_note(context, "bureaux", BureauxDescribed(bureaux=described), number)
+    said = count_of(len(described), "bureau complété", "bureaux complétés")
+    note = BureauxDescribed(bureaux=described)
+    return send_note(context, "bureaux", note, said, seen=seen_of(known))
+
+
+def _read_bureau(bureau: Row[Any]) -> dict[str, str]:
+    return {name: getattr(bureau, name) for name in _BUREAU}
+
+
+def _read_seen_bureau(form: Mapping[str, str], bureau: Row[Any]) -> dict[str, str]:
+    """Return what the page showed of a bureau, by field; what is noted now if the form does not say."""
+    said = parse_qsl(form.get(f"vu-{bureau.bureau}", ""), keep_blank_values=True)
+    return _read_bureau(bureau) | dict(said)
+
+
+def _find_changed(
+    form: Mapping[str, str],
+    names: Mapping[str, str],
+    noted: Mapping[str, str],
+    seen: Mapping[str, str],
+) -> dict[str, str]:
+    """Return what the agent changes of a bureau, by field. A field left alone keeps what another agent has noted."""
+    if not names.values() & form.keys():
+        return {}
+    changed = dict[str, str]()
+    for name, field in names.items():
+        words = form.get(field, "")
+        if not words and not noted[name] and "tous" in form:
+            words = form.get(f"tous-{name}", "")
+        if words and words not in {seen[name], noted[name]}:
+            changed[name] = words
+    return changed
 
 
 def show_bureaux(context: PageContext) -> Response:
@@ -360,13 +396,20 @@ def show_bureaux(context: PageContext) -> Response:
         query = query.where(_BUREAUX.c.bureau == code)
     bureaux, paging = context.read_page(query, MOST_BUREAUX, {"bureau": code} if code else {})
     form = typed(context.form)
+    alone = {
+        f"{name}-{bureau.bureau}"
+        for bureau in bureaux
+        for name, words in _read_seen_bureau(form, bureau).items()
+        if form.get(f"{name}-{bureau.bureau}") == words
+    }
     return note_page(
         context,
         "notes/bureaux.html",
         pending,
         bureaux=bureaux,
         paging=paging,
-        form=form,
+        form={name: words for name, words in form.items() if name not in alone},
+        seen={it.bureau: urlencode(_read_bureau(it)) for it in bureaux},
         fields=_BUREAU_LABELS,
         is_one=bool(code),
     )

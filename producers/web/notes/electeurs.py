@@ -84,7 +84,8 @@ _INCOMPLETE, _NOTES = (
 _OF_DECIDED = "tranches"
 """Parameter of the URL: show decided doubts, to change them."""
 _OF_NOTED = "notes"
-"""Parameter of the URL: show noted motifs, to correct them."""
+"""Parameter of the URL: show noted motifs, to correct them, or with the value `bureaux` changes of bureau."""
+_OF_BUREAUX = "bureaux"
 LACKS = {"date": "La date", "motif": "La catégorie"}
 """Values of the parameter `manque`: what the mouvements shown lack."""
 _FILTERS = "bureau", "manque"
@@ -213,7 +214,9 @@ def select_incomplete(
 
 def select_noted(commune: str, tableau: AskedFile | None, query: Mapping[str, str]) -> Select[Any]:
     view = _NOTES.c
-    where = *_conditions(_NOTES, tableau), *_filter(_NOTES, query)
+    is_change = view.nature == Nature.MODIFICATION.value
+    is_asked = is_change if query.get(_OF_NOTED) == _OF_BUREAUX else not_(is_change)
+    where = is_asked, *_conditions(_NOTES, tableau), *_filter(_NOTES, query)
     selected = select(_NOTES).where(view.code_commune == commune, *where)
     return selected.order_by(view.jour.desc(), view.mouvement.desc())
 
@@ -268,7 +271,10 @@ def _conditions(
 
 def _to_line(row: Row[Any]) -> MouvementLine:
     day = row.jour if row.is_dated else None
-    return to_record(MouvementLine, row, day=day, bureau=row.nouveau_bureau or row.ancien_bureau)
+    bureau = row.nouveau_bureau or row.ancien_bureau
+    if row.nature == Nature.MODIFICATION:
+        bureau = f"{row.ancien_bureau} → {row.nouveau_bureau}"
+    return to_record(MouvementLine, row, day=day, bureau=bureau)
 
 
 def complete_motifs(context: PageContext) -> Response:
@@ -472,8 +478,8 @@ class _Filled:
         return read_days({name: words}, self.found).get(name)
 
 
-def _are_noted(context: PageContext) -> bool:
-    return bool(context.query.get(_OF_NOTED))
+def _are_noted(context: PageContext) -> str:
+    return context.query.get(_OF_NOTED, "")
 
 
 def show_motifs(context: PageContext) -> Response:
@@ -505,6 +511,7 @@ def show_motifs(context: PageContext) -> Response:
         paging=paging,
         form=_Filled(typed(context.form)).drop_left_alone(lines),
         are_noted=are_noted,
+        are_of_bureaux=are_noted == _OF_BUREAUX,
         selected=tableau,
         kept=_write_query(kept),
         bureaux=_read_bureaux(context, _NOTES if are_noted else _INCOMPLETE),

@@ -268,7 +268,7 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     ready = [_named(liste) for liste, file in fit.items() if content_of(file) not in judged]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
-        if any(not file.is_tableau for file in find_to_redo(it.deposited)):
+        if any(not file.is_tableau for file in find_to_redo(it.deposited, it.current)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
         yield Task(f"Déposer sur {it.platform.label}", TaskState.TO_DO, why, Cure(Todo.DOSSIER))
 
@@ -337,9 +337,20 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
         for due in agenda.due:
             yield from _about_due(it, agenda, due)
             seen |= {file.export_id for file in due.made.values()}
-    for file in it.calendar.tableaux:  # of past polls, or without a poll
-        if file.published_on and file.may_be_published and file.export_id not in seen:
+    newer: set[tuple[str, ...]] = set()
+    for file in it.calendar.tableaux:  # newest first
+        if not (file.published_on and file.may_be_published):
+            continue
+        is_replaced = bool(file.recalled_at) and _place_of(file) in newer
+        newer.add(_place_of(file))
+        if file.export_id not in seen and not is_replaced:  # of past polls, or without a poll
             yield from _about_publication(it, file, file.published_on)
+
+
+def _place_of(file: AskedFile) -> tuple[str, ...]:
+    """Return what a tableau and the one that is published in its place have in common."""
+    asked = file.parameters
+    return file.type_tableau, file.liste, str(asked.get("scrutin") or asked.get("until"))
 
 
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
@@ -398,7 +409,9 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
     def button(todo: Todo) -> Cure:
         return Cure(todo, file.facts)
 
-    title, what = "Certifier la publication", f"{file.titre}, {_named(file.liste)}."
+    scrutin = file.parameters.get("scrutin")  # two polls may be a week apart
+    of_poll = f", scrutin du {short_date(date.fromisoformat(scrutin))}" if scrutin else ""
+    title, what = "Certifier la publication", f"{file.titre}, {_named(file.liste)}{of_poll}."
     until = file.published_until
     if file.published_on is None:
         if file.may_be_published:

@@ -76,6 +76,7 @@ from worker.registre.communes import (
     check_commune,
     read_mairie,
     require_commune,
+    select_bureaux,
     set_bureaux,
     set_mairie,
 )
@@ -121,6 +122,8 @@ class RegisterDeclaration(Declaration):
             if isinstance(self.note, MairieDescribed):
                 known = [it for it in [read_mairie(connection, self.commune)] if any(it)]
                 refuse_changed(self.seen, known, [_to_mairie(self.note)])
+            if isinstance(self.note, BureauxDescribed):
+                _refuse_changed_bureaux(connection, self.commune, self.note, self.seen)
             by = Actor(self.requested_by, self.account)
             declare(connection, self.commune, self.note, by=by, now=now)
         except RefusedError as refusal:
@@ -199,6 +202,23 @@ def _describe_bureaux(
         record_audit(
             connection, Action.BUREAU_DESCRIBED, actor=by, code_commune=code_commune, detail=detail
         )
+
+
+_SAID_OF_BUREAU = [name for name in declarations.DescribedBureau.model_fields if name != "bureau"]
+
+
+def _refuse_changed_bureaux(
+    connection: Connection, code_commune: str, note: BureauxDescribed, seen: str | None
+) -> None:
+    """Compare what is noted of the bureaux with what was seen of them.
+
+    Raises:
+        RefusedError: another agent has changed one since.
+    """
+    codes = {parse_bureau(it.bureau) for it in note.bureaux}
+    there = [it for it in select_bureaux(connection, [code_commune]) if it.code in codes]
+    known = [[it.code, *map(it.description.__getitem__, _SAID_OF_BUREAU)] for it in there]
+    refuse_changed(seen, known, [])
 
 
 def _to_mairie(note: MairieDescribed) -> Mairie:
