@@ -287,7 +287,8 @@ def _body(case: dict[str, Any]) -> bytes:
 def test_the_kit_says_offline_what_a_worker_answers(name: str) -> None:
     case = CASES[name]
     properties = {
-        it: case["properties"].get(it) for it in ("headers", "content_type", "content_encoding")
+        it: case["properties"].get(it)
+        for it in ("headers", "content_type", "content_encoding", "expiration")
     }
     faults = find_faults(_body(case), **{it: value for it, value in properties.items() if value})
     expected = [(it["field"], it["code"]) for it in case["answer"].get("errors", ())]
