@@ -31,6 +31,11 @@ _MARKED = Fault(
     "bom",
     "l'événement commence par une marque d'ordre des octets (BOM) : l'envoyer en UTF-8, sans elle",
 )
+_EXPIRING = Fault(
+    "",
+    "expiration",
+    "publié avec une « expiration » : une demande n'expire pas, et « cancel » annule ce qui n'est pas encore fait",
+)
 _UNKNOWN_TYPE = Fault("type", "type_inconnu", "le contrat n'a pas ce type d'événement")
 
 _MODELS = {model.EVENT_TYPE: model for model in MODELS}
@@ -42,6 +47,7 @@ def read_envelope(
     headers: Mapping[str, Any] | None = None,
     content_type: str = "",
     content_encoding: str = "",
+    expiration: object = None,
 ) -> tuple[Mapping[str, Any], Sequence[Fault]]:
     """Return the attributes of a message and its faults, from its body and AMQP properties; its data are not validated.
 
@@ -54,7 +60,7 @@ def read_envelope(
         return fields, (_BINARY_MODE,)
     text, faults = _open(body, content_encoding)
     read, more = _read(text, content_type)
-    return read, faults or more
+    return read, faults or more or (() if expiration is None else (_EXPIRING,))
 
 
 def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN401 — those of read_envelope

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from schemas.faults import FieldError
 from schemas.requests import (
@@ -10,22 +10,14 @@ from schemas.requests import (
     Contract,
     ExportIds,
     Jour,
+    Reason,
     RequestedBy,
     RowId,
     SaidReason,
-    check_reason,
-    check_text,
+    Text,
 )
 from schemas.topology import REQUEST_DECLARATION
-from schemas.vocabulary import (
-    Categorie,
-    DoubtDecision,
-    Liste,
-    Piece,
-    PublicationMode,
-    Verdict,
-    parse_liste,
-)
+from schemas.vocabulary import Categorie, DoubtDecision, Liste, Piece, PublicationMode, Verdict
 
 MOST_BUREAUX = 40
 MOST_MOTIFS = 1000
@@ -33,17 +25,14 @@ MOST_MOTIFS = 1000
 
 
 Remarque = Annotated[
-    str,
-    Field(max_length=1000, description="What the agent notes; no elector's name."),
-    AfterValidator(check_text),
+    Text, Field(max_length=1000, description="What the agent notes; no elector's name.")
 ]
 Answer = Annotated[
-    str,
+    Text,
     Field(
         max_length=20_000,
         description="The platform's answer, pasted. It may name electors: it is erased with the file and never logged.",
     ),
-    AfterValidator(check_text),
 ]
 
 
@@ -95,30 +84,23 @@ class TableauPublished(Contract):
         Jour | None, Field(description="Day the certificate was signed, after the last day.")
     ] = None
     reason: Annotated[
-        str,
+        Reason,
         Field(
-            max_length=500,
-            description="Required of a tableau that lacks dates or motifs: why it is published all the same.",
+            description="Required of a tableau that lacks dates or motifs: why it is published all the same."
         ),
-        AfterValidator(check_reason),
     ] = ""
 
 
 FileNote = FileDownloaded | FileDeposited | VerdictReceived | TableauPublished
 
 
-_Line = Annotated[str, AfterValidator(check_text), Field(max_length=200)]
-_AboutListe = Annotated[
-    Liste | None,
-    BeforeValidator(lambda value: parse_liste(value) if isinstance(value, str) else value),
-    Field(description="Its list; all when absent."),
-]
+_Line = Annotated[Text, Field(max_length=200)]
 
 
 def _require_libelle(schema: dict[str, Any]) -> None:
     removed = {"properties": {"removed": {"const": True}}, "required": ["removed"]}
     libelle = {
-        "properties": {"libelle": {"type": "string", "minLength": 1}},
+        "properties": {"libelle": {"type": "string", "pattern": "\\S"}},
         "required": ["libelle"],
     }
     schema |= {"if": removed, "else": libelle}
@@ -133,7 +115,7 @@ class ReunionNoted(Contract):
 
     kind: Literal["reunion"] = "reunion"
     jour: Annotated[Jour, Field(description="Its day, not later than today.")]
-    liste: _AboutListe = None
+    liste: Annotated[Liste | None, Field(description="Its list; all when absent.")] = None
     has_deliberated: Annotated[
         StrictBool,
         Field(description="False: no quorum, or as many votes on each side (art. R. 10)."),

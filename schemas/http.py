@@ -10,7 +10,8 @@ from pydantic import Field
 
 from schemas.events import AnsweredRequest, FileStatus, Published, RefusalFault, RequestStatus
 
-PREFIX = "/api/v1"
+DOOR = "/api"
+PREFIX = f"{DOOR}/v1"
 FILE_PATH = "/exports/{export_id}/fichier"
 EVENTS_PATH = "/events"
 REQUESTS_PATH = "/requests"

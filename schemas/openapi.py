@@ -27,6 +27,7 @@ from schemas.http import (
     RequestNow,
     RequestPage,
 )
+from schemas.requests import LARGEST_ID
 from schemas.topology import MAX_EVENT_BYTES
 from schemas.vocabulary import FORMATS
 
@@ -91,13 +92,14 @@ def _list_schemas(requests: tuple[type[Any], ...]) -> Json:
 def _describe_event(model: type[Any]) -> Json:
     """Return the schema of a whole event: the envelope, with its `type` and `data`."""
     envelope = CloudEvent.model_json_schema(ref_template="#/components/schemas/{model}")
-    named = {"type": {"const": model.EVENT_TYPE}, "data": _ref(model.__name__)}
+    named: Json = {"type": {"const": model.EVENT_TYPE}, "data": _ref(model.__name__)}
     required = ["id", "source", "type", "data"]
-    return {
-        "type": "object",
-        "properties": envelope["properties"] | named,
-        "required": required if model not in PUBLISHED else ["specversion", "time", *required],
-    }
+    if model in PUBLISHED:
+        required = ["specversion", "time", *required]
+    else:  # a trace that is malformed is dropped, and no fault
+        for name in ("traceparent", "tracestate"):
+            named[name] = {"description": envelope["properties"][name]["description"]}
+    return {"type": "object", "properties": envelope["properties"] | named, "required": required}
 
 
 def _ref(name: str) -> Json:
@@ -125,7 +127,9 @@ def _in_query(name: str, said: str, schema: Json) -> Json:
     return {"name": name, "in": "query", "description": said, "schema": schema}
 
 
-_AFTER = _in_query("after", "Of the answer before.", {"type": "integer", "minimum": 0})
+_AFTER = _in_query(
+    "after", "Of the answer before.", {"type": "integer", "minimum": 0, "maximum": LARGEST_ID}
+)
 _LIMIT = _in_query(
     "limit",
     f"Rows of a page; {PAGE} when absent.",

@@ -95,18 +95,21 @@ def _check_requested_by(name: str) -> str:
     return name
 
 
+_TEXT = r"([^\u0000-\u0008\u000b-\u001f\u007f-\u009f]|\r\n)*"
+
+
 def check_text(text: str) -> str:
     """Accept text of one or several lines; return it trimmed, with line breaks as LF.
 
     Raises:
         ValueError: the text holds a control character.
     """
-    text = text.replace("\r\n", "\n").strip()
+    text = text.replace("\r\n", "\n")
     if any(
         unicodedata.category(letter) in {"Cc", "Cs"} and letter not in "\n\t" for letter in text
     ):
         raise FieldError("control_character", "caractère de contrôle refusé")
-    return text
+    return text.strip()
 
 
 def _as_set(values: list[Any]) -> list[Any]:
@@ -116,7 +119,7 @@ def _as_set(values: list[Any]) -> list[Any]:
     return sorted(set(values))
 
 
-_LEAST_LETTERS = 3
+_LEAST_LETTERS, _LETTERS = 3, "A-Za-zÀ-ÖØ-öø-ž"
 
 
 def check_reason(text: str) -> str:
@@ -126,7 +129,7 @@ def check_reason(text: str) -> str:
         FieldError: it has fewer than three letters, so that it gives no reason.
     """
     text = check_text(text)
-    if text and sum(map(str.isalpha, text)) < _LEAST_LETTERS:
+    if text and len(re.findall(f"[{_LETTERS}]", text)) < _LEAST_LETTERS:
         raise FieldError("reason_without_words", "dites pourquoi, en quelques mots")
     return text
 
@@ -140,6 +143,24 @@ CodeCommune = Annotated[
         json_schema_extra={"pattern": f"^{_CODE_COMMUNE}$"},
     ),
 ]
+Text = Annotated[
+    str, AfterValidator(check_text), Field(json_schema_extra={"pattern": f"^{_TEXT}$"})
+]
+"""A text that a person writes, of one or several lines."""
+Reason = Annotated[
+    str,
+    AfterValidator(check_reason),
+    Field(
+        max_length=500,
+        json_schema_extra={
+            "allOf": [
+                {"pattern": f"^{_TEXT}$"},
+                {"pattern": f"^\\s*$|([{_LETTERS}][^{_LETTERS}]*){{{_LEAST_LETTERS}}}"},
+            ]
+        },
+    ),
+]
+"""Why something is done: empty, or three letters at least."""
 Listes = Annotated[
     list[Liste],
     Field(min_length=1, max_length=10, description="Lists wanted; all when absent."),
@@ -162,13 +183,11 @@ RequestedBy = Annotated[
     AfterValidator(_check_requested_by),
 ]
 SaidReason = Annotated[
-    str,
+    Reason,
     Field(
-        max_length=500,
         description="Why files that were deposited, or taken to be posted, are to be made again; required where there "
-        "are some.",
+        "are some."
     ),
-    AfterValidator(check_reason),
 ]
 Bulk = Annotated[
     StrictBool,
@@ -200,11 +219,33 @@ class Contract(BaseModel):
         }
 
 
-_Words = Annotated[str, Field(max_length=500), AfterValidator(check_text)]
+_Words = Annotated[Text, Field(max_length=500)]
 
 
 COPIE_MOST_DAYS = 7
 """Days after which the day of the register must be confirmed before a copy of the list is given: see docs/loi.md."""
+
+
+def _say_answers(schema: dict[str, Any]) -> None:
+    """Say in a JSON Schema what `CopieAsked` checks of several fields."""
+
+    def given(name: str, said: dict[str, Any]) -> dict[str, Any]:
+        return {"required": [name], "properties": {name: said}}
+
+    text, day = {"type": "string", "pattern": "\\S"}, {"type": "string"}
+    answers = [given("engagement_on", day), given("refus", text)]
+    asked = [given("demandeur", text), given("qualite", day), given("recue_on", day)]
+    schema |= {
+        "if": given("numero", {"type": "integer"}),
+        "then": {"oneOf": answers},
+        "else": {"allOf": asked, "not": {"anyOf": answers}},
+    }
+
+
+def _say_one_list(schema: dict[str, Any]) -> None:
+    copy = {"required": ["copie"], "properties": {"copie": {"type": "object"}}}
+    one = {"anyOf": [{"items": {"const": it}} for it in Liste]}
+    schema |= {"if": copy, "then": {"required": ["listes"], "properties": {"listes": one}}}
 
 
 class CopieAsked(Contract):
@@ -213,6 +254,8 @@ class CopieAsked(Contract):
     Without `numero`, the request is recorded, and the undertaking is made, to be signed. With it, the copy is made or
     refused, as PDF and CSV whatever `formats`. `listes` names one list, that of the request.
     """
+
+    model_config = ConfigDict(json_schema_extra=_say_answers)
 
     numero: Annotated[
         StrictInt | None, Field(ge=1, le=LARGEST_ID, description="Of the request that is answered.")
@@ -230,7 +273,7 @@ class CopieAsked(Contract):
     ] = None
     refus: Annotated[_Words, Field(description="Why it is refused, in the letter.")] = ""
     accept_old_register: Annotated[
-        bool,
+        StrictBool,
         Field(
             description=f"The copy is given although the export of the list is more than {COPIE_MOST_DAYS} days old."
         ),
@@ -262,6 +305,8 @@ class ListeExportRequested(Contract):
     """Request the list files of a commune: one file per list and format."""
 
     EVENT_TYPE: ClassVar[str] = REQUEST_LISTE_EXPORT
+
+    model_config = ConfigDict(json_schema_extra=_say_one_list)
 
     commune: CodeCommune
     listes: Listes = list(Liste)

@@ -15,15 +15,17 @@ from sqlalchemy.orm import configure_mappers
 
 from common.files import keep_files_private
 from common.logs import configure_logs
-from worker.actors import declare_actors
+from worker.actors import declare_actors, ingest
 from worker.compose import build_services
 from worker.db.engine import find_lack, require_current
 from worker.errors import ConfigurationError
 from worker.handlers.next_work import free_held_works
 from worker.health import Pulse, Role, stop_on_signals
 from worker.messaging.broker import PrefectureBroker, build_broker, require_trusted
+from worker.messaging.expired import ExpiredEvents
 from worker.messaging.middleware import ThreadWatchdog, build_middleware
 from worker.messaging.queues import TokenQueues
+from worker.services import EXPIRED_SECONDS
 from worker.settings import load_settings
 
 _POLL_SECONDS = 1.0
@@ -48,6 +50,8 @@ def compose() -> PrefectureBroker:
             partial(find_lack, services.engine),
         )
     )
+    url = settings.amqp_url.get_secret_value()
+    broker.add_middleware(ExpiredEvents(url, partial(ingest, services), EXPIRED_SECONDS))
     declare_actors(broker, services)
     return broker
 

@@ -27,6 +27,9 @@ RETRY_SECONDS = 3600.0
 SWEEP_SECONDS = 1.0
 """Seconds between two sweeps."""
 
+EXPIRED_SECONDS = 60.0
+"""Seconds between two looks for events that expired before they were read."""
+
 MOST_WAITING = 50_000
 """Files of one share that may wait: of an account, or of the agents of a commune."""
 

@@ -67,7 +67,7 @@ from producers.web.suivi import page as suivi
 from producers.web.templating import Assets, build_environment
 from producers.web.verifier import page as verifier
 from schemas.envelope import Publish
-from schemas.http import PREFIX
+from schemas.http import DOOR
 from schemas.profiles import ProfileError
 from schemas.profiles.platform import load_profiles
 
@@ -210,7 +210,7 @@ class OwnSite:
             # Two servers may read the body differently (RFC 9112, 6.3): the response closes the connection.
             raise HTTPException(400, headers={"Connection": "close"})
         if scope["path"].startswith(
-            f"{PREFIX}/"
+            f"{DOOR}/"
         ):  # no other page can show a token, and the API has no session
             await self._app(scope, receive, send)
             return

@@ -109,19 +109,28 @@ with pika.BlockingConnection(pika.URLParameters(open("/run/secrets/prefecture_am
 """
 """The service of requests publishes a message that is no event; no other account may write to its queue."""
 
-LATE_EVENT = """
+FAILED_EVENT = """
 import json, pika
 connection = pika.BlockingConnection(pika.URLParameters(open("/run/secrets/prefecture_amqp_url").read()))
-late = pika.BasicProperties(user_id="exploitant", delivery_mode=2, expiration="1")
+known = pika.BasicProperties(user_id="exploitant", delivery_mode=2)
 key = "fr.openelec.prefecture.request.liste_export.v1"
 data = {"commune": "13055", "requested_by": "essai", "listes": ["P"], "formats": ["csv"]}
 event = {"specversion": "1.0", "id": "lettre", "source": "/essai", "type": key, "data": data}
 event |= {"time": "2026-11-25T08:00:00Z", "datacontenttype": "application/json"}
 body = json.dumps(event).encode()
-connection.channel().basic_publish("prefecture", "programs.exploitant." + key, body, late)
+connection.channel().basic_publish("prefecture", "programs.exploitant." + key, body, known)
 connection.close()
 """
-"""A program publishes an event that expires unless it is read at once."""
+"""A program publishes an event while no worker reads it."""
+
+FAILING = """
+import pika
+with pika.BlockingConnection(pika.URLParameters(open("/run/secrets/prefecture_amqp_url").read())) as connection:
+    channel = connection.channel()
+    method, _, _ = channel.basic_get("requests-programs")
+    channel.basic_nack(method.delivery_tag, requeue=False)
+"""
+"""The service of requests rejects it, as one whose handler fails."""
 
 
 LOAD = """
@@ -591,22 +600,24 @@ def _prepare(installation: Installation, mark: str, commands: str) -> str:
     match mark.split(": ", maxsplit=1)[0]:
         case "a dead letter":
             (installation.folder / "no_event.py").write_text(NO_EVENT)
-            (installation.folder / "late_event.py").write_text(LATE_EVENT)
+            (installation.folder / "failed_event.py").write_text(FAILED_EVENT)
+            (installation.folder / "failing.py").write_text(FAILING)
             installation.run(
                 "docker compose stop worker-requests\n"
                 "docker compose run --rm -T --entrypoint python worker-requests - < no_event.py\n"
-                "docker compose run --rm -T --entrypoint python command - < late_event.py\n"
-                "sleep 2; docker compose start worker-requests"
+                "docker compose run --rm -T --entrypoint python command - < failed_event.py\n"
+                "docker compose run --rm -T --entrypoint python worker-requests - < failing.py\n"
+                "docker compose start worker-requests"
             )
             installation.healthy()
             shown = installation.run("docker compose run --rm command dead-letters list")
             names = dict(
-                re.findall(r"\b([0-9a-f]{12})\b.*(not come by the exchange|expired)", shown)
+                re.findall(r"\b([0-9a-f]{12})\b.*(not come by the exchange|failed)", shown)
             )
-            assert sorted(names.values()) == ["expired", "not come by the exchange"], shown
+            assert sorted(names.values()) == ["failed", "not come by the exchange"], shown
             for name, reason in names.items():
                 commands = commands.replace(
-                    {"expired": "4f2a09c1d77b", "not come by the exchange": "9c01e5b2ad34"}[reason],
+                    {"failed": "4f2a09c1d77b", "not come by the exchange": "9c01e5b2ad34"}[reason],
                     name,
                 )
             return commands

@@ -269,6 +269,55 @@ def test_a_trace_that_can_be_followed_is_kept_and_another_dropped(
     assert found == {name: TRACE[name] for name in kept}
 
 
+_COPY = {"demandeur": "Camille EXEMPLE", "qualite": "carte", "recue_on": "2026-11-25"}
+_OF_A_COPY: tuple[tuple[dict[str, Any], bool], ...] = (
+    ({"copie": _COPY, "listes": ["P"]}, True),
+    ({"copie": _COPY, "listes": ["P", "P"]}, True),
+    ({"copie": _COPY, "listes": ["P", "CE"]}, False),
+    ({"copie": _COPY}, False),
+    ({"copie": _COPY | {"refus": "Pas électeur."}, "listes": ["P"]}, False),
+    ({"copie": _COPY | {"demandeur": " "}, "listes": ["P"]}, False),
+    ({"copie": {"numero": 1}, "listes": ["P"]}, False),
+    ({"copie": {"numero": 1, "refus": "Pas électeur."}, "listes": ["P"]}, True),
+    ({"copie": _COPY | {"accept_old_register": "yes"}, "listes": ["P"]}, False),
+)
+_MEETING = {"kind": "reunion", "jour": "2026-11-20"}
+_OF_TEXTS: tuple[tuple[dict[str, Any], bool], ...] = (
+    ({"kind": "mairie", "voie": "1 rue\u001b"}, False),
+    ({"kind": "mairie", "voie": "\u000b1 rue"}, False),
+    ({"kind": "mairie", "voie": "1 rue\r"}, False),
+    ({"kind": "mairie", "voie": " 1 rue,\r\n\tbâtiment A\n"}, True),
+    ({"kind": "scrutin", "jour": "2027-03-14", "libelle": " \n"}, False),
+    (_MEETING | {"reason": " \n"}, True),
+    (_MEETING | {"reason": "a. b."}, False),
+    (_MEETING | {"reason": "a. b. c."}, True),
+    (_MEETING | {"liste": "CE"}, True),
+    (_MEETING | {"liste": "LCE"}, False),
+)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data", "is_valid"),
+    [(topology.REQUEST_LISTE_EXPORT, data, is_valid) for data, is_valid in _OF_A_COPY]
+    + [(topology.REQUEST_DECLARATION, {"note": note}, is_valid) for note, is_valid in _OF_TEXTS],
+)
+def test_a_schema_says_what_the_model_checks(
+    event_type: str, data: dict[str, Any], *, is_valid: bool
+) -> None:
+    data = {"commune": "13900", "requested_by": "mairie"} | data
+    event = _load("examples", event_type) | {"data": data}
+    assert _validator(event_type).is_valid(event) is _is_valid(event_type, data) is is_valid
+
+
+def test_the_document_of_the_door_takes_an_event_with_a_malformed_trace() -> None:
+    """It is dropped, and no fault: a generated client must not refuse to send it."""
+    document = json.loads((ROOT / "openapi.json").read_bytes())
+    sent = {"$ref": "#/components/schemas/SentEvent", "components": document["components"]}
+    event = _load("examples", topology.REQUEST_CANCEL) | {"traceparent": 1, "tracestate": {}}
+    assert jsonschema.Draft202012Validator(sent).is_valid(event)
+    assert not jsonschema.Draft202012Validator(sent).is_valid(event | {"data": {}})
+
+
 CASES = {
     case["name"]: case
     for case in json.loads((ROOT / "conformance" / "cases.json").read_bytes())["cases"]
@@ -287,7 +336,8 @@ def _body(case: dict[str, Any]) -> bytes:
 def test_the_kit_says_offline_what_a_worker_answers(name: str) -> None:
     case = CASES[name]
     properties = {
-        it: case["properties"].get(it) for it in ("headers", "content_type", "content_encoding")
+        it: case["properties"].get(it)
+        for it in ("headers", "content_type", "content_encoding", "expiration")
     }
     faults = find_faults(_body(case), **{it: value for it, value in properties.items() if value})
     expected = [(it["field"], it["code"]) for it in case["answer"].get("errors", ())]

@@ -19,14 +19,15 @@ from schemas.envelope import CloudEvent, Data
 from schemas.events import FileStage, name_request
 from schemas.generate import ROOT
 from schemas.requests import CancelRequested, ListeExportRequested
-from schemas.topology import EVENT_REQUEST_STATUS
+from schemas.topology import EVENT_REQUEST_STATUS, SCREEN_ACCOUNT
 from schemas.vocabulary import KEY_REUSED, ExportStatus
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.databases import ON_SQLITE
-from tests.parts.notes import note_file
+from tests.parts.notes import note_file, note_screen
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from tests.unit.mail_samples import deadline
+from worker.access.management import allow_sender
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import announce, mark_recalled
 from worker.handlers.requests.ingest_request import ingest_request
@@ -37,6 +38,7 @@ from worker.notifier.messages.events import (
     recall_event,
     settled_event,
 )
+from worker.notifier.models import Answer
 from worker.notifier.notices import Notices
 from worker.notifier.notify import Notifier, build_pools
 from worker.notifier.records import add_to_feed
@@ -127,6 +129,19 @@ def test_what_asks_for_no_file_is_answered_too(desk: DepotsDesk, listener: Liste
     assert [answer.data["status"] for answer in answers] == ["accepted", "accepted", "refused"]
     assert [answer.data.get("exports") for answer in answers] == [[], [], None]
     assert answers[2].data["code"] == "fichier_inconnu"
+
+
+def test_no_program_hears_of_a_note_of_the_screen(desk: DepotsDesk, listener: Listener) -> None:
+    """It is no part of the contract; one that another account sends is refused, and hears so."""
+    with desk.engine.begin() as connection:
+        allow_sender(connection, SCREEN_ACCOUNT, COMMUNE, actor="test")
+    seen = note_screen("electeurs_seen", page="anomalies", electeurs=3)
+    for sender in (SCREEN_ACCOUNT, ACCOUNT):
+        ingest_request(CloudEvent.wrap(seen, source="/test"), desk.services, sender=sender)
+    (refused,) = listener.listen()
+    assert (refused.data["status"], listener.published[-1][1]) == ("refused", ACCOUNT)
+    with Session(desk.engine) as session:
+        assert session.scalars(select(Answer.account)).all() == [ACCOUNT]
 
 
 def test_a_refusal_says_each_thing_that_is_wrong_and_where(

@@ -14,9 +14,16 @@ from pika.exceptions import UnroutableError
 
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
-from schemas.topology import EVENT_REQUEST_STATUS, EXCHANGE, REQUEST_LISTE_EXPORT, account_key
+from schemas.topology import (
+    EVENT_REQUEST_STATUS,
+    EXCHANGE,
+    QUEUE_PROGRAMS,
+    REQUEST_LISTE_EXPORT,
+    account_key,
+)
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
+from worker.messaging.dead_letters import open_office
 from worker.messaging.reading import UNKNOWN
 
 pytestmark = pytest.mark.database(LIBREVILLE_TEMPLATE)
@@ -67,7 +74,7 @@ class Listening:
 
 
 def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
-    town.start_worker()
+    town.start_worker(LIMIT_EXPIRED_SECONDS="0.2")
     town.start_notifier()
     called = {name: {case["answer"]["request_id"]} for name, case in CASES.items()}
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
@@ -85,7 +92,7 @@ def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
         if not _is_expected(answer, CASES[name]["answer"])
     }
     assert wrong == {}
-    assert town.queue("requests.XQ") == []
+    assert town.queue(f"{QUEUE_PROGRAMS}.XQ") == []
 
 
 def _is_expected(answer: CloudEvent, expected: dict[str, Any]) -> bool:
@@ -118,3 +125,46 @@ def test_an_event_that_is_put_right_may_be_sent_under_its_id(town: Town) -> None
         ("accepted", ""),
     ]
     assert UNKNOWN not in {row["source"] for row in outcomes}
+
+
+def test_an_event_that_expires_before_any_worker_reads_it_is_refused(town: Town) -> None:
+    """It is gone from the queue at once: its answer comes from the dead letters."""
+    names = "an expiration of nothing", "an expiration of 100 ms"
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        listening = Listening(connection, town.account)
+        for name in names:
+            case = CASES[name]
+            assert listening.send(case["routing_key"], case["body"].encode(), case["properties"])
+    dead = f"{QUEUE_PROGRAMS}.XQ"
+    with open_office(town.amqp_url) as office:
+        wait_until(lambda: office.count(QUEUE_PROGRAMS) == len(names), message="the dead letters")
+    town.start_worker(LIMIT_EXPIRED_SECONDS="0.2")
+    asked = "SELECT event_id, sender, faults FROM demandes ORDER BY request_id"
+    wait_until(lambda: len(town.rows(asked)) == len(names), message="both refusals")
+    told = [(row["event_id"], row["sender"], row["faults"][0]["code"]) for row in town.rows(asked)]
+    assert told == [(name, town.account, "expiration") for name in names]
+    with open_office(town.amqp_url) as office:
+        wait_until(lambda: office.count(QUEUE_PROGRAMS) == 0, message=f"no letter in {dead}")
+
+
+def test_what_another_program_writes_otherwise_is_the_same_event(town: Town) -> None:
+    """Order, doubled values, defaults in words, `null`, and no `user_id`: one request, with the same files once."""
+    asked = {"commune": "13900", "requested_by": "mairie"}
+    ways = (
+        asked | {"listes": ["P", "CE"]},
+        asked | {"listes": ["CE", "P", "CE"], "formats": ["csv", "csv"]},
+        asked | {"listes": ["CE", "P"], "bulk": False, "copie": None},
+    )
+    right = json.loads(CASES["as the contract has it"]["body"]) | {"id": "the same"}
+    for data in ways:
+        town.publish(json.dumps(right | {"data": data}).encode(), REQUEST_LISTE_EXPORT)
+    last = right | {"id": "another"}
+    town.publish(json.dumps(last).encode(), REQUEST_LISTE_EXPORT)
+    town.start_worker()
+    wait_until(
+        lambda: town.rows("SELECT 1 FROM demandes WHERE event_id = 'another'"), message="the last"
+    )
+    recorded = town.rows("SELECT sender, outcome FROM demandes WHERE event_id LIKE 'the same%'")
+    assert [tuple(row.values()) for row in recorded] == [(town.account, "accepted")]
+    exports = town.rows("SELECT liste FROM derniers_exports WHERE event_id = 'the same'")
+    assert sorted(row["liste"] for row in exports) == ["CE", "P"]

@@ -637,10 +637,19 @@ def test_a_page_of_the_feed_has_as_many_events_as_were_asked_for(
         "/api/v1/events?after=2&limit=2&of=sender",
     )
     assert len(_read_feed(stranger, token, "/api/v1/events?limit=1")) == 3
-    for wrong in ("after=hier", "after=-1", "limit=0", "limit=1001", "limit=x", "of=tous"):
+    for wrong in (
+        "after=hier",
+        "after=-1",
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "of=tous",
+        f"after={2**53}",
+    ):
         answer = stranger.get(f"/api/v1/events?{wrong}", headers=_showing(token))
         assert _code(answer) == (400, "parametre_faux"), wrong
-    assert stranger.get("/api/v1/events?limit=1000", headers=_showing(token)).status_code == 200
+    for most in ("limit=1000", f"after={2**53 - 1}"):
+        assert stranger.get(f"/api/v1/events?{most}", headers=_showing(token)).status_code == 200
 
 
 def test_the_document_of_the_door_is_served_to_everybody(stranger: TestClient) -> None:
@@ -658,7 +667,9 @@ def test_another_address_leads_nowhere(stranger: TestClient, make_token: MakeTok
         "/api/v1/exports/1",
         "/api/v2/events",
     ):
-        assert _code(stranger.get(path, headers=_showing(token))) == (404, "adresse_inconnue")
+        for host in ({}, {"Host": "another.example"}):
+            answer = stranger.get(path, headers=_showing(token) | host)
+            assert _code(answer) == (404, "adresse_inconnue")
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
         answer = stranger.request(method, BYTES, headers=_showing(token))
         assert _code(answer) == (405, "methode_refusee")

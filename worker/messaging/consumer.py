@@ -145,7 +145,8 @@ def _read_event(
     body: bytes,
 ) -> tuple[CloudEvent, Sequence[Fault]]:
     try:
-        return read_event(body, routing_key, printable(properties.user_id)), ()
+        account = printable(properties.user_id)
+        return read_event(body, routing_key, account, properties.expiration), ()
     except PoisonError as poison:
         if (unreadable := read_unreadable(body, properties, routing_key)) is None:
             raise

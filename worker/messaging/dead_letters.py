@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -28,7 +29,7 @@ from worker.messaging.consumer import (
     tolerate_any_properties,
 )
 from worker.messaging.queues import connect, count_messages
-from worker.messaging.reading import ACTORS, PoisonError
+from worker.messaging.reading import ACTORS, IncomingEvent, PoisonError
 
 QUEUES = tuple(sorted(ACTORS))
 """The queues that have dead letters."""
@@ -115,6 +116,21 @@ class DeadLetter:
             read_delivery(self.queue, EXCHANGE, self.routing_key, self.properties, self.body)
         except PoisonError as poison:
             raise NotPutBackError(f"toujours illisible ({poison})") from None
+
+    def read_expired(self) -> IncomingEvent | None:
+        """Return the event of a letter that expired in its queue by an `expiration` of its own, with that fault."""
+        expiration = self._death.get("original-expiration")
+        if self._death.get("reason") != "expired" or expiration is None:
+            return None
+        said = copy(self.properties)
+        said.expiration = expiration  # the broker removes it from a dead letter
+        exchange = str(self._death.get("exchange", ""))
+        try:
+            read = read_delivery(self.queue, exchange, self.routing_key, said, self.body)
+        except PoisonError:
+            return None
+        incoming: IncomingEvent = read.args[0]
+        return incoming
 
     @property
     def _death(self) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def read_unreadable(
         headers=getattr(properties, "headers", None),
         content_type=str(getattr(properties, "content_type", None) or ""),
         content_encoding=str(getattr(properties, "content_encoding", None) or ""),
+        expiration=getattr(properties, "expiration", None),
     )
     faults = faults or check_key(
         fields.get("type"), routing_key, getattr(properties, "user_id", None) or ""
@@ -98,11 +99,13 @@ class IncomingEvent:
         return "<event>"
 
 
-def read_event(body: bytes, routing_key: str, account: str) -> CloudEvent:
+def read_event(
+    body: bytes, routing_key: str, account: str, expiration: object = None
+) -> CloudEvent:
     """Return the event in the body of a message that has this routing key; `account`: see `check_key`.
 
     Raises:
-        PoisonError: it is none, or has another key; the text states why.
+        PoisonError: it is none, has another key, or expires; the text states why.
     """
     try:
         event = CloudEvent.from_bytes(body)
@@ -110,4 +113,6 @@ def read_event(body: bytes, routing_key: str, account: str) -> CloudEvent:
         raise PoisonError(str(error)) from None
     if check_key(event.type, routing_key, account):
         raise PoisonError("not its routing key")
+    if expiration is not None:
+        raise PoisonError("it has an expiration")
     return event

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 from common.calendrier import civil_day, now
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
+from schemas.topology import SCREEN_NOTE
 from schemas.vocabulary import WITHOUT_KEY, RequestOutcome, Wish
 from worker.arrivals import Preview
 from worker.exports.models import Export, Recall, Request
@@ -75,13 +76,19 @@ class Notice(Message):
         return self.request.id if self.request else None
 
     def reply(self) -> Sequence[AnsweredEvent]:
-        """Return the reply to the request."""
-        return [(answer_event(self.request), self.request.sender)] if self.request else []
+        """Return the reply to the request; of a note of the screen that is recorded, nothing."""
+        asked = self.request
+        if asked is None or (asked.event_type == SCREEN_NOTE and not self._is_refused):
+            return []
+        return [(answer_event(asked), asked.sender)]
 
     def end(self) -> Sequence[AnsweredEvent]:
         """Return the events of the end, in their order; a refused request has none after its reply."""
-        is_refused = self.request is not None and self.request.outcome == RequestOutcome.REFUSED
-        return [] if is_refused else self.events()
+        return [] if self._is_refused else self.events()
+
+    @property
+    def _is_refused(self) -> bool:
+        return self.request is not None and self.request.outcome == RequestOutcome.REFUSED
 
 
 @dataclass(frozen=True)

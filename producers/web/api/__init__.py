@@ -59,6 +59,7 @@ from schemas.events import (
 from schemas.faults import Fault, join_faults
 from schemas.http import (
     ACCEPTS_RECALLED,
+    DOOR,
     EVENT_JSON,
     EVENTS_JSON,
     EVENTS_PATH,
@@ -187,7 +188,6 @@ class Bearer(NamedTuple):
 
 def create_api(services: WebServices) -> Mount:
     """Return the API, with its own error handlers: errors are JSON, not HTML, of another version too."""
-    _, door, version = PREFIX.split("/")
     routes = [
         Route(EVENTS_PATH, exchange_events, methods=["GET", "POST"]),
         Route(FILE_PATH, send_file, methods=["GET"]),
@@ -196,7 +196,7 @@ def create_api(services: WebServices) -> Mount:
         Route(REQUEST_PATH, send_request, methods=["GET"]),
     ]
     api = Starlette(
-        routes=[Mount(f"/{version}", routes=routes)],
+        routes=[Mount(PREFIX.removeprefix(DOOR), routes=routes)],
         middleware=[Middleware(_RateFields, services)],
         exception_handlers=dict.fromkeys(
             (HTTPException, StateAwayError, PublishError, Exception), _show_problem
@@ -206,7 +206,7 @@ def create_api(services: WebServices) -> Mount:
     api.state.publishing = CapacityLimiter(
         4
     )  # while the broker is away, the other threads serve the clerks
-    return Mount(f"/{door}", api)
+    return Mount(DOOR, api)
 
 
 class _RateFields:
