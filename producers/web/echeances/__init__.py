@@ -201,8 +201,8 @@ def build_agenda(
     `first_days`: the day of the first export of each list, which tells what the register is too young for.
     """
     due = []
-    votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else set[str]()
-    voting = [liste for liste in listes if liste in votes] if votes else listes
+    votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else None
+    voting = listes if votes is None else [liste for liste in listes if liste in votes]
     for echeance in cycle.due:
         last = cycle.last_day(echeance)
         made: dict[str, AskedFile] = {}
@@ -223,11 +223,11 @@ def build_agenda(
     scrutin = cycle.scrutin
     if scrutin is None or cycle.is_second_round or is_yearly(scrutin.code_commune):
         return Agenda(cycle, due)
-    usual = last_day_to_register(scrutin.jour)
-    online = None if scrutin.cloture else last_day_to_register(scrutin.jour, "cloture_en_ligne")
-    return Agenda(
-        cycle, due, scrutin.cloture or usual, online, last_day_to_register(scrutin.jour, "l30")
+    usual, online, l30 = (
+        last_day_to_register(scrutin.jour, delay, scrutin.libelle)
+        for delay in ("cloture", "cloture_en_ligne", "l30")
     )
+    return Agenda(cycle, due, scrutin.cloture or usual, None if scrutin.cloture else online, l30)
 
 
 def _is_for(file: AskedFile, echeance: Echeance, window: tuple[date, date] | None) -> bool:

@@ -312,8 +312,11 @@ def _read_form(context: PageContext, file: AskedFile) -> TableauPublished:
     first, last = days.get("du"), days.get("au")
     if first and last and last < first:
         found["au"] = "le dernier jour précède le premier"
-    elif first and last and (reason := why_too_short(file.type_tableau, first, last)):
-        found["au"] = reason
+    elif first and last:
+        scrutin = file.parameters.get("scrutin") or ""
+        found |= (
+            {"au": why} if (why := why_too_short(file.type_tableau, first, last, scrutin)) else {}
+        )
     for name, what in (("retire", "tableau se retire"), ("signe", "certificat se signe")):
         if name in days and (last is None or days[name] < last):
             found[name] = f"le {what} une fois la publication terminée"
@@ -347,7 +350,10 @@ def _describe_publication(file: AskedFile) -> str:
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
     first, last = file.published_on or context.today, file.published_until
     if file.published_on is None:
+        scrutin = file.parameters.get("scrutin") or ""
         last = last_day_to_consult(first)
+        if scrutin and why_too_short(file.type_tableau, first, last, scrutin):
+            last = date.fromisoformat(scrutin)
     days = {"du": first, "au": last, "retire": file.withdrawn_on, "signe": file.certified_on}
     return {"mode": file.publication_mode, "raison": file.publication_reason} | {
         name: day.isoformat() if day else "" for name, day in days.items()

@@ -232,7 +232,7 @@ def _refuse_without_vote(
     """Refuse the tableau of a list for a poll at which its electors do not vote, by the name of the poll."""
     libelle = calendrier.poll(asked.scrutin).libelle if asked.scrutin else ""
     votes = read_regimes().lists_of(libelle)
-    if votes and liste not in votes:
+    if votes is not None and liste not in votes:
         raise RefusedError(
             f"La {liste.label.lower()} ne vote pas à ce scrutin ({libelle}) : demandez celui des listes qui votent.",
             code="liste_sans_vote",
