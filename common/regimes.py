@@ -170,6 +170,10 @@ class Regimes:
         ]
         return self.territories[max(matches)[1]]
 
+    def arrondissements_of(self, code_commune: str, secteur: int) -> tuple[str, ...]:
+        """Return the arrondissements of a secteur of Paris, Lyon or Marseille; empty if it has none such."""
+        return self.territory_of(code_commune).secteurs.get(secteur, ())
+
     def rows_of(self, libelle: str, code_commune: str = "") -> list[PollRow]:
         """Return the rows of a poll in a territory, by the words of its name; two if one day elects two assemblies."""
         here = self.territory_of(code_commune).cle

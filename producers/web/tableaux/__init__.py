@@ -21,6 +21,7 @@ from common.calendrier import (
     why_too_short,
 )
 from common.french import short_date, weekday_date
+from common.regimes import read_regimes
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
 from producers.web.forms import find_unseen, read_day, read_days, refuse, text, texts, validate
@@ -50,11 +51,21 @@ from schemas.tableaux import (
 from schemas.vocabulary import Liste, PublicationMode
 
 DATES = ("scrutin", "date_tableau", "reunion", "until")
-FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
+FIELDS = (
+    "type",
+    "secteur",
+    "listes",
+    "presentations",
+    "edition",
+    *DATES,
+    "inclure_j5",
+    "signature_maire",
+)
 """Fields in the order of the page; errors about several fields are shown at the first."""
 
 _CHOICES = {
     "type": "choisissez un tableau",
+    "secteur": "choisissez un secteur",
     "listes": "cochez au moins une liste",
     "presentations": "cochez au moins une présentation",
     "edition": "choisissez à qui l'exemplaire est destiné",
@@ -67,6 +78,8 @@ class TableauxForm:
     """The values of the form, not validated: dates are texts."""
 
     type: str = ""
+    secteur: str = ""
+    """Its number; empty: the whole commune."""
     listes: Sequence[str] = tuple(Liste)
     presentations: Sequence[str] = (Presentation.COMMUNE,)
     edition: str = Edition.AFFICHAGE
@@ -80,6 +93,7 @@ class TableauxForm:
     def read(cls, form: FormData) -> Self:
         return cls(
             type=text(form, "type"),
+            secteur=text(form, "secteur"),
             listes=texts(form, "listes"),
             presentations=texts(form, "presentations"),
             edition=text(form, "edition"),
@@ -103,7 +117,7 @@ class TableauxForm:
 
     def find_previous(self, calendar: Calendar) -> date | None:
         """Return the meeting from which the R. 13 tableau counts, else the day of the register's first export."""
-        if self.type != TypeTableau.VINGT_JOURS:
+        if self.type != TypeTableau.VINGT_JOURS or self.secteur:
             return None
         scrutin, end = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
         if scrutin and not end:
@@ -135,6 +149,7 @@ class TableauxForm:
             "commune": commune,
             "requested_by": requested_by,
             "types": [self.type],
+            "secteur": int(self.secteur) if self.secteur.isdecimal() else None,
             "listes": self.listes,
             "presentations": self.presentations,
             "edition": self.edition,
@@ -186,6 +201,7 @@ def show(context: PageContext) -> Response:
     return context.render(
         "tableaux/tableaux.html",
         form=form,
+        secteurs=read_regimes().territory_of(context.commune.code).secteurs,
         offers=offers,
         registres=calendar.registres,
         scrutins=calendar.scrutins,
@@ -203,6 +219,7 @@ def _prefill(context: PageContext, offers: Sequence[Offer]) -> TableauxForm:
     listes = context.request.query_params.getlist("listes") or offered
     return TableauxForm(
         type=query["type"] if query.get("type") in set(TypeTableau) else TypeTableau.VINGT_JOURS,
+        secteur=query.get("secteur", ""),
         dates={name: day.isoformat() for name in DATES if (day := read_day(query.get(name, "")))},
         listes=[liste for liste in Liste if liste in listes] or list(Liste),
     )

@@ -336,7 +336,7 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
     for agenda in it.calendar.agendas:
         for due in agenda.due:
             yield from _about_due(it, agenda, due)
-            seen |= {file.export_id for file in due.made.values()}
+            seen |= {file.export_id for file in due.files}
     for file in it.calendar.tableaux:  # of past polls, or without a poll
         if file.published_on and file.may_be_published and file.export_id not in seen:
             yield from _about_publication(it, file, file.published_on)
@@ -351,6 +351,8 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         ):
             continue  # a complementary list does not vote at every poll: see « Échéances »
         why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
+        if left := [number for number, file in due.of_secteurs.items() if file is None]:
+            why += f" {count_of(len(left), 'secteur reste', 'secteurs restent')} sur {len(due.of_secteurs)}."
         state = _until(it, due.day)
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
@@ -358,7 +360,7 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     # No export to come can cure a tableau beyond the register: « Échéances » still shows its day.
     for file in (it for it in due.unfinished.values() if it.liste not in due.beyond_register):
         yield _finish(it, f"{agenda.title}, {_named(file.liste)}", due, file)
-    for file in due.made.values():
+    for file in due.files:
         yield from _about_publication(it, file, due.day)
 
 
