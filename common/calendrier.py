@@ -272,13 +272,14 @@ def sixth_friday_before(day: date) -> date:
     return day - timedelta(days=since_friday + 5 * 7)
 
 
-def last_day_to_register(scrutin: date, delay: str = "cloture") -> date | None:
-    """Return the last day of a delay to register for a poll; None for a poll before the text that gives it.
+def last_day_to_register(scrutin: date, delay: str = "cloture", libelle: str = "") -> date | None:
+    """Return the last day of a delay to register for a poll; None for a poll that the text does not count for.
 
-    `delay`: `cloture` on paper (art. L. 17), `cloture_en_ligne` (art. R. 5) or `l30` (art. L. 30).
+    `delay`: `cloture` on paper (art. L. 17), `cloture_en_ligne` (art. R. 5) or `l30` (art. L. 30). `libelle`: the name
+    of the poll.
     """
     row = read_regimes().delay(delay)
-    return row.before(scrutin) if scrutin >= row.depuis else None
+    return row.before(scrutin) if row.counts_for(scrutin, libelle) else None
 
 
 def last_day_to_consult(publication: date) -> date:
@@ -290,18 +291,21 @@ def last_day_to_consult(publication: date) -> date:
     return publication + timedelta(days=7)
 
 
-def why_too_short(type_tableau: str, first: date, last: date) -> str:
+def why_too_short(type_tableau: str, first: date, last: date, scrutin: str = "") -> str:
     """Return the reason, in French, why a publication may not end on day `last`; empty if it may.
 
-    Source: Code électoral, art. R. 13. No source that we read states how long the tableau of art. R. 14 is published.
+    `scrutin`: the day of the poll of the tableau, AAAA-MM-JJ, if it has one. Source: Code électoral, art. R. 13 and
+    R. 14.
     """
-    least = last_day_to_consult(first)
-    if type_tableau != VINGT_JOURS or last >= least:
+    if type_tableau == VINGT_JOURS:
+        least = last_day_to_consult(first)
+        how_long = "le tableau des vingt jours reste sept jours à la disposition des électeurs (art. R. 13)"
+    elif type_tableau == CINQ_JOURS_REU and scrutin:
+        least = date.fromisoformat(scrutin)
+        how_long = "le tableau des cinq jours reste à la disposition des électeurs jusqu'au scrutin (art. R. 14)"
+    else:
         return ""
-    return (
-        "le tableau des vingt jours reste sept jours à la disposition des électeurs (art. R. 13), jusqu'au "
-        f"{least:%d/%m/%Y} au moins"
-    )
+    return "" if last >= least else f"{how_long}, jusqu'au {least:%d/%m/%Y} au moins"
 
 
 def is_poll_day(day: date, code_commune: str) -> bool:
@@ -309,9 +313,9 @@ def is_poll_day(day: date, code_commune: str) -> bool:
     if day.weekday() == _DIMANCHE:
         return True
     here = read_regimes().territory_of(code_commune).cle
-    on_sunday = Vote.DIMANCHE
+    on_saturday = {Vote.SAMEDI, Vote.DECRET}
     rows = [it for it in read_regimes().polls if here in it.territoires]
-    return day.weekday() == _SAMEDI and any(it.vote is not on_sunday for it in rows)
+    return day.weekday() == _SAMEDI and any(it.vote in on_saturday for it in rows)
 
 
 def is_yearly(code_commune: str) -> bool:
@@ -323,7 +327,8 @@ def polls_of(code_commune: str, scrutins: Iterable[CalendarScrutin]) -> list[Cal
     """Return the polls of a commune, one per day, in order: its own ones, and the national ones on their local day.
 
     Where the table of regimes puts a kind of poll on the Saturday, the national poll of the Sunday is held on the
-    Saturday. The day that the commune noted for it wins. A poll of `polls_to_note` is left out.
+    Saturday. The day that the commune noted for it wins. A poll of `polls_to_note`, and one that is not held there, is
+    left out.
     """
     known = list(scrutins)
     unread = polls_to_note(code_commune, known)
@@ -331,7 +336,7 @@ def polls_of(code_commune: str, scrutins: Iterable[CalendarScrutin]) -> list[Cal
     local = [
         replace(it, jour=_local_day(it, code_commune, own), code_commune=code_commune)
         for it in known
-        if not it.code_commune and it not in unread
+        if not it.code_commune and it not in unread and _is_held(it, code_commune)
     ]
     return one_a_day([*local, *own])
 
@@ -373,6 +378,12 @@ def commission_to_renew(
     return None if is_met else last
 
 
+def _is_held(scrutin: CalendarScrutin, code_commune: str) -> bool:
+    """Whether the table does not say that a national poll is not held in a commune."""
+    rows = read_regimes().rows_of(scrutin.libelle, code_commune)
+    return not rows or any(it.vote is not Vote.AUCUN for it in rows)
+
+
 def _is_unread(scrutin: CalendarScrutin, code_commune: str) -> bool:
     rows = read_regimes().rows_of(scrutin.libelle, code_commune)
     if not rows:
@@ -382,7 +393,7 @@ def _is_unread(scrutin: CalendarScrutin, code_commune: str) -> bool:
 
 def _local_day(scrutin: CalendarScrutin, code_commune: str, own: Iterable[CalendarScrutin]) -> date:
     """Return the day of a national poll in a commune: the noted one, else that of the table."""
-    votes = {it.vote for it in read_regimes().rows_of(scrutin.libelle, code_commune)}
+    votes = {it.vote for it in read_regimes().rows_of(scrutin.libelle, code_commune)} - {Vote.AUCUN}
     if _is_unread(scrutin, code_commune):
         return _noted_nearby(scrutin, own, LONGEST_BETWEEN_ROUNDS) or scrutin.jour
     if votes != {Vote.SAMEDI}:
@@ -417,10 +428,10 @@ def one_a_day(scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
 
 
 def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin]) -> bool:
-    """Whether a poll is the second round of a known poll: it uses the list of the first, so nothing is due for it.
+    """Whether a poll is the second round of a known poll, for which nothing is due.
 
-    Code électoral, art. L. 57: « seuls peuvent prendre part au deuxième tour de scrutin les électeurs inscrits sur la
-    liste électorale qui a servi au premier tour ». A poll more than two weeks later has its own dates (2020).
+    Our choice: no text that we read asks for a meeting or a tableau between two rounds. A poll more than two weeks
+    later has its own dates (2020).
     """
     known = list(scrutins)
     before = [it for it in known if it.jour < scrutin.jour <= it.jour + LONGEST_BETWEEN_ROUNDS]
@@ -442,6 +453,8 @@ def cycle_of(
     """
     if is_second_round(scrutin, scrutins):
         return Cycle(scrutin, None, None, (), "", is_second_round=True)
+    if read_regimes().lists_of(scrutin.libelle) == set():
+        return Cycle(scrutin, None, None, (), "")
     if is_yearly(scrutin.code_commune):
         day = counted_back("cinq_jours", scrutin.jour)
         five = Echeance("cinq_jours", day, scrutin.jour, scrutin.code_commune)
@@ -509,6 +522,8 @@ def find_cycles(
     polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
     if is_yearly(code_commune):
         return [_yearly_cycle(today, code_commune), *polls]
+    if not read_regimes().territory_of(code_commune).reunion_annuelle:
+        return polls
     years = sorted({(today - timedelta(days=31)).year, today.year})
     own = [
         cycle
@@ -606,7 +621,7 @@ def last_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin] = (
         return noted.jour
     if _LAST_ROUND.search(fold(scrutin.libelle)):
         return scrutin.jour
-    intervals = [it.entre_les_tours for it in _rows_of(scrutin)]
+    intervals = [it.entre_les_tours for it in _rows_of(scrutin) if it.vote is not Vote.AUCUN]
     known = [days for days in intervals if days is not None]
     if not known or len(known) < len(intervals):
         return None

@@ -88,6 +88,11 @@ def _below_hundred(number: int, *, is_last: bool) -> str:
     return f"{_TENS[tens]} et {_UNITS[unit]}" if has_et else f"{_TENS[tens]}-{_UNITS[unit]}"
 
 
+def name_secteur(number: int) -> str:
+    """Return the name of a secteur of Paris, Lyon or Marseille: `1er secteur`, `10e secteur`."""
+    return f"{number}{'er' if number == 1 else 'e'} secteur"
+
+
 def count_in_words(number: int, noun: str) -> str:
     """Return `douze (12) électeurs`, `zéro (0) électeur`, `deux millions (2 000 000) d’électeurs`."""
     words = number_in_words(number)

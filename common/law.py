@@ -52,8 +52,7 @@ def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
     """
     sentences = _APPEALS.get(type_tableau, ())
     court = read_regimes().territory_of(code_commune).tribunal
-    court = f"tribunal {court} de" if court else ""
-    said = " ".join(f"Le tribunal compétent est le {court} ____________________.".split())
+    said = f"Le tribunal compétent est le tribunal {court} de ____________________."
     return (*sentences, said) if sentences else ()
 
 

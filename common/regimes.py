@@ -43,6 +43,8 @@ class Vote(StrEnum):
     """The Saturday before the national Sunday."""
     DECRET = "décret"
     """A decree fixes the day for the territory: it is noted, never computed."""
+    AUCUN = "aucun"
+    """This poll is not held in the territory."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,11 @@ class Territory:
     revision: Revision
     unite: Unit
     tribunal: str
-    """« judiciaire », or empty: the town hall writes the name of the court."""
+    """The court that appeals go to: « judiciaire », « de première instance »."""
+    reunion_annuelle: bool
+    """Whether an article gives the days of the meeting in a year without a poll."""
+    secteurs: Mapping[int, tuple[str, ...]]
+    """The arrondissements municipaux of each secteur, by its number; empty where there are none."""
     source: Source
 
 
@@ -97,10 +103,17 @@ class Delay:
     article: str
     depuis: date
     """The first day of a poll that it counts for."""
+    sauf: tuple[str, ...]
+    """It does not count for a poll whose name contains one of these, without accents."""
     jours: int | None
     weekday: tuple[int, int] | None
     """The weekday, from Monday = 0, and its rank before the poll."""
     source: Source
+
+    def counts_for(self, scrutin: date, libelle: str = "") -> bool:
+        """Return whether it counts for a poll, by its day and name."""
+        words = fold(libelle)
+        return scrutin >= self.depuis and not any(word in words for word in self.sauf)
 
     def before(self, scrutin: date) -> date:
         """Return the day, for a poll."""
@@ -157,6 +170,10 @@ class Regimes:
         ]
         return self.territories[max(matches)[1]]
 
+    def arrondissements_of(self, code_commune: str, secteur: int) -> tuple[str, ...]:
+        """Return the arrondissements of a secteur of Paris, Lyon or Marseille; empty if it has none such."""
+        return self.territory_of(code_commune).secteurs.get(secteur, ())
+
     def rows_of(self, libelle: str, code_commune: str = "") -> list[PollRow]:
         """Return the rows of a poll in a territory, by the words of its name; two if one day elects two assemblies."""
         here = self.territory_of(code_commune).cle
@@ -167,9 +184,13 @@ class Regimes:
         words = fold(libelle)
         return [it for it in self.polls if any(word in words for word in it.mots)]
 
-    def lists_of(self, libelle: str) -> set[str]:
-        """Return the lists whose electors vote at a poll, by its name; empty if the name tells no kind of poll."""
-        return {liste for it in self.named(libelle) for liste in it.listes}
+    def lists_of(self, libelle: str) -> set[str] | None:
+        """Return the lists whose electors vote at a poll, by its name; None if the name tells no kind of poll.
+
+        Empty: it is held on a list that is none of ours.
+        """
+        rows = self.named(libelle)
+        return {liste for it in rows for liste in it.listes} if rows else None
 
     def delay(self, cle: str) -> Delay:
         """Return a delay by its key."""
@@ -198,6 +219,9 @@ def read_regimes() -> Regimes:
 def parse(text: str) -> Regimes:
     """Parse the text of a table; raises as `read_regimes` does."""
     tables = tomllib.loads(text)
+    code = tables.pop("code_electoral")
+    for row in (it for rows in tables.values() for it in rows if "lu" in it):
+        row.setdefault("adresse", code)
     return Regimes(
         territories=[_territory(row) for row in tables.pop("territoire")],
         polls=[_poll(row) for row in tables.pop("scrutin")],
@@ -214,9 +238,16 @@ def _source(row: dict[str, Any]) -> Source:
 
 
 def _territory(row: dict[str, Any]) -> Territory:
-    source, codes = _source(row), tuple(row.pop("codes"))
-    revision, unite = Revision(row.pop("revision")), Unit(row.pop("unite"))
-    return Territory(codes=codes, revision=revision, unite=unite, source=source, **row)
+    secteurs = {int(number): tuple(codes) for number, codes in row.pop("secteurs", {}).items()}
+    return Territory(
+        codes=tuple(row.pop("codes")),
+        revision=Revision(row.pop("revision")),
+        unite=Unit(row.pop("unite")),
+        reunion_annuelle=row.pop("reunion_annuelle", True),
+        secteurs=secteurs,
+        source=_source(row),
+        **row,
+    )
 
 
 def _poll(row: dict[str, Any]) -> PollRow:
@@ -234,8 +265,8 @@ def _delay(row: dict[str, Any]) -> Delay:
     ranked = [(number, row.pop(name)) for number, name in enumerate(_WEEKDAYS) if name in row]
     if (jours is not None) + len(ranked) != 1:
         raise ValueError(f"{row['cle']} : jours, ou un jour de la semaine")
-    weekday = ranked[0] if ranked else None
-    return Delay(revision=revision, jours=jours, weekday=weekday, source=source, **row)
+    weekday, sauf = ranked[0] if ranked else None, tuple(row.pop("sauf", ()))
+    return Delay(revision=revision, jours=jours, weekday=weekday, sauf=sauf, source=source, **row)
 
 
 def _paper(row: dict[str, Any]) -> Paper:

@@ -62,6 +62,8 @@ class ExportState:
     presentation: str
     edition: str
     pages: int | None
+    secteur: int = 0
+    """For a tableau of Paris, Lyon or Marseille: its secteur; 0: of the whole commune."""
     purged_at: datetime | None = None
     provisoire_until: date | None = None
     """For a tableau that was requested before its date: that date, from which it must be made again."""

@@ -74,7 +74,8 @@ class TableauPublished(Contract):
     published_until: Annotated[
         Jour | None,
         Field(
-            description="Last day, of `vingt_jours` seven days later at least. No certificate is drawn without it."
+            description="Last day: of `vingt_jours` seven days later at least, of `cinq_jours_reu` the poll at "
+            "least. No certificate is drawn without it."
         ),
     ] = None
     withdrawn_on: Annotated[

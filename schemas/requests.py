@@ -403,6 +403,13 @@ class TableauxRenderRequested(Contract):
         Edition,
         Field(description="`commission`: whole motifs, not to be posted. `affichage` when absent."),
     ] = Edition.AFFICHAGE
+    secteur: Annotated[
+        Annotated[StrictInt, Field(ge=1, le=20)] | None,
+        Field(
+            description="Of Paris, Lyon or Marseille: its secteur, whose commission met on `reunion` and `until` (art. "
+            "R. 7). The whole commune when absent."
+        ),
+    ] = None
     date_tableau: Annotated[
         Annotated[
             Jour,

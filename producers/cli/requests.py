@@ -170,6 +170,12 @@ _tableaux = together(
         multiple=True,
         help="commune, par_bureau ou recapitulatif ; répétable. Par défaut : commune.",
     ),
+    click.option(
+        "--secteur",
+        type=click.IntRange(1, 20),
+        help="Pour Paris, Lyon ou Marseille : le secteur de cette commission. Donnez alors --reunion et --until, ceux "
+        "du secteur. Par défaut : toute la commune.",
+    ),
     _date_option(
         "date_tableau",
         "Le 10 janvier ou le dernier jour de février. Obligatoire pour premier_rectificatif et second_rectificatif ; "

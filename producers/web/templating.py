@@ -29,6 +29,7 @@ from common.french import (
     format_number,
     format_size,
     long_date,
+    name_secteur,
     short_date,
     typo,
     weekday_date,
@@ -223,7 +224,8 @@ def people_label(file: AskedFile, now: datetime) -> str:
     if file.edition and not file.is_tableau:
         what = file.label.partition(", liste")[0]
     if file.is_tableau:
-        what = f"{file.titre}, {liste_words(file.liste)}"
+        of = f", {name_secteur(file.secteur)}" if file.secteur else ""
+        what = f"{file.titre}{of}, {liste_words(file.liste)}"
     other_format = (
         "" if file.is_tableau or file.format == Format.CSV else f" ({FORMATS[file.format].label})"
     )
@@ -244,6 +246,7 @@ def add_words(environment: Environment) -> None:
         "typo": lambda text: typo(without_commands(text)),
         "jour": short_date,
         "naissance": format_birth,
+        "secteur": name_secteur,
         "long_jour": weekday_date,
         "moment": in_commune(format_moment),
         "jour_of": in_commune(jour_of),

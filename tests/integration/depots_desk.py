@@ -60,6 +60,16 @@ class DepotsDesk(Desk):
         self.work(QUEUE_LISTES, QUEUE_TABLEAUX)
         return request
 
+    def end_poll(self) -> None:
+        """Put the poll of the tableaux into the past: their publication may end on any day (R. 14)."""
+        is_postgresql = self.engine.dialect.name == "postgresql"
+        over = (
+            "jsonb_set(parameters::jsonb, '{scrutin}', '\"2020-03-15\"')::json"
+            if is_postgresql
+            else "json_set(parameters, '$.scrutin', '2020-03-15')"
+        )
+        self.run(f"UPDATE export SET parameters = {over}")  # noqa: S608 — ours
+
     def declare(self, data: Data, at: datetime | None = None) -> RowMapping:
         """Send an event twice, as a broker may; return the row of its request."""
         return self.request(self.send(data, at))

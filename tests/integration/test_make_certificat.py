@@ -66,6 +66,7 @@ def desk(desk: Desk) -> Desk:
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     desk.number = desk.make(TypeTableau.CINQ_JOURS_REU, scrutin=SCRUTIN).row["export_id"]
     desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
+    desk.end_poll()
     return desk
 
 

@@ -108,7 +108,7 @@ _TERMS = {
     "Électeurs après": "apres",
 }
 _TERM = re.compile(rf"({'|'.join(_TERMS)}) ?([+−=]?) ?(−?\d+)")
-_CHANGES = re.compile(r"Changements de bureau dans la commune, sans effet sur ce total : (\d+)")
+_CHANGES = re.compile(r"Changements de bureau sur cette liste, sans effet sur ce total : (\d+)")
 _EMPTY = re.compile(r" : néant\. Électeurs avant et après : (\d+)\.$")
 _COLUMNS = {
     "N° d’ordre": "numero",

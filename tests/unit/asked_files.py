@@ -41,6 +41,7 @@ def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of A
         "electeurs": 2,
         "lines_written": 2,
         "mineurs": 0,
+        "secteur": 0,
         "bloquantes": 0,
         "a_completer": 0,
         "remarques": 0,

@@ -29,6 +29,7 @@ from common.calendrier import (
     last_day_to_register,
     meeting_before,
     one_a_day,
+    why_too_short,
 )
 from common.law import CINQ_JOURS_REU, VINGT_JOURS
 from producers.web.echeances import build_agenda
@@ -126,6 +127,16 @@ def test_people_vote_on_sunday_and_overseas_on_saturday(
 
 def test_a_tableau_can_be_consulted_for_seven_days() -> None:
     assert last_day_to_consult(date(2026, 11, 28)) == date(2026, 12, 5)
+
+
+def test_the_tableau_of_five_days_stays_until_the_poll() -> None:
+    """Code électoral, art. R. 14: « au plus tard cinq jours avant le scrutin et jusqu'à celui-ci »."""
+    first, poll = date(2027, 4, 6), date(2027, 4, 11)
+    eve = poll - timedelta(days=1)
+    reason = why_too_short("cinq_jours_reu", first, eve, poll.isoformat())
+    assert reason.endswith("jusqu'au scrutin (art. R. 14), jusqu'au 11/04/2027 au moins")
+    assert why_too_short("cinq_jours_reu", first, poll, poll.isoformat()) == ""
+    assert why_too_short("cinq_jours", first, first, poll.isoformat()) == ""
 
 
 @given(st.dates(date(1998, 1, 1), date(2099, 12, 31)))

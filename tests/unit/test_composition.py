@@ -344,17 +344,19 @@ def test_a_recapitulatif_does_not_look_like_the_tableau_that_is_published() -> N
 @pytest.mark.parametrize(
     ("code_commune", "court"),
     [
-        ("97411", "le tribunal judiciaire de ____________________."),
-        ("97502", "le ____________________."),
-        ("98818", "le ____________________."),
+        ("97411", "judiciaire"),
+        ("97502", "de première instance"),
+        ("97701", "de première instance"),
+        ("97801", "de première instance"),
+        ("98613", "de première instance"),
+        ("98735", "de première instance"),
     ],
 )
-def test_where_no_tribunal_judiciaire_sits_the_town_hall_writes_which_court(
-    code_commune: str, court: str
-) -> None:
+def test_a_tableau_names_the_court_of_its_territory(code_commune: str, court: str) -> None:
+    """Code électoral, art. L. 386, L. 387, L. 477, L. 504 and L. 531."""
     for type_ in (TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU):
         *others, last = appeals_of(type_, code_commune)
-        assert last == f"Le tribunal compétent est {court}"
+        assert last == f"Le tribunal compétent est le tribunal {court} de ____________________."
         assert not any("judiciaire" in said for said in others)
 
 

@@ -38,7 +38,7 @@ def test_the_law_knows_every_tableau_of_the_contract() -> None:
 def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:
     assert (
         law_of(TypeTableau.CINQ_JOURS_REU, POLL)
-        == "Code électoral, art. L. 20 (II), L. 30 et R. 14"
+        == "Code électoral, art. L. 20 (II), L. 30, L. 31 et R. 14"
     )
     assert law_of(TypeTableau.ADDITIONS, POLL) == (
         "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)"

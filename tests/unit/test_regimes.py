@@ -16,6 +16,7 @@ from common.calendrier import (
     find_cycles,
     is_poll_day,
     is_yearly,
+    last_day_to_register,
     last_round,
     polls_of,
     polls_to_note,
@@ -74,10 +75,64 @@ def test_where_no_text_gives_the_day_the_clerk_notes_it() -> None:
     assert polls_to_note(PAPEETE, [LEGISLATIVE, own]) == []
     (poll,) = polls_of(PAPEETE, [LEGISLATIVE, own])
     assert (poll.jour, last_round(poll)) == (own.jour, None), "the decree gives the second round"
-    regional = CalendarScrutin(date(2028, 3, 12), "Élections régionales")
-    assert polls_to_note(NOUMEA, [regional]) == [regional]
+    metropolitan = CalendarScrutin(date(2028, 3, 12), "Élections provinciales")
+    assert polls_to_note(PAPEETE, [metropolitan]) == [metropolitan]
     unnamed = CalendarScrutin(date(2028, 3, 12))
     assert polls_of(PAPEETE, [unnamed])[0].jour == unnamed.jour
+
+
+@pytest.mark.parametrize(
+    ("libelle", "held", "elsewhere"),
+    [
+        ("Élections départementales", "13055", ("75056", "69123", "2A004", CAYENNE, NOUMEA)),
+        ("Élections régionales", "2A004", ("97608", PAPEETE, NOUMEA)),
+        ("Élections municipales", NOUMEA, ("97701", "97801", "98613")),
+        ("Élections métropolitaines", "69123", ("75056", "13055")),
+    ],
+)
+def test_a_poll_is_not_asked_for_where_it_is_not_held(
+    libelle: str, held: str, elsewhere: tuple[str, ...]
+) -> None:
+    poll = CalendarScrutin(date(2028, 3, 12), libelle)
+    assert [it.jour for it in polls_of(held, [poll])] == [poll.jour]
+    for commune in elsewhere:
+        assert polls_of(commune, [poll]) == polls_to_note(commune, [poll]) == []
+        own = CalendarScrutin(poll.jour, libelle, code_commune=commune)
+        assert polls_of(commune, [poll, own]) == [own], "what the commune noted wins"
+
+
+def test_of_two_polls_of_a_day_one_may_be_held() -> None:
+    both = CalendarScrutin(date(2021, 6, 20), "Élections départementales et régionales")
+    for commune in ("69123", "97608", "2A004", CAYENNE, "01001"):
+        (poll,) = polls_of(commune, [both])
+        assert (poll.jour, last_round(poll)) == (both.jour, date(2021, 6, 27))
+    assert polls_of(NOUMEA, [both]) == []
+
+
+def test_on_line_one_registers_as_long_as_on_paper_for_a_partial_poll() -> None:
+    """Code électoral, art. R. 5, last paragraph: « aux élections générales »."""
+    day = date(2026, 9, 6)
+    general = last_day_to_register(day, "cloture_en_ligne", "Élections municipales, 1er tour")
+    assert general == date(2026, 7, 29)
+    for name in ("Municipale partielle", "Élection municipale complémentaire"):
+        assert last_day_to_register(day, "cloture_en_ligne", name) is None
+        assert last_day_to_register(day, "cloture", name) == date(2026, 7, 31)
+
+
+def test_wallis_et_futuna_has_no_days_for_a_yearly_meeting() -> None:
+    """Code électoral, art. R. 204, I: R. 10 does not apply there."""
+    today = date(2027, 11, 25)
+    assert find_cycles(today, [], [], code_commune="98613") == []
+    assert find_cycles(today, [], [], code_commune=PAPEETE)[0].window
+
+
+def test_nothing_is_due_for_a_poll_on_a_list_that_is_not_ours() -> None:
+    """The special electoral list of the provincial elections."""
+    poll = CalendarScrutin(date(2026, 6, 28), "Élections provinciales", code_commune=NOUMEA)
+    *_, cycle = find_cycles(date(2026, 5, 1), [poll], [], code_commune=NOUMEA)
+    assert (cycle.scrutin, cycle.due) == (poll, ())
+    assert read_regimes().lists_of(poll.libelle) == set()
+    assert read_regimes().lists_of("Scrutin") is None
 
 
 def test_the_yearly_revision_has_its_own_tableaux_and_no_commission() -> None:

@@ -37,6 +37,20 @@ def _agenda(*tableaux: AskedFile, scrutin: CalendarScrutin = SCRUTIN) -> Agenda:
     return build_agenda(cycle_of(scrutin, []), tableaux, LISTES)
 
 
+def test_each_secteur_of_a_town_has_its_tableau() -> None:
+    """Paris, Lyon and Marseille: that of the whole commune is none of R. 13."""
+    poll = CalendarScrutin(date(2027, 4, 11), "Élection présidentielle, 1er tour")
+    asked = {"parameters": {"scrutin": poll.jour.isoformat()}, "published_on": DAY}
+    tableaux = [ready_tableau(number, secteur=number, **asked) for number in range(1, 9)]
+    whole = ready_tableau(9, **asked)
+    for made, is_made in (([whole], False), (tableaux[1:], False), (tableaux, True)):
+        first, second = build_agenda(cycle_of(poll), made, ["P"], secteurs=range(1, 9)).due
+        assert (first.is_made, first.is_published, first.missing == []) == (is_made,) * 3
+        assert second.of_secteurs == dict.fromkeys(range(1, 9))
+    (first, _) = build_agenda(cycle_of(poll), tableaux, ["P"]).due
+    assert not first.is_made, "nor is that of a secteur the commune's"
+
+
 def test_the_closing_that_the_register_knows_wins() -> None:
     agenda = _agenda(scrutin=CalendarScrutin(APRIL_POLL, "", date(2027, 2, 28)))
     assert agenda.last_day_to_register == date(2027, 2, 28)

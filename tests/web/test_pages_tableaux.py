@@ -1,11 +1,14 @@
 """The second tab: the calendar proposes dates, the clerk may change them; an error appears beside its field."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from common.regimes import TABLE, read_regimes
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Liste
@@ -166,6 +169,43 @@ def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
         requested_by=AGENT,
     )
     assert "Tableau des cinq jours, listes P, CM [pdf] envoyée" in screen.read_at("/tableaux")
+
+
+@pytest.fixture
+def in_marseille(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """LIBREVILLE has the secteurs of Marseille."""
+    table = tmp_path / "regimes.toml"
+    codes = '"13055", "132"'
+    table.write_text(TABLE.read_text("utf-8").replace(codes, f'{codes}, "13900"'), "utf-8")
+    monkeypatch.setattr("common.regimes.TABLE", table)
+    read_regimes.cache_clear()
+    yield
+    read_regimes.cache_clear()
+
+
+@pytest.mark.usefixtures("in_marseille")
+def test_the_tableau_of_a_secteur_is_asked_for_with_the_days_of_its_commission(
+    screen: FilesScreen,
+) -> None:
+    page = screen.get("/tableaux?type=vingt_jours&secteur=7")
+    assert '<option value="7" selected>7e secteur</option>' in page.text
+    assert '<option value="1">1er secteur</option>' in page.text
+    assert 'id="reunion" value=""' in page.text, "a noted meeting is that of no secteur"
+    form = FORM | {"secteur": "7", "scrutin": "", "until": "2027-03-26"}
+    assert screen.post("/tableaux", form | {"reunion": ""}).status_code == 422
+    assert screen.post("/tableaux", form | {"reunion": "2026-09-10"}).status_code == 303
+    (event,) = screen.broker.events
+    assert (event.data["secteur"], event.data["until"]) == (7, "2027-03-26")
+    assert "secteur" not in screen.get("/exports").text
+    said = screen.read_at("/echeances")
+    assert "les réunions d'un secteur ne se notent pas encore" in said
+    assert "0 secteurs sur 8" in said
+    assert "8 secteurs restent sur 8" in screen.read_at("/taches")
+
+
+def test_no_secteur_is_asked_for_elsewhere(screen: FilesScreen) -> None:
+    assert "secteur" not in screen.get("/tableaux").text
+    assert "secteur" not in screen.get("/echeances").text
 
 
 def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: FilesScreen) -> None:

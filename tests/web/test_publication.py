@@ -21,11 +21,12 @@ WEEK = timedelta(days=7)
 
 
 def _tableau(screen: FilesScreen) -> int:
-    """A tableau without blocking anomalies."""
+    """A tableau without blocking anomalies, of a poll that is over: its publication may end on any day."""
     number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
     screen.desk.run(
         "UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL, finished_at = created_at"
     )
+    screen.desk.end_poll()
     return number
 
 
@@ -131,7 +132,7 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(
             row["label"],
             row["file_name"],
         ),
-        *(f"SHA-256 : {row['sha256']}", "Code électoral, art. L. 20 (II), L. 30 et R. 14"),
+        *(f"SHA-256 : {row['sha256']}", "Code électoral, art. L. 20 (II), L. 30, L. 31 et R. 14"),
         *("Le maire", "Nom et signature", "Sceau de la mairie", "Fait à LIBREVILLE, le"),
         "certifie que le tableau désigné ci-dessous a été affiché du",
     ):

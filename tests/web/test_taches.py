@@ -108,17 +108,17 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(
     page = screen.read("echeances")
     for expected in (
         "Élection municipale partielle dimanche 6 décembre 2026 – dans 11 jours",
-        "mercredi 28 octobre 2026 Clôture des inscriptions en ligne Code électoral, art. R. 5",
         "vendredi 30 octobre 2026 Clôture des inscriptions",
         "Code électoral, art. L. 17",
         "du jeudi 12 novembre 2026au dimanche 15 novembre 2026 Réunion de la commission de contrôle",
         "réunion notée le vendredi 13 novembre 2026",
         "samedi 14 novembre 2026 Tableau des vingt jours à publier Code électoral, art. L. 19, L. 20 et R. 13",
         "jeudi 26 novembre 2026 Dernier jour des inscriptions de l'article L. 30 Code électoral, art. L. 30",
-        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20 (II), L. 30 et R. 14",
+        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20 (II), L. 30, L. 31 et",
         "dans 6 jours",
     ):
         assert expected in page
+    assert "en ligne" not in page, "R. 5 counts for general elections only"
 
 
 def test_the_ribbon_shows_the_days_of_the_poll_and_today(files: FilesScreen) -> None:

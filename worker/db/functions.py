@@ -260,7 +260,7 @@ SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by
        e.a_completer, coalesce(p.reason, '') AS publication_reason, p.withdrawn_on,
        coalesce((SELECT {by_kind}(s.kind, {document}('file_name', s.file_name, 'size', s.size, 'sha256', s.sha256))
                  FROM piece s WHERE s.export_id = e.id), '{{}}') AS pieces, e.profile,
-       {state} AS state, e.fault, r.uuid AS request_uuid
+       {state} AS state, e.fault, r.uuid AS request_uuid, e.secteur
 FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.code = e.code_commune
      LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id
      LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste

@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, attribute_keyed_dict, mapped_column, relationship
 
+from common.french import name_secteur
 from schemas.cures import Facts, facts_of_file
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
 from schemas.vocabulary import (
@@ -137,6 +138,7 @@ class Export(Base):
                 "type_tableau",
                 "presentation",
                 "edition",
+                "secteur",
                 "id",
             ),
             **rows_where("status = 'ready' AND purged_at IS NULL"),
@@ -160,6 +162,7 @@ class Export(Base):
     type_tableau: Mapped[str] = empty("Empty for a list file.")
     presentation: Mapped[str] = empty()
     edition: Mapped[str] = empty()
+    secteur: Mapped[int] = zero("Of Paris, Lyon or Marseille; 0: the whole commune.")
     parameters: Mapped[dict[str, Any]] = mapped_column(
         JSON, default=dict, server_default="{}", doc="Dates that a tableau is counted from."
     )
@@ -343,7 +346,8 @@ def file_name_of(export: Export, pattern: str, moment: datetime, number: int = 1
 
     `pattern` is that of list files in the profile of the platform: `liste-P-13900-20140212-122607.xml`, then
     `liste-P-13900-20140212-122607-2.xml`. A tableau is `tableau-vingt_jours-P-13900-par_bureau-20140212-122607.pdf`;
-    the copy of the commission, which must not be posted, has the word commission in its name and in its label.
+    the copy of the commission, which must not be posted, has the word commission in its name and in its label. That of
+    a secteur has its number.
     """
     stamp = f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
     if export.edition in set(CopieFile):
@@ -358,7 +362,8 @@ def file_name_of(export: Export, pattern: str, moment: datetime, number: int = 1
         if export.edition == Edition.COMMISSION
         else export.presentation
     )
-    return f"tableau-{export.type_tableau}-{export.liste}-{export.code_commune}-{kind}-{stamp}.pdf"
+    of = f"{export.code_commune}-secteur{export.secteur}" if export.secteur else export.code_commune
+    return f"tableau-{export.type_tableau}-{export.liste}-{of}-{kind}-{stamp}.pdf"
 
 
 def label_of(export: Export, moment: datetime, number: int = 1) -> str:
@@ -373,6 +378,9 @@ def label_of(export: Export, moment: datetime, number: int = 1) -> str:
     if export.kind != ExportKind.TABLEAU:
         return f"Liste {export.liste} du {said} [{export.format}]"
     how = Presentation(export.presentation).label
+    if export.secteur:
+        of = name_secteur(export.secteur)
+        how = of if export.presentation == Presentation.COMMUNE else f"{of}, {how}"
     if export.edition == Edition.COMMISSION:
         how += f", {Edition.COMMISSION.label}"
     provisoire = ", provisoire" if export.provisoire_until else ""

@@ -71,7 +71,8 @@ def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) ->
         if name == _AUTRES:
             left += _TERM
     if _has_note(bilan, is_commune=is_commune):
-        text = f"Changements de bureau dans la commune, sans effet sur ce total : {format_number(bilan.changements)}"
+        number = format_number(bilan.changements)
+        text = f"Changements de bureau sur cette liste, sans effet sur ce total : {number}"
         pages.y -= 2 * _BETWEEN
         pages.text("P", styles.body, [text], GREY)
 

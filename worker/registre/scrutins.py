@@ -117,16 +117,20 @@ def select_reunions(
     ]
 
 
-def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
-    """Return the polls and meetings that the tableaux of a list are counted from."""
+def read_calendrier(
+    connection: Connection, code_commune: str, liste: Liste, secteur: int = 0
+) -> Calendrier:
+    """Return the polls and meetings that the tableaux of a list are counted from.
+
+    The commission of a secteur is another one than that whose meetings are noted: its tableau has none of them.
+    """
     scrutins = polls_of(code_commune, select_scrutins(connection, code_commune))
     # Of each poll: the first and the last day of its meeting, and the last day to publish.
     polls = [
         (*it.window, it.publication_due or counted_back("vingt_jours", it.jour)) for it in scrutins
     ]
-    reunions = {
-        _stopped_on(reunion, polls) for reunion in select_reunions(connection, code_commune, liste)
-    }
+    held = () if secteur else select_reunions(connection, code_commune, liste)
+    reunions = {_stopped_on(reunion, polls) for reunion in held}
     return Calendrier({it.jour: it for it in scrutins}, tuple(sorted(reunions)))
 
 

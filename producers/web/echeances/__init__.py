@@ -1,7 +1,7 @@
 """The calendar of a poll or a year, in chronological order: closing of the list, meeting, tableaux."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from types import MappingProxyType
 from urllib.parse import urlencode
@@ -93,6 +93,8 @@ class DueTableau:
     """The other lists of the commune that vote; all others, if the name of the poll does not say which lists vote."""
     beyond_register: Sequence[str] = ()
     """The lists whose first export is not before the tableau's last day: nobody can make it from the register."""
+    of_secteurs: Mapping[int, AskedFile | None] = field(default_factory=dict)
+    """Of Paris, Lyon and Marseille, where each secteur has its tableau: that of the principal list, if it is made."""
 
     @property
     def type(self) -> TypeTableau:
@@ -129,12 +131,19 @@ class DueTableau:
     @property
     def is_made(self) -> bool:
         """Whether the principal list has the tableau; any list, if the commune has no principal list."""
+        if self.of_secteurs:
+            return all(self.of_secteurs.values())
         return bool(self.made) and Liste.PRINCIPALE not in self.missing
+
+    @property
+    def files(self) -> list[AskedFile]:
+        """The publishable files: of each list, and of each secteur."""
+        return [*self.made.values(), *filter(None, self.of_secteurs.values())]
 
     @property
     def is_published(self) -> bool:
         """Whether the publication of all made tableaux is noted, including that of the principal list."""
-        return self.is_made and all(file.published_on for file in self.made.values())
+        return self.is_made and all(file.published_on for file in self.files)
 
     def is_late(self, today: date) -> bool:
         return not self.is_made and self.day < today
@@ -195,21 +204,28 @@ def build_agenda(
     tableaux: Sequence[AskedFile],
     listes: Sequence[str],
     first_days: Mapping[str, date] = MappingProxyType({}),
+    secteurs: Collection[int] = (),
 ) -> Agenda:
     """Build the agenda of a meeting from the finished tableaux (newest first) and the commune's lists.
 
-    `first_days`: the day of the first export of each list, which tells what the register is too young for.
+    `first_days`: the day of the first export of each list, which tells what the register is too young for. `secteurs`:
+    those of the commune; its own tableaux then count for none.
     """
     due = []
-    votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else set[str]()
-    voting = [liste for liste in listes if liste in votes] if votes else listes
+    votes = read_regimes().lists_of(cycle.scrutin.libelle) if cycle.scrutin else None
+    voting = listes if votes is None else [liste for liste in listes if liste in votes]
     for echeance in cycle.due:
         last = cycle.last_day(echeance)
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
+        of_secteurs = dict[int, AskedFile | None].fromkeys(secteurs)
         for file in tableaux:
-            if _is_for(file, echeance, cycle.window):
+            if not _is_for(file, echeance, cycle.window) or bool(file.secteur) != bool(secteurs):
+                continue
+            if not file.secteur:
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
+            elif file.is_finished and file.liste == Liste.PRINCIPALE:
+                of_secteurs[file.secteur] = of_secteurs.get(file.secteur) or file
         # After an undo the register may have a list no more: its tableau cannot be made again.
         others = {
             liste: file
@@ -221,18 +237,21 @@ def build_agenda(
                 echeance,
                 _in_order(made),
                 _in_order(others),
-                [liste for liste in voting if liste not in made],
+                [liste for liste in voting if liste not in made]
+                if not secteurs or None in of_secteurs.values()
+                else [],
                 [liste for liste in listes if first_days.get(liste, date.min) >= last],
+                of_secteurs,
             )
         )
     scrutin = cycle.scrutin
     if scrutin is None or cycle.is_second_round or is_yearly(scrutin.code_commune):
         return Agenda(cycle, due)
-    usual = last_day_to_register(scrutin.jour)
-    online = None if scrutin.cloture else last_day_to_register(scrutin.jour, "cloture_en_ligne")
-    return Agenda(
-        cycle, due, scrutin.cloture or usual, online, last_day_to_register(scrutin.jour, "l30")
+    usual, online, l30 = (
+        last_day_to_register(scrutin.jour, delay, scrutin.libelle)
+        for delay in ("cloture", "cloture_en_ligne", "l30")
     )
+    return Agenda(cycle, due, scrutin.cloture or usual, None if scrutin.cloture else online, l30)
 
 
 def _is_for(file: AskedFile, echeance: Echeance, window: tuple[date, date] | None) -> bool:
@@ -289,7 +308,8 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
     listes = [liste.value for liste in Liste if liste in registres]
     tableaux = read_tableaux(state, commune)
     to_note = [it for it in polls_to_note(commune, noted) if it.jour >= today]
-    agendas = [build_agenda(it, tableaux, listes, first_days) for it in cycles]
+    secteurs = read_regimes().territory_of(commune).secteurs
+    agendas = [build_agenda(it, tableaux, listes, first_days, secteurs) for it in cycles]
     to_renew = commission_to_renew(today, polls, reunions)
     yearly = is_yearly(commune)
     return Calendar(agendas, tableaux, reunions, registres, since, to_note, to_renew, yearly)

@@ -30,7 +30,7 @@ from schemas.vocabulary import (
     Verdict,
 )
 
-_SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
+_SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition", "secteur")
 PAGE = 25
 
 _PUBLISHABLE = frozenset(
@@ -273,11 +273,12 @@ def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
         return read_files(connection, query)
 
 
-def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
+def rank(file: AskedFile) -> tuple[bool, int, str, int, str, str]:
     return (
         file.is_tableau,
         [*Liste].index(Liste(file.liste)),
         file.type_tableau,
+        file.secteur,
         file.presentation,
         file.format,
     )

@@ -21,6 +21,7 @@ from common.calendrier import (
     why_too_short,
 )
 from common.french import short_date, weekday_date
+from common.regimes import read_regimes
 from producers.web.echeances import Calendar, DueTableau, read_calendar
 from producers.web.exports.query import AskedFile
 from producers.web.forms import find_unseen, read_day, read_days, refuse, text, texts, validate
@@ -50,11 +51,21 @@ from schemas.tableaux import (
 from schemas.vocabulary import Liste, PublicationMode
 
 DATES = ("scrutin", "date_tableau", "reunion", "until")
-FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
+FIELDS = (
+    "type",
+    "secteur",
+    "listes",
+    "presentations",
+    "edition",
+    *DATES,
+    "inclure_j5",
+    "signature_maire",
+)
 """Fields in the order of the page; errors about several fields are shown at the first."""
 
 _CHOICES = {
     "type": "choisissez un tableau",
+    "secteur": "choisissez un secteur",
     "listes": "cochez au moins une liste",
     "presentations": "cochez au moins une présentation",
     "edition": "choisissez à qui l'exemplaire est destiné",
@@ -67,6 +78,8 @@ class TableauxForm:
     """The values of the form, not validated: dates are texts."""
 
     type: str = ""
+    secteur: str = ""
+    """Its number; empty: the whole commune."""
     listes: Sequence[str] = tuple(Liste)
     presentations: Sequence[str] = (Presentation.COMMUNE,)
     edition: str = Edition.AFFICHAGE
@@ -80,6 +93,7 @@ class TableauxForm:
     def read(cls, form: FormData) -> Self:
         return cls(
             type=text(form, "type"),
+            secteur=text(form, "secteur"),
             listes=texts(form, "listes"),
             presentations=texts(form, "presentations"),
             edition=text(form, "edition"),
@@ -103,7 +117,7 @@ class TableauxForm:
 
     def find_previous(self, calendar: Calendar) -> date | None:
         """Return the meeting from which the R. 13 tableau counts, else the day of the register's first export."""
-        if self.type != TypeTableau.VINGT_JOURS:
+        if self.type != TypeTableau.VINGT_JOURS or self.secteur:
             return None
         scrutin, end = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
         if scrutin and not end:
@@ -135,6 +149,7 @@ class TableauxForm:
             "commune": commune,
             "requested_by": requested_by,
             "types": [self.type],
+            "secteur": int(self.secteur) if self.secteur.isdecimal() else None,
             "listes": self.listes,
             "presentations": self.presentations,
             "edition": self.edition,
@@ -186,6 +201,7 @@ def show(context: PageContext) -> Response:
     return context.render(
         "tableaux/tableaux.html",
         form=form,
+        secteurs=read_regimes().territory_of(context.commune.code).secteurs,
         offers=offers,
         registres=calendar.registres,
         scrutins=calendar.scrutins,
@@ -203,6 +219,7 @@ def _prefill(context: PageContext, offers: Sequence[Offer]) -> TableauxForm:
     listes = context.request.query_params.getlist("listes") or offered
     return TableauxForm(
         type=query["type"] if query.get("type") in set(TypeTableau) else TypeTableau.VINGT_JOURS,
+        secteur=query.get("secteur", ""),
         dates={name: day.isoformat() for name in DATES if (day := read_day(query.get(name, "")))},
         listes=[liste for liste in Liste if liste in listes] or list(Liste),
     )
@@ -312,8 +329,11 @@ def _read_form(context: PageContext, file: AskedFile) -> TableauPublished:
     first, last = days.get("du"), days.get("au")
     if first and last and last < first:
         found["au"] = "le dernier jour précède le premier"
-    elif first and last and (reason := why_too_short(file.type_tableau, first, last)):
-        found["au"] = reason
+    elif first and last:
+        scrutin = file.parameters.get("scrutin") or ""
+        found |= (
+            {"au": why} if (why := why_too_short(file.type_tableau, first, last, scrutin)) else {}
+        )
     for name, what in (("retire", "tableau se retire"), ("signe", "certificat se signe")):
         if name in days and (last is None or days[name] < last):
             found[name] = f"le {what} une fois la publication terminée"
@@ -347,7 +367,10 @@ def _describe_publication(file: AskedFile) -> str:
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
     first, last = file.published_on or context.today, file.published_until
     if file.published_on is None:
+        scrutin = file.parameters.get("scrutin") or ""
         last = last_day_to_consult(first)
+        if scrutin and why_too_short(file.type_tableau, first, last, scrutin):
+            last = date.fromisoformat(scrutin)
     days = {"du": first, "au": last, "retire": file.withdrawn_on, "signe": file.certified_on}
     return {"mode": file.publication_mode, "raison": file.publication_reason} | {
         name: day.isoformat() if day else "" for name, day in days.items()

@@ -336,7 +336,7 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
     for agenda in it.calendar.agendas:
         for due in agenda.due:
             yield from _about_due(it, agenda, due)
-            seen |= {file.export_id for file in due.made.values()}
+            seen |= {file.export_id for file in due.files}
     newer: set[tuple[str, ...]] = set()
     for file in it.calendar.tableaux:  # newest first
         if not (file.published_on and file.may_be_published):
@@ -362,6 +362,8 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         ):
             continue  # a complementary list does not vote at every poll: see « Échéances »
         why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
+        if left := [number for number, file in due.of_secteurs.items() if file is None]:
+            why += f" {count_of(len(left), 'secteur reste', 'secteurs restent')} sur {len(due.of_secteurs)}."
         state = _until(it, due.day)
         if it.today < due.day:
             state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
@@ -369,7 +371,7 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     # No export to come can cure a tableau beyond the register: « Échéances » still shows its day.
     for file in (it for it in due.unfinished.values() if it.liste not in due.beyond_register):
         yield _finish(it, f"{agenda.title}, {_named(file.liste)}", due, file)
-    for file in due.made.values():
+    for file in due.files:
         yield from _about_publication(it, file, due.day)
 
 

@@ -6,8 +6,8 @@ the mouvements keeps a few bytes for each elector whom the tableau shows.
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -18,12 +18,13 @@ from common.french import (
     count_of,
     format_moment,
     long_date,
+    name_secteur,
     of_commune,
     short_date,
 )
 from common.law import CONSULTATION, LAW_OF_PROTECTION, appeals_of, cite, law_of
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Categorie, Liste, Nature
 from worker.domain.identite import Mouvement
 from worker.domain.tableau.couverture import Chain, Link, exports_used, last_known_day
 from worker.domain.tableau.demande import Demande, correction, is_in, is_in_period
@@ -190,7 +191,8 @@ def _make_sections(
     is_alone = demande.presentation is Presentation.COMMUNE
     parties = tuple(_make_parties(demande, commune, lignes_of if is_alone else lambda _ids: ()))
     bilan = _bilan(total, commune, others.total(), is_commune=True)
-    yield Section("", f"Commune {of_commune(liste.nom_commune)}", parties, bilan)
+    titre = name_secteur(demande.secteur) if demande.secteur else ""
+    yield Section("", titre or f"Commune {of_commune(liste.nom_commune)}", parties, bilan)
 
 
 def _make_parties(demande: Demande, sides: Sides, lignes_of: LignesOf) -> Iterator[Partie]:
@@ -253,6 +255,8 @@ class ListeDeCommune:
     bureaux: Sequence[BureauElecteurs]
     departement: str = ""
     has_arrondissements: bool = False
+    secteur: str = ""
+    """The secteur that the tableau is of, with its arrondissements; empty: the whole commune."""
 
 
 def compose_tableau(
@@ -294,7 +298,9 @@ def compose_tableau(
         code_commune=liste.code_commune,
         departement=liste.departement,
         liste=f"{liste.liste.label} — {liste.liste.value}",
-        objet=f"{demande.name}. {_objet(demande)}" if is_recapitulatif else _objet(demande),
+        objet=". ".join(
+            filter(None, (liste.secteur, demande.name if is_recapitulatif else "", _objet(demande)))
+        ),
         edite_le=f"Édité le {format_moment(demande.requested_at, liste.code_commune)}",
         is_provisoire=demande.is_provisoire,
         sections=sections[-1:] if demande.presentation is Presentation.COMMUNE else sections,
@@ -308,6 +314,43 @@ def compose_tableau(
         mouvements=commune.inscriptions + commune.radiations + commune.changements,
         bilans=tuple((it.code, it.titre, it.bilan) for it in sections),
     )
+
+
+@dataclass(frozen=True)
+class OfSecteur:
+    """The mouvements of a secteur of Paris, Lyon or Marseille, which has a list of its own: a source of its tableau.
+
+    Who moves to or from another secteur is an inscription or a radiation. Code électoral, art. L. 16 and R. 7. A
+    mouvement whose bureau nobody knows is in each secteur, where it is an anomaly.
+    """
+
+    source: TableauSource
+    others: Collection[str]
+    """The bureaux of the other secteurs."""
+
+    def stream(self) -> Iterator[Mouvement]:
+        """Yield the mouvements of the secteur, ordered by id."""
+        for mouvement in self.source.stream():
+            is_here = any(
+                bureau is not None and bureau not in self.others
+                for bureau in (mouvement.arrives_in, mouvement.leaves)
+            )
+            if is_here:
+                yield self._within(mouvement)
+
+    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
+        """Yield the mouvements with these ids, in the order asked."""
+        return map(self._within, self.source.fetch(ids))
+
+    def _within(self, mouvement: Mouvement) -> Mouvement:
+        if not mouvement.is_changement_bureau:
+            return mouvement
+        moved = replace(mouvement, categorie=Categorie.CHANGEMENT_BUREAU)
+        if mouvement.arrives_in in self.others:
+            return replace(moved, nature=Nature.RADIATION, nouveau_bureau="")
+        if mouvement.leaves in self.others:
+            return replace(moved, nature=Nature.INSCRIPTION, ancien_bureau="")
+        return mouvement
 
 
 def _periode(demande: Demande, shared: str, *, has_dates: bool) -> str:

@@ -127,7 +127,8 @@ def check_tableau(
             ids[key].append(mouvement.id)
             yield from _on_liste(mouvement, bureaux, is_on_list=key in inscrits)
             yield from _on_what_is_missing(mouvement, demande)
-            if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
+            known = {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}
+            if mouvement.categorie not in known and not _is_from_other_secteur(mouvement):
                 yield _anomalie("categorie_incoherente", "catégorie", mouvement)
             if demande.type.is_repealed:
                 yield from _on_dates(mouvement)
@@ -155,11 +156,21 @@ def _anomalie(code: str, champ: str, mouvement: Mouvement) -> Anomaly:
     )
 
 
+def _is_from_other_secteur(mouvement: Mouvement) -> bool:
+    """Whether an elector of Paris, Lyon or Marseille moved from, or to, another secteur."""
+    is_change = mouvement.categorie is Categorie.CHANGEMENT_BUREAU
+    return is_change and mouvement.nature is not Nature.MODIFICATION
+
+
 def _on_liste(
     mouvement: Mouvement, bureaux: Collection[str], *, is_on_list: bool
 ) -> Iterator[Anomaly]:
     is_entry = mouvement.nature is Nature.INSCRIPTION
-    if mouvement.etat is Etat.ACTIF and is_entry == is_on_list:
+    if (
+        mouvement.etat is Etat.ACTIF
+        and is_entry == is_on_list
+        and not _is_from_other_secteur(mouvement)
+    ):
         yield _anomalie(
             "deja_inscrit" if is_entry else f"{mouvement.nature}_hors_liste", _NOM, mouvement
         )
@@ -176,9 +187,10 @@ def _on_liste(
 def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anomaly]:
     """Report a date or a motif that the line of an inscription or a radiation should print and lacks.
 
-    A récapitulatif prints no line.
+    A récapitulatif prints no line. A change of bureau, also between two secteurs, needs neither.
     """
-    if demande.presentation is Presentation.RECAPITULATIF or mouvement.is_changement_bureau:
+    is_change = mouvement.is_changement_bureau or _is_from_other_secteur(mouvement)
+    if demande.presentation is Presentation.RECAPITULATIF or is_change:
         return
     has_no_motif = not any(map(str.isalpha, printed_motif(mouvement, demande.edition)))
     is_dated = mouvement.after is None or mouvement.categorie in TRANSFERTS

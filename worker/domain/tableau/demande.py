@@ -79,6 +79,8 @@ class Demande:
     requested_at: datetime
     code_commune: str = ""
     """The commune whose civil time counts; empty means Paris."""
+    secteur: int = 0
+    """The secteur of Paris, Lyon or Marseille whose electors alone it shows; 0: the whole commune."""
     presentation: Presentation = Presentation.COMMUNE
     edition: Edition = Edition.AFFICHAGE
     date_tableau: date | None = None
@@ -319,6 +321,7 @@ def dates_of(
     own = calendrier.poll(scrutin) if scrutin else None
     return {
         "code_commune": asked.commune,
+        "secteur": asked.secteur or 0,
         "date_tableau": _date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
         "scrutin": scrutin,
         "scrutins": tuple(calendrier.scrutins),

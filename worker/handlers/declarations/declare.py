@@ -507,8 +507,10 @@ def change_calendar(
     tableaux = select(Export).where(Export.kind == ExportKind.TABLEAU, *is_current)
     if code_commune:
         tableaux = tableaux.where(Export.code_commune == code_commune)
-    listes = tableaux.with_only_columns(Export.code_commune, Export.liste).distinct()
-    keys = [(code, Liste(liste)) for code, liste in connection.execute(listes)]
+    listes = tableaux.with_only_columns(
+        Export.code_commune, Export.liste, Export.secteur
+    ).distinct()
+    keys = [(code, Liste(liste), secteur) for code, liste, secteur in connection.execute(listes)]
     before = {key: read_calendrier(connection, *key) for key in keys}
     change()
     after = {key: read_calendrier(connection, *key) for key in before}
@@ -517,7 +519,8 @@ def change_calendar(
         for export in session.scalars(
             tableaux.options(joinedload(Export.request)).order_by(Export.id)
         ).all():
-            key, demande = (export.code_commune, Liste(export.liste)), read_demande(export)
+            key = export.code_commune, Liste(export.liste), export.secteur
+            demande = read_demande(export)
             is_gone = (
                 gone is not None and demande.scrutin == gone and gone not in after[key].scrutins
             )

@@ -196,7 +196,11 @@ class FileDeclaration(Declaration):
                 self._refuse_impossible_end(published, now)
                 first, last = published.published_on, published.published_until
                 reasons = (
-                    last and why_too_short(file.type_tableau, first, last) for file in self.files
+                    last
+                    and why_too_short(
+                        file.type_tableau, first, last, file.parameters.get("scrutin") or ""
+                    )
+                    for file in self.files
                 )
                 if reason := next(filter(None, reasons), ""):
                     raise RefusedError(

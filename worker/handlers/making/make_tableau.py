@@ -29,6 +29,7 @@ from worker.domain.majorite import (
 from worker.domain.tableau.composition import (
     SANS_BUREAU,
     ListeDeCommune,
+    OfSecteur,
     compose_tableau,
     move_electeur,
 )
@@ -77,6 +78,7 @@ from worker.registre.mouvements.queries import (
     select_imports,
 )
 from worker.registre.reference import arrondissements_of, name_departement
+from worker.registre.secteurs import describe_secteur, others_of
 from worker.services import Services
 from worker.work.queue import Claim
 from worker.writers import Progress
@@ -112,7 +114,7 @@ def make_tableau(export: Export, claim: Claim, heartbeat: Heartbeat, services: S
     ):
         with snapshot(services.registre) as connection:
             subject = TableauSubject(connection, export, heartbeat.progress)
-            tableau = compose_tableau(subject.demande, subject.liste, subject.source, subject.chain)
+            tableau = compose_tableau(subject.demande, subject.liste, subject.shown, subject.chain)
             announce(services.engine, claim, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             spec = replace(read_spec(connection, export, services), form=read_shipped().form)
@@ -205,6 +207,12 @@ class TableauSubject:
             connection, commune.code, liste, demande
         )
         self.rests_on = read_rests_on(connection, used)
+        self.others = (
+            others_of(connection, commune.code, demande.secteur)
+            if demande.secteur
+            else frozenset[str]()
+        )
+        """The bureaux of the other secteurs, if the tableau is of one."""
         version = commune.versions.get(liste, NO_VERSION)
         now = MouvementSource(connection, commune.code, liste, version, _Count(progress))
         self.current = _at(
@@ -223,9 +231,16 @@ class TableauSubject:
             commune.code,
             clean(commune.nom),
             liste,
-            select_bureaux(connection, commune.code, liste, register.version, days, as_of=as_of),
+            [
+                it
+                for it in select_bureaux(
+                    connection, commune.code, liste, register.version, days, as_of=as_of
+                )
+                if it.code not in self.others
+            ],
             name_departement(commune.code_departement),
             has_arrondissements=bool(arrondissements_of(commune.code)),
+            secteur=describe_secteur(commune.code, demande.secteur),
         )
         self.doubts = open_pairs(connection, commune.code, liste)
         self.corrections: Sequence[tuple[str, str]] = ()
@@ -238,6 +253,7 @@ class TableauSubject:
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []
         self.source = OfAge(Period.of(demande), register, exports, self.corrections)
+        self.shown = OfSecteur(self.source, self.others) if demande.secteur else self.source
 
     def anomalies(
         self, tableau: Tableau, spec: ListeSpec, ours: Severity, counted_on: date | None
@@ -263,7 +279,7 @@ class TableauSubject:
         yield from check_replaced(self.source.replaced)
         yield from map(_describe_guess, self.guesses)
         yield from check_bilan(tableau)
-        yield from check_tableau(self.demande, self.source, inscrits, bureaux)
+        yield from check_tableau(self.demande, self.shown, inscrits, bureaux)
         of_today: Collection[tuple[str, Identite]] | None = None
         for anomaly in self._of_arrivals(spec, ours):
             is_about_right = _is_about_right(anomaly)
@@ -273,8 +289,11 @@ class TableauSubject:
             yield _describe_corrected(anomaly) if is_over else anomaly
 
     def reconcile(self, tableau: Tableau) -> Reconciliation | None:
-        """Compare the tableau with the list of the day of its request; None under the yearly revision."""
-        if self.source.period is None:
+        """Compare the tableau with the list of the day of its request.
+
+        None under the yearly revision, and for a secteur.
+        """
+        if self.source.period is None or self.demande.secteur:
             return None
         it, demande = self.current, self.demande
         listed = select_bureaux(
@@ -317,7 +336,7 @@ class TableauSubject:
         Pending inscriptions are left out: a namesake on the list is another elector, or `deja_inscrit` blocks.
         """
         arrivals: dict[Identite, bool] = {}
-        for mouvement in self.source.stream():
+        for mouvement in self.shown.stream():
             is_waiting = mouvement.nature is Nature.INSCRIPTION and mouvement.etat is Etat.ACTIF
             if (
                 mouvement.arrives_in is not None
@@ -374,7 +393,11 @@ class TableauSubject:
                 and not is_mineur(mouvement.personne.date_naissance, *days)
             ):
                 move_electeur(mouvement, by_code, 1)
-        electeurs = {code or SANS_BUREAU: number for code, number in by_code.items()}
+        electeurs = {
+            code or SANS_BUREAU: number
+            for code, number in by_code.items()
+            if code not in self.others
+        }
         yield from check_first(link, electeurs, tableau.bilans)
 
 

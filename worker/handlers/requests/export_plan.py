@@ -45,19 +45,20 @@ from worker.audit import Actor, record_audit
 from worker.db.engine import end_if_frozen, reading
 from worker.db.types import utc_now
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
-from worker.errors import RefusedError
+from worker.errors import ExportError, RefusedError
 from worker.exports.models import Copie, EarlyCancel, Export, Request
 from worker.exports.records import cancel, cancelled_by
 from worker.registre.communes import read_commune
 from worker.registre.imports.history import read_basis
 from worker.registre.scrutins import read_calendrier
+from worker.registre.secteurs import others_of
 from worker.services import Services
 from worker.work.queue import BATCH, NewWork
 
 Asked = TypeVar("Asked", bound=Contract)
 
 _DEMANDE = TypeAdapter(Demande)
-_COLUMNS = {"type", "presentation", "edition", "requested_at"}
+_COLUMNS = {"type", "presentation", "edition", "secteur", "requested_at"}
 """Fields that are columns of the row."""
 
 QUOTA = "quota"
@@ -76,6 +77,7 @@ _COPIED = (
     "type_tableau",
     "presentation",
     "edition",
+    "secteur",
     "parameters",
 )
 
@@ -214,9 +216,13 @@ def plan_tableaux(
             field="data.scrutin",
         )
     require_register(services, asked.commune, asked.listes)
+    secteur = asked.secteur or 0
     with reading(services.registre) as connection:
+        if secteur:
+            _require_secteur(connection, asked.commune, secteur)
         calendriers = {
-            liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes
+            liste: read_calendrier(connection, asked.commune, liste, secteur)
+            for liste in asked.listes
         }
     for liste, calendrier in calendriers.items():
         _refuse_without_vote(asked, liste, calendrier)
@@ -226,13 +232,23 @@ def plan_tableaux(
     return ExportPlan(asked.commune, asked.requested_by, files, asked.bulk)
 
 
+def _require_secteur(connection: Connection, code_commune: str, secteur: int) -> None:
+    """Check that a commune has a secteur, and that the register knows its bureaux."""
+    try:
+        others_of(connection, code_commune, secteur)
+    except ExportError as error:
+        raise RefusedError(
+            f"{error}.", commune=code_commune, code="secteur_inconnu", field="data.secteur"
+        ) from None
+
+
 def _refuse_without_vote(
     asked: TableauxRenderRequested, liste: Liste, calendrier: Calendrier
 ) -> None:
     """Refuse the tableau of a list for a poll at which its electors do not vote, by the name of the poll."""
     libelle = calendrier.poll(asked.scrutin).libelle if asked.scrutin else ""
     votes = read_regimes().lists_of(libelle)
-    if votes and liste not in votes:
+    if votes is not None and liste not in votes:
         raise RefusedError(
             f"La {liste.label.lower()} ne vote pas à ce scrutin ({libelle}) : demandez celui des listes qui votent.",
             code="liste_sans_vote",
@@ -257,6 +273,7 @@ def _plan_tableau(
         "type_tableau": part.type,
         "presentation": part.presentation,
         "edition": asked.edition,
+        "secteur": demande.secteur,
         # a retry prints the same dates although the calendar has changed
         "parameters": _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS),
         "provisoire_until": demande.final_on,
@@ -269,6 +286,7 @@ def read_demande(export: Export, requested_at: datetime | None = None) -> Demand
         "type": export.type_tableau,
         "presentation": export.presentation,
         "edition": export.edition,
+        "secteur": export.secteur,
         "requested_at": requested_at or export.request.created_at,
         "code_commune": export.code_commune,
     }

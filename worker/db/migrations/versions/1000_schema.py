@@ -322,7 +322,7 @@ _NEW_COLUMNS = {
     "commission": ("has_deliberated",),
     "mouvement": ("is_dated", "doubt_id"),
     "doubt": ("modification_id",),
-    "export": ("a_completer", "profile", "fault"),
+    "export": ("a_completer", "profile", "fault", "secteur"),
     "publication": ("reason", "withdrawn_on"),
     "reminder": ("echeances",),
     "request": ("kind", "lane", "fair_tag", "uuid"),
