@@ -119,7 +119,7 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     for click, listes in CLICKS.items():
         files = len(listes)
         assert _words(town, "worker", click) == sorted(
-            ["export_queued", "export_started", "export_ready"] * files
+            ["exports_queued", *["export_started", "export_ready"] * files]
         )
         published = ["event_published"] * (files + 2)  # accepted, each file, completed
         assert _words(town, "notifier", click) == sorted(
