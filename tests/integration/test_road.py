@@ -1,6 +1,7 @@
 """The path of a request, of a batch and of an export of the REU through a real RabbitMQ, workers and a notifier."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -121,10 +122,10 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
         assert _words(town, "worker", click) == sorted(
             ["exports_queued", *["export_started", "export_ready"] * files]
         )
-        published = ["event_published"] * (files + 2)  # accepted, each file, completed
-        assert _words(town, "notifier", click) == sorted(
-            ["message_sent", *published, "request_notified"]
-        )
+        told = Counter(_words(town, "notifier", click))
+        # accepted, each file, completed; the loop of ends may publish « accepted » too, with the same id
+        assert told.pop("event_published") in {files + 2, files + 3}
+        assert told == {"message_sent": 1, "request_notified": 1}
     assert _words(town, "worker", UNKNOWN) == ["request_refused"]
     assert _words(town, "notifier", UNKNOWN) == [
         "event_published",
@@ -135,7 +136,8 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     ids = [click for click, listes in CLICKS.items() for _ in (*listes, "accepted", "settled")] + [
         UNKNOWN
     ]
-    heard = [CloudEvent.from_bytes(body) for _, body in town.collect(AUDITOR, len(ids))]
+    bodies = [body for _, body in town.queue(AUDITOR)]
+    heard = {it.id: it for it in map(CloudEvent.from_bytes, bodies)}.values()
     assert sorted(event.correlationid for event in heard) == sorted(ids)
     for event in heard:
         trace = {"traceparent": event.traceparent, "tracestate": event.tracestate}
@@ -232,7 +234,7 @@ def _next(town: Town) -> CloudEvent:
 def test_a_service_previews_an_export_and_imports_it_by_two_events(
     town: Town, mailbox: Mailbox
 ) -> None:
-    town.start_worker("-Q", "requests")
+    town.start_worker("-Q", "requests-programs")
     town.start_worker("-Q", "registre")
     town.listen("listener", EVENT_REGISTRE_STATUS)
     town.start_notifier()
