@@ -93,13 +93,18 @@ def _describe_event(model: type[Any]) -> Json:
     """Return the schema of a whole event: the envelope, with its `type` and `data`."""
     envelope = CloudEvent.model_json_schema(ref_template="#/components/schemas/{model}")
     named: Json = {"type": {"const": model.EVENT_TYPE}, "data": _ref(model.__name__)}
-    required = ["id", "source", "type", "data"]
+    required, names = ["id", "source", "type", "data"], dict[str, Json]()
     if model in PUBLISHED:
         required = ["specversion", "time", *required]
     else:  # a trace that is malformed is dropped, and no fault
-        for name in ("traceparent", "tracestate"):
-            named[name] = {"description": envelope["properties"][name]["description"]}
-    return {"type": "object", "properties": envelope["properties"] | named, "required": required}
+        for name, said in envelope["properties"].items():
+            if name in {"traceparent", "tracestate"}:
+                named[name] = {"description": said["description"]}
+            elif name not in required:
+                named[name] = with_null(said)
+        names["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
+    schema: Json = {"type": "object", "properties": envelope["properties"] | named}
+    return schema | {"required": required} | names
 
 
 def _ref(name: str) -> Json:
@@ -257,4 +262,20 @@ def _get_document() -> Json:
         "summary": "This document",
         "security": [],
         "responses": {"200": {"description": "OpenAPI 3.1.", "content": content}},
+    }
+
+
+def with_null(schema: Json) -> Json:
+    """Return the schema of an optional field of a request, which may also be `null`."""
+    if {"type": "null"} in schema.get("anyOf", ()):
+        return schema
+    beside: dict[str, Any] = {
+        name: schema[name] for name in ("description", "default", "examples") if name in schema
+    }
+    return {
+        "anyOf": [
+            {name: it for name, it in schema.items() if name not in beside},
+            {"type": "null"},
+        ],
+        **beside,
     }

@@ -292,6 +292,11 @@ _OF_TEXTS: tuple[tuple[dict[str, Any], bool], ...] = (
     (_MEETING | {"reason": "a. b."}, False),
     (_MEETING | {"reason": "a. b. c."}, True),
     (_MEETING | {"liste": "CE"}, True),
+    ({"kind": "protection", "electeur": 41.0}, True),
+    ({"kind": "protection", "electeur": 41.5}, False),
+    ({"kind": "protection", "electeur": True}, False),
+    ({"kind": "protection", "electeur": 0}, False),
+    ({"kind": "protection", "electeur": 2**53}, False),
     (_MEETING | {"liste": "LCE"}, False),
 )
 
@@ -309,13 +314,15 @@ def test_a_schema_says_what_the_model_checks(
     assert _validator(event_type).is_valid(event) is _is_valid(event_type, data) is is_valid
 
 
-def test_the_document_of_the_door_takes_an_event_with_a_malformed_trace() -> None:
+def test_the_document_of_the_door_takes_a_malformed_trace_and_null() -> None:
     """It is dropped, and no fault: a generated client must not refuse to send it."""
     document = json.loads((ROOT / "openapi.json").read_bytes())
     sent = {"$ref": "#/components/schemas/SentEvent", "components": document["components"]}
     event = _load("examples", topology.REQUEST_CANCEL) | {"traceparent": 1, "tracestate": {}}
+    event |= {"correlationid": None, "specversion": None}
     assert jsonschema.Draft202012Validator(sent).is_valid(event)
-    assert not jsonschema.Draft202012Validator(sent).is_valid(event | {"data": {}})
+    for wrong in ({"data": {}}, {"correlationId": "x"}):
+        assert not jsonschema.Draft202012Validator(sent).is_valid(event | wrong)
 
 
 CASES = {

@@ -262,6 +262,25 @@ def test_an_operator_chooses_the_last_day_of_a_token(
     assert read_rows(screen_database, "SELECT ends_on FROM token") == [("2199-01-31",)]
 
 
+def test_the_list_of_tokens_says_when_each_last_asked(
+    make_token: MakeToken, screen_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_token(LIBREVILLE)
+    make_token(LIBREVILLE, name="compta-2")
+    engine = build_engine(screen_database)
+    with Session(engine) as session, session.begin():
+        for number, day in enumerate((4, 5)):
+            at, by = datetime(2026, 11, day, 12, tzinfo=UTC), f"{TOKEN_ACTOR}compta"
+            row = report(id=80 + number, event_id=f"used-{number}", requested_by=by).request
+            row.created_at = at
+            session.add(row)
+    engine.dispose()
+    assert main(["accounts", "--kind", "jeton"]) == ExitCode.DONE
+    first, second = (it for it in capsys.readouterr().out.splitlines() if "compta" in it)
+    assert ("05/11/2026" in first, "jamais" in first) == (True, False)
+    assert "jamais" in second
+
+
 def test_guesses_are_bounded(
     stranger: TestClient, make_token: MakeToken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
