@@ -10,11 +10,14 @@ from schemas.events import EcheanceNear, FileStatus, RegistreStatus, RequestStat
 from schemas.file_state import FileState
 from schemas.http import (
     ACCEPTS_RECALLED,
+    BATCHED,
+    BATCHES_PATH,
     EVENT_JSON,
     EVENTS_JSON,
     EVENTS_PATH,
     FILE_PATH,
     LONGEST_PAGE,
+    MOST_IN_BATCH,
     OPENAPI_PATH,
     PAGE,
     PREFIX,
@@ -23,6 +26,7 @@ from schemas.http import (
     REQUEST_PATH,
     REQUESTS_PATH,
     Problem,
+    ReceivedBatch,
     ReceivedRequest,
     RequestNow,
     RequestPage,
@@ -36,7 +40,7 @@ Json = dict[str, Any]
 PUBLISHED: tuple[type[Any], ...] = RequestStatus, FileStatus, RegistreStatus, EcheanceNear
 """The models of the events that are published."""
 
-_STATES: tuple[type[Any], ...] = (ReceivedRequest, RequestNow, RequestPage, Problem)
+_STATES: tuple[type[Any], ...] = (ReceivedRequest, ReceivedBatch, RequestNow, RequestPage, Problem)
 _SHARED = {
     "401": ("NoToken", "No token, or one that is unknown or revoked."),
     "405": ("Method", "`Allow` has the methods."),
@@ -55,6 +59,7 @@ def describe_http(requests: tuple[type[Any], ...]) -> Json:
         "security": [{"token": []}],
         "paths": {
             EVENTS_PATH: {"get": _list_events(), "post": _send_event()},
+            BATCHES_PATH: {"post": _send_batch()},
             REQUESTS_PATH: {"get": _list_requests()},
             REQUEST_PATH: {"get": _get_request()},
             FILE_PATH: {"get": _get_file()},
@@ -85,6 +90,7 @@ def _list_schemas(requests: tuple[type[Any], ...]) -> Json:
     for model in (*requests, *PUBLISHED):
         found[f"{model.__name__}Event"] = _describe_event(model)
     found["SentEvent"] = {"oneOf": [_ref(f"{it.__name__}Event") for it in requests]}
+    found["BatchEvent"] = {"oneOf": [_ref(f"{it.__name__}Event") for it in BATCHED.values()]}
     found["PublishedEvent"] = {"oneOf": [_ref(f"{it.__name__}Event") for it in PUBLISHED]}
     return found
 
@@ -176,6 +182,31 @@ def _send_event() -> Json:
             _413=f"Larger than {MAX_EVENT_BYTES} bytes.",
             _415="Another content type.",
             _422="Not an event, or no worker can serve it: `errors` says why.",
+            _500="The service takes no request before its operator corrects its settings.",
+        ),
+    }
+
+
+def _send_batch() -> Json:
+    items = {"type": "array", "items": _ref("BatchEvent"), "minItems": 1, "maxItems": MOST_IN_BATCH}
+    said = {"schema": _ref("ReceivedBatch")}
+    return {
+        "operationId": "sendBatch",
+        "summary": "Ask for files of many communes: all of the events are taken, or none, each with `bulk`",
+        "requestBody": {"required": True, "content": {EVENTS_JSON: {"schema": items}}},
+        "responses": _responses(
+            {
+                "202": {
+                    "description": "A worker will read them.",
+                    "content": {"application/json": said},
+                }
+            },
+            _400="The body is announced in another charset than UTF-8.",
+            _403="The token may not do one of these acts, or not for its commune: `errors` names the event.",
+            _409="The token has sent another event with a `source` and `id` of these: `instance` is its address.",
+            _413="Too large.",
+            _415="Another content type.",
+            _422="Not a batch, or one of its events is none that a worker can serve: `errors` says why.",
             _500="The service takes no request before its operator corrects its settings.",
         ),
     }

@@ -87,7 +87,7 @@ def send_in_vain(screen_database: str, tmp_path: Path, make_token: MakeToken) ->
     """Send an event to a screen whose publisher raises an error; the answer."""
 
     def send(error: PublishError) -> Any:  # noqa: ANN401 — httpx's
-        def publish(event: CloudEvent, *, token: str = "") -> None:
+        def publish(*events: CloudEvent, token: str = "") -> None:
             raise error
 
         settings = make_settings(screen_database, tmp_path)
@@ -719,7 +719,10 @@ def test_a_program_sends_an_event_as_its_token(
     uuid = name_request("jeton compta", "/mairie/13900", "a/b c", hash_payload(event))
     assert (sent.status_code, sent.json()) == (
         202,
-        {"request": {"source": "/mairie/13900", "id": "a/b c", "uuid": uuid}},
+        {
+            "request": {"source": "/mairie/13900", "id": "a/b c", "uuid": uuid},
+            "url": f"/api/v1/requests/{uuid}",
+        },
     )
     assert sent.headers["ratelimit-policy"].startswith('"agent";')
     services = stranger.app.state.services  # type: ignore[attr-defined]
