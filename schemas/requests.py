@@ -12,10 +12,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictBool,
     StrictInt,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from schemas.envelope import Attribute
 from schemas.faults import FieldError
@@ -212,6 +214,16 @@ class Contract(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema, which requires `kind`: the model of a note has it by default, and an event must say it."""
+        schema = handler.resolve_ref_schema(handler(core))
+        if "kind" in cls.model_fields:
+            schema["required"] = ["kind", *schema.get("required", ())]
+        return schema
 
     @model_validator(mode="before")
     @classmethod
