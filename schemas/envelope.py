@@ -292,12 +292,12 @@ def _check_size(body: bytes, event_type: str = "") -> None:
 
 
 class Publish(Protocol):
-    """Returns once the broker or the database has stored the event; raises an error otherwise.
+    """Returns once the broker or the database has stored the events; raises an error otherwise.
 
-    `token`: the sender of an event that a program sent to the screen over HTTP; else the screen itself is.
+    `token`: the sender of events that a program sent to the screen over HTTP; else the screen itself is.
     """
 
-    def __call__(self, event: CloudEvent, /, *, token: str = "") -> None: ...  # noqa: D102
+    def __call__(self, event: CloudEvent, /, *others: CloudEvent, token: str = "") -> None: ...  # noqa: D102
 
 
 def shorten(text: str) -> str | None:

@@ -9,7 +9,7 @@ from schemas import topology
 from schemas.declarations import DeclarationNoted
 from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear, FileStatus, RegistreStatus, RequestStatus
-from schemas.openapi import describe_http
+from schemas.openapi import describe_http, with_null
 from schemas.pages import write_fields
 from schemas.requests import (
     CancelRequested,
@@ -80,7 +80,7 @@ def event_schema(model: type[Any]) -> dict[str, Any]:
     else:
         envelope["required"] = list(REQUIRED)
         envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
-    say_null = _without_null if is_said else _with_null
+    say_null = _without_null if is_said else with_null
     for schema in (envelope, data, *definitions.values()):
         schema.pop("title", None)
         for name, value in schema.get("properties", {}).items():
@@ -112,21 +112,6 @@ def _drop_discriminators(schema: Any) -> None:  # noqa: ANN401 — decoded JSON
         schema = list(schema.values())
     for inner in schema if isinstance(schema, list) else ():
         _drop_discriminators(inner)
-
-
-def _with_null(schema: dict[str, Any]) -> dict[str, Any]:
-    if {"type": "null"} in schema.get("anyOf", ()):
-        return schema
-    beside: dict[str, Any] = {
-        name: schema[name] for name in ("description", "default", "examples") if name in schema
-    }
-    return {
-        "anyOf": [
-            {name: it for name, it in schema.items() if name not in beside},
-            {"type": "null"},
-        ],
-        **beside,
-    }
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

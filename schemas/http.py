@@ -1,7 +1,7 @@
 """The HTTP API for programs that do not mount the exports volume: address and problems, as in `openapi.json`."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,17 +9,25 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from schemas.events import AnsweredRequest, FileStatus, Published, RefusalFault, RequestStatus
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
 
 DOOR = "/api"
 PREFIX = f"{DOOR}/v1"
 FILE_PATH = "/exports/{export_id}/fichier"
 EVENTS_PATH = "/events"
+BATCHES_PATH = "/batches"
 REQUESTS_PATH = "/requests"
 REQUEST_PATH = "/requests/{uuid}"
 """One request of the token, by the UUID that is derived from its sender, its event's source and id, and its content."""
 OPENAPI_PATH, OPENAPI_DOCUMENT = "/openapi.json", Path(__file__).with_name("openapi.json")
 PAGE, LONGEST_PAGE = 100, 1000
 """Rows of a page, unless the program asks for another number, and the largest such number."""
+BATCHED: Mapping[str, type[ListeExportRequested | TableauxRenderRequested]] = {
+    it.EVENT_TYPE: it for it in (ListeExportRequested, TableauxRenderRequested)
+}
+"""The models of the events that a batch may have, by their types."""
+MOST_IN_BATCH = 100
+"""Events of a batch."""
 TOKEN_PREFIX = "prefecture_"  # noqa: S105 — prefix of every token
 TOKEN_ACTOR = "jeton "  # noqa: S105 — prefix of the sender of events, and of the actor in the audit trail
 RECALLED, ACCEPTS_RECALLED = "recalled", "accept"
@@ -80,6 +88,13 @@ class ReceivedRequest(Published):
     """A request that is on its way to a worker."""
 
     request: AnsweredRequest
+    url: Annotated[str, Field(description="Its address.", examples=["/api/v1/requests/UUID"])]
+
+
+class ReceivedBatch(Published):
+    """The requests of a batch, which are on their way to a worker."""
+
+    requests: Annotated[Sequence[ReceivedRequest], Field(description="In their order.")]
 
 
 class Problem(Published):

@@ -10,11 +10,14 @@ from schemas.events import EcheanceNear, FileStatus, RegistreStatus, RequestStat
 from schemas.file_state import FileState
 from schemas.http import (
     ACCEPTS_RECALLED,
+    BATCHED,
+    BATCHES_PATH,
     EVENT_JSON,
     EVENTS_JSON,
     EVENTS_PATH,
     FILE_PATH,
     LONGEST_PAGE,
+    MOST_IN_BATCH,
     OPENAPI_PATH,
     PAGE,
     PREFIX,
@@ -23,6 +26,7 @@ from schemas.http import (
     REQUEST_PATH,
     REQUESTS_PATH,
     Problem,
+    ReceivedBatch,
     ReceivedRequest,
     RequestNow,
     RequestPage,
@@ -36,7 +40,7 @@ Json = dict[str, Any]
 PUBLISHED: tuple[type[Any], ...] = RequestStatus, FileStatus, RegistreStatus, EcheanceNear
 """The models of the events that are published."""
 
-_STATES: tuple[type[Any], ...] = (ReceivedRequest, RequestNow, RequestPage, Problem)
+_STATES: tuple[type[Any], ...] = (ReceivedRequest, ReceivedBatch, RequestNow, RequestPage, Problem)
 _SHARED = {
     "401": ("NoToken", "No token, or one that is unknown or revoked."),
     "405": ("Method", "`Allow` has the methods."),
@@ -55,6 +59,7 @@ def describe_http(requests: tuple[type[Any], ...]) -> Json:
         "security": [{"token": []}],
         "paths": {
             EVENTS_PATH: {"get": _list_events(), "post": _send_event()},
+            BATCHES_PATH: {"post": _send_batch()},
             REQUESTS_PATH: {"get": _list_requests()},
             REQUEST_PATH: {"get": _get_request()},
             FILE_PATH: {"get": _get_file()},
@@ -85,6 +90,7 @@ def _list_schemas(requests: tuple[type[Any], ...]) -> Json:
     for model in (*requests, *PUBLISHED):
         found[f"{model.__name__}Event"] = _describe_event(model)
     found["SentEvent"] = {"oneOf": [_ref(f"{it.__name__}Event") for it in requests]}
+    found["BatchEvent"] = {"oneOf": [_ref(f"{it.__name__}Event") for it in BATCHED.values()]}
     found["PublishedEvent"] = {"oneOf": [_ref(f"{it.__name__}Event") for it in PUBLISHED]}
     return found
 
@@ -93,13 +99,18 @@ def _describe_event(model: type[Any]) -> Json:
     """Return the schema of a whole event: the envelope, with its `type` and `data`."""
     envelope = CloudEvent.model_json_schema(ref_template="#/components/schemas/{model}")
     named: Json = {"type": {"const": model.EVENT_TYPE}, "data": _ref(model.__name__)}
-    required = ["id", "source", "type", "data"]
+    required, names = ["id", "source", "type", "data"], dict[str, Json]()
     if model in PUBLISHED:
         required = ["specversion", "time", *required]
     else:  # a trace that is malformed is dropped, and no fault
-        for name in ("traceparent", "tracestate"):
-            named[name] = {"description": envelope["properties"][name]["description"]}
-    return {"type": "object", "properties": envelope["properties"] | named, "required": required}
+        for name, said in envelope["properties"].items():
+            if name in {"traceparent", "tracestate"}:
+                named[name] = {"description": said["description"]}
+            elif name not in required:
+                named[name] = with_null(said)
+        names["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
+    schema: Json = {"type": "object", "properties": envelope["properties"] | named}
+    return schema | {"required": required} | names
 
 
 def _ref(name: str) -> Json:
@@ -171,6 +182,31 @@ def _send_event() -> Json:
             _413=f"Larger than {MAX_EVENT_BYTES} bytes.",
             _415="Another content type.",
             _422="Not an event, or no worker can serve it: `errors` says why.",
+            _500="The service takes no request before its operator corrects its settings.",
+        ),
+    }
+
+
+def _send_batch() -> Json:
+    items = {"type": "array", "items": _ref("BatchEvent"), "minItems": 1, "maxItems": MOST_IN_BATCH}
+    said = {"schema": _ref("ReceivedBatch")}
+    return {
+        "operationId": "sendBatch",
+        "summary": "Ask for files of many communes: all of the events are taken, or none, each with `bulk`",
+        "requestBody": {"required": True, "content": {EVENTS_JSON: {"schema": items}}},
+        "responses": _responses(
+            {
+                "202": {
+                    "description": "A worker will read them.",
+                    "content": {"application/json": said},
+                }
+            },
+            _400="The body is announced in another charset than UTF-8.",
+            _403="The token may not do one of these acts, or not for its commune: `errors` names the event.",
+            _409="The token has sent another event with a `source` and `id` of these: `instance` is its address.",
+            _413="Too large.",
+            _415="Another content type.",
+            _422="Not a batch, or one of its events is none that a worker can serve: `errors` says why.",
             _500="The service takes no request before its operator corrects its settings.",
         ),
     }
@@ -257,4 +293,20 @@ def _get_document() -> Json:
         "summary": "This document",
         "security": [],
         "responses": {"200": {"description": "OpenAPI 3.1.", "content": content}},
+    }
+
+
+def with_null(schema: Json) -> Json:
+    """Return the schema of an optional field of a request, which may also be `null`."""
+    if {"type": "null"} in schema.get("anyOf", ()):
+        return schema
+    beside: dict[str, Any] = {
+        name: schema[name] for name in ("description", "default", "examples") if name in schema
+    }
+    return {
+        "anyOf": [
+            {name: it for name, it in schema.items() if name not in beside},
+            {"type": "null"},
+        ],
+        **beside,
     }

@@ -12,10 +12,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StrictBool,
     StrictInt,
     model_validator,
 )
+from pydantic_core import CoreSchema
 
 from schemas.envelope import Attribute
 from schemas.faults import FieldError
@@ -43,7 +45,14 @@ from schemas.vocabulary import CopieFile, Format, Liste, PreviewAct, Qualite, pa
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 LARGEST_ID = 2**53 - 1
 """The largest integer that all JSON readers represent exactly (RFC 8259, section 6)."""
-RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
+
+
+def _read_whole(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
+    """Read 41.0 as 41, which is the same number in JSON and in its schemas."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID), BeforeValidator(_read_whole)]
 
 _JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 NAME_CHARACTERS = r"A-Za-zÀ-ÖØ-öø-ž0-9 .@_+'’:/(),°&-"
@@ -206,6 +215,16 @@ class Contract(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the schema, which requires `kind`: the model of a note has it by default, and an event must say it."""
+        schema = handler.resolve_ref_schema(handler(core))
+        if "kind" in cls.model_fields:
+            schema["required"] = ["kind", *schema.get("required", ())]
+        return schema
+
     @model_validator(mode="before")
     @classmethod
     def _drop_null(cls, fields: Any) -> Any:  # noqa: ANN401 — decoded JSON
@@ -257,9 +276,7 @@ class CopieAsked(Contract):
 
     model_config = ConfigDict(json_schema_extra=_say_answers)
 
-    numero: Annotated[
-        StrictInt | None, Field(ge=1, le=LARGEST_ID, description="Of the request that is answered.")
-    ] = None
+    numero: Annotated[RowId | None, Field(description="Of the request that is answered.")] = None
     demandeur: Annotated[_Words, Field(description="Who asks; erased later.")] = ""
     qualite: Annotated[
         Qualite | None, Field(description="How it was checked that this person is an elector.")

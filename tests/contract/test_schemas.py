@@ -18,7 +18,15 @@ from schemas.checking import find_faults
 from schemas.envelope import CloudEvent
 from schemas.file_state import FileState
 from schemas.generate import MODELS, ROOT
-from schemas.http import EVENTS_PATH, FILE_PATH, OPENAPI_PATH, REQUEST_PATH, REQUESTS_PATH, Problem
+from schemas.http import (
+    BATCHES_PATH,
+    EVENTS_PATH,
+    FILE_PATH,
+    OPENAPI_PATH,
+    REQUEST_PATH,
+    REQUESTS_PATH,
+    Problem,
+)
 from schemas.vocabulary import FORMATS
 
 TYPES = (*topology.REQUEST_TYPES, *topology.EVENT_TYPES)
@@ -291,7 +299,13 @@ _OF_TEXTS: tuple[tuple[dict[str, Any], bool], ...] = (
     (_MEETING | {"reason": " \n"}, True),
     (_MEETING | {"reason": "a. b."}, False),
     (_MEETING | {"reason": "a. b. c."}, True),
+    ({"jour": "2026-11-20"}, False),
     (_MEETING | {"liste": "CE"}, True),
+    ({"kind": "protection", "electeur": 41.0}, True),
+    ({"kind": "protection", "electeur": 41.5}, False),
+    ({"kind": "protection", "electeur": True}, False),
+    ({"kind": "protection", "electeur": 0}, False),
+    ({"kind": "protection", "electeur": 2**53}, False),
     (_MEETING | {"liste": "LCE"}, False),
 )
 
@@ -309,13 +323,16 @@ def test_a_schema_says_what_the_model_checks(
     assert _validator(event_type).is_valid(event) is _is_valid(event_type, data) is is_valid
 
 
-def test_the_document_of_the_door_takes_an_event_with_a_malformed_trace() -> None:
+def test_the_document_of_the_door_takes_a_malformed_trace_and_null() -> None:
     """It is dropped, and no fault: a generated client must not refuse to send it."""
     document = json.loads((ROOT / "openapi.json").read_bytes())
     sent = {"$ref": "#/components/schemas/SentEvent", "components": document["components"]}
     event = _load("examples", topology.REQUEST_CANCEL) | {"traceparent": 1, "tracestate": {}}
+    event |= {"correlationid": None, "specversion": None}
     assert jsonschema.Draft202012Validator(sent).is_valid(event)
-    assert not jsonschema.Draft202012Validator(sent).is_valid(event | {"data": {}})
+    faulty: tuple[dict[str, Any], ...] = {"data": {}}, {"correlationId": "x"}
+    for wrong in faulty:
+        assert not jsonschema.Draft202012Validator(sent).is_valid(event | wrong)
 
 
 CASES = {
@@ -412,7 +429,9 @@ def test_each_event_type_has_a_channel_a_direction_and_a_payload(event_type: str
 def test_the_openapi_document_has_the_paths_and_the_formats_of_the_files() -> None:
     document = json.loads((ROOT / "openapi.json").read_text("utf-8"))
     paths = document["paths"]
-    assert paths.keys() == {*(FILE_PATH, EVENTS_PATH, REQUESTS_PATH, REQUEST_PATH, OPENAPI_PATH)}
+    assert paths.keys() == {
+        *(FILE_PATH, EVENTS_PATH, BATCHES_PATH, REQUESTS_PATH, REQUEST_PATH, OPENAPI_PATH)
+    }
     problem = Problem.model_json_schema(
         mode="serialization", ref_template="#/components/schemas/{model}"
     )

@@ -46,12 +46,12 @@ class Broker:
     real: Publisher | None = None
     """A real broker, where a test has one."""
 
-    def publish(self, event: CloudEvent, *, token: str = "") -> None:
+    def publish(self, *events: CloudEvent, token: str = "") -> None:
         if self.is_away:
             raise PublishError("RabbitMQ (127.0.0.1:5672) est injoignable")
         if self.real:
-            self.real.publish(event, token=token)
-        self.events.append(event)
+            self.real.publish(*events, token=token)
+        self.events.extend(events)
 
 
 class FilesScreen:

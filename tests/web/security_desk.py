@@ -97,9 +97,9 @@ class Sent(list[CloudEvent]):
         super().__init__()
         self.tokens: list[str] = []
 
-    def publish(self, event: CloudEvent, *, token: str = "") -> None:
-        self.append(event)
-        self.tokens.append(token)
+    def publish(self, *events: CloudEvent, token: str = "") -> None:
+        self.extend(events)
+        self.tokens += [token] * len(events)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def send_in_vain(screen_database: str, tmp_path: Path, make_token: MakeToken) ->
     """Send an event to a screen whose publisher raises an error; the answer."""
 
     def send(error: PublishError) -> Any:  # noqa: ANN401 — httpx's
-        def publish(event: CloudEvent, *, token: str = "") -> None:
+        def publish(*events: CloudEvent, token: str = "") -> None:
             raise error
 
         settings = make_settings(screen_database, tmp_path)
@@ -260,6 +260,25 @@ def test_an_operator_chooses_the_last_day_of_a_token(
     assert main([*token, "--until", "31/01/2199"]) == ExitCode.DONE
     assert "jusqu'au 31/01/2199 compris" in capsys.readouterr().out
     assert read_rows(screen_database, "SELECT ends_on FROM token") == [("2199-01-31",)]
+
+
+def test_the_list_of_tokens_says_when_each_last_asked(
+    make_token: MakeToken, screen_database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_token(LIBREVILLE)
+    make_token(LIBREVILLE, name="compta-2")
+    engine = build_engine(screen_database)
+    with Session(engine) as session, session.begin():
+        for number, day in enumerate((4, 5)):
+            at, by = datetime(2026, 11, day, 12, tzinfo=UTC), f"{TOKEN_ACTOR}compta"
+            row = report(id=80 + number, event_id=f"used-{number}", requested_by=by).request
+            row.created_at = at
+            session.add(row)
+    engine.dispose()
+    assert main(["accounts", "--kind", "jeton"]) == ExitCode.DONE
+    first, second = (it for it in capsys.readouterr().out.splitlines() if "compta" in it)
+    assert ("05/11/2026" in first, "jamais" in first) == (True, False)
+    assert "jamais" in second
 
 
 def test_guesses_are_bounded(
@@ -700,7 +719,10 @@ def test_a_program_sends_an_event_as_its_token(
     uuid = name_request("jeton compta", "/mairie/13900", "a/b c", hash_payload(event))
     assert (sent.status_code, sent.json()) == (
         202,
-        {"request": {"source": "/mairie/13900", "id": "a/b c", "uuid": uuid}},
+        {
+            "request": {"source": "/mairie/13900", "id": "a/b c", "uuid": uuid},
+            "url": f"/api/v1/requests/{uuid}",
+        },
     )
     assert sent.headers["ratelimit-policy"].startswith('"agent";')
     services = stranger.app.state.services  # type: ignore[attr-defined]

@@ -189,7 +189,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
 
 @pytest.fixture
 def app(screen_database: str, tmp_path: Path) -> Starlette:
-    def publish(event: CloudEvent, *, token: str = "") -> None:
+    def publish(*events: CloudEvent, token: str = "") -> None:
         raise PublishError("RabbitMQ (broker.example:5672) est injoignable")
 
     return create_app(make_settings(screen_database, tmp_path, **behind_proxy()), publish)

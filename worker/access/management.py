@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, true, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, literal, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.calendrier import civil_day, now
@@ -20,6 +20,7 @@ from worker.access.models import Agent, Listener, Recipient, Sender, Token, last
 from worker.audit import Detail, WordKind, Words, record_audit
 from worker.db.types import utc_now
 from worker.errors import RefusedError
+from worker.exports.models import Request
 from worker.registre.communes import check_commune
 
 
@@ -294,8 +295,15 @@ def revoke_token(connection: Connection, token_id: str, *, actor: str) -> str:
 
 
 def list_tokens(connection: Connection) -> Sequence[Sequence[Row[Any]]]:
-    """Return the rows of every token, also of revoked ones, by token: one row for each commune that it opens."""
-    query = select(Token.__table__).order_by(Token.created_at, Token.id, Token.code_commune)
+    """Return the rows of every token, also of revoked ones, by token: one row for each commune that it opens.
+
+    `last_used` is when a worker last recorded a request or a download of the token: a program that reads its feed only
+    writes nothing.
+    """
+    of_token = Request.requested_by == literal(TOKEN_ACTOR) + Token.name
+    last_used = select(func.max(Request.created_at)).where(of_token).scalar_subquery()
+    query = select(Token.__table__, last_used.label("last_used"))
+    query = query.order_by(Token.created_at, Token.id, Token.code_commune)
     return [list(rows) for _, rows in groupby(connection.execute(query), attrgetter("id"))]
 
 

@@ -514,10 +514,10 @@ def _show_tokens(engine: Engine, codes: Sequence[str]) -> None:
                 state = f"révoqué le {short_date(first.revoked_at)}"
             elif first.ends_on < civil_day(now(), ""):
                 state = f"fini le {short_date(first.ends_on)}"
-            rows.append(
-                (first.id, first.name, _name_all(opened), short_date(first.created_at), state)
-            )
-    titles = "ID", "Jeton", "Ouvre", "Fait le", "État"
+            used = short_date(first.last_used) if first.last_used else "jamais"
+            made = short_date(first.created_at)
+            rows.append((first.id, first.name, _name_all(opened), made, used, state))
+    titles = "ID", "Jeton", "Ouvre", "Fait le", "Demande ou fichier", "État"
     print_table(titles, rows, "Aucun jeton : faites-en un avec --kind jeton --add.")
 
 

@@ -223,9 +223,10 @@ class Solo:
             self._notifier.work(threading.Event())
         self.services.engine.dispose()
 
-    def publish(self, event: CloudEvent, *, token: str = "") -> None:
-        """Record a request at once."""
-        ingest_request(event, self.services, sender=token)
+    def publish(self, *events: CloudEvent, token: str = "") -> None:
+        """Record requests at once."""
+        for event in events:
+            ingest_request(event, self.services, sender=token)
 
     def _finish_files(self) -> None:
         while True:

@@ -56,9 +56,9 @@ def _run(settings: Settings, console: Console) -> ExitCode:
                 }
             )
 
-        def publish(event: CloudEvent, *, token: str = "") -> None:
+        def publish(*events: CloudEvent, token: str = "") -> None:
             try:
-                solo.publish(event, token=token)
+                solo.publish(*events, token=token)
             except SQLAlchemyError:
                 raise StateAwayError(
                     "la base de données ne répond pas, rien n'a été noté"

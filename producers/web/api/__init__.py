@@ -6,9 +6,10 @@ another sender's request, give the same 404 as one that does not exist.
 
 import base64
 import hmac
+import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -46,7 +47,7 @@ from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, UNPROCESSABLE, WebServices
 from producers.web.security.limits import limit_body
 from schemas.checking import find_faults, hash_payload, read_envelope
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, InvalidEventError, parse_json
 from schemas.events import (
     AnsweredRequest,
     FileStage,
@@ -59,12 +60,15 @@ from schemas.events import (
 from schemas.faults import Fault, join_faults
 from schemas.http import (
     ACCEPTS_RECALLED,
+    BATCHED,
+    BATCHES_PATH,
     DOOR,
     EVENT_JSON,
     EVENTS_JSON,
     EVENTS_PATH,
     FILE_PATH,
     LONGEST_PAGE,
+    MOST_IN_BATCH,
     OPENAPI_DOCUMENT,
     OPENAPI_PATH,
     PAGE,
@@ -78,6 +82,7 @@ from schemas.http import (
     Again,
     FileNow,
     Problem,
+    ReceivedBatch,
     ReceivedRequest,
     RequestNow,
     RequestPage,
@@ -86,13 +91,21 @@ from schemas.http import (
 from schemas.rights import EVERY_COMMUNE, acts_of, find_missing_right
 from schemas.topology import (
     MAX_EVENT_BYTES,
+    MAX_SHORT_BYTES,
     REQUEST_LISTE_EXPORT,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
     REQUEST_TYPES,
     SCREEN_NOTE,
 )
-from schemas.vocabulary import KEY_REUSED, WITHOUT_KEY, ExportStatus, Piece, RequestOutcome
+from schemas.vocabulary import (
+    KEY_REUSED,
+    UNREADABLE,
+    WITHOUT_KEY,
+    ExportStatus,
+    Piece,
+    RequestOutcome,
+)
 
 ACCEPTED, UNAUTHORIZED, FORBIDDEN, NOT_MODIFIED, PARTIAL, CHANGED, OUT_OF_RANGE, AWAY = (
     202,
@@ -141,9 +154,12 @@ _SAID = {
     ),
     405: (
         "methode_refusee",
-        "L'en-tête Allow dit les méthodes admises : POST est pour les événements seulement.",
+        "L'en-tête Allow dit les méthodes admises : POST est pour les événements et les lots seulement.",
     ),
-    413: ("trop_grand", f"Un événement a {MAX_EVENT_BYTES} octets au plus."),
+    413: (
+        "trop_grand",
+        f"Un événement a {MAX_EVENT_BYTES} octets au plus ; un lot, {MOST_IN_BATCH * MAX_SHORT_BYTES}.",
+    ),
     429: ("trop_de_requetes", "Trop de requêtes : attendre ce que dit Retry-After."),
 }
 """The code and the detail of errors that do not come from our handlers."""
@@ -189,6 +205,7 @@ class Bearer(NamedTuple):
 def create_api(services: WebServices) -> Mount:
     """Return the API, with its own error handlers: errors are JSON, not HTML, of another version too."""
     routes = [
+        Route(BATCHES_PATH, receive_batch, methods=["POST"]),
         Route(EVENTS_PATH, exchange_events, methods=["GET", "POST"]),
         Route(FILE_PATH, send_file, methods=["GET"]),
         Route(OPENAPI_PATH, send_document, methods=["GET"]),
@@ -239,22 +256,50 @@ async def exchange_events(request: Request) -> Response:
 
 async def _receive_event(request: Request) -> Response:
     bearer = await run_in_threadpool(_require_bearer, request)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != EVENT_JSON:
-        raise ProblemError(
-            415, "type_de_contenu", f"Un événement est attendu, de type « {EVENT_JSON} »."
-        )
-    event = await run_in_threadpool(_read_event, await limit_body(request, MAX_EVENT_BYTES).body())
-    request.state.correlation_id = event.correlationid
-    _require_right(bearer, event)
-    await run_in_threadpool(_refuse_reused, _services(request).state, bearer, event)
+    _services(request).rates.count_event(bearer.sender)
+    body = await _read_body(request, EVENT_JSON, MAX_EVENT_BYTES)
+    event = await run_in_threadpool(_read_event, body)
+    (received,) = await _publish(request, bearer, {"": event})
+    return _answer(received, ACCEPTED, {"Location": received.url})
+
+
+async def receive_batch(request: Request) -> Response:
+    """Publish the requests for files of a batch, all or none; their files are counted, not the call."""
+    bearer = await run_in_threadpool(_require_bearer, request)
+    body = await _read_body(request, EVENTS_JSON, MOST_IN_BATCH * MAX_SHORT_BYTES)
+    events = await run_in_threadpool(_read_batch, body)
+    parts = [BATCHED[it.type].model_validate(it.data).parts() for it in events.values()]
+    _services(request).rates.count_files(bearer.sender, sum(map(len, parts)))
+    return _answer(ReceivedBatch(requests=await _publish(request, bearer, events)), ACCEPTED)
+
+
+async def _read_body(request: Request, kind: str, most: int) -> bytes:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        raise ProblemError(415, "type_de_contenu", f"Un corps de type « {kind} » est attendu.")
+    return await limit_body(request, most).body()
+
+
+async def _publish(
+    request: Request, bearer: Bearer, events: Mapping[str, CloudEvent]
+) -> Sequence[ReceivedRequest]:
+    """Check and publish the events, each after its place in the body: empty, or `0.`; return what each became."""
+    first, *others = events.values()
+    request.state.correlation_id = first.correlationid
+    for place, event in events.items():
+        _require_right(bearer, event, place)
+    await run_in_threadpool(_refuse_reused, _services(request).state, bearer, events)
     publish, limiter = _services(request).publish, request.app.state.publishing
-    await to_thread.run_sync(lambda: publish(event, token=bearer.sender), limiter=limiter)
+    await to_thread.run_sync(lambda: publish(first, *others, token=bearer.sender), limiter=limiter)
+    return [_received(bearer, it) for it in events.values()]
+
+
+def _received(bearer: Bearer, event: CloudEvent) -> ReceivedRequest:
     uuid = _name_request(bearer, event)
-    received = AnsweredRequest(source=event.source, id=event.id, uuid=uuid)
-    return _answer(ReceivedRequest(request=received), ACCEPTED, {"Location": _address_of(uuid)})
+    asked = AnsweredRequest(source=event.source, id=event.id, uuid=uuid)
+    return ReceivedRequest(request=asked, url=_address_of(uuid))
 
 
-def _require_right(bearer: Bearer, event: CloudEvent) -> None:
+def _require_right(bearer: Bearer, event: CloudEvent, place: str) -> None:
     """Check that the token may do the act of the event for the commune that it names, as a worker does.
 
     Raises:
@@ -263,7 +308,14 @@ def _require_right(bearer: Bearer, event: CloudEvent) -> None:
     commune = str(event.data.get("commune", ""))
     granted = bearer.may_do(commune)
     if missing := find_missing_right(bearer.sender, granted, acts_of(event), commune):
-        raise ProblemError(FORBIDDEN, missing.code, missing.message, faults=[missing])
+        raise ProblemError(
+            FORBIDDEN, missing.code, missing.message, faults=_within(place, [missing])
+        )
+
+
+def _within(place: str, faults: Sequence[Fault]) -> Sequence[Fault]:
+    """Return the faults of an event with their path from the root of the body."""
+    return [fault._replace(field=f"{place}{fault.field}".rstrip(".")) for fault in faults]
 
 
 def _name_request(bearer: Bearer, event: CloudEvent) -> str:
@@ -274,8 +326,8 @@ def _address_of(uuid: str) -> str:
     return f"{PREFIX}{REQUEST_PATH.format(uuid=uuid)}"
 
 
-def _refuse_reused(state: State, bearer: Bearer, event: CloudEvent) -> None:
-    """Check that no other event of this token is recorded under the source and id of this event.
+def _refuse_reused(state: State, bearer: Bearer, events: Mapping[str, CloudEvent]) -> None:
+    """Check that no other event of this token is recorded under the source and id of one of these.
 
     Of two events that are sent before a worker has read one, the worker refuses the later. That refusal is at an
     address of its own, since the content is part of the address.
@@ -283,23 +335,57 @@ def _refuse_reused(state: State, bearer: Bearer, event: CloudEvent) -> None:
     Raises:
         ProblemError: 409, with the address of the recorded event.
     """
-    demande = _DEMANDES.c
-    mine = demande.sender == bearer.sender, demande.source == event.source
-    keyed = demande.event_id == event.id, demande.code.not_in(WITHOUT_KEY)
-    for row in state.read(select(demande.uuid).where(*mine, *keyed)):
-        if row.uuid != _name_request(bearer, event):
+    demande, ids = _DEMANDES.c, {it.id for it in events.values()}
+    mine = demande.sender == bearer.sender, demande.event_id.in_(ids)
+    asked = select(demande.source, demande.event_id, demande.uuid)
+    keyed = state.read(asked.where(*mine, demande.code.not_in(WITHOUT_KEY)))
+    recorded = {(row.source, row.event_id): row.uuid for row in keyed}
+    for place, event in events.items():
+        uuid = recorded.get((event.source, event.id))
+        if uuid is not None and uuid != _name_request(bearer, event):
             said = "Cet « id » est celui d'un autre événement de ce jeton : en choisir un nouveau."
-            fault = Fault("id", KEY_REUSED, said)
+            faults = _within(place, [Fault("id", KEY_REUSED, said)])
             raise ProblemError(
-                CONFLICT, KEY_REUSED, said, faults=[fault], instance=_address_of(row.uuid)
+                CONFLICT, KEY_REUSED, said, faults=faults, instance=_address_of(uuid)
             )
 
 
-def _read_event(body: bytes) -> CloudEvent:
+def _read_batch(body: bytes) -> Mapping[str, CloudEvent]:
+    """Return the events of a batch, each as part of a batch, by their places.
+
+    Raises:
+        ProblemError: 422, with the faults of all of its events.
+    """
+    try:
+        items = parse_json(body)
+    except InvalidEventError as error:
+        said = f"{join_faults(error.faults)}."
+        raise ProblemError(UNPROCESSABLE, UNREADABLE, said, faults=error.faults) from None
+    if not isinstance(items, list) or not 1 <= len(items) <= MOST_IN_BATCH:
+        said = f"une liste de 1 à {MOST_IN_BATCH} événements est attendue"
+        raise ProblemError(
+            UNPROCESSABLE, UNREADABLE, f"{said}.", faults=[Fault("", "batch_size", said)]
+        )
+    events, faults = dict[str, CloudEvent](), list[Fault]()
+    for number, item in enumerate(items):
+        place = f"{number}."
+        try:
+            event = _read_event(json.dumps(item).encode(), BATCHED)
+        except ProblemError as error:
+            faults += _within(place, error.faults)
+        else:
+            events[place] = event.model_copy(update={"data": event.data | {"bulk": True}})
+    if faults:
+        said = f"{join_faults(faults)}."
+        raise ProblemError(UNPROCESSABLE, "demande_invalide", said, faults=faults)
+    return events
+
+
+def _read_event(body: bytes, types: Collection[str] = REQUEST_TYPES) -> CloudEvent:
     said, faults = read_envelope(body)
-    if not faults and said.get("type") not in REQUEST_TYPES:
-        faults = [Fault("type", "type_inconnu", "une demande est attendue")]
-    code = "evenement_illisible" if faults else "demande_invalide"
+    if not faults and said.get("type") not in types:
+        faults = [Fault("type", "type_inconnu", "cette adresse ne prend pas ce type d'événement")]
+    code = UNREADABLE if faults else "demande_invalide"
     if not faults and not (faults := find_faults(body)):
         return CloudEvent.from_bytes(body)
     raise ProblemError(UNPROCESSABLE, code, f"{join_faults(faults)}.", faults=faults)
@@ -577,8 +663,6 @@ def _require_bearer(request: Request) -> Bearer:
         )
     request.state.agent = bearer.sender
     services.rates.count(request, bearer.sender)
-    if request.method == "POST":
-        services.rates.count_event(bearer.sender)
     return bearer
 
 

@@ -14,19 +14,21 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Scope
 
-Counted = Literal["agent", "event", "address", "stranger"]
+Counted = Literal["agent", "event", "file", "address", "stranger"]
 
 RATES: Mapping[Counted, RateLimitItem] = {
     "agent": parse("600/minute"),
     "event": parse("10/5 second"),
+    "file": parse("6000/minute"),
     "address": parse("12000/minute"),
     "stranger": parse("60/minute"),
 }
-"""Requests of an agent or a token; events that a token sends; requests of an address; its logins and wrong tokens.
+"""Requests of an agent or a token; events that a token sends, and files of its batches; requests of an address; its
+logins and wrong tokens.
 
 The events of tokens share one queue with the forms of people, and the worker reads a hundred a second. So the window
 of events is short: what one token sends at once delays a clerk by a tenth of a second. Forms have no limit of their
-own: a clerk who types fast must not lose a form.
+own: a clerk who types fast must not lose a form. Batches have another queue.
 """
 
 FORM_BYTES, FILE_BYTES = 128 << 10, 512 << 20
@@ -88,6 +90,10 @@ class RateLimits:
         """Count an event that a token sends. Raises `HTTPException` 429 with the seconds to wait."""
         self._hit("event", token)
 
+    def count_files(self, token: str, number: int) -> None:
+        """Count the files of a batch that a token sends. Raises `HTTPException` 429 with the seconds to wait."""
+        self._hit("file", token, number)
+
     def count_stranger(self, request: Request) -> None:
         """Count a login or a wrong token. Raises `HTTPException` 429 with the seconds to wait."""
         self._hit("stranger", client_address(request.scope))
@@ -99,8 +105,8 @@ class RateLimits:
         policy = f'"agent";q={rate.amount};w={rate.get_expiry()}'
         return {"RateLimit-Policy": policy, "RateLimit": f'"agent";r={remaining};t={seconds}'}
 
-    def _hit(self, counted: Counted, name: str) -> None:
-        if not self._limiter.hit(RATES[counted], counted, name):
+    def _hit(self, counted: Counted, name: str, cost: int = 1) -> None:
+        if not self._limiter.hit(RATES[counted], counted, name, cost=cost):
             _, seconds = self._left(counted, name)
             raise HTTPException(429, headers={"Retry-After": str(max(1, seconds))})
 
