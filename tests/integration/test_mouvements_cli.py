@@ -364,6 +364,9 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
     assert (refused.code, "pas encore venu" in refused.err) == (ExitCode.FAILED, True)
 
 
+PUBLISHED = {"kind": "published", "mode": "consultation", "published_on": "2026-12-03"}
+
+
 @pytest.mark.parametrize(
     ("declared", "code", "said"),
     [
@@ -380,7 +383,7 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
         (
             {"note": {"kind": "parade"}},
             ExitCode.USAGE,
-            "les valeurs possibles sont reunion, scrutin",
+            "les valeurs possibles sont deposited, verdict",
         ),
         ({"note": {"kind": "reunion", "jour": "2026-11-13"}}, ExitCode.FAILED, "inconnue"),
         (
@@ -399,6 +402,12 @@ def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> 
             "chaque bureau est attendu une seule fois",
         ),
         ({"requested_by": "moi"}, ExitCode.USAGE, "note : champ manquant"),
+        ({"commune": "13055", "note": PUBLISHED}, ExitCode.USAGE, "exports est attendu"),
+        (
+            {"commune": "13055", "exports": [1], "note": PUBLISHED},
+            ExitCode.FAILED,
+            "Fichier inconnu : un des numéros n'est pas celui d'un fichier de 13055.",
+        ),
     ],
 )
 def test_a_declaration_that_is_refused_notes_nothing(

@@ -1,22 +1,27 @@
 """The embedded mode as a user runs it: commands in a folder, killed in the middle, started again."""
 
 import hashlib
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from common.calendrier import jour_a_paris, now
 from schemas.vocabulary import Format, Liste
 from tests.parts.databases import SqliteFiles
 from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
+from tests.unit.reu_sample import BUREAU, NUMERO, electeurs, write_reu
 
 VINGT_JOURS = ["--type", "vingt_jours", "--scrutin", "11/04/2027"]
 
@@ -154,6 +159,36 @@ def test_the_database_of_another_installation_is_not_touched(tmp_path: Path) -> 
     )
     assert done.returncode == 2
     assert "ce mode travaille sur SQLite" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_tableau_is_published_on_its_day_from_the_command_line(tmp_path: Path) -> None:
+    """Nobody knows the day of eight changes of bureau, which lie between two exports around its last day."""
+    today = jour_a_paris(now())
+    before, between = today - timedelta(days=300), today - timedelta(days=5)
+    people = [it | {NUMERO: str(place)} for place, it in enumerate(electeurs(30), 1)]
+    stayed = people[1:]
+    moved = [it | ({BUREAU: "0002"} if place < 8 else {}) for place, it in enumerate(stayed)]
+    for day, lines in ((before, people), (between, stayed), (today, moved)):
+        export = write_reu(tmp_path / "export.csv", lines)
+        done = _run(tmp_path, "import-reu", str(export), "--taken-on", f"{day}", "--accept-changes")
+        assert done.returncode == 0, done.stderr
+    assert "8 changements de bureau" in done.stdout
+
+    def declare(note: dict[str, Any], **about: object) -> None:
+        declared = tmp_path / "declaration.json"
+        declared.write_text(json.dumps({"commune": "13055", "note": note, **about}))
+        answer = _run(tmp_path, "declare", str(declared))
+        assert answer.returncode == 0, answer.stderr
+
+    declare({"kind": "reunion", "jour": f"{before + timedelta(days=1)}"})
+    motif = {"mouvement": 1, "categorie": "radiation_deces", "jour": f"{between}"}
+    declare({"kind": "motifs", "motifs": [motif]})
+    asked = ("--type", "vingt_jours", "--until", f"{today - timedelta(days=1)}", "--liste", "P")
+    made = _run(tmp_path, "render-tableaux", "--commune", "13055", *asked)
+    assert made.returncode == 0, made.stdout
+    declare({"kind": "published", "mode": "consultation", "published_on": f"{today}"}, exports=[1])
+    assert "publié" in _run(tmp_path, "exports", "--commune", "13055").stdout
 
 
 def _command(*arguments: str) -> list[str]:

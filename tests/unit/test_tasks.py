@@ -403,11 +403,13 @@ def test_an_accepted_list_is_to_deposit_again_once_another_deposit_replaced_it(
     assert states(tasks_of(accepted, replaced, again))[DEPOSIT] is TO_DO
 
 
-def test_an_accepted_list_that_was_recalled_and_made_again_with_the_same_bytes_is_held() -> None:
+@pytest.mark.parametrize("facts", [{"verdict": "accepte", "recalled_at": NOON}, {}])
+def test_a_deposited_list_that_is_made_again_with_the_same_bytes_is_not_to_deposit(
+    facts: dict[str, Any],
+) -> None:
+    """It was recalled, or its answer is to come."""
     same = {"sha256": "a" * 64}
-    accepted = ready_list(
-        1, request_id=1, **same, deposited_on=DAY, verdict="accepte", recalled_at=NOON
-    )
+    accepted = ready_list(1, request_id=1, **same, deposited_on=DAY, **facts)
     again = ready_list(2, request_id=2, **same)
     assert DEPOSIT not in states(tasks_of(accepted, again))
     other = ready_list(2, request_id=2, sha256="b" * 64)

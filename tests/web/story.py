@@ -34,6 +34,8 @@ from tests.web.hands import Mouse
 SIZE, COMPLEMENTARY = 1150, {MUNICIPALE: 30, EUROPEENNE: 20}
 """Electors of the principal list and of the complementary ones."""
 NEWCOMERS, LEAVE, MOVE = 6, 4, 5
+LATE_MOVES = 8
+"""Electors whose bureau changes between the export of the meeting and the last one: nobody knows the day."""
 _DAYS_BEFORE_MEETING = 60
 _SUNDAY = 6
 
@@ -99,6 +101,7 @@ class Downloads:
     corrected: Path
     """The export of the meeting."""
     last: Path
+    """The export of today."""
     blamed: ReuRow
     """The electors whom the platform's answer names."""
     kept: int
@@ -141,6 +144,8 @@ def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
     later += [row._replace(numero_ordre=str(1500 + rank)) for rank, row in enumerate(newcomers)]
     blamed = later[401]
     last = [row._replace(commune_naissance="MARSEILLE") if row is blamed else row for row in later]
+    for place in range(501, 501 + LATE_MOVES):
+        last[place] = last[place]._replace(**bureau_of(ville, 1), numero_ordre=str(900 + place))
 
     names = "0", "1", "1-relu", "2", "3"
     former, flawed, readable, corrected, final = (

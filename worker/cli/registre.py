@@ -7,20 +7,26 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Self
 
 import click
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from sqlalchemy import Connection, RowMapping
 
 from common.cli import confirm, one_of
 from common.french import count_of, short_date
 from common.texte import clean
-from schemas.declarations import RegisterNote
+from schemas.declarations import (
+    FILE_KINDS,
+    FileDeposited,
+    RegisterNote,
+    TableauPublished,
+    VerdictReceived,
+)
 from schemas.envelope import InvalidEventError, parse_json
-from schemas.faults import explain
+from schemas.faults import FieldError, explain
 from schemas.profiles.source import Shape
-from schemas.requests import CodeCommune, Contract
+from schemas.requests import CodeCommune, Contract, ExportIds
 from schemas.vocabulary import Liste
 from worker.arrivals import Arrivals
 from worker.cli.dead_letters import drop_about
@@ -37,6 +43,7 @@ from worker.exports.storage import Storage
 from worker.handlers.declarations.declare import declare as write
 from worker.handlers.declarations.declare import lift_protection
 from worker.handlers.declarations.declare import protect as protect_electeur
+from worker.handlers.declarations.file_notes import declare_files
 from worker.handlers.forget import ForgetScope, forget_agent, forget_commune, forget_electeur
 from worker.registre.communes import add_commune, read_names, search_communes, select_bureaux
 from worker.registre.comparaison.doubts import describe_differing, list_doubts
@@ -55,7 +62,32 @@ class Declared(Contract):
     """A declaration as the event has it, without `requested_by`. A poll without `commune` is of the whole country."""
 
     commune: CodeCommune | None = None
-    note: Annotated[RegisterNote, Field(discriminator="kind")]
+    exports: ExportIds | None = None
+    note: Annotated[
+        FileDeposited | VerdictReceived | TableauPublished | RegisterNote,
+        Field(discriminator="kind"),
+    ]
+
+    @model_validator(mode="after")
+    def _check_exports(self) -> Self:
+        if self.is_of_files != bool(self.exports):
+            raise FieldError(
+                "exports_of_files", "exports est attendu pour ce qui est noté de fichiers"
+            )
+        return self
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether it is a note about files."""
+        return self.note.kind in FILE_KINDS
+
+    def write(self, connection: Connection, now: datetime) -> list[str]:
+        """Write it, by the operator; return the labels of the recalled tableaux."""
+        if not isinstance(self.note, FileDeposited | VerdictReceived | TableauPublished):
+            return write(connection, self.commune or "", self.note, by=operator(), now=now)
+        about = self.commune or "", self.exports or ()
+        declare_files(connection, *about, self.note, by=operator(), now=now)
+        return []
 
 
 @click.command
@@ -76,7 +108,8 @@ def declare(
     """Noter ce que la mairie sait, ou le montrer.
 
     FICHIER (« - » : l'entrée standard) est une déclaration en JSON, ou une liste de déclarations. Toutes sont notées,
-    ou aucune. Il ne nomme aucun électeur. Un scrutin sans « commune » est celui de tout le pays.
+    ou aucune. Il ne nomme aucun électeur. Un scrutin sans « commune » est celui de tout le pays. Un dépôt, une réponse
+    de la plateforme ou une publication nomme ses fichiers par leur numéro (« exports »).
     """
     if [bool(file), bool(kind), protect, lift].count(True) != 1:
         raise click.UsageError("un FICHIER, --show, --protect ou --lift est attendu, un seul")
@@ -84,11 +117,10 @@ def declare(
         raise click.UsageError("--commune est attendu aussi")
     if file:
         declared, now = _read_file(file), datetime.now(UTC)
-        with register_database() as engine, engine.begin() as connection:
-            written = [
-                write(connection, it.commune or "", it.note, by=operator(), now=now)
-                for it in declared
-            ]
+        is_of_files = all(it.is_of_files for it in declared)
+        database = worker_database if is_of_files else register_database
+        with database() as engine, engine.begin() as connection:
+            written = [it.write(connection, now) for it in declared]
         click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
         print_recalled([label for labels in written for label in labels])
     elif kind:

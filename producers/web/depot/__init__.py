@@ -338,13 +338,11 @@ def content_of(file: AskedFile) -> tuple[str, str | None]:
 
 
 def find_held(deposited: Iterable[AskedFile]) -> set[tuple[str, str | None]]:
-    """Return the contents that the platform holds: those of the last deposits, if it accepted them.
+    """Return the contents that the platform has: those of the last deposits, unless it rejected them.
 
     A recalled one too: a list that is made again, with the same bytes, is the one that the platform has.
     """
-    return {
-        content_of(file) for file in _last_deposits(deposited) if file.verdict == Verdict.ACCEPTE
-    }
+    return {content_of(file) for file in _last_deposits(deposited) if not file.is_rejected}
 
 
 def find_refused(deposited: Iterable[AskedFile]) -> dict[tuple[str, str | None], AskedFile]:

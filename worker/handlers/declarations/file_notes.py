@@ -63,7 +63,7 @@ from worker.exports.models import Export, piece_name
 from worker.exports.records import mark_downloaded, subject_of_file
 from worker.handlers.requests.export_plan import read_data
 from worker.services import Services
-from worker.work.queue import BATCH, NewWork, WorkKind
+from worker.work.queue import BATCH, NewWork, WorkKind, add
 
 
 @dataclass(frozen=True)
@@ -331,12 +331,30 @@ def read_file_note(
     authorization: Authorization,
 ) -> FileDeclaration:
     """Find the files of a note that was sent at `at`, and check that the note is possible for each."""
-    files = _find_files(asked.commune, asked.exports or (), services, authorization)
-    for file in files:
-        if refusal := _why_refused(file, note):
-            code, said = refusal
-            raise RefusedError(said, code=code, field="data.exports")
+    authorization.require(asked.commune)
+    with snapshot(services.engine) as connection:
+        files = _find_files(connection, asked.commune, asked.exports or (), note)
     return FileDeclaration(asked.commune, asked.requested_by, at, files, note=note, seen=asked.seen)
+
+
+def declare_files(
+    connection: Connection,
+    code_commune: str,
+    exports: Iterable[int],
+    note: FileNote,
+    *,
+    by: Actor,
+    now: datetime,
+) -> None:
+    """Write a note of the operator about files, and the works that it causes.
+
+    Raises:
+        RefusedError: the note is not possible for one of them; the transaction must not be committed.
+    """
+    files = _find_files(connection, code_commune, exports, note)
+    declaration = FileDeclaration(code_commune, by.name, now, files, note=note)
+    add(connection, [*declaration.works()], again=True)
+    declaration.apply(connection, now)
 
 
 def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
@@ -383,16 +401,15 @@ def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
 
 
 def _find_files(
-    commune: str, export_ids: Iterable[int], services: Services, authorization: Authorization
+    connection: Connection, commune: str, export_ids: Iterable[int], note: FileNote
 ) -> list[Export]:
     """Return the files in the order of the event, purged files included.
 
     Raises:
-        RefusedError: the sender may not ask for the commune, or a file is not ready or belongs to another commune.
+        RefusedError: a file is not ready or belongs to another commune, or the note is not possible for it.
     """
-    authorization.require(commune)
     ids = list(export_ids)
-    with snapshot(services.engine) as connection, Session(connection) as session:
+    with Session(connection) as session:
         query = select(Export).where(Export.id.in_(ids), Export.code_commune == commune)
         found = {export.id: export for export in session.scalars(query)}
     if found.keys() != set(ids):
@@ -403,6 +420,10 @@ def _find_files(
             code="fichier_pas_pret",
             field="data.exports",
         )
+    for file in found.values():
+        if refusal := _why_refused(file, note):
+            code, said = refusal
+            raise RefusedError(said, code=code, field="data.exports")
     return [found[number] for number in ids]
 
 
