@@ -26,6 +26,7 @@ from common.regimes_page import PAGE, write_part
 from producers.web.echeances import build_agenda
 from schemas.tableaux import YEARLY_REVISION, TypeTableau, find_wrong_dates, why_never_published
 from schemas.vocabulary import CATEGORIES, Liste, Nature
+from tests.walks import PLACES, walk
 
 REAL = tomllib.loads(Path(__file__).with_name("real_polls.toml").read_text("utf-8"))["poll"]
 _DELAYS = ("cloture", "cloture_en_ligne", "l30", "reunion_premier", "reunion_dernier")
@@ -192,6 +193,8 @@ def test_the_yearly_revision_has_its_own_tableaux_and_no_commission() -> None:
         (TypeTableau.SECOND_RECTIFICATIF, date(2027, 2, 28)),
         (TypeTableau.CINQ_JOURS, date(2027, 4, 6)),
     ]
+    titles = [it.titre for it in build_agenda(cycle, [], ["P"]).due]
+    assert titles == ["Tableau des cinq jours"], "the revision is in force there"
     laws = {it.reference_legale for it in (*yearly.due, *cycle.due)}
     assert all("à vérifier" in law and "alinéa" not in law for law in laws)
     agenda = build_agenda(cycle, [], ["P"])
@@ -214,6 +217,18 @@ def test_the_contract_and_the_table_agree_on_the_yearly_revision() -> None:
     annual = {it.cle for it in read_regimes().territories if it.revision is Revision.ANNUELLE}
     assert annual == {read_regimes().territory_of(YEARLY_REVISION).cle}
     assert is_yearly(NOUMEA)
+
+
+def test_the_walks_of_two_years_have_the_days_of_their_territory() -> None:
+    walks = {place.code: "\n".join(walk(place, 2022)) for place in PLACES}
+    assert len(walks) == 8
+    assert "19/03/2022 Tableau des vingt jours" in walks["07117"], "the day after its meeting"
+    assert "clôture en ligne (R. 5) : Élection municipale partielle" not in walks["77390"]
+    assert "04/06/2022 SCRUTIN" in walks[PAPEETE]
+    assert "11/06/2022 SCRUTIN" in walks[CAYENNE]
+    assert "réunion" not in walks[NOUMEA]
+    assert "Secteur 7 : 13213, 13214" in walks["13055"]
+    assert "inscription_transfert : INSEE" in walks["61324"]
 
 
 def test_each_row_names_known_territories_lists_and_tableaux() -> None:
