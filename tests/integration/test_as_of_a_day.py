@@ -234,9 +234,7 @@ def test_a_statement_that_moves_electors_contradicts_the_first_export(
     with register.engine.begin() as connection:
         moved = "UPDATE electeur SET code_bureau = '0009' WHERE numero_ordre IN (11, 12) AND version = 3"
         connection.execute(text(moved))
-    changed, counted = _said(
-        _make(tableaux, presentations=[presentation]), "couverture_contredite"
-    )
+    changed, counted = _said(_make(tableaux, presentations=[presentation]), "couverture_contredite")
     assert "2 électeurs ne sont plus ce que donnait l'export du 19/03/2027" in changed
     assert counted.startswith(
         "Le registre a été modifié hors import : d'après les mouvements, il y avait 21 électeurs avant ce tableau "
