@@ -78,7 +78,7 @@ def shared_day(instant: datetime, communes: Iterable[str]) -> date:
     return instant.astimezone(zones.pop() if len(zones) == 1 else PARIS).date()
 
 
-_VENDREDI, _SAMEDI, _DIMANCHE = 4, 5, 6
+_SAMEDI, _DIMANCHE = 5, 6
 _ONE_DAY = timedelta(days=1)
 _MARS = 3
 _MONTHS = 12
@@ -252,10 +252,8 @@ def annual_window(year: int) -> tuple[date, date]:
     2023; this function returns the 28th, which suits both). The last two are never before 28 December, so no public
     holiday is among them, even in Alsace and Moselle.
     """
-    last_day = date(year, 12, 31)
-    days = [last_day - timedelta(days=number) for number in range(5)]
-    _, last_but_one, *_ = [day for day in days if day.weekday() < _SAMEDI]
-    return sixth_friday_before(last_day), last_but_one
+    end = date(year, 12, 31)
+    return counted_back("annuelle_premier", end), counted_back("annuelle_dernier", end)
 
 
 def meeting_before(
@@ -264,12 +262,6 @@ def meeting_before(
     """Return the last of `reunions` within the days before a poll, those of the law or `window`; None if none is."""
     first, last = window or commission_between(scrutin)
     return max((day for day in reunions if first <= day <= last), default=None)
-
-
-def sixth_friday_before(day: date) -> date:
-    """Return the sixth Friday before a day, that day excluded."""
-    since_friday = (day.weekday() - _VENDREDI) % 7 or 7
-    return day - timedelta(days=since_friday + 5 * 7)
 
 
 def last_day_to_register(scrutin: date, delay: str = "cloture", libelle: str = "") -> date | None:
@@ -288,7 +280,7 @@ def last_day_to_consult(publication: date) -> date:
     The day of publication is not counted: electors can consult the tableau until the end of the period to contest it,
     which L. 20, I counts from the publication (Conseil d'État, 27/03/2023, n° 465736).
     """
-    return publication + timedelta(days=7)
+    return publication + timedelta(days=read_regimes().delay("consultation").jours or 0)
 
 
 def why_too_short(type_tableau: str, first: date, last: date, scrutin: str = "") -> str:

@@ -15,6 +15,8 @@ from typing import Any
 
 from common.texte import fold
 
+_SATURDAY = 5
+
 TABLE = Path(__file__).with_name("regimes.toml")
 
 
@@ -95,7 +97,10 @@ class PollRow:
 
 @dataclass(frozen=True)
 class Delay:
-    """A day that is counted back from a poll: some days before it, or the Nth of a weekday before it."""
+    """A day that is counted back from a poll: some days before it, or the Nth of a weekday before it.
+
+    Or the Nth working day before the end of a day.
+    """
 
     cle: str
     nom: str
@@ -108,6 +113,8 @@ class Delay:
     jours: int | None
     weekday: tuple[int, int] | None
     """The weekday, from Monday = 0, and its rank before the poll."""
+    ouvres: int | None
+    """Working days, Monday to Friday."""
     source: Source
 
     def counts_for(self, scrutin: date, libelle: str = "") -> bool:
@@ -117,6 +124,9 @@ class Delay:
 
     def before(self, scrutin: date) -> date:
         """Return the day, for a poll."""
+        if self.ouvres:
+            back = (scrutin - timedelta(days=number) for number in range(3 * self.ouvres + 2))
+            return [day for day in back if day.weekday() < _SATURDAY][self.ouvres - 1]
         if self.weekday is None:
             return scrutin - timedelta(days=self.jours or 0)
         day, rank = self.weekday
@@ -261,12 +271,20 @@ _WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "diman
 
 def _delay(row: dict[str, Any]) -> Delay:
     source, revision = _source(row), Revision(row.pop("revision"))
-    jours = row.pop("jours", None)
+    jours, ouvres = row.pop("jours", None), row.pop("ouvres", None)
     ranked = [(number, row.pop(name)) for number, name in enumerate(_WEEKDAYS) if name in row]
-    if (jours is not None) + len(ranked) != 1:
-        raise ValueError(f"{row['cle']} : jours, ou un jour de la semaine")
+    if (jours is not None) + (ouvres is not None) + len(ranked) != 1:
+        raise ValueError(f"{row['cle']} : jours, jours ouvrés, ou un jour de la semaine")
     weekday, sauf = ranked[0] if ranked else None, tuple(row.pop("sauf", ()))
-    return Delay(revision=revision, jours=jours, weekday=weekday, sauf=sauf, source=source, **row)
+    return Delay(
+        revision=revision,
+        jours=jours,
+        weekday=weekday,
+        ouvres=ouvres,
+        sauf=sauf,
+        source=source,
+        **row,
+    )
 
 
 def _paper(row: dict[str, Any]) -> Paper:

@@ -122,6 +122,8 @@ _WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "diman
 
 
 def _when(delay: Delay) -> str:
+    if delay.ouvres:
+        return f"{delay.ouvres}e jour ouvré avant"
     if delay.weekday is None:
         return f"{delay.jours}e jour avant"
     day, rank = delay.weekday

@@ -109,8 +109,11 @@ def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> l
 def name_tableau(type_: TypeTableau, scrutin: object, publication_due: object = None) -> str:
     """Return the short name of a tableau; « des vingt jours » only if it is due on the twentieth day before a poll.
 
-    `publication_due` is the day that a decree or law fixes instead of the twentieth before the poll.
+    `publication_due` is the day that a decree or law fixes instead of the twentieth before the poll. A tableau des cinq
+    jours of the yearly revision is « avant 2019 » for a poll of then only: the revision goes on in Nouvelle-Calédonie.
     """
+    if type_ is TypeTableau.CINQ_JOURS and scrutin and str(scrutin) > str(LAST_REPEALED_DAY):
+        return TypeTableau.CINQ_JOURS_REU.label
     is_of_twenty_days = bool(scrutin) and not publication_due
     if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days:
         return "Tableau des inscriptions et radiations"

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from common.calendrier import CalendarReunion
+from schemas.envelope import CloudEvent
 from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, MouvementsDesk
 from tests.integration.tableau_desk import Made, TableauDesk
+from tests.parts.notes import note_register
 from tests.unit.reu_sample import BUREAU, PRENOMS, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.errors import RefusedError
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.reference import arrondissements_of
 from worker.registre.reu.importer import Intake
 from worker.registre.scrutins import add_reunion
@@ -117,3 +120,20 @@ def test_the_meetings_of_the_commune_are_not_those_of_a_secteur(
     assert tableaux.make(TypeTableau.VINGT_JOURS, **asked).row["secteur"] == 0
     with pytest.raises(RefusedError, match="indiquer la réunion précédente"):
         tableaux.make(TypeTableau.VINGT_JOURS, **asked, secteur=1)
+
+
+def test_a_motif_that_is_noted_puts_the_tableau_of_its_secteur_alone_to_redo(
+    desk: MouvementsDesk, tmp_path: Path
+) -> None:
+    _load(desk, _everywhere(64), _everywhere(66))
+    _make(desk, tmp_path, secteur=1)
+    _make(desk, tmp_path, secteur=2)
+    (of_second,) = (it for it in desk.mouvements() if it.nouveau_bureau == "0201")
+    motif = {"mouvement": of_second.id, "categorie": "inscription_volontaire"}
+    noted = note_register("motifs", COMMUNE, motifs=[motif])
+    tableaux = TableauDesk(desk.engine, tmp_path)
+    event = CloudEvent.wrap(noted, source="/test")
+    ingest_request(event, tableaux.services)
+    assert tableaux.request(event)["outcome"] == "accepted"
+    recalled = "SELECT secteur FROM export WHERE recall_id IS NOT NULL"
+    assert desk.rows(recalled) == [(2,)]

@@ -12,7 +12,7 @@ from common.calendrier import (
     CalendarReunion,
     CalendarScrutin,
     commission_to_renew,
-    counted_back,
+    cycle_of,
     find_cycles,
     is_poll_day,
     is_yearly,
@@ -21,11 +21,12 @@ from common.calendrier import (
     polls_of,
     polls_to_note,
 )
-from common.regimes import TABLE, Revision, parse, read_regimes
+from common.regimes import TABLE, Revision, Vote, parse, read_regimes
 from common.regimes_page import PAGE, write_part
 from producers.web.echeances import build_agenda
 from schemas.tableaux import YEARLY_REVISION, TypeTableau, find_wrong_dates, why_never_published
 from schemas.vocabulary import CATEGORIES, Liste, Nature
+from tests.walks import PLACES, walk
 
 REAL = tomllib.loads(Path(__file__).with_name("real_polls.toml").read_text("utf-8"))["poll"]
 _DELAYS = ("cloture", "cloture_en_ligne", "l30", "reunion_premier", "reunion_dernier")
@@ -34,24 +35,74 @@ PRESIDENTIAL = CalendarScrutin(date(2027, 4, 11), "Élection présidentielle, 1e
 LEGISLATIVE = CalendarScrutin(date(2027, 6, 13), "Élections législatives, 1er tour")
 
 
-def _noted(poll: dict[str, Any]) -> list[CalendarScrutin]:
-    tours = "1er tour", "2nd tour"
-    name = poll["name"].partition(",")[0]
+def _known(poll: dict[str, Any], commune: str) -> list[CalendarScrutin]:
+    """The poll as an operator and the town hall note it."""
+    national, (name, *tour) = poll.get("national"), poll["name"].split(", ")
+    noted = zip(poll.get("noted", ()), (*tour, "2nd tour"), strict=False)
     return [
-        CalendarScrutin(day, f"{name}, {tour}", code_commune=poll["commune"])
-        for day, tour in zip(poll.get("noted", ()), tours, strict=False)
+        *([CalendarScrutin(national, poll["name"])] if national else []),
+        *(CalendarScrutin(day, f"{name}, {tour}", code_commune=commune) for day, tour in noted),
+        *(
+            CalendarScrutin(day, name, code_commune=commune)
+            for day in poll.get("noted", ())
+            if not tour
+        ),
     ]
 
 
-@pytest.mark.parametrize("poll", REAL, ids=lambda it: f"{it['commune']}-{it['first']}")
-def test_a_real_poll_has_the_days_of_its_source(poll: dict[str, Any]) -> None:
-    national = poll.get("national")
-    known = [CalendarScrutin(national, poll["name"])] if national else []
-    polls = polls_of(poll["commune"], [*known, *_noted(poll)])
+_CASES = [
+    pytest.param(poll, commune, id=f"{poll['name']} {poll.get('first', '-')} {commune}")
+    for poll in REAL
+    for commune in poll["communes"]
+]
+
+
+@pytest.mark.parametrize(("poll", "commune"), _CASES)
+def test_a_real_poll_has_the_days_of_its_source(poll: dict[str, Any], commune: str) -> None:
+    known = _known(poll, commune)
+    polls = polls_of(commune, known)
+    if "first" not in poll:  # not held, or no text was read
+        assert polls == []
+        assert bool(polls_to_note(commune, known)) is poll.get("unread", False)
+        return
     first = polls[0]
     assert (first.jour, last_round(first, polls)) == (poll["first"], poll["second"])
-    expected = {name: poll[name] for name in _DELAYS if name in poll}
-    assert {name: counted_back(name, first.jour) for name in expected} == expected
+    counted: dict[str, date | None] = {
+        name: last_day_to_register(first.jour, name, first.libelle)
+        for name in _DELAYS
+        if name in poll
+    }
+    assert counted == {name: poll[name] or None for name in counted}
+    if "listes" in poll:
+        assert read_regimes().lists_of(first.libelle) == {*poll["listes"]}
+    if "papiers" in poll:
+        assert [it.type for it in cycle_of(first, (), polls).due] == poll["papiers"]
+
+
+def test_of_each_kind_of_poll_and_territory_a_real_one_is_known() -> None:
+    """Except where the table says that it is not held, and where no page was found: they are listed."""
+    regimes = read_regimes()
+    seen = {
+        (row.genre, regimes.territory_of(commune).cle)
+        for poll in REAL
+        for commune in poll["communes"]
+        for row in regimes.rows_of(poll["name"], commune)
+    }
+    held = {
+        (it.genre, cle)
+        for it in regimes.polls
+        for cle in it.territoires
+        if it.vote is not Vote.AUCUN
+    }
+    without = {
+        genre: sorted(cle for kind, cle in held - seen if kind == genre) for genre, _ in held - seen
+    }
+    assert len(without.pop("consultation")) == len(regimes.territories) - 1, "all but one"
+    assert without == {
+        "référendum": ["saint-barthelemy", "saint-martin"],
+        "métropolitaines": ["metropole"],
+        "municipales": ["nouvelle-caledonie"],
+    }
 
 
 def test_a_saturday_poll_is_one_poll_with_one_cycle() -> None:
@@ -145,6 +196,8 @@ def test_the_yearly_revision_has_its_own_tableaux_and_no_commission() -> None:
         (TypeTableau.SECOND_RECTIFICATIF, date(2027, 2, 28)),
         (TypeTableau.CINQ_JOURS, date(2027, 4, 6)),
     ]
+    titles = [it.titre for it in build_agenda(cycle, [], ["P"]).due]
+    assert titles == ["Tableau des cinq jours"], "the revision is in force there"
     laws = {it.reference_legale for it in (*yearly.due, *cycle.due)}
     assert all("à vérifier" in law and "alinéa" not in law for law in laws)
     agenda = build_agenda(cycle, [], ["P"])
@@ -167,6 +220,18 @@ def test_the_contract_and_the_table_agree_on_the_yearly_revision() -> None:
     annual = {it.cle for it in read_regimes().territories if it.revision is Revision.ANNUELLE}
     assert annual == {read_regimes().territory_of(YEARLY_REVISION).cle}
     assert is_yearly(NOUMEA)
+
+
+def test_the_walks_of_two_years_have_the_days_of_their_territory() -> None:
+    walks = {place.code: "\n".join(walk(place, 2022)) for place in PLACES}
+    assert len(walks) == 8
+    assert "19/03/2022 Tableau des vingt jours" in walks["07117"], "the day after its meeting"
+    assert "clôture en ligne (R. 5) : Élection municipale partielle" not in walks["77390"]
+    assert "04/06/2022 SCRUTIN" in walks[PAPEETE]
+    assert "11/06/2022 SCRUTIN" in walks[CAYENNE]
+    assert "réunion" not in walks[NOUMEA]
+    assert "Secteur 7 : 13213, 13214" in walks["13055"]
+    assert "inscription_transfert : INSEE" in walks["61324"]
 
 
 def test_each_row_names_known_territories_lists_and_tableaux() -> None:

@@ -172,18 +172,36 @@ def test_everything_that_is_chosen_is_asked(screen: FilesScreen) -> None:
 
 
 @pytest.fixture
-def in_marseille(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """LIBREVILLE has the secteurs of Marseille."""
-    table = tmp_path / "regimes.toml"
-    codes = '"13055", "132"'
-    table.write_text(TABLE.read_text("utf-8").replace(codes, f'{codes}, "13900"'), "utf-8")
+def _elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """LIBREVILLE is in the territory with this code."""
+    table, code = tmp_path / "regimes.toml", f'"{request.param}"]'
+    here = TABLE.read_text("utf-8").replace(code, f'{code[:-1]}, "13900"]', 1)
+    table.write_text(here, "utf-8")
     monkeypatch.setattr("common.regimes.TABLE", table)
     read_regimes.cache_clear()
     yield
     read_regimes.cache_clear()
 
 
-@pytest.mark.usefixtures("in_marseille")
+MARSEILLE, NOUVELLE_CALEDONIE = "132", "988"
+
+
+@pytest.mark.parametrize("_elsewhere", [NOUVELLE_CALEDONIE], indirect=True)
+@pytest.mark.usefixtures("_elsewhere")
+def test_where_the_lists_are_revised_each_year_its_tableaux_are_offered(
+    screen: FilesScreen,
+) -> None:
+    page = screen.get("/tableaux")
+    assert "<details open><summary>Tableaux de la révision annuelle</summary>" in page.text
+    offered = re.findall(r'name="type" id="type-([a-z_]+)"', page.text)
+    assert offered == [it.value for it in TypeTableau if it.is_repealed]
+    assert checked(page.text, "type")[0] in offered
+
+
+@pytest.mark.parametrize("_elsewhere", [MARSEILLE], indirect=True)
+@pytest.mark.usefixtures("_elsewhere")
 def test_the_tableau_of_a_secteur_is_asked_for_with_the_days_of_its_commission(
     screen: FilesScreen,
 ) -> None:

@@ -201,6 +201,7 @@ def show(context: PageContext) -> Response:
     return context.render(
         "tableaux/tableaux.html",
         form=form,
+        is_yearly=calendar.is_yearly,
         secteurs=read_regimes().territory_of(context.commune.code).secteurs,
         offers=offers,
         registres=calendar.registres,

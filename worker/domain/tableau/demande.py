@@ -153,7 +153,8 @@ class Demande:
     @property
     def titre(self) -> str:
         """The official title."""
-        return MODELES[self.type].titre if self.name == self.type.label else self.name
+        is_of_meeting = self.type is TypeTableau.VINGT_JOURS and self.name != self.type.label
+        return self.name if is_of_meeting else MODELES[self.type].titre
 
     @cached_property
     def jour(self) -> date:

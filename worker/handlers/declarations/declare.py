@@ -48,6 +48,7 @@ from worker.audit import Actor, WordKind, Words, record_audit
 from worker.domain.identite import Mouvement, Personne, identite_of
 from worker.domain.letter import Mairie
 from worker.domain.majorite import OfAge, Period
+from worker.domain.tableau.composition import OfSecteur
 from worker.domain.tableau.demande import (
     Calendrier,
     Demande,
@@ -59,7 +60,7 @@ from worker.domain.tableau.demande import (
     is_perhaps_l30,
 )
 from worker.domain.tableau.model import MODELES, LigneRules, format_bureau
-from worker.errors import RefusedError
+from worker.errors import ExportError, RefusedError
 from worker.exports.models import Copie, Export
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.exports.records import restart
@@ -102,6 +103,7 @@ from worker.registre.scrutins import (
     select_scrutins,
     set_scrutin,
 )
+from worker.registre.secteurs import others_of
 from worker.services import Services
 
 
@@ -562,13 +564,21 @@ def change_lines(
                 connection, code_commune, liste, version, lambda _: None, births=births
             )
 
+        @cache
+        def others(secteur: int) -> Collection[str]:
+            try:
+                return others_of(connection, code_commune, secteur) if secteur else ()
+            except ExportError:  # the register cannot tell it any more
+                return ()
+
         with Session(connection) as session:
             for export in session.scalars(
                 ready.options(joinedload(Export.request)).order_by(Export.id)
             ):
                 demande = read_demande(export)
-                of_age = OfAge(Period.of(demande), source(Liste(export.liste))).stream()
-                some = (it for it in of_age if is_one(it.personne))
+                of_age = OfAge(Period.of(demande), source(Liste(export.liste)))
+                of_secteur = OfSecteur(of_age, others(export.secteur)).stream()
+                some = (it for it in of_secteur if is_one(it.personne))
                 found[export.id] = Counter(filter(None, (_say(it, demande) for it in some)))
         return found
 

@@ -253,7 +253,7 @@ class TableauSubject:
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []
         self.source = OfAge(Period.of(demande), register, exports, self.corrections)
-        self.shown = OfSecteur(self.source, self.others) if demande.secteur else self.source
+        self.shown = OfSecteur(self.source, self.others)
 
     def anomalies(
         self, tableau: Tableau, spec: ListeSpec, ours: Severity, counted_on: date | None
