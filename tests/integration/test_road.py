@@ -122,10 +122,10 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
         assert _words(town, "worker", click) == sorted(
             ["exports_queued", *["export_started", "export_ready"] * files]
         )
-        told = Counter(_words(town, "notifier", click))
+        words = Counter(_words(town, "notifier", click))
         # accepted, each file, completed; the loop of ends may publish « accepted » too, with the same id
-        assert told.pop("event_published") in {files + 2, files + 3}
-        assert told == {"message_sent": 1, "request_notified": 1}
+        assert words.pop("event_published") in {files + 2, files + 3}
+        assert words == {"message_sent": 1, "request_notified": 1}
     assert _words(town, "worker", UNKNOWN) == ["request_refused"]
     assert _words(town, "notifier", UNKNOWN) == [
         "event_published",
