@@ -95,7 +95,7 @@ class Filled:
             connection.exec_driver_sql(_FIT.format(self.published))
         posted: dict[str, Any] = {
             "published_on": site.today,
-            "published_until": site.today,
+            "published_until": days.scrutin,  # R. 14: until the poll at least
             "mode": "consultation",
         }
         noted = note_file(

@@ -193,7 +193,6 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
             "fingerprint_reason": "empreinte effacée",
         }
         connection.execute(update(Depot).where(fingerprints).values(values))
-        connection.execute(update(Commune).where(Commune.code == code).values(mairie=None))
         done.counts[_AGENTS] = _forget_people(connection, scope)
     done.counts[_FILES] = _remove_whole_folder(scope)
     done.counts[_ARRIVALS] = _erase_arrivals(scope)
@@ -414,10 +413,8 @@ def _texts(
     chosen = Request.source, Request.event_id, Request.correlation_id, Request.tracestate
     yield [Request.reason, Request.faults, *chosen], _is_asked_for(code_commune)
     yield [Preview.file_name, Preview.reason, Preview.found], Preview.code_commune == code_commune
-    yield (
-        [Commune.mapping],
-        Commune.code == code_commune,
-    )  # the titles of columns, which may be any text
+    # The titles of columns may be any text, and a mayor may be an elector.
+    yield [Commune.mapping, Commune.mairie], Commune.code == code_commune
     yield [Import.file_name], Import.id.in_(imports)
     yield [Copie.demandeur, Copie.motif], Copie.code_commune == code_commune
     yield [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
