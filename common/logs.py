@@ -78,11 +78,17 @@ def describe_exception(error: BaseException) -> dict[str, Any]:
         "at": [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames],
     }
     cause: BaseException | None = error
-    while cause is not None:
+    # Causes may be a ring: `raise reason from error` where both are one. The lock of the log is held here.
+    for _ in range(_MOST_CAUSES):
+        if cause is None:
+            break
         if said := text_without_values(cause):
             return {**described, "text": said}
         cause = cause.__cause__
     return described
+
+
+_MOST_CAUSES = 8
 
 
 _SURROUNDINGS = ("08", "25", "28", "3D", "40", "42501", "42P01", "42703", "53", "55", "57", "58")

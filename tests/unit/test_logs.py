@@ -59,6 +59,12 @@ def test_an_error_of_the_database_is_told_with_its_text_where_it_quotes_no_value
     assert "ÉLECTEUR" not in str(described)
 
 
+def test_an_error_that_is_its_own_cause_is_described() -> None:
+    error = RuntimeError("invented")
+    error.__cause__ = error
+    assert describe_exception(error) == {"type": "RuntimeError", "at": []}
+
+
 @pytest.mark.parametrize("library", ["authlib", "httpx2", "pika", "python_multipart"])
 def test_a_library_that_logs_what_it_carries_is_not_heard(
     library: str, capsys: pytest.CaptureFixture[str]
