@@ -125,15 +125,9 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(
     path = files.desk.services.storage.path(COMMUNE, row["certificat_name"])
     said = " ".join(read_text(path).split())
     for expected in (
-        *(
-            "Certificat de publication",
-            "LIBREVILLE",
-            "code INSEE 13900",
-            row["label"],
-            row["file_name"],
-        ),
+        *("Certificat de publication", "Mairie de LIBREVILLE", row["label"], row["file_name"]),
         *(f"SHA-256 : {row['sha256']}", "Code électoral, art. L. 20 (II), L. 30, L. 31 et R. 14"),
-        *("Le maire", "Nom et signature", "Sceau de la mairie", "Fait à LIBREVILLE, le"),
+        *("Le maire", "Nom, qualité et signature", "Cachet de la mairie", "LIBREVILLE, le"),
         "certifie que le tableau désigné ci-dessous a été affiché du",
     ):
         assert expected in said, said
