@@ -35,7 +35,7 @@ def test_to_take_a_file_and_leave_no_line(
     piece = made["file_name"] if name == "fichier" else f"{made['file_name']} (rapport)"
     assert _trail(files) == [("download_begun", made["export_id"], piece)]
     assert files.desk.row(made["export_id"])["downloaded_at"] is None
-    assert "Téléchargement commencé" in files.read("journal", "action=download_begun")
+    assert "Téléchargement commencé" in files.read("journal", "cherche=téléchargement commencé")
 
 
 def test_to_take_a_dossier_and_leave_no_line(
