@@ -183,7 +183,8 @@ def ask(page: Page, site: Site, liste: Liste, format_: str) -> RowMapping:
     query = "SELECT * FROM derniers_exports WHERE code_commune = :commune AND export_id > :before"
     rows = site.town.rows(query, commune=GRANDVILLE, before=0)
     asked = {"commune": GRANDVILLE, "before": max((row["export_id"] for row in rows), default=0)}
-    page.get_by_role("button", name="Génération du fichier").click()
+    with page.expect_navigation():  # the answer has come before a test looks at the page
+        page.get_by_role("button", name="Génération du fichier").click()
     return wait_until(lambda: site.town.rows(query, **asked), message="the row")[0]
 
 
