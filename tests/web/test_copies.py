@@ -288,6 +288,19 @@ def test_a_copy_of_an_old_register_is_confirmed_and_says_its_day(
     assert f"liste au {day:%d/%m/%Y} – usage commercial interdit" in _read_pdf(files, pdf)
 
 
+def test_a_copy_of_a_list_that_the_register_has_no_more_leads_to_the_export(
+    files: FilesScreen,
+) -> None:
+    """Its only export was undone: the worker refused the copy, and the page did not say it before."""
+    _ask(files)
+    files.desk.run("DELETE FROM liste WHERE code_commune = '13900' AND liste = 'P'")
+    form = {"act": "remettre", "numero": "1", "engagement_on": "2026-11-05"}
+    answer = files.post("copies", form)
+    assert answer.status_code == 422
+    assert "importez d&#39;abord l&#39;export du REU" in answer.text
+    assert 'href="/communes/13900/registre#deposer"' in answer.text
+
+
 def test_a_copy_is_not_made_again_of_a_register_that_has_grown_old(files: FilesScreen) -> None:
     _ask(files)
     _give(files)

@@ -28,7 +28,7 @@ from schemas.vocabulary import CopieFile, Liste, Qualite, SeenPage
 
 PAGE = 25
 NEW = ("demandeur", "qualite", "recue_on", "liste", "bureau", "encore")
-ANSWER = ("numero", "engagement_on", "refus", "ancien")
+ANSWER = ("numero", "engagement_on", "refus", "ancien", "absent")
 """The fields of both forms, in the order of the page."""
 _MISSING = {
     "demandeur": "écrivez le nom et les prénoms du demandeur",
@@ -191,9 +191,15 @@ def _answer(context: PageContext) -> Response:
 
 
 def _find_old_register(context: PageContext, liste: str) -> Mapping[str, str]:
-    """Return the question to confirm that a copy is given of an old register; empty when the register is recent."""
+    """Return why no copy is given of a register that is not there, or the question to confirm that it is old.
+
+    Empty when the register is recent. It is not there after its only export was undone.
+    """
     registre = read_registres(context.services.state, context.commune.code).get(liste)
-    day = registre.taken_on if registre else None
+    if registre is None:
+        said = "cette liste n'est plus dans le registre : importez d'abord l'export du REU"
+        return {"absent": said}
+    day = registre.taken_on
     if day is None or (context.today - day).days <= COPIE_MOST_DAYS:
         return {}
     return {
