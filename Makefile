@@ -49,7 +49,7 @@ histories: .dev ## N random histories of a register (5,000), made by the product
 	HISTORIES=$(or $(N),5000) SEED=$(or $(SEED),1) $(RUN) -m pytest -n 0 tests/oracle/test_histories.py -k no_history
 
 walker: .dev ## clerks who follow each cure of the screen, through N random histories (20) from SEED on (today's): three seconds each
-	WALKS=$(or $(N),20) SEED=$(SEED) DATABASE=$(DATABASE) $(RUN) -m pytest -n 0 --show-capture=no tests/walker/test_walker.py
+	WALKS=$(or $(N),20) SEED=$(or $(SEED),$$(date -u +%Y%m%d000)) DATABASE=$(DATABASE) $(RUN) -m pytest -n 0 --show-capture=no tests/walker/test_walker.py
 
 nightly: .dev ## the slow tests, then mutants, 1,000 histories, 1,000 walks of clerks and bench: three hours
 	$(RUN) -m tests.parts.install
