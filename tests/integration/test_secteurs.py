@@ -1,4 +1,4 @@
-"""A tableau of a secteur of Marseille: its electors alone, whoever comes from another secteur is an inscription."""
+"""A tableau of a secteur of Marseille: only its electors; an elector from another secteur is an inscription."""
 
 from collections.abc import Iterable
 from datetime import date

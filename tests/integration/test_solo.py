@@ -163,7 +163,7 @@ def test_the_database_of_another_installation_is_not_touched(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_tableau_is_published_on_its_day_from_the_command_line(tmp_path: Path) -> None:
-    """Nobody knows the day of eight changes of bureau, which lie between two exports around its last day."""
+    """Eight changes of bureau have no known day. They lie between two exports around its last day."""
     today = jour_a_paris(now())
     before, between = today - timedelta(days=300), today - timedelta(days=5)
     people = [it | {NUMERO: str(place)} for place, it in enumerate(electeurs(30), 1)]

@@ -1,7 +1,7 @@
 """Walks of clerks: each cure of « À faire » leads to its end. `make walker SEED=7 N=100` plays other histories.
 
 `make test` plays the same twenty each day, `make nightly` a thousand of the day's seed, half of them with
-`DATABASE=postgresql`: one or two in a hundred still end in what nobody has looked at.
+`DATABASE=postgresql`: one or two in a hundred still fail, for causes not yet examined.
 """
 
 import os

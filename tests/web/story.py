@@ -35,7 +35,7 @@ SIZE, COMPLEMENTARY = 1150, {MUNICIPALE: 30, EUROPEENNE: 20}
 """Electors of the principal list and of the complementary ones."""
 NEWCOMERS, LEAVE, MOVE = 6, 4, 5
 LATE_MOVES = 8
-"""Electors whose bureau changes between the export of the meeting and the last one: nobody knows the day."""
+"""Electors whose bureau changes between the export of the meeting and the last one, on an unknown day."""
 _DAYS_BEFORE_MEETING = 60
 _SUNDAY = 6
 

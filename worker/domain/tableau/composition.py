@@ -321,7 +321,7 @@ class OfSecteur:
     """The mouvements of a secteur of Paris, Lyon or Marseille, which has a list of its own: a source of its tableau.
 
     Who moves to or from another secteur is an inscription or a radiation. Code électoral, art. L. 16 and R. 7. A
-    mouvement whose bureau nobody knows is in each secteur, where it is an anomaly.
+    mouvement without a known bureau is in each secteur, where it is an anomaly.
     """
 
     source: TableauSource
